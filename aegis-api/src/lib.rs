@@ -1,0 +1,33 @@
+//! Types of Aegis' control API: what the daemon answers on its unix socket and what `aegisctl` reads.
+//!
+//! The API is HTTP/1.1 with JSON over a unix stream socket. Who may call what is decided by the kernel's peer
+//! credentials of the connection, never by anything in the request; `docs/openapi.json` is the same in OpenAPI.
+//! Times are RFC 3339 strings in UTC unless a field says seconds. Fields may be added; none is taken away within `/v1`.
+
+mod agents;
+mod doctor;
+mod policy;
+mod problem;
+mod run;
+mod status;
+mod token;
+
+pub use agents::{Agent, AgentSpec, DirectRule, Mode, Origin, TokenMode, Transport, valid_name};
+pub use doctor::{Finding, Level};
+pub use policy::{ExplainRequest, ExplainResponse};
+pub use problem::Problem;
+pub use run::RunInfo;
+pub use status::{
+    AuditStatus, CaStatus, FlowStatus, HookStatus, KernelStatus, ListenerStatus, PolicyStatus,
+    Status,
+};
+pub use token::{TokenRequest, TokenResponse};
+
+/// Where the daemon's socket is unless the configuration says otherwise.
+pub const DEFAULT_SOCKET: &str = "/run/aegis/control.sock";
+
+/// Content type of every error answer (RFC 9457).
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// Content type of `GET /v1/audit/tail`: one JSON object a line.
+pub const JSON_LINES: &str = "application/x-ndjson";

@@ -1,0 +1,66 @@
+//! The control API: HTTP/1.1 and JSON on a unix socket, for `aegisctl` and for agents that fetch their own token.
+//!
+//! Three things hold for every call. Who calls is read from the kernel (`SO_PEERCRED`, `SO_PEERGROUPS`,
+//! `SO_PEERPIDFD`), never from the request. A process inside an agent's cgroup is never an administrator, whatever its
+//! uid. Every error is a problem document (RFC 9457). What the daemon knows and does comes through [`Control`], so this
+//! module can be tested without a kernel.
+
+mod answer;
+mod audit;
+mod handlers;
+mod peer;
+mod router;
+mod server;
+mod socket;
+mod workload;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aegis_api::{
+    Agent, AgentSpec, ExplainRequest, ExplainResponse, Finding, PolicyStatus, Problem, RunInfo, Status,
+    TokenResponse,
+};
+use futures_util::stream::BoxStream;
+
+pub use router::{Access, OPENAPI, ROUTES};
+pub use server::serve;
+pub use socket::{BindError, ControlSocket, group_id};
+
+/// What the control API needs of the daemon. Every method may block shortly (files, maps): it is called on a blocking
+/// thread. Refusals are [`Problem`]s with the status that fits and the caller's next step.
+pub trait Control: Send + Sync + 'static {
+    /// How this host stands.
+    fn status(&self) -> Status;
+
+    /// What this machine can and cannot do.
+    fn doctor(&self) -> Vec<Finding>;
+
+    /// Every enrolled agent; `cgroup` absolute. Workload calls are attributed by these paths.
+    fn agents(&self) -> Vec<Agent>;
+
+    /// Registers and enrols an agent: after `Ok` its cgroup exists and is enforced. 409 if it is there, 400 if the
+    /// specification is wrong.
+    fn register(&self, spec: AgentSpec) -> Result<Agent, Problem>;
+
+    /// Takes an agent away; its cgroup stays denied. 404 if there is none, 409 if it comes from the configuration.
+    fn remove(&self, name: &str) -> Result<(), Problem>;
+
+    /// What `aegisctl run` needs for this agent. 404 if there is none.
+    fn run_info(&self, name: &str) -> Result<RunInfo, Problem>;
+
+    /// A fresh token for an agent; `ttl` none is the default lifetime. 404 if there is no such agent.
+    fn mint(&self, agent: &str, ttl: Option<Duration>) -> Result<TokenResponse, Problem>;
+
+    /// Loads the policy again. 422 if it does not compile: the old one stays in force.
+    fn reload_policy(&self) -> Result<PolicyStatus, Problem>;
+
+    /// Explains a request that nobody sends. 404 if there is no such agent, 400 if the request makes no sense.
+    fn explain(&self, request: &ExplainRequest) -> Result<ExplainResponse, Problem>;
+
+    /// Path of the audit log.
+    fn audit_path(&self) -> PathBuf;
+
+    /// Audit lines from now on, each without its newline; may skip lines when the reader is slow.
+    fn audit_lines(&self) -> BoxStream<'static, String>;
+}

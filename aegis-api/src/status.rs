@@ -1,0 +1,131 @@
+//! How this host's enforcement stands.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Agent;
+
+/// Answer of `GET /v1/status`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Name of the instance, from the configuration.
+    pub instance: String,
+    /// Version of the daemon.
+    pub version: String,
+    /// Host name.
+    pub host: String,
+    /// Process id of the daemon.
+    pub pid: u32,
+    /// When the daemon started.
+    pub started: String,
+    /// Seconds since then.
+    pub uptime_s: u64,
+    /// Hooks are attached, a policy is loaded, records can be written.
+    pub ready: bool,
+    /// The kernel side.
+    pub kernel: KernelStatus,
+    /// The policy in force.
+    pub policy: PolicyStatus,
+    /// Enrolled agents.
+    pub agents: Vec<Agent>,
+    /// Intercepted connections.
+    pub flows: FlowStatus,
+    /// Decisions since the start, by kind: `allow`, `deny`, `sanitize`, `approval_needed`.
+    pub decisions: BTreeMap<String, u64>,
+    /// Where the daemon listens.
+    pub listeners: Vec<ListenerStatus>,
+    /// The CA that agents trust.
+    pub ca: CaStatus,
+    /// The audit log.
+    pub audit: AuditStatus,
+}
+
+/// The kernel side.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct KernelStatus {
+    /// Cgroup directory under which everything is enforced.
+    pub cgroup_root: String,
+    /// Directory in bpffs that keeps the hooks when the daemon is gone.
+    pub pin_dir: String,
+    /// The hooks.
+    pub hooks: Vec<HookStatus>,
+    /// The kernel's own counters since attachment, by name.
+    pub counters: BTreeMap<String, u64>,
+    /// Kernel events that the ring buffer could not take; each is a gap in the event stream, never in enforcement.
+    pub events_dropped: u64,
+}
+
+/// One hook.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct HookStatus {
+    /// Name of the program, such as `connect4`.
+    pub name: String,
+    /// It runs.
+    pub attached: bool,
+    /// It goes on running without the daemon.
+    pub pinned: bool,
+}
+
+/// The policy in force.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct PolicyStatus {
+    /// Its version.
+    pub version: String,
+    /// Number of rules.
+    pub rules: u64,
+    /// File or directory; `embedded` for the starter policy.
+    pub source: String,
+    /// When it was loaded.
+    pub loaded_at: String,
+    /// Why the last reload was refused; the version above stays in force.
+    pub last_error: Option<String>,
+}
+
+/// Intercepted connections.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct FlowStatus {
+    /// Open now.
+    pub active: u64,
+    /// Since the start.
+    pub total: u64,
+}
+
+/// One listener.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct ListenerStatus {
+    /// `proxy`, `dns` or `http`.
+    pub name: String,
+    /// `ip:port`.
+    pub address: String,
+}
+
+/// The CA that agents trust.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct CaStatus {
+    /// Path of the certificate (PEM).
+    pub certificate: String,
+    /// End of its validity.
+    pub not_after: String,
+    /// Whole days until then; negative when it is over.
+    pub days_left: i64,
+}
+
+/// The audit log.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct AuditStatus {
+    /// Path of the log.
+    pub path: String,
+    /// Path of the signed checkpoints, where there are any.
+    pub checkpoints: Option<String>,
+    /// Path of the public key (PEM or JWK) that verifies them.
+    pub public_key: Option<String>,
+    /// Records can be written; if not, requests are refused.
+    pub healthy: bool,
+    /// Number of the last record.
+    pub last_seq: u64,
+    /// Records that wait to be written.
+    pub queued: u64,
+    /// Why it is not healthy.
+    pub last_error: Option<String>,
+}
