@@ -1,0 +1,25 @@
+//! Policy as code: YAML compiled to Rego, indexed by agent and host, and the decision.
+//!
+//! Pure: no clock, no file system, no network. The daemon, the CLI and the tests decide with the same code.
+//!
+//! ```text
+//! Source --compile--> Snapshot --connect/name/needs/decide--> Permit | Denial
+//! ```
+
+mod agent;
+mod decide;
+mod explain;
+mod intent;
+mod snapshot;
+mod source;
+mod strict_json;
+mod verdict;
+
+pub use agent::{Agent, Mode};
+pub use decide::{Grant, Permit};
+pub use explain::{Candidate, Condition, Explanation};
+pub use intent::{Connect, Content, Intent, JsonBody, Needs, Sniffed};
+pub use snapshot::{Snapshot, compile};
+pub use source::diagnostics::{Diagnostics, Problem, Source};
+pub use strict_json::{StrictJsonError, parse_strict_json};
+pub use verdict::{ConnectPlan, Decision, Denial, DenialKind, NameVerdict, Verdict};

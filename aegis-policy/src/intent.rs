@@ -1,0 +1,89 @@
+//! What is asked: the values that an adapter (proxy, DNS, CLI) builds and hands to the snapshot.
+
+use std::net::SocketAddr;
+
+use aegis_dlp::{Finding, Profile};
+
+use crate::Agent;
+
+/// What the first bytes of a connection look like.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Sniffed {
+    /// A TLS ClientHello.
+    Tls,
+    /// A plain HTTP/1 request or the HTTP/2 preface.
+    Http,
+    /// Anything else, and silence.
+    Other,
+}
+
+/// A connection, before any of its bytes went anywhere.
+#[derive(Clone, Debug)]
+pub struct Connect<'a> {
+    /// The server name of the ClientHello, where there was one.
+    pub host: Option<&'a str>,
+    /// Where the agent wanted to connect to.
+    pub destination: SocketAddr,
+    /// What its first bytes look like.
+    pub protocol: Sniffed,
+}
+
+/// One request, as the enforcer parsed it. `host` is the request's own authority; that it agrees with the
+/// connection's SNI is for the caller to check.
+#[derive(Clone, Debug)]
+pub struct Intent<'a> {
+    /// The agent by the kernel's attribution.
+    pub agent: &'a Agent,
+    /// `https` or `http`.
+    pub scheme: &'a str,
+    /// The authority's host, without a port; brackets of an IPv6 literal allowed.
+    pub host: &'a str,
+    /// The authority's port, or the scheme's default.
+    pub port: u16,
+    /// The method, as sent (methods are case-sensitive, RFC 9110 section 9.1).
+    pub method: &'a str,
+    /// The path, as sent and still percent-encoded; `*` for `OPTIONS *`.
+    pub path: &'a str,
+    /// The query without its `?`, as sent.
+    pub query: Option<&'a str>,
+    /// All header fields that will be forwarded.
+    pub headers: &'a http::HeaderMap,
+}
+
+/// What [`crate::Snapshot::decide`] must be given for this request.
+#[derive(Clone, Debug, Default)]
+pub struct Needs {
+    /// A candidate rule reads the body. Buffer it up to the limit and parse it with
+    /// [`crate::parse_strict_json`] *whatever its Content-Type says* (an origin may do so too):
+    /// an empty body is [`JsonBody::None`], what does not parse is [`JsonBody::Invalid`].
+    pub json: bool,
+    /// What to look for in URL, headers and (with `json`) the buffered body before deciding.
+    ///
+    /// Without `json` it is the profile of the rule that will decide. With `json` it is not known yet which
+    /// rule will, so everything any candidate looks for is reported and nothing acted on. What to redact in
+    /// what is forwarded always comes from [`crate::Grant::profile`].
+    pub profile: Profile,
+}
+
+/// The body as JSON.
+#[derive(Copy, Clone, Debug, Default)]
+pub enum JsonBody<'a> {
+    /// There is no body, or no rule asked for it.
+    #[default]
+    None,
+    /// The body, read by [`crate::parse_strict_json`].
+    Value(&'a serde_json::Value),
+    /// There is a body and it is not strict JSON.
+    Invalid,
+    /// The body is longer than may be buffered.
+    TooLarge,
+}
+
+/// What inspection brought to light before the decision.
+#[derive(Copy, Clone, Debug, Default)]
+pub struct Content<'a> {
+    /// The body, where [`Needs::json`] asked for it.
+    pub json: JsonBody<'a>,
+    /// Findings of the data-loss scan so far.
+    pub findings: &'a [Finding],
+}

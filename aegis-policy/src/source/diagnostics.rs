@@ -1,0 +1,134 @@
+//! Problems of a policy file: all of them at once, each with its file, line, column and a caret.
+
+use std::fmt;
+
+use miette::{LabeledSpan, NamedSource, SourceCode};
+
+/// One problem.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// What is wrong.
+    pub message: String,
+    /// How to put it right, where that can be said.
+    pub help: Option<String>,
+    /// 1-based line.
+    pub line: usize,
+    /// 1-based column, in characters.
+    pub column: usize,
+    source: NamedSource<String>,
+    offset: usize,
+    length: usize,
+    label: String,
+}
+
+/// All problems of a set of policy files.
+#[derive(Debug, Clone, Default)]
+pub struct Diagnostics {
+    problems: Vec<Problem>,
+}
+
+/// A file's name and text.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The name shown in messages; normally the file's path.
+    pub name: String,
+    /// YAML, or JSON.
+    pub text: String,
+}
+
+impl Problem {
+    /// A problem at a 1-based line and column of `source`; the caret covers the scalar or key found there.
+    pub(crate) fn at(source: &Source, line: usize, column: usize, message: String, label: String, help: Option<String>) -> Problem {
+        let offset = byte_offset(&source.text, line, column);
+        let length = token_length(source.text.get(offset..).unwrap_or_default());
+        Problem {
+            message,
+            help,
+            line,
+            column,
+            source: NamedSource::new(&source.name, source.text.clone()),
+            offset,
+            length,
+            label,
+        }
+    }
+
+    /// The file's name.
+    pub fn file(&self) -> &str {
+        self.source.name()
+    }
+}
+
+impl Diagnostics {
+    pub(crate) fn new(problems: Vec<Problem>) -> Diagnostics {
+        Diagnostics { problems }
+    }
+
+    /// The problems, in the order of the files.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}: {}", self.source.name(), self.line, self.column, self.message)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl miette::Diagnostic for Problem {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(&self.source)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let label = LabeledSpan::new(Some(self.label.clone()), self.offset, self.length);
+        Some(Box::new(std::iter::once(label)))
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.problems.as_slice() {
+            [] => write!(f, "no problem"),
+            [one] => one.fmt(f),
+            [first, rest @ ..] => write!(f, "{first} (and {} more)", rest.len()),
+        }
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+impl miette::Diagnostic for Diagnostics {
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn miette::Diagnostic> + 'a>> {
+        Some(Box::new(self.problems.iter().map(|problem| problem as &dyn miette::Diagnostic)))
+    }
+}
+
+fn byte_offset(text: &str, line: usize, column: usize) -> usize {
+    let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let rest = text.get(start..).unwrap_or_default();
+    let inside: usize = rest.chars().take(column.saturating_sub(1)).map(char::len_utf8).sum();
+    start + inside
+}
+
+/// How many bytes the caret covers: a quoted scalar to its closing quote, else to the end of the plain word.
+fn token_length(rest: &str) -> usize {
+    let line = rest.lines().next().unwrap_or_default();
+    let quoted = match line.chars().next() {
+        Some(quote @ ('"' | '\'')) => line.get(1..).and_then(|tail| tail.find(quote)).map(|end| end + 2),
+        _ => None,
+    };
+    quoted.unwrap_or_else(|| {
+        let end = line.find([',', ']', '}', '#']).unwrap_or(line.len());
+        let end = line.find(": ").map_or(end, |colon| colon.min(end));
+        let plain = line.get(..end).unwrap_or(line).trim_end().trim_end_matches(':');
+        plain.len().max(1)
+    })
+}
