@@ -1,0 +1,107 @@
+//! Listeners for what is not HTTP: UDP sinks that answer, and raw TCP that echoes.
+
+use std::net::{Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+use anyhow::{Context, Result};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
+
+use super::World;
+use super::origin::listen;
+
+/// Ports with a UDP sink: QUIC, DNS over QUIC, NTP, and one for the laboratory's own markers.
+pub const UDP_PORTS: &[u16] = &[443, 853, 123, 9999, super::capture::FENCE_PORT];
+/// Ports with a raw TCP echo.
+pub const TCP_PORTS: &[u16] = &[7, 853, 2525];
+
+/// One datagram that arrived outside.
+#[derive(Clone, Debug)]
+pub struct Datagram {
+    /// Port of the sink.
+    pub port: u16,
+    /// Who sent it.
+    pub peer: SocketAddr,
+    /// All of its payload.
+    pub payload: Vec<u8>,
+}
+
+/// All datagrams that arrived.
+#[derive(Clone, Default)]
+pub struct Datagrams(Arc<Mutex<Vec<Datagram>>>);
+
+impl Datagrams {
+    /// Those whose payload contains `marker`.
+    pub fn containing(&self, marker: &[u8]) -> Vec<Datagram> {
+        self.0
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|datagram| contains(&datagram.payload, marker))
+            .cloned()
+            .collect()
+    }
+}
+
+/// What raw TCP listeners received, all connections together.
+#[derive(Clone, Default)]
+pub struct TcpBytes(Arc<Mutex<Vec<u8>>>);
+
+impl TcpBytes {
+    /// Whether `marker` arrived.
+    pub fn contain(&self, marker: &[u8]) -> bool {
+        contains(&self.0.lock().unwrap(), marker)
+    }
+}
+
+/// Whether `needle` is somewhere in `haystack`.
+pub(crate) fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack
+        .windows(needle.len())
+        .any(|window| window == needle)
+}
+
+pub(super) async fn start(world: &World) -> Result<()> {
+    for port in UDP_PORTS {
+        let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, *port))
+            .await
+            .context("a UDP sink")?;
+        tokio::spawn(sink(socket, *port, world.datagrams.clone()));
+    }
+    for port in TCP_PORTS {
+        let listener = listen(*port).await?;
+        let bytes = world.tcp.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(echo(stream, bytes.clone()));
+            }
+        });
+    }
+    Ok(())
+}
+
+async fn sink(socket: UdpSocket, port: u16, datagrams: Datagrams) {
+    let mut buffer = [0; 65536];
+    loop {
+        let Ok((length, peer)) = socket.recv_from(&mut buffer).await else {
+            continue;
+        };
+        let payload = buffer[..length].to_vec();
+        datagrams.0.lock().unwrap().push(Datagram {
+            port,
+            peer,
+            payload,
+        });
+        let _ = socket.send_to(b"received", peer).await;
+    }
+}
+
+async fn echo(mut stream: TcpStream, bytes: TcpBytes) {
+    let mut buffer = [0; 16384];
+    while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+        bytes.0.lock().unwrap().extend_from_slice(&buffer[..length]);
+        if stream.write_all(&buffer[..length]).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Commands in the laboratory: as an agent (through `aegisctl run`) or as a bystander.
+
+use std::ffi::OsStr;
+use std::io::{Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use super::{Lab, binary, wait_for};
+
+/// The search path of every process of the laboratory: the system's own, nothing of the developer's.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// A command about to be run in the host's namespace, in an environment that is the same on every machine.
+pub struct AgentCommand<'lab> {
+    lab: &'lab Lab,
+    agent: Option<String>,
+    run_arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    input: Vec<u8>,
+    limit: Duration,
+}
+
+/// How a command ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Exit code; 128 + N for signal N, as in a shell.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+    /// Whether it had to be killed at its time limit.
+    pub timed_out: bool,
+    /// How long it ran.
+    pub took: Duration,
+}
+
+impl Outcome {
+    /// Whether the command ended with 0.
+    pub fn ok(&self) -> bool {
+        self.code == 0
+    }
+}
+
+impl<'lab> AgentCommand<'lab> {
+    pub(super) fn new(lab: &'lab Lab, agent: Option<&str>) -> AgentCommand<'lab> {
+        let limit = Duration::from_secs(30);
+        AgentCommand {
+            lab,
+            agent: agent.map(str::to_owned),
+            run_arguments: Vec::new(),
+            environment: Vec::new(),
+            input: Vec::new(),
+            limit,
+        }
+    }
+
+    /// Adds an environment variable.
+    pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.environment.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Adds an argument for `aegisctl run` itself.
+    pub fn run_argument(mut self, argument: &str) -> Self {
+        self.run_arguments.push(argument.to_owned());
+        self
+    }
+
+    /// What the command reads on standard input.
+    pub fn input(mut self, input: impl Into<Vec<u8>>) -> Self {
+        self.input = input.into();
+        self
+    }
+
+    /// Kills the command after `limit`; 30 s otherwise.
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Runs the command to its end.
+    pub fn run<S: AsRef<OsStr>>(self, command: &[S]) -> Result<Outcome> {
+        self.start(command)?.finish()
+    }
+
+    /// Runs a shell script.
+    pub fn shell(self, script: &str) -> Result<Outcome> {
+        self.run(&["sh", "-c", script])
+    }
+
+    /// Runs a Python program, given as text.
+    pub fn python(self, program: &str) -> Result<Outcome> {
+        self.run(&["/usr/bin/python3", "-c", program])
+    }
+
+    /// Starts the command and leaves it running.
+    pub fn start<S: AsRef<OsStr>>(self, arguments: &[S]) -> Result<Running> {
+        let mut command = self.command(arguments)?;
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        let started = Instant::now();
+        let mut child = self
+            .lab
+            .host
+            .spawn(command, &self.lab.path("resolv.conf"))?;
+        let input = self.input;
+        // In a thread of its own: a command that writes before it has read all would block us both.
+        if let Some(mut stdin) = child.stdin.take() {
+            std::thread::spawn(move || stdin.write_all(&input));
+        }
+        let stdout = collect(child.stdout.take());
+        let stderr = collect(child.stderr.take());
+        Ok(Running {
+            child,
+            stdout,
+            stderr,
+            started,
+            limit: self.limit,
+        })
+    }
+
+    fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Result<Command> {
+        let (program, rest) = arguments.split_first().context("an empty command")?;
+        let mut command = match &self.agent {
+            None => Command::new(program),
+            Some(agent) => {
+                let mut command = Command::new(binary("aegisctl")?);
+                command
+                    .args(["run", "--agent", agent])
+                    .args(&self.run_arguments)
+                    .arg("--")
+                    .arg(program);
+                command
+            }
+        };
+        command
+            .args(rest)
+            .env_clear()
+            .env("PATH", PATH)
+            .env("LANG", "C.UTF-8");
+        command
+            .env("HOME", self.lab.path("home"))
+            .env("AEGIS_SOCKET", self.lab.path("control.sock"));
+        command
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .current_dir(self.lab.path("home"));
+        Ok(command)
+    }
+}
+
+/// A command that runs; killed with all its process group on drop.
+pub struct Running {
+    child: Child,
+    stdout: JoinHandle<String>,
+    stderr: JoinHandle<String>,
+    started: Instant,
+    limit: Duration,
+}
+
+impl Running {
+    /// The command's process id (`aegisctl run` replaces itself by the command).
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it still runs.
+    pub fn running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Waits for the end, at most until the time limit.
+    pub fn finish(mut self) -> Result<Outcome> {
+        let left = self.limit.saturating_sub(self.started.elapsed());
+        let status = wait_for(left, || self.child.try_wait().ok().flatten());
+        let timed_out = status.is_none();
+        self.kill();
+        let status = match status {
+            Some(status) => status,
+            None => self.child.wait()?,
+        };
+        let code = status
+            .code()
+            .unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
+        let took = self.started.elapsed();
+        let stdout = self.stdout.join().unwrap_or_default();
+        let stderr = self.stderr.join().unwrap_or_default();
+        Ok(Outcome {
+            code,
+            stdout,
+            stderr,
+            timed_out,
+            took,
+        })
+    }
+
+    // Also after the command's own end: its children hold the pipes open.
+    fn kill(&self) {
+        if let Ok(pid) = i32::try_from(self.child.id()) {
+            let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+}
+
+fn collect(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            let _ = pipe.read_to_end(&mut bytes);
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
