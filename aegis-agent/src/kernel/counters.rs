@@ -1,0 +1,68 @@
+//! The kernel's own counts, summed over its CPUs.
+
+use aegis_common::counter;
+use aya::maps::{MapData, PerCpuArray};
+
+use super::KernelError;
+
+/// How often each thing happened since the maps were made (they outlive the daemon).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Connects and sends to the agent's own loopback sockets.
+    pub allowed_own: u64,
+    /// Connects and sends to allowlisted destinations.
+    pub allowed_direct: u64,
+    /// TCP connects sent to the proxy.
+    pub redirected: u64,
+    /// TCP connects and UDP sends sent to the resolver.
+    pub redirected_dns: u64,
+    pub denied_connect: u64,
+    pub denied_udp: u64,
+    pub denied_socket: u64,
+    pub denied_unattributed: u64,
+    pub denied_bind: u64,
+    pub denied_packet: u64,
+    pub flow_table_full: u64,
+    /// Events that found the ring buffer full.
+    pub events_dropped: u64,
+}
+
+impl Counters {
+    pub(super) fn read(map: &PerCpuArray<MapData, u64>) -> Result<Self, KernelError> {
+        let sum = |index: u32| -> Result<u64, KernelError> {
+            let values = map
+                .get(&index, 0)
+                .map_err(KernelError::bpf("read the kernel's counters"))?;
+            Ok(values.iter().copied().fold(0, u64::wrapping_add))
+        };
+        Ok(Self {
+            allowed_own: sum(counter::ALLOWED_OWN)?,
+            allowed_direct: sum(counter::ALLOWED_DIRECT)?,
+            redirected: sum(counter::REDIRECTED)?,
+            redirected_dns: sum(counter::REDIRECTED_DNS)?,
+            denied_connect: sum(counter::DENIED_CONNECT)?,
+            denied_udp: sum(counter::DENIED_UDP)?,
+            denied_socket: sum(counter::DENIED_SOCKET)?,
+            denied_unattributed: sum(counter::DENIED_UNATTRIBUTED)?,
+            denied_bind: sum(counter::DENIED_BIND)?,
+            denied_packet: sum(counter::DENIED_PACKET)?,
+            flow_table_full: sum(counter::FLOW_TABLE_FULL)?,
+            events_dropped: sum(counter::EVENTS_DROPPED)?,
+        })
+    }
+
+    /// Everything the kernel refused by itself.
+    #[must_use]
+    pub fn denied(&self) -> u64 {
+        [
+            self.denied_connect,
+            self.denied_udp,
+            self.denied_socket,
+            self.denied_unattributed,
+            self.denied_bind,
+            self.denied_packet,
+        ]
+        .into_iter()
+        .fold(0, u64::wrapping_add)
+    }
+}

@@ -1,0 +1,229 @@
+//! The flow table: from the agent's end of a redirected connection to where it wanted to go and
+//! who it is. Either the kernel's maps, or memory for tests and benches.
+
+use std::{
+    collections::HashMap as StdHashMap,
+    io,
+    net::SocketAddr,
+    os::fd::AsFd,
+    sync::{Mutex, PoisonError},
+};
+
+use aegis_common::{DnsKey, Flow, FlowKey};
+use aya::maps::{HashMap, Map, MapData};
+
+use super::{AgentIndex, KernelError, syscall};
+
+/// What the kernel recorded of one flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowRecord {
+    pub agent: AgentIndex,
+    /// Where the agent wanted to go. IPv4-mapped addresses come as IPv4.
+    pub original: SocketAddr,
+    /// Thread group id in the initial pid namespace.
+    pub pid: u32,
+    /// User id in the initial user namespace.
+    pub uid: u32,
+    /// The command name (at most 15 bytes; the process can choose it).
+    pub comm: String,
+    pub cgroup_id: u64,
+    pub netns_cookie: u64,
+    pub socket_cookie: u64,
+}
+
+/// Looks up who is behind an accepted flow. A flow without a record must be refused.
+pub trait FlowTable: Send + Sync {
+    /// The record of a connection accepted by the proxy's listener, taken out of the table.
+    /// `peer` is the connection's remote address as `accept` gave it.
+    ///
+    /// # Errors
+    /// When the kernel refuses the lookup.
+    fn take(&self, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError>;
+
+    /// As [`FlowTable::take`], for a TCP connection accepted by the DNS listener. A method of its
+    /// own because two connections can share a local port when their listeners differ.
+    ///
+    /// # Errors
+    /// When the kernel refuses the lookup.
+    fn take_dns(&self, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError>;
+
+    /// The sender of a datagram that the DNS listener received; stays in the table as long as
+    /// the sender's socket lives.
+    ///
+    /// # Errors
+    /// When the kernel refuses the lookup.
+    fn dns_client(&self, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError>;
+}
+
+/// The kernel's own tables.
+pub(super) struct KernelFlows {
+    /// Not an aya `HashMap`: that has no lookup-and-delete.
+    flows: MapData,
+    dns_clients: HashMap<MapData, DnsKey, Flow>,
+    /// Of the daemon's own namespace: only flows of this one can reach its listeners.
+    netns_cookie: u64,
+    proxy_port: u16,
+    dns_port: u16,
+}
+
+impl KernelFlows {
+    /// Must be called in the network namespace of the listeners.
+    pub(super) fn new(
+        flows: Map,
+        dns_clients: Map,
+        proxy_port: u16,
+        dns_port: u16,
+    ) -> Result<Self, KernelError> {
+        let wrong = || KernelError::bpf("open the flow table");
+        // For its check of the key's and the value's size.
+        HashMap::<_, FlowKey, Flow>::try_from(&flows).map_err(wrong())?;
+        let Map::HashMap(flows) = flows else {
+            return Err(wrong()(aya::maps::MapError::InvalidMapType { map_type: 0 }));
+        };
+        Ok(Self {
+            flows,
+            dns_clients: dns_clients.try_into().map_err(wrong())?,
+            netns_cookie: own_netns_cookie()?,
+            proxy_port,
+            dns_port,
+        })
+    }
+
+    fn take_from(
+        &self,
+        listener: u16,
+        peer: SocketAddr,
+    ) -> Result<Option<FlowRecord>, KernelError> {
+        let key = FlowKey {
+            netns_cookie: self.netns_cookie,
+            local: peer.into(),
+            listener,
+            padding: 0,
+        };
+        // Lookup and removal are one operation: two acceptors can never both get one record.
+        let flow = syscall::map_take::<FlowKey, Flow>(self.flows.fd().as_fd(), &key)
+            .map_err(KernelError::io("read the flow table"))?;
+        Ok(flow.and_then(|flow| record(&flow, self.netns_cookie)))
+    }
+}
+
+impl FlowTable for KernelFlows {
+    fn take(&self, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError> {
+        self.take_from(self.proxy_port, peer)
+    }
+
+    fn take_dns(&self, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError> {
+        self.take_from(self.dns_port, peer)
+    }
+
+    fn dns_client(&self, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError> {
+        let key = DnsKey {
+            netns_cookie: self.netns_cookie,
+            local: peer.into(),
+            padding: 0,
+        };
+        match self.dns_clients.get(&key, 0) {
+            Ok(flow) => Ok(record(&flow, self.netns_cookie)),
+            Err(aya::maps::MapError::KeyNotFound) => Ok(None),
+            Err(error) => Err(KernelError::bpf("read the table of DNS clients")(error)),
+        }
+    }
+}
+
+/// `None` for a record of agent 0, which the programs never write.
+fn record(flow: &Flow, netns_cookie: u64) -> Option<FlowRecord> {
+    Some(FlowRecord {
+        agent: AgentIndex::new(flow.agent)?,
+        original: flow.original.into(),
+        pid: flow.process.pid,
+        uid: flow.process.uid,
+        comm: comm(&flow.process.comm),
+        cgroup_id: flow.cgroup_id,
+        netns_cookie,
+        socket_cookie: flow.socket_cookie,
+    })
+}
+
+/// A NUL-padded command name as text; what is not UTF-8 in it is replaced.
+pub(super) fn comm(bytes: &[u8; 16]) -> String {
+    let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(text).into_owned()
+}
+
+/// A flow table in memory, for tests and benches of what stands on it.
+#[derive(Default)]
+pub struct MemoryFlows {
+    proxy: Mutex<StdHashMap<SocketAddr, FlowRecord>>,
+    dns: Mutex<StdHashMap<SocketAddr, FlowRecord>>,
+    dns_clients: Mutex<StdHashMap<SocketAddr, FlowRecord>>,
+}
+
+type Table = Mutex<StdHashMap<SocketAddr, FlowRecord>>;
+
+impl MemoryFlows {
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Records a connection to the proxy's listener.
+    pub fn insert(&self, peer: SocketAddr, record: FlowRecord) {
+        put(&self.proxy, peer, record);
+    }
+
+    /// Records a TCP connection to the DNS listener.
+    pub fn insert_dns(&self, peer: SocketAddr, record: FlowRecord) {
+        put(&self.dns, peer, record);
+    }
+
+    /// Records a sender of datagrams to the DNS listener.
+    pub fn insert_dns_client(&self, peer: SocketAddr, record: FlowRecord) {
+        put(&self.dns_clients, peer, record);
+    }
+}
+
+/// IPv4-mapped peers and IPv4 peers are one, as in the kernel's keys.
+fn canonical(peer: SocketAddr) -> SocketAddr {
+    SocketAddr::new(peer.ip().to_canonical(), peer.port())
+}
+
+fn put(table: &Table, peer: SocketAddr, record: FlowRecord) {
+    table
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(canonical(peer), record);
+}
+
+fn remove(table: &Table, peer: SocketAddr) -> Option<FlowRecord> {
+    table
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .remove(&canonical(peer))
+}
+
+impl FlowTable for MemoryFlows {
+    fn take(&self, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError> {
+        Ok(remove(&self.proxy, peer))
+    }
+
+    fn take_dns(&self, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError> {
+        Ok(remove(&self.dns, peer))
+    }
+
+    fn dns_client(&self, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError> {
+        let table = self
+            .dns_clients
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        Ok(table.get(&canonical(peer)).cloned())
+    }
+}
+
+/// The cookie of the calling thread's network namespace (Linux 5.14, SO_NETNS_COOKIE).
+fn own_netns_cookie() -> Result<u64, KernelError> {
+    let read = || -> io::Result<u64> {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
+        syscall::netns_cookie(socket.as_fd())
+    };
+    read().map_err(KernelError::io("read the network namespace's cookie"))
+}

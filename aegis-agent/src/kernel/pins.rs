@@ -1,0 +1,114 @@
+//! What outlives the daemon: the pinned links (enforcement) and maps (who is who).
+
+use std::{
+    fs::{self, DirBuilder},
+    io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+use aegis_common::{ABI_VERSION, Meta, map_name};
+use aya::maps::{Array, Map, MapData};
+
+use super::KernelError;
+
+/// The pin directory: `maps/` and `links/`, a file each.
+pub(super) struct Pins {
+    dir: PathBuf,
+}
+
+/// What an earlier daemon left.
+pub(super) enum Found {
+    Nothing,
+    /// Maps of this ABI version, made for this cgroup.
+    Adoptable {
+        root_cgroup_id: u64,
+    },
+}
+
+impl Pins {
+    pub(super) fn new(dir: &Path) -> Self {
+        Self {
+            dir: dir.to_owned(),
+        }
+    }
+
+    pub(super) fn map(&self, name: &str) -> PathBuf {
+        self.maps().join(name)
+    }
+
+    pub(super) fn link(&self, program: &str) -> PathBuf {
+        self.links().join(program)
+    }
+
+    fn maps(&self) -> PathBuf {
+        self.dir.join("maps")
+    }
+
+    fn links(&self) -> PathBuf {
+        self.dir.join("links")
+    }
+
+    /// Makes the directories, for root only.
+    pub(super) fn make_dirs(&self) -> Result<(), KernelError> {
+        for dir in [self.dir.clone(), self.maps(), self.links()] {
+            DirBuilder::new()
+                .mode(0o700)
+                .recursive(true)
+                .create(&dir)
+                .map_err(KernelError::io(format!("make {}", dir.display())))?;
+        }
+        Ok(())
+    }
+
+    /// Looks at what is pinned, without touching it.
+    pub(super) fn inspect(&self) -> Result<Found, KernelError> {
+        let present = |name: &&str| self.map(name).exists();
+        if !map_name::ALL.iter().any(present) {
+            return Ok(Found::Nothing);
+        }
+        let foreign = |found: String| KernelError::ForeignPins {
+            dir: self.dir.clone(),
+            found,
+        };
+        // Without META the first start was cut short; what the other maps are is unknown.
+        let meta = self.meta().map_err(|_| foreign("unknown".to_owned()))?;
+        if meta.abi_version != ABI_VERSION || !map_name::ALL.iter().all(|name| present(&name)) {
+            return Err(foreign(meta.abi_version.to_string()));
+        }
+        Ok(Found::Adoptable {
+            root_cgroup_id: meta.root_cgroup_id,
+        })
+    }
+
+    fn meta(&self) -> Result<Meta, aya::maps::MapError> {
+        let map = Map::from_map_data(MapData::from_pin(self.map(map_name::META))?)?;
+        Array::<_, Meta>::try_from(map)?.get(&0, 0)
+    }
+
+    /// Removes everything: links first, since a link without its maps' pins still enforces, and
+    /// maps without links only hold memory.
+    pub(super) fn remove(&self) -> Result<(), KernelError> {
+        for dir in [self.links(), self.maps()] {
+            let entries = match fs::read_dir(&dir) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                entries => entries.map_err(KernelError::io(format!("read {}", dir.display())))?,
+            };
+            for entry in entries {
+                let path = entry
+                    .map_err(KernelError::io(format!("read {}", dir.display())))?
+                    .path();
+                fs::remove_file(&path)
+                    .map_err(KernelError::io(format!("unpin {}", path.display())))?;
+            }
+            fs::remove_dir(&dir).map_err(KernelError::io(format!("remove {}", dir.display())))?;
+        }
+        match fs::remove_dir(&self.dir) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(KernelError::io(format!(
+                "remove {}",
+                self.dir.display()
+            ))(error)),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+use crate::assert_layout;
+
+/// An IPv6 address, or an IPv4 address mapped into IPv6 (`::ffff:a.b.c.d`, RFC 4291 section
+/// 2.5.5.2). Four words, each in network byte order, as the kernel's contexts give them.
+#[repr(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Address([u32; 4]);
+
+assert_layout!(Address, size 16, align 4);
+
+/// The third word of every IPv4-mapped address.
+const MAPPED: u32 = u32::from_be_bytes([0, 0, 0xff, 0xff]).to_be();
+const LOOPBACK_V6: u32 = 1u32.to_be();
+
+impl Address {
+    /// An IPv4 address in network byte order.
+    #[inline(always)]
+    pub const fn v4(word: u32) -> Self {
+        Self([0, 0, MAPPED, word])
+    }
+
+    /// An IPv6 address as four words in network byte order.
+    #[inline(always)]
+    pub const fn v6(words: [u32; 4]) -> Self {
+        Self(words)
+    }
+
+    /// The four words in network byte order.
+    #[inline(always)]
+    pub const fn words(&self) -> [u32; 4] {
+        self.0
+    }
+
+    /// Whether this is an IPv4 address mapped into IPv6.
+    #[inline(always)]
+    pub const fn is_v4(&self) -> bool {
+        self.0[0] == 0 && self.0[1] == 0 && self.0[2] == MAPPED
+    }
+
+    /// The last word: of an IPv4-mapped address, the IPv4 address in network byte order.
+    #[inline(always)]
+    pub const fn v4_word(&self) -> u32 {
+        self.0[3]
+    }
+
+    /// 127.0.0.0/8 (RFC 1122 section 3.2.1.3) or `::1`.
+    #[inline(always)]
+    pub const fn is_loopback(&self) -> bool {
+        if self.is_v4() {
+            return u32::from_be(self.0[3]) >> 24 == 127;
+        }
+        self.0[0] == 0 && self.0[1] == 0 && self.0[2] == 0 && self.0[3] == LOOPBACK_V6
+    }
+
+    /// 0.0.0.0 or `::`, which the kernel takes for "this host".
+    #[inline(always)]
+    pub const fn is_unspecified(&self) -> bool {
+        if self.is_v4() {
+            return self.0[3] == 0;
+        }
+        self.0[0] == 0 && self.0[1] == 0 && self.0[2] == 0 && self.0[3] == 0
+    }
+
+    /// The loopback address of the same family.
+    #[inline(always)]
+    pub const fn loopback_of_family(&self) -> Self {
+        if self.is_v4() {
+            return Self::v4(0x7f00_0001u32.to_be());
+        }
+        Self([0, 0, 0, LOOPBACK_V6])
+    }
+}
+
+/// An address and a port.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Endpoint {
+    pub address: Address,
+    /// Host byte order.
+    pub port: u16,
+    pub padding: u16,
+}
+
+assert_layout!(Endpoint, size 20, align 4);
+
+impl Endpoint {
+    /// `port` in host byte order.
+    #[inline(always)]
+    pub const fn new(address: Address, port: u16) -> Self {
+        Self {
+            address,
+            port,
+            padding: 0,
+        }
+    }
+}
+
+#[cfg(feature = "user")]
+mod user {
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+    use super::{Address, Endpoint};
+
+    impl From<Ipv4Addr> for Address {
+        fn from(ip: Ipv4Addr) -> Self {
+            Self::v4(u32::from_ne_bytes(ip.octets()))
+        }
+    }
+
+    impl From<Ipv6Addr> for Address {
+        fn from(ip: Ipv6Addr) -> Self {
+            let mut words = [0; 4];
+            for (word, bytes) in words.iter_mut().zip(ip.octets().as_chunks::<4>().0) {
+                *word = u32::from_ne_bytes(*bytes);
+            }
+            Self(words)
+        }
+    }
+
+    impl From<IpAddr> for Address {
+        fn from(ip: IpAddr) -> Self {
+            match ip {
+                IpAddr::V4(ip) => ip.into(),
+                IpAddr::V6(ip) => ip.into(),
+            }
+        }
+    }
+
+    impl From<Address> for IpAddr {
+        /// IPv4-mapped addresses come back as IPv4.
+        fn from(address: Address) -> Self {
+            let mut octets = [0; 16];
+            for (bytes, word) in octets.as_chunks_mut::<4>().0.iter_mut().zip(address.0) {
+                *bytes = word.to_ne_bytes();
+            }
+            Ipv6Addr::from(octets).to_canonical()
+        }
+    }
+
+    impl From<SocketAddr> for Endpoint {
+        fn from(from: SocketAddr) -> Self {
+            Self::new(from.ip().into(), from.port())
+        }
+    }
+
+    impl From<Endpoint> for SocketAddr {
+        fn from(from: Endpoint) -> Self {
+            Self::new(from.address.into(), from.port)
+        }
+    }
+}

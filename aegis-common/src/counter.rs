@@ -1,0 +1,29 @@
+//! Indices into the per-CPU array `COUNTERS` (one `u64` each).
+
+/// Connects and sends to the agent's own listeners.
+pub const ALLOWED_OWN: u32 = 0;
+/// Connects and sends to allowlisted destinations.
+pub const ALLOWED_DIRECT: u32 = 1;
+/// TCP connects redirected to the proxy.
+pub const REDIRECTED: u32 = 2;
+/// TCP connects and UDP sends redirected to the resolver.
+pub const REDIRECTED_DNS: u32 = 3;
+/// TCP connects refused.
+pub const DENIED_CONNECT: u32 = 4;
+/// UDP connects and sends refused.
+pub const DENIED_UDP: u32 = 5;
+/// Sockets refused at creation because of their kind.
+pub const DENIED_SOCKET: u32 = 6;
+/// Calls by, or with sockets of, nobody's cgroup.
+pub const DENIED_UNATTRIBUTED: u32 = 7;
+/// Binds to Aegis' own ports refused.
+pub const DENIED_BIND: u32 = 8;
+/// Packets dropped at egress.
+pub const DENIED_PACKET: u32 = 9;
+/// Redirected connections or DNS clients that found no room to be recorded.
+pub const FLOW_TABLE_FULL: u32 = 10;
+/// Events that found the ring buffer full.
+pub const EVENTS_DROPPED: u32 = 11;
+
+/// Entries of the array.
+pub const COUNT: u32 = 12;

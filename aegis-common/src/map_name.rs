@@ -1,0 +1,30 @@
+//! Names of the maps, as in the object file and below `maps/` of the pin directory.
+
+/// cgroup id -> agent index.
+pub const AGENT_CGROUPS: &str = "AGENT_CGROUPS";
+/// Socket-local storage: [`crate::SocketState`].
+pub const SOCKETS: &str = "SOCKETS";
+/// [`crate::FlowKey`] -> [`crate::Flow`].
+pub const FLOWS: &str = "FLOWS";
+/// [`crate::DnsKey`] -> [`crate::Flow`].
+pub const DNS_CLIENTS: &str = "DNS_CLIENTS";
+/// Longest prefix match over [`crate::DirectKey`].
+pub const DIRECT: &str = "DIRECT";
+/// Ring buffer of [`crate::Event`].
+pub const EVENTS: &str = "EVENTS";
+/// Per-CPU array, see [`crate::counter`].
+pub const COUNTERS: &str = "COUNTERS";
+/// Array of one [`crate::Meta`].
+pub const META: &str = "META";
+
+/// All that are pinned.
+pub const ALL: [&str; 8] = [
+    AGENT_CGROUPS,
+    SOCKETS,
+    FLOWS,
+    DNS_CLIENTS,
+    DIRECT,
+    EVENTS,
+    COUNTERS,
+    META,
+];
