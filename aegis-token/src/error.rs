@@ -1,0 +1,44 @@
+//! Why a token or a key is refused. Each cause has its own variant: the audit record and the answer to the agent say which.
+
+/// Why a token or a key is refused. No variant holds the token or any part of it that the bearer chose freely at length.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum TokenError {
+    #[error("the token is {0} bytes long, more than {max} are not read", max = crate::MAX_TOKEN_BYTES)]
+    TooLarge(usize),
+    #[error("it is not a JWT: {0}")]
+    Malformed(&'static str),
+    #[error("the token is not signed (alg `none`)")]
+    Unsigned,
+    #[error("the token's algorithm is not accepted; only EdDSA is")]
+    Algorithm,
+    #[error("the token names header fields as critical that are not understood here")]
+    Critical,
+    #[error("the token does not name its key (kid)")]
+    NoKid,
+    #[error("the token names a key that is not known here")]
+    UnknownKid,
+    #[error("the signature is wrong")]
+    Signature,
+    #[error("a claim is missing or has the wrong type: {0}")]
+    Claims(String),
+    #[error("the token was issued by another issuer")]
+    Issuer,
+    #[error("the token is meant for another audience")]
+    Audience,
+    #[error("the token expired {ago_s} s ago")]
+    Expired { ago_s: u64 },
+    #[error("the token is valid only in {in_s} s; is a clock wrong?")]
+    NotYetValid { in_s: u64 },
+    #[error("the key cannot be used: {0}")]
+    Key(String),
+    #[error("the token could not be signed: {0}")]
+    Signing(String),
+}
+
+impl TokenError {
+    /// Whether a new token would help: the agent asks for one instead of giving up.
+    #[must_use]
+    pub fn is_renewable(&self) -> bool {
+        matches!(self, Self::Expired { .. } | Self::UnknownKid)
+    }
+}
