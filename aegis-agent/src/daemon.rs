@@ -1,0 +1,125 @@
+//! The daemon: built from its configuration, run until a signal, drained.
+
+pub mod admission;
+mod build;
+mod control;
+mod kernel_events;
+mod listen;
+mod ops;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rustls::ServerConfig;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::dns;
+use crate::identity::{Issuer, Registry};
+use crate::kernel::{FlowTable, Kernel};
+use crate::policy;
+use crate::telemetry::{AuditLog, Metrics, Spans};
+use crate::tls;
+use crate::upstream::Pools;
+use admission::Admissions;
+
+/// How long requests under way may take after SIGTERM.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Everything that the steps of a connection share.
+pub struct Aegis {
+    pub config: Arc<Config>,
+    pub kernel: Arc<Kernel>,
+    pub flows: Arc<dyn FlowTable>,
+    pub registry: Registry,
+    pub issuer: Issuer,
+    pub policy: policy::Store,
+    pub audit: AuditLog,
+    pub metrics: Metrics,
+    pub spans: Spans,
+    pub ca: Arc<tls::Authority>,
+    pub server_tls: Arc<ServerConfig>,
+    pub pools: Pools,
+    pub resolver: Arc<dns::Resolver>,
+    pub admissions: Admissions,
+    pub started: SystemTime,
+}
+
+impl Aegis {
+    /// Why the daemon is not ready, where it is not.
+    #[must_use]
+    pub fn not_ready(&self) -> Option<String> {
+        if let Some(hook) = self.kernel.hooks().into_iter().find(|hook| !hook.attached || !hook.pinned) {
+            return Some(format!("the hook {} is not in force", hook.name));
+        }
+        let audit = self.audit.health();
+        (!audit.healthy).then(|| format!("records cannot be written: {}", audit.error.unwrap_or_default()))
+    }
+
+    /// Brings the gauges up to date that nobody counts while they change.
+    pub fn refresh_metrics(&self) {
+        if let Ok(counters) = self.kernel.counters() {
+            self.metrics.kernel_events_dropped(counters.events_dropped);
+        }
+        self.metrics.audit(&self.audit.health());
+    }
+}
+
+/// Runs the daemon until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When it cannot start: one line with the fix, or all problems of a file at once.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let built = build::build(config).await?;
+    let stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let aegis = built.start(&tasks, &stop)?;
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    tracing::info!(
+        policy = aegis.policy.current().version(),
+        agents = aegis.registry.list().len(),
+        cgroup = %aegis.config.cgroup_root.display(),
+        "enforcing"
+    );
+    signals(&aegis).await?;
+    drain(&aegis, &tasks, &stop).await;
+    Ok(())
+}
+
+/// SIGHUP loads the policy again and opens the audit file anew; SIGTERM and SIGINT return.
+async fn signals(aegis: &Arc<Aegis>) -> anyhow::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => reload(aegis),
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+        }
+    }
+}
+
+fn reload(aegis: &Aegis) {
+    match aegis.policy.reload(SystemTime::now()) {
+        Ok(snapshot) => tracing::info!(version = snapshot.version(), "policy loaded"),
+        Err(error) => tracing::error!("the policy was refused, the one in force stays:\n{error}"),
+    }
+    aegis.audit.reopen();
+}
+
+/// Stops accepting, lets requests under way end, writes what is still to be written. The hooks stay: without the daemon
+/// the agents are cut off, not let out.
+async fn drain(aegis: &Aegis, tasks: &TaskTracker, stop: &CancellationToken) {
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    tracing::info!("draining");
+    stop.cancel();
+    tasks.close();
+    if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {
+        tracing::warn!(connections = aegis.admissions.open(), "connections were cut off after {} s", DRAIN.as_secs());
+    }
+    aegis.audit.drain().await;
+    aegis.spans.shutdown().await;
+}

@@ -1,0 +1,141 @@
+//! From a configuration to a running daemon. Listeners are bound before the kernel sends anybody to them.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use anyhow::Context;
+use rustls::ServerConfig;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{Aegis, control, kernel_events, listen, ops};
+use crate::config::Config;
+use crate::control::{BindError, ControlSocket};
+use crate::daemon::admission::Admissions;
+use crate::dns::{self, DnsServer};
+use crate::identity::{Issuer, Registry};
+use crate::kernel::{Kernel, KernelConfig};
+use crate::policy;
+use crate::state::secret;
+use crate::telemetry::{AuditLog, Metrics, Spans};
+use crate::tls::{self, Authority};
+use crate::upstream::{Dialer, Pools};
+
+/// A daemon that is whole and does nothing yet.
+pub struct Built {
+    aegis: Arc<Aegis>,
+    proxy: Vec<TcpListener>,
+    ops: TcpListener,
+    dns: DnsServer,
+    control: ControlSocket,
+}
+
+/// Builds all parts.
+///
+/// # Errors
+/// The first part that cannot be had, in one line with the fix.
+pub async fn build(config: Config) -> anyhow::Result<Built> {
+    // Twice is harmless: several daemons may live in one test process.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let now = SystemTime::now();
+    secret::private_dir(&config.state_dir)?;
+    let policy = policy::Store::open(config.policies.as_deref(), now)?;
+    let (ca, server_tls) = authority(&config, now)?;
+    let resolver = Arc::new(dns::Resolver::new(&config.dns)?);
+    let dialer = Dialer::new(
+        Arc::clone(&resolver),
+        Arc::new(tls::upstream::client_config(&config.upstream)?),
+        config.upstream.connect_timeout,
+    );
+    let metrics = Metrics::new();
+    let spans = Spans::new(&config.telemetry, &metrics)?;
+    let audit = AuditLog::open(&config.audit, &config.instance, &config.state_dir)?;
+    let registry = Registry::open(&config)?;
+    let issuer = Issuer::open(&config)?;
+
+    let proxy = listen::proxy(config.listen.proxy_port)?;
+    let ops = listen::bind(config.listen.http, "metrics and health")?;
+    let dns_sockets = dns::bind(config.listen.dns_port).context("DNS")?;
+    let control = ControlSocket::bind(&config.control.socket).map_err(|error: BindError| anyhow::anyhow!("{error}"))?;
+
+    let kernel = Arc::new(Kernel::attach(&kernel_config(&config)?)?);
+    for enrolled in registry.list() {
+        kernel.enroll(enrolled.index, &enrolled.cgroup, &enrolled.direct)?;
+    }
+    let aegis = Arc::new(Aegis {
+        flows: kernel.flows(),
+        kernel,
+        registry,
+        issuer,
+        policy,
+        audit,
+        metrics,
+        spans,
+        ca,
+        server_tls,
+        pools: Pools::new(dialer, &config.upstream, &config.limits),
+        resolver,
+        admissions: Admissions::default(),
+        started: now,
+        config: Arc::new(config),
+    });
+    let dns = DnsServer::new(dns_sockets, Arc::clone(&aegis));
+    Ok(Built { aegis, proxy, ops, dns, control })
+}
+
+impl Built {
+    /// Starts every part as a task of its own.
+    ///
+    /// # Errors
+    /// When the kernel's events cannot be read, or the control group does not exist.
+    pub fn start(self, tasks: &TaskTracker, stop: &CancellationToken) -> anyhow::Result<Arc<Aegis>> {
+        let Self { aegis, proxy, ops, dns, control } = self;
+        let events = aegis.kernel.events()?;
+        tasks.spawn(kernel_events::run(Arc::clone(&aegis), events, stop.clone()));
+        for listener in proxy {
+            tasks.spawn(listen::accept(Arc::clone(&aegis), listener, tasks.clone(), stop.clone()));
+        }
+        tasks.spawn(dns.run(stop.clone()));
+        tasks.spawn(ops::serve(Arc::clone(&aegis), ops, stop.clone()));
+        control::start(&aegis, control, tasks, stop)?;
+        Ok(aegis)
+    }
+}
+
+fn authority(config: &Config, now: SystemTime) -> anyhow::Result<(Arc<Authority>, Arc<ServerConfig>)> {
+    let ca = Arc::new(Authority::open(&config.state_dir, &config.tls, now)?);
+    let server_tls = ca.server_config()?;
+    Ok((ca, server_tls))
+}
+
+/// What the kernel part needs to know of the configuration.
+///
+/// # Errors
+/// When there is no cgroup v2 hierarchy.
+pub fn kernel_config(config: &Config) -> anyhow::Result<KernelConfig> {
+    let port = config.listen.proxy_port;
+    let has_v6 = listen::has_ipv6_loopback();
+    Ok(KernelConfig {
+        cgroup_root: config.cgroup_dir().map_err(anyhow::Error::msg)?,
+        pin_dir: config.bpf.pin_dir.clone(),
+        proxy_v4: SocketAddrV4::new(Ipv4Addr::LOCALHOST, port),
+        proxy_v6: has_v6.then(|| SocketAddrV6::new(Ipv6Addr::LOCALHOST, port, 0, 0)),
+        dns_port: config.listen.dns_port,
+        log: config.bpf.log,
+    })
+}
+
+/// Where the daemon listens, for `status`.
+#[must_use]
+pub fn addresses(config: &Config) -> Vec<(&'static str, SocketAddr)> {
+    let v4 = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let v6 = |port| SocketAddr::from((Ipv6Addr::LOCALHOST, port));
+    let mut all = vec![("proxy", v4(config.listen.proxy_port)), ("dns", v4(config.listen.dns_port))];
+    if listen::has_ipv6_loopback() {
+        all.extend([("proxy", v6(config.listen.proxy_port)), ("dns", v6(config.listen.dns_port))]);
+    }
+    all.push(("http", config.listen.http));
+    all
+}

@@ -1,0 +1,48 @@
+//! The operators' HTTP surface: metrics, health, readiness, and the keys that tokens are verified with.
+
+use std::future::IntoFuture;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::Aegis;
+
+/// Serves until `stop`.
+///
+/// # Errors
+/// When the listener breaks.
+pub async fn serve(aegis: Arc<Aegis>, listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
+    let router = Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/.well-known/jwks.json", get(jwks))
+        .with_state(aegis);
+    tokio::select! {
+        served = axum::serve(listener, router).into_future() => served,
+        () = stop.cancelled() => Ok(()),
+    }
+}
+
+async fn metrics(State(aegis): State<Arc<Aegis>>) -> impl IntoResponse {
+    aegis.refresh_metrics();
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], aegis.metrics.encode())
+}
+
+/// Ready is: hooks attached and pinned, a policy in force, records can be written.
+async fn ready(State(aegis): State<Arc<Aegis>>) -> (StatusCode, String) {
+    match aegis.not_ready() {
+        None => (StatusCode::OK, "ready\n".to_owned()),
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
+    }
+}
+
+async fn jwks(State(aegis): State<Arc<Aegis>>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/jwk-set+json")], aegis.issuer.jwks())
+}

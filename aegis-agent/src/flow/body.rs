@@ -1,0 +1,269 @@
+//! Bodies on their way: streamed, counted, scanned; never collected beyond what the plan asked for.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use aegis_dlp::{Detector, Finding, Flow, Scanner};
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::Sleep;
+
+use super::record::Recorder;
+
+/// What both directions of one exchange tell the record.
+#[derive(Debug, Default)]
+pub struct Tally {
+    bytes_out: AtomicU64,
+    bytes_in: AtomicU64,
+    findings: Mutex<Vec<Finding>>,
+    refused: OnceLock<Detector>,
+}
+
+impl Tally {
+    /// Body bytes that went to the origin, after redaction.
+    pub fn bytes_out(&self) -> u64 {
+        self.bytes_out.load(Ordering::Relaxed)
+    }
+    /// Body bytes that came back.
+    pub fn bytes_in(&self) -> u64 {
+        self.bytes_in.load(Ordering::Relaxed)
+    }
+    pub fn add_out(&self, bytes: u64) {
+        self.bytes_out.fetch_add(bytes, Ordering::Relaxed);
+    }
+    pub fn add_in(&self, bytes: u64) {
+        self.bytes_in.fetch_add(bytes, Ordering::Relaxed);
+    }
+    /// What was found while the body streamed.
+    pub fn findings(&self) -> Vec<Finding> {
+        self.findings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    /// The detector that stopped the stream, where one did.
+    pub fn refused(&self) -> Option<Detector> {
+        self.refused.get().copied()
+    }
+    fn found(&self, findings: &[Finding]) {
+        if !findings.is_empty() {
+            self.findings.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(findings);
+        }
+    }
+}
+
+/// Why a request body ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    #[error("the agent's body broke off: {0}")]
+    Agent(#[from] hyper::Error),
+    #[error("the body holds data that must not leave ({})", .0.name())]
+    Refused(Detector),
+    #[error("no body bytes for {0:?}")]
+    Idle(Duration),
+}
+
+/// A request body on its way to the origin.
+pub enum ToOrigin {
+    Empty,
+    /// Inspected in memory; its length is known.
+    Whole(Bytes, Arc<Tally>),
+    /// No rule looks into it.
+    Untouched { inner: Incoming, idle: Idle, tally: Arc<Tally> },
+    /// Scanned while it flows; its length is not known any more.
+    Scanned(Box<ScannedBody>),
+}
+
+impl Body for ToOrigin {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut *self {
+            Self::Empty => Poll::Ready(None),
+            Self::Whole(bytes, tally) => {
+                if bytes.is_empty() {
+                    return Poll::Ready(None);
+                }
+                tally.add_out(bytes.len() as u64);
+                Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes)))))
+            }
+            Self::Untouched { inner, idle, tally } => loop {
+                let Poll::Ready(frame) = Pin::new(&mut *inner).poll_frame(cx) else {
+                    return idle.poll(cx).map(|limit| Some(Err(BodyError::Idle(limit))));
+                };
+                idle.rest();
+                let Some(frame) = frame.transpose()? else { return Poll::Ready(None) };
+                // Trailers of requests are content that no rule has seen; no agent's client sends them.
+                if let Ok(data) = frame.into_data() {
+                    tally.add_out(data.len() as u64);
+                    return Poll::Ready(Some(Ok(Frame::data(data))));
+                }
+            },
+            Self::Scanned(body) => body.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Whole(bytes, _) => bytes.is_empty(),
+            Self::Untouched { inner, .. } => inner.is_end_stream(),
+            Self::Scanned(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Whole(bytes, _) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Untouched { inner, .. } => inner.size_hint(),
+            Self::Scanned(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// A body that passes through the scanner.
+pub struct ScannedBody {
+    inner: Incoming,
+    scanner: Scanner,
+    idle: Idle,
+    tally: Arc<Tally>,
+    done: bool,
+}
+
+impl ScannedBody {
+    pub fn new(inner: Incoming, scanner: Scanner, idle: Idle, tally: Arc<Tally>) -> Self {
+        Self { inner, scanner, idle, tally, done: false }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        loop {
+            if self.done {
+                return Poll::Ready(None);
+            }
+            let mut out = Vec::new();
+            let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) else {
+                return self.idle.poll(cx).map(|limit| Some(Err(BodyError::Idle(limit))));
+            };
+            self.idle.rest();
+            let flow = match frame.transpose()? {
+                Some(frame) => match frame.into_data() {
+                    Ok(data) => self.scan(&data, &mut out),
+                    Err(_) => Flow::Continue,
+                },
+                None => self.end(&mut out),
+            };
+            if let Flow::Deny(detector) = flow {
+                self.end_with(detector);
+                return Poll::Ready(Some(Err(BodyError::Refused(detector))));
+            }
+            if !out.is_empty() {
+                self.tally.add_out(out.len() as u64);
+                return Poll::Ready(Some(Ok(Frame::data(Bytes::from(out)))));
+            }
+        }
+    }
+
+    fn scan(&mut self, data: &[u8], out: &mut Vec<u8>) -> Flow {
+        out.reserve(data.len());
+        self.scanner.push(data, out)
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) -> Flow {
+        self.done = true;
+        let flow = self.scanner.finish(out);
+        self.tally.found(self.scanner.findings());
+        flow
+    }
+
+    fn end_with(&mut self, detector: Detector) {
+        if !self.done {
+            self.tally.found(self.scanner.findings());
+        }
+        self.done = true;
+        let _ = self.tally.refused.set(detector);
+    }
+}
+
+/// Runs out when a stream stands still for too long. Costs a timer only while it stands still.
+pub struct Idle {
+    limit: Duration,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Idle {
+    #[must_use]
+    pub fn new(limit: Duration) -> Self {
+        Self { limit, sleep: None }
+    }
+
+    fn rest(&mut self) {
+        self.sleep = None;
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
+        let limit = self.limit;
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        sleep.as_mut().poll(cx).map(|()| limit)
+    }
+}
+
+/// A response body on its way to the agent. Whoever drops it ends the record.
+pub enum ToAgent {
+    /// Aegis' own answer.
+    Own(Bytes),
+    /// The origin's answer.
+    Relayed { inner: Incoming, idle: Idle, recorder: Box<Recorder> },
+}
+
+impl Body for ToAgent {
+    type Data = Bytes;
+    type Error = RelayError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+        match &mut *self {
+            Self::Own(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Own(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Relayed { inner, idle, recorder } => {
+                let Poll::Ready(frame) = Pin::new(inner).poll_frame(cx) else {
+                    return idle.poll(cx).map(|limit| {
+                        recorder.failed("the origin stopped sending");
+                        Some(Err(RelayError::Idle(limit)))
+                    });
+                };
+                idle.rest();
+                match &frame {
+                    Some(Ok(frame)) => recorder.tally().add_in(frame.data_ref().map_or(0, |data| data.len() as u64)),
+                    Some(Err(error)) => recorder.failed(&format!("the origin's body broke off: {error}")),
+                    None => recorder.complete(),
+                }
+                Poll::Ready(frame.map(|frame| frame.map_err(RelayError::Origin)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Own(bytes) => bytes.is_empty(),
+            Self::Relayed { inner, .. } => inner.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Own(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Relayed { inner, .. } => inner.size_hint(),
+        }
+    }
+}
+
+/// Why a response body ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayError {
+    #[error("the origin's body broke off: {0}")]
+    Origin(#[from] hyper::Error),
+    #[error("no bytes from the origin for {0:?}")]
+    Idle(Duration),
+}

@@ -1,0 +1,185 @@
+//! Step 6: the policy's answer for one request, on everything the steps before found out.
+
+use aegis_dlp::{Action, DetectorSet, Finding, Format, Place, Profile, Scanner};
+use aegis_policy::{Content, Denial, Intent, JsonBody, Permit, Snapshot, Verdict};
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::{self, HeaderName, HeaderValue};
+
+use super::identify::Identity;
+use super::inspect::{Head, Payload};
+use super::refusal::Refusal;
+
+/// The deepest JSON that a rule may read; deeper nesting is an attack on parsers.
+const JSON_DEPTH: usize = 64;
+
+/// Where a client puts the credential that is meant for this very origin. Detectors of secrets would stop every call to an
+/// API that needs a key, so these fields are looked through for personal data only.
+const CREDENTIAL_FIELDS: [HeaderName; 6] = [
+    header::AUTHORIZATION,
+    header::COOKIE,
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+    HeaderName::from_static("private-token"),
+];
+
+/// A permit together with the one request it was given for, already redacted as it says.
+pub struct Permitted {
+    pub permit: Permit,
+    pub path_and_query: String,
+    pub headers: HeaderMap,
+    pub payload: Payload,
+    pub findings: Vec<Finding>,
+}
+
+/// Whether the decision needs the whole body.
+#[must_use]
+pub fn needs_body(snapshot: &Snapshot, identity: &Identity, head: &Head) -> bool {
+    snapshot.needs(&intent(identity, head)).json
+}
+
+/// Decides one request and redacts it accordingly.
+///
+/// # Errors
+/// The denial, where the policy says no or where the content cannot be inspected as the rule wants.
+pub fn request(snapshot: &Snapshot, identity: &Identity, head: &Head, payload: Payload) -> Result<Permitted, Refusal> {
+    let json = parse(&payload, needs_body(snapshot, identity, head));
+    let body = match &json {
+        Parsed::None => JsonBody::None,
+        Parsed::Value(value) => JsonBody::Value(value),
+        Parsed::Invalid => JsonBody::Invalid,
+        Parsed::TooLarge => JsonBody::TooLarge,
+    };
+    let permit = ask(snapshot, identity, head, body, &[])?;
+    if matches!(payload, Payload::TooLarge) {
+        return Err(Denial::limit("the body is longer than may be inspected", snapshot.version()).into());
+    }
+    let permitted = redact(permit, head, payload, snapshot.version())?;
+    if permitted.findings.iter().any(|finding| finding.action == Action::Deny) {
+        // Asked again with what was found: the policy words the denial, and shadow lets pass.
+        let permit = ask(snapshot, identity, head, body, &permitted.findings)?;
+        return Ok(Permitted { permit, ..permitted });
+    }
+    Ok(permitted)
+}
+
+fn ask(
+    snapshot: &Snapshot,
+    identity: &Identity,
+    head: &Head,
+    json: JsonBody<'_>,
+    findings: &[Finding],
+) -> Result<Permit, Refusal> {
+    match snapshot.decide(&intent(identity, head), &Content { json, findings }) {
+        Verdict::Permit(permit) => Ok(permit),
+        Verdict::Denial(denial) => Err(denial.into()),
+    }
+}
+
+fn intent<'a>(identity: &'a Identity, head: &'a Head) -> Intent<'a> {
+    Intent {
+        agent: &identity.agent,
+        scheme: head.scheme,
+        host: &head.host,
+        port: head.port,
+        method: head.method.as_str(),
+        path: &head.path,
+        query: head.query.as_deref(),
+        headers: &head.headers,
+    }
+}
+
+enum Parsed {
+    None,
+    Value(serde_json::Value),
+    Invalid,
+    TooLarge,
+}
+
+fn parse(payload: &Payload, wanted: bool) -> Parsed {
+    match payload {
+        Payload::TooLarge => Parsed::TooLarge,
+        Payload::Whole(bytes) if wanted => {
+            aegis_policy::parse_strict_json(bytes, JSON_DEPTH).map_or(Parsed::Invalid, Parsed::Value)
+        }
+        _ => Parsed::None,
+    }
+}
+
+/// Scans URL, fields and body under the permit's profile; what it redacts is redacted here, except a streaming body,
+/// which is scanned while it flows.
+fn redact(permit: Permit, head: &Head, payload: Payload, version: &str) -> Result<Permitted, Refusal> {
+    let target = match &head.query {
+        Some(query) => format!("{}?{query}", head.path),
+        None => head.path.clone(),
+    };
+    let profile = permit.profile();
+    if profile.is_empty() {
+        return Ok(Permitted { permit, path_and_query: target, headers: head.headers.clone(), payload, findings: Vec::new() });
+    }
+    refuse_encoded(head, &payload, version)?;
+    let url = aegis_dlp::scan_url(profile, &target);
+    let mut findings = url.findings;
+    let path_and_query = url.text.into_owned();
+    let headers = redact_headers(&permit, &head.headers, &mut findings);
+    let payload = match payload {
+        Payload::Whole(bytes) => Payload::Whole(redact_whole(&permit, head, &bytes, &mut findings)),
+        other => other,
+    };
+    Ok(Permitted { permit, path_and_query, headers, payload, findings })
+}
+
+/// A body in a content coding would pass the scanner unread.
+fn refuse_encoded(head: &Head, payload: &Payload, version: &str) -> Result<(), Refusal> {
+    let coded = head.headers.get_all(header::CONTENT_ENCODING).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
+    if coded && !matches!(payload, Payload::Empty) {
+        let denial = Denial::limit("the body is compressed and cannot be inspected", version);
+        return Err(denial.next("Send the request without Content-Encoding.").into());
+    }
+    Ok(())
+}
+
+fn redact_headers(permit: &Permit, headers: &HeaderMap, findings: &mut Vec<Finding>) -> HeaderMap {
+    let mut out = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        out.append(name.clone(), redact_field(permit, name, value, findings));
+    }
+    out
+}
+
+fn redact_field(permit: &Permit, name: &HeaderName, value: &HeaderValue, findings: &mut Vec<Finding>) -> HeaderValue {
+    // Latin-1 bytes are looked at as what they would be in UTF-8; a field is never skipped.
+    let text = String::from_utf8_lossy(value.as_bytes());
+    let profile = field_profile(permit.profile(), name);
+    let scanned = aegis_dlp::scan_text(&profile, Place::Header(name.as_str().into()), &text);
+    if scanned.findings.is_empty() {
+        return value.clone();
+    }
+    findings.extend(scanned.findings);
+    HeaderValue::from_str(&scanned.text).unwrap_or_else(|_| HeaderValue::from_static("[REDACTED]"))
+}
+
+fn field_profile(profile: &Profile, name: &HeaderName) -> Profile {
+    if !CREDENTIAL_FIELDS.contains(name) {
+        return *profile;
+    }
+    let personal = |set: DetectorSet| set.iter().filter(|one| DetectorSet::PII.contains(*one)).collect();
+    Profile { redact: personal(profile.redact), deny: personal(profile.deny), report: personal(profile.report) }
+}
+
+fn redact_whole(permit: &Permit, head: &Head, bytes: &Bytes, findings: &mut Vec<Finding>) -> Bytes {
+    let mut scanner = Scanner::new(*permit.profile(), format(&head.headers));
+    let mut out = Vec::with_capacity(bytes.len());
+    // A denial shows in the findings; the caller asks the policy again.
+    let _ = scanner.push(bytes, &mut out);
+    let _ = scanner.finish(&mut out);
+    findings.extend_from_slice(scanner.findings());
+    if scanner.findings().is_empty() { bytes.clone() } else { Bytes::from(out) }
+}
+
+/// How a body is read: by its declared type; whatever is not known is read as text.
+#[must_use]
+pub fn format(headers: &HeaderMap) -> Format {
+    Format::from_content_type(headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()))
+}

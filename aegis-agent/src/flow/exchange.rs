@@ -1,0 +1,85 @@
+//! One request, from its head to the record: inspect, identify, decide, forward, in this order and no other.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use aegis_policy::{Denial, Snapshot};
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+
+use super::body::ToAgent;
+use super::decide;
+use super::forward;
+use super::identify::Identity;
+use super::inspect::{self, Head, Target};
+use super::record::Recorder;
+use super::refusal::{self, Refusal};
+use crate::daemon::Aegis;
+
+/// A connection whose requests are decided one by one.
+pub struct Session {
+    pub aegis: Arc<Aegis>,
+    pub identity: Identity,
+    pub target: Target,
+}
+
+/// Answers one request. Every way out of here has written exactly one record, or could not and forwarded nothing.
+pub async fn answer(session: &Session, request: Request<Incoming>) -> Response<ToAgent> {
+    let aegis = &session.aegis;
+    // One snapshot for the whole exchange: no request sees a mix of two policies.
+    let snapshot = aegis.policy.current();
+    let mut recorder = match Recorder::open(aegis, &session.identity, &snapshot) {
+        Ok(recorder) => Box::new(recorder),
+        Err(why) => return unrecordable(session, &snapshot, &why.to_string()),
+    };
+    let (parts, body) = request.into_parts();
+    recorder.trace(&parts.headers);
+    let head = match Head::parse(parts, &session.target, snapshot.version()) {
+        Ok(head) => head,
+        Err(refusal) => return recorder.refuse(&refusal, false),
+    };
+    recorder.head(&head);
+    let grpc = head.grpc;
+    match decided(session, &snapshot, head, body, recorder).await {
+        Ok(response) => response,
+        Err((refusal, recorder)) => recorder.refuse(&refusal, grpc),
+    }
+}
+
+async fn decided(
+    session: &Session,
+    snapshot: &Snapshot,
+    head: Head,
+    body: Incoming,
+    mut recorder: Box<Recorder>,
+) -> Result<Response<ToAgent>, (Refusal, Box<Recorder>)> {
+    let aegis = &session.aegis;
+    let limits = &aegis.config.limits;
+    let version = snapshot.version();
+    let identity = match session.identity.with_token(head.token.as_deref(), &aegis.issuer, SystemTime::now(), version) {
+        Ok(identity) => identity,
+        Err(refusal) => return Err((refusal, recorder)),
+    };
+    recorder.agent(&identity);
+    let needs_body = decide::needs_body(snapshot, &identity, &head);
+    let payload = match inspect::read(body, needs_body, limits, version).await {
+        Ok(payload) => payload,
+        Err(refusal) => return Err((refusal, recorder)),
+    };
+    recorder.deciding();
+    let permitted = match decide::request(snapshot, &identity, &head, payload) {
+        Ok(permitted) => permitted,
+        Err(refusal) => return Err((refusal, recorder)),
+    };
+    recorder.permitted(&permitted);
+    forward::send(&aegis.pools, limits, identity.enrolled.index, head.method, head.scheme, permitted, recorder).await
+}
+
+/// Nothing is forwarded that cannot be written down.
+fn unrecordable(session: &Session, snapshot: &Snapshot, why: &str) -> Response<ToAgent> {
+    session.aegis.metrics.unrecordable();
+    let denial = Denial::unavailable(format!("the decision cannot be recorded: {why}"), snapshot.version());
+    let reference =
+        refusal::Reference { decision_id: "", agent_id: &session.identity.agent.name, approval_id: None };
+    refusal::response(&denial.into(), &reference, false)
+}

@@ -1,0 +1,70 @@
+//! Step 3: who it is, by the kernel's word; and whether the token that is shown, if any, is this agent's own.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use aegis_policy::{Agent, Denial};
+
+use super::intercept::Origin;
+use super::refusal::Refusal;
+use crate::config::TokenMode;
+use crate::identity::{Enrolled, Issuer, Registry};
+
+/// The process behind a socket, for the record.
+#[derive(Debug, Clone)]
+pub struct Process {
+    pub pid: u32,
+    /// The path of its executable, or its command name where the process is gone already.
+    pub exe: String,
+}
+
+/// An agent, as attributed by the kernel.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    pub enrolled: Arc<Enrolled>,
+    pub process: Process,
+    /// The agent with what its token adds (scopes, parent); the enrolled one where no token was shown.
+    pub agent: Arc<Agent>,
+}
+
+/// The agent of a connection.
+///
+/// # Errors
+/// A refusal where the kernel's index names no agent any more.
+pub fn connection(registry: &Registry, origin: &Origin, version: &str) -> Result<Identity, Refusal> {
+    let enrolled = registry.by_index(origin.record.agent).ok_or_else(|| {
+        Refusal::from(Denial::attribution("the agent of this connection is not registered any more", version))
+    })?;
+    let process = process(origin.record.pid, &origin.record.comm);
+    let agent = Arc::clone(&enrolled.agent);
+    Ok(Identity { enrolled, process, agent })
+}
+
+impl Identity {
+    /// The identity of one request: as the connection's, with the token that the request shows checked.
+    ///
+    /// # Errors
+    /// 401 where the token does not hold, is another agent's, or is missing where it is required.
+    pub fn with_token(&self, token: Option<&str>, issuer: &Issuer, now: SystemTime, version: &str) -> Result<Self, Refusal> {
+        let Some(token) = token else {
+            return match self.enrolled.token {
+                TokenMode::Ambient => Ok(self.clone()),
+                TokenMode::Required => {
+                    let denial = Denial::token("this agent must show a token, and the request has none", version);
+                    let how = "Get one from POST /v1/token on the control socket and send it as `Aegis-Token: <jwt>`.";
+                    Err(denial.next(how).into())
+                }
+            };
+        };
+        let claims = issuer
+            .check(token, &self.enrolled, now)
+            .map_err(|refused| Refusal::from(Denial::token(refused.to_string(), version)))?;
+        let agent = Agent { scopes: claims.scopes.clone(), parent: claims.parent_agent_id.clone(), ..(*self.agent).clone() };
+        Ok(Self { agent: Arc::new(agent), ..self.clone() })
+    }
+}
+
+fn process(pid: u32, comm: &str) -> Process {
+    let exe = std::fs::read_link(format!("/proc/{pid}/exe"));
+    Process { pid, exe: exe.map_or_else(|_| comm.to_owned(), |path| path.to_string_lossy().into_owned()) }
+}

@@ -1,0 +1,245 @@
+//! The request head, rebuilt from its parsed form: whatever could be read in two ways is refused.
+
+use std::net::SocketAddr;
+
+use aegis_policy::Denial;
+use http::header::{self, HeaderMap, HeaderName};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{Method, StatusCode};
+
+use crate::flow::refusal::Refusal;
+
+/// What the connection was authorized for; each request on it must agree.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// `https` or `http`.
+    pub scheme: &'static str,
+    /// The server name of the ClientHello, lower case.
+    pub sni: Option<String>,
+    /// Where the agent dialled.
+    pub destination: SocketAddr,
+}
+
+/// A request head that can be read in one way only.
+#[derive(Debug)]
+pub struct Head {
+    pub method: Method,
+    pub scheme: &'static str,
+    /// Lower case, without port and trailing dot; an IPv6 literal without brackets.
+    pub host: String,
+    pub port: u16,
+    pub path: String,
+    pub query: Option<String>,
+    /// End-to-end fields only; no `Host`, no `Content-Length`, nothing of Aegis' own.
+    pub headers: HeaderMap,
+    /// What the agent presented as its token.
+    pub token: Option<String>,
+    pub grpc: bool,
+}
+
+/// Fields that are for this hop alone (RFC 9110, section 7.6.1), and those that are written anew.
+const HOP_BY_HOP: [HeaderName; 10] = [
+    header::CONNECTION,
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("keep-alive"),
+    header::TRANSFER_ENCODING,
+    header::TRAILER,
+    header::UPGRADE,
+    header::PROXY_AUTHORIZATION,
+    header::HOST,
+    header::CONTENT_LENGTH,
+    header::EXPECT,
+];
+const AEGIS_TOKEN: HeaderName = HeaderName::from_static("aegis-token");
+
+impl Head {
+    /// Parses the head of a request that came on a connection to `target`.
+    ///
+    /// # Errors
+    /// A refusal that says what is ambiguous; 421 where the request belongs on another connection.
+    pub fn parse(parts: Parts, target: &Target, version: &str) -> Result<Self, Refusal> {
+        let bad = |why: &str| Refusal::from(Denial::protocol(why, version));
+        if parts.method == Method::CONNECT {
+            return Err(bad("CONNECT is not served here: connect to the host itself, Aegis is transparent"));
+        }
+        if parts.headers.contains_key(header::UPGRADE) {
+            return Err(bad("protocol upgrades cannot be inspected yet and are refused"));
+        }
+        let authority = one_authority(&parts).map_err(bad)?;
+        let (host, port) = host_and_port(&authority, target).map_err(|why| {
+            Refusal::from(Denial::protocol(why, version)).with_status(StatusCode::MISDIRECTED_REQUEST)
+        })?;
+        let path = match parts.uri.path() {
+            "*" if parts.method == Method::OPTIONS => "*".to_owned(),
+            path if path.starts_with('/') => path.to_owned(),
+            _ => return Err(bad("the request target is not a path")),
+        };
+        let mut headers = parts.headers;
+        let token = take_token(&mut headers);
+        strip(&mut headers);
+        let grpc = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+        let query = parts.uri.query().map(str::to_owned);
+        Ok(Self { method: parts.method, scheme: target.scheme, host, port, path, query, headers, token, grpc })
+    }
+}
+
+/// The one authority that the request names: `Host`, `:authority` and an absolute target must all agree.
+fn one_authority(parts: &Parts) -> Result<Authority, &'static str> {
+    let mut hosts = parts.headers.get_all(header::HOST).iter();
+    let field = hosts.next();
+    if hosts.next().is_some() {
+        return Err("the request has more than one Host field");
+    }
+    let field = match field {
+        Some(value) => Some(Authority::try_from(value.as_bytes()).map_err(|_| "the Host field is not a host")?),
+        None => None,
+    };
+    let authority = match (parts.uri.authority(), field) {
+        (Some(target), Some(field)) if *target != field => {
+            return Err("the request target and the Host field name different hosts");
+        }
+        (Some(target), _) => target.clone(),
+        (None, Some(field)) => field,
+        (None, None) => return Err("the request names no host"),
+    };
+    if authority.as_str().contains('@') {
+        return Err("the authority carries user information");
+    }
+    Ok(authority)
+}
+
+/// The host and port of `authority`, once they are known to agree with the connection.
+fn host_and_port(authority: &Authority, target: &Target) -> Result<(String, u16), String> {
+    let host = normal_host(authority.host());
+    let dialled = target.destination.port();
+    let port = match (authority.port(), authority.port_u16()) {
+        (None, _) => dialled,
+        (Some(_), Some(port)) => port,
+        (Some(_), None) => return Err("the authority's port is not a number".into()),
+    };
+    if port != dialled {
+        return Err(format!("the request is for port {port}, the connection was made to port {dialled}"));
+    }
+    let agrees = match (&target.sni, target.scheme) {
+        (Some(sni), _) => normal_host(sni) == host,
+        // Without SNI a TLS connection is authorized for the address it was made to, and for nothing else.
+        (None, "https") => host.parse() == Ok(target.destination.ip()),
+        (None, _) => true,
+    };
+    if !agrees {
+        let sni = target.sni.clone().unwrap_or_else(|| target.destination.ip().to_string());
+        return Err(format!("the request is for {host}, the TLS connection was authorized for {sni}"));
+    }
+    Ok((host, port))
+}
+
+fn normal_host(host: &str) -> String {
+    host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase()
+}
+
+/// `Aegis-Token`, or a bearer in `Proxy-Authorization`; both are taken out, whatever they hold.
+fn take_token(headers: &mut HeaderMap) -> Option<String> {
+    let proxy = headers.remove(header::PROXY_AUTHORIZATION);
+    let own = headers.remove(AEGIS_TOKEN);
+    let bearer = proxy.as_ref().and_then(|value| value.to_str().ok()).and_then(|text| {
+        let (scheme, token) = text.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token)
+    });
+    own.as_ref().and_then(|value| value.to_str().ok()).or(bearer).map(|token| token.trim().to_owned())
+}
+
+fn strip(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    let trailers = headers.get(header::TE).is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));
+    headers.remove(header::TE);
+    for name in named.iter().chain(&HOP_BY_HOP) {
+        headers.remove(name);
+    }
+    if trailers {
+        // gRPC servers insist on it.
+        headers.insert(header::TE, header::HeaderValue::from_static("trailers"));
+    }
+    let own: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().starts_with("aegis-")).cloned().collect();
+    for name in own {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    fn parse(request: http::request::Builder, sni: Option<&str>) -> Result<Head, Refusal> {
+        let target = Target {
+            scheme: if sni.is_some() { "https" } else { "http" },
+            sni: sni.map(str::to_owned),
+            destination: "203.0.113.7:443".parse().unwrap(),
+        };
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        Head::parse(parts, &target, "v1")
+    }
+
+    #[test]
+    fn a_request_agrees_with_its_connection() {
+        let head = parse(Request::get("/a?b=c").header("host", "API.test."), Some("api.test")).unwrap();
+        assert_eq!((head.host.as_str(), head.port, head.path.as_str()), ("api.test", 443, "/a"));
+        assert_eq!(head.query.as_deref(), Some("b=c"));
+        let head = parse(Request::get("https://api.test:443/x"), Some("api.test")).unwrap();
+        assert_eq!(head.host, "api.test");
+    }
+
+    #[test]
+    fn another_host_or_port_is_misdirected() {
+        for (request, sni) in [
+            (Request::get("/").header("host", "evil.test"), Some("api.test")),
+            (Request::get("https://evil.test/"), Some("api.test")),
+            (Request::get("/").header("host", "api.test:8443"), Some("api.test")),
+            (Request::get("/").header("host", "api.test:99999"), Some("api.test")),
+        ] {
+            assert_eq!(parse(request, sni).unwrap_err().status, StatusCode::MISDIRECTED_REQUEST);
+        }
+    }
+
+    #[test]
+    fn what_can_be_read_in_two_ways_is_refused() {
+        for request in [
+            Request::get("/").header("host", "api.test").header("host", "evil.test"),
+            Request::get("http://api.test/").header("host", "evil.test"),
+            Request::get("/"),
+            Request::get("/").header("host", "user@api.test"),
+            Request::get("/").header("host", "a b"),
+            Request::get("/").header("host", "api.test").header("upgrade", "websocket"),
+            Request::connect("api.test:443"),
+        ] {
+            assert_eq!(parse(request, None).unwrap_err().status, StatusCode::BAD_REQUEST);
+        }
+    }
+
+    #[test]
+    fn hop_fields_tokens_and_our_own_names_do_not_travel() {
+        let request = Request::get("/")
+            .header("host", "api.test")
+            .header("connection", "close, X-Private")
+            .header("x-private", "1")
+            .header("te", "trailers")
+            .header("transfer-encoding", "chunked")
+            .header("aegis-decision", "allow")
+            .header("aegis-token", "one")
+            .header("proxy-authorization", "Bearer two")
+            .header("x-kept", "yes");
+        let head = parse(request, None).unwrap();
+        assert_eq!(head.token.as_deref(), Some("one"));
+        let left: Vec<&str> = head.headers.keys().map(HeaderName::as_str).collect();
+        assert_eq!(left.len(), 2, "{left:?}");
+        assert!(head.headers.contains_key("x-kept") && head.headers.contains_key("te"));
+    }
+}

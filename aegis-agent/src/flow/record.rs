@@ -1,0 +1,299 @@
+//! Step 8: one record, one span and the metrics for each decision, whichever way the exchange ends.
+//!
+//! A [`Recorder`] holds a reserved place in the audit log from before anything is forwarded. It is ended once: by a
+//! refusal, by the response's last byte, by a failure, or by being dropped (the agent went away).
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use aegis_audit::{Draft, FindingEntry};
+use aegis_dlp::{Action, Finding, Place};
+use aegis_policy::{Decision, Mode, Permit, Snapshot};
+use http::{HeaderMap, Response, StatusCode};
+use uuid::Uuid;
+
+use super::body::{Tally, ToAgent};
+use super::decide::Permitted;
+use super::identify::Identity;
+use super::inspect::Head;
+use super::intercept::Origin;
+use super::refusal::{self, Reference, Refusal};
+use crate::daemon::Aegis;
+use crate::telemetry::{Slot, Unrecordable};
+
+/// Writes one decision down, exactly once.
+pub struct Recorder {
+    aegis: Arc<Aegis>,
+    /// Taken when the record is written.
+    open: Option<(Slot, Draft)>,
+    tally: Arc<Tally>,
+    started: SystemTime,
+    clock: Instant,
+    /// Bodies still flow: a drop now means that the agent went away.
+    flowing: bool,
+}
+
+impl Recorder {
+    /// Reserves the record's place.
+    ///
+    /// # Errors
+    /// When it could not be written: then nothing may be forwarded.
+    pub fn open(aegis: &Arc<Aegis>, identity: &Identity, snapshot: &Snapshot) -> Result<Self, Unrecordable> {
+        let slot = aegis.audit.reserve()?;
+        let started = SystemTime::now();
+        let mut draft = draft(started, snapshot.version());
+        draft.pid = identity.process.pid;
+        draft.exe.clone_from(&identity.process.exe);
+        draft.cgroup = identity.enrolled.cgroup.display().to_string();
+        describe_agent(&mut draft, identity);
+        let open = Some((slot, draft));
+        Ok(Self { aegis: Arc::clone(aegis), open, tally: Arc::default(), started, clock: Instant::now(), flowing: false })
+    }
+
+    #[must_use]
+    pub fn tally(&self) -> &Arc<Tally> {
+        &self.tally
+    }
+
+    /// Takes up the agent's own trace (W3C Trace Context), where it has one.
+    pub fn trace(&mut self, headers: &HeaderMap) {
+        let parent = headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(trace_id);
+        if let (Some(id), Some(draft)) = (parent, self.draft()) {
+            id.clone_into(&mut draft.trace_id);
+        }
+    }
+
+    /// What was asked. The path goes without its query, which may hold data that no rule has looked at.
+    pub fn head(&mut self, head: &Head) {
+        if let Some(draft) = self.draft() {
+            draft.method = Some(head.method.to_string());
+            draft.scheme = Some(head.scheme.to_owned());
+            draft.host = Some(head.host.clone());
+            draft.port = Some(head.port);
+            draft.path = Some(safe_path(&head.path));
+        }
+    }
+
+    /// The agent as its token names it.
+    pub fn agent(&mut self, identity: &Identity) {
+        if let Some(draft) = self.draft() {
+            describe_agent(draft, identity);
+        }
+    }
+
+    /// The decision's own time starts here: all that is needed for it has been read.
+    pub fn deciding(&mut self) {
+        self.clock = Instant::now();
+    }
+
+    /// The decision, when it lets pass.
+    pub fn permitted(&mut self, permitted: &Permitted) {
+        self.decided(&permitted.permit);
+        if let Some(draft) = self.draft() {
+            draft.findings = entries(&permitted.findings);
+        }
+        self.flowing = true;
+    }
+
+    /// A connection that is relayed unread.
+    pub fn relay(&mut self, permit: &Permit, sni: Option<&str>, destination: SocketAddr) {
+        self.decided(permit);
+        if let Some(draft) = self.draft() {
+            draft.scheme = Some(if sni.is_some() { "tls" } else { "tcp" }.to_owned());
+            draft.host = Some(sni.map_or_else(|| destination.ip().to_string(), str::to_owned));
+            draft.port = Some(destination.port());
+        }
+        self.flowing = true;
+    }
+
+    fn decided(&mut self, permit: &Permit) {
+        let took = self.clock.elapsed();
+        self.aegis.metrics.decided_in(took);
+        if let Some(draft) = self.draft() {
+            draft.duration_ms = took.as_secs_f64() * 1e3;
+            draft.decision = written(permit.decision());
+            draft.mode = written_mode(permit.mode());
+            permit.reason().clone_into(&mut draft.reason);
+            draft.rule = permit.rule().map(str::to_owned);
+            draft.tool = permit.tool().map(str::to_owned);
+            permit.policy_version().clone_into(&mut draft.policy_version);
+        }
+    }
+
+    /// The origin's status.
+    pub fn status(&mut self, status: StatusCode) {
+        if let Some(draft) = self.draft() {
+            draft.status = Some(status.as_u16());
+        }
+    }
+
+    /// The exchange came to its end.
+    pub fn complete(&mut self) {
+        self.finish(None);
+    }
+
+    /// The exchange broke off after it was permitted.
+    pub fn failed(&mut self, why: &str) {
+        self.finish(Some(why));
+    }
+
+    /// Writes the refusal down and gives the answer for the agent.
+    #[must_use]
+    pub fn refuse(mut self: Box<Self>, refusal: &Refusal, grpc: bool) -> Response<ToAgent> {
+        let approval = self.write_refusal(refusal);
+        let (decision_id, agent_id) = match &self.open {
+            Some((_, draft)) => (draft.decision_id.clone(), draft.agent_id.clone()),
+            None => (String::new(), String::new()),
+        };
+        self.finish(None);
+        let reference =
+            Reference { decision_id: &decision_id, agent_id: &agent_id, approval_id: approval.as_deref() };
+        refusal::response(refusal, &reference, grpc)
+    }
+
+    /// Writes the refusal of a connection that nobody can be told about.
+    pub fn refuse_silently(mut self, refusal: &Refusal) {
+        self.write_refusal(refusal);
+        self.finish(None);
+    }
+
+    fn write_refusal(&mut self, refusal: &Refusal) -> Option<String> {
+        let denial = &refusal.denial;
+        let took = self.clock.elapsed();
+        self.aegis.metrics.decided_in(took);
+        let approval = (denial.decision == Decision::ApprovalNeeded).then(|| format!("apr_{}", Uuid::now_v7().simple()));
+        if let Some(draft) = self.draft() {
+            draft.duration_ms = took.as_secs_f64() * 1e3;
+            draft.decision = written(denial.decision);
+            draft.mode = aegis_audit::Mode::Enforce;
+            draft.reason.clone_from(&denial.reason);
+            draft.rule.clone_from(&denial.rule);
+            draft.tool.clone_from(&denial.tool);
+            draft.policy_version.clone_from(&denial.policy_version);
+            draft.status = Some(refusal.status.as_u16());
+            draft.approval_id.clone_from(&approval);
+        }
+        approval
+    }
+
+    fn draft(&mut self) -> Option<&mut Draft> {
+        self.open.as_mut().map(|(_, draft)| draft)
+    }
+
+    fn finish(&mut self, error: Option<&str>) {
+        let Some((slot, mut draft)) = self.open.take() else { return };
+        self.flowing = false;
+        draft.bytes_out = self.tally.bytes_out();
+        draft.bytes_in = self.tally.bytes_in();
+        draft.findings.extend(entries(&self.tally.findings()));
+        draft.error = error.map(str::to_owned);
+        if let Some(detector) = self.tally.refused() {
+            // The scanner stopped the body after the permit: what counts is that it was stopped.
+            draft.decision = aegis_audit::Decision::Deny;
+            draft.reason = format!("the body holds data that must not leave: {}", detector.name());
+        }
+        self.aegis.metrics.decision(&draft);
+        self.aegis.spans.decision(&draft, self.started);
+        slot.commit(draft);
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        let why = self.flowing.then_some("the agent went away before the end");
+        self.finish(why);
+    }
+}
+
+/// A connection that the kernel knows nothing about: nobody is behind it, so only the counter and the record tell.
+pub fn unattributed(aegis: &Arc<Aegis>, peer: SocketAddr, why: &str, version: &str) {
+    tracing::warn!(%peer, why, "a connection to the listener was refused");
+    let Ok(slot) = aegis.audit.reserve() else { return aegis.metrics.unrecordable() };
+    let now = SystemTime::now();
+    let draft = Draft { reason: why.to_owned(), ..draft(now, version) };
+    aegis.metrics.decision(&draft);
+    aegis.spans.decision(&draft, now);
+    slot.commit(draft);
+}
+
+/// An attributed connection that was refused before it said what it wants.
+pub fn connection_refused(aegis: &Arc<Aegis>, identity: &Identity, origin: &Origin, refusal: &Refusal) {
+    let snapshot = aegis.policy.current();
+    let Ok(mut recorder) = Recorder::open(aegis, identity, &snapshot) else { return aegis.metrics.unrecordable() };
+    if let Some(draft) = recorder.draft() {
+        draft.scheme = Some("tcp".to_owned());
+        draft.host = Some(origin.record.original.ip().to_string());
+        draft.port = Some(origin.record.original.port());
+    }
+    recorder.clock = origin.accepted;
+    recorder.refuse_silently(refusal);
+}
+
+fn describe_agent(draft: &mut Draft, identity: &Identity) {
+    let agent = &identity.agent;
+    draft.agent_id.clone_from(&agent.name);
+    draft.org.clone_from(&agent.org);
+    draft.tenant.clone_from(&agent.tenant);
+    draft.parent_agent_id.clone_from(&agent.parent);
+}
+
+/// A draft with its identifiers, made at `ts`; denied until somebody decides otherwise.
+fn draft(ts: SystemTime, policy_version: &str) -> Draft {
+    Draft {
+        ts,
+        decision_id: Uuid::now_v7().to_string(),
+        trace_id: Uuid::new_v4().simple().to_string(),
+        policy_version: policy_version.to_owned(),
+        ..Draft::default()
+    }
+}
+
+fn written(decision: Decision) -> aegis_audit::Decision {
+    match decision {
+        Decision::Allow => aegis_audit::Decision::Allow,
+        Decision::Deny => aegis_audit::Decision::Deny,
+        Decision::Sanitize => aegis_audit::Decision::Sanitize,
+        Decision::ApprovalNeeded => aegis_audit::Decision::ApprovalNeeded,
+    }
+}
+
+fn written_mode(mode: Mode) -> aegis_audit::Mode {
+    match mode {
+        Mode::Enforce => aegis_audit::Mode::Enforce,
+        Mode::Shadow => aegis_audit::Mode::Shadow,
+    }
+}
+
+fn entries(findings: &[Finding]) -> Vec<FindingEntry> {
+    findings.iter().map(entry).collect()
+}
+
+fn entry(finding: &Finding) -> FindingEntry {
+    let action = match finding.action {
+        Action::Redact => "redact",
+        Action::Deny => "deny",
+        Action::Report => "report",
+    };
+    let place = match &finding.place {
+        Place::Url => "url".to_owned(),
+        Place::Header(name) => format!("header:{name}"),
+        Place::Body { offset } => format!("body:{offset}"),
+    };
+    FindingEntry { detector: finding.detector.name().to_owned(), action: action.to_owned(), place, count: finding.count }
+}
+
+/// A path may carry data too; the record gets it redacted, whatever the rule said of forwarding it.
+fn safe_path(path: &str) -> String {
+    let all = aegis_dlp::Profile { redact: aegis_dlp::DetectorSet::ALL, ..aegis_dlp::Profile::default() };
+    aegis_dlp::scan_url(&all, path).text.into_owned()
+}
+
+/// The trace id of a `traceparent` (W3C Trace Context, section 3.2): `00-<32 hex>-<16 hex>-<2 hex>`.
+fn trace_id(traceparent: &str) -> Option<&str> {
+    let id = traceparent.split('-').nth(1)?;
+    let valid = id.len() == 32
+        && id.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+        && id.bytes().any(|byte| byte != b'0');
+    valid.then_some(id)
+}

@@ -1,0 +1,98 @@
+//! HTTP with the agent: one service for HTTP/1.1 and HTTP/2, in TLS or plain.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
+
+use super::body::ToAgent;
+use super::exchange::{self, Session};
+use crate::config::Limits;
+
+/// HTTP/2 windows towards agents, in bytes.
+const H2_STREAM_WINDOW: u32 = 1 << 20;
+const H2_CONNECTION_WINDOW: u32 = 4 << 20;
+const H2_SEND_BUFFER: usize = 256 * 1024;
+/// Streams reset before they were answered: more is a rapid-reset attack (CVE-2023-44487).
+const H2_PENDING_RESETS: usize = 20;
+/// hyper's floor for its HTTP/1 read buffer, in bytes.
+const H1_MIN_BUFFER: usize = 8192;
+
+/// Serves requests until the agent closes, goes idle, or `drain` asks for an end after the requests under way.
+pub async fn http<IO>(session: Session, io: IO, h2: bool, drain: &CancellationToken)
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let limits = session.aegis.config.limits.clone();
+    let session = Arc::new(session);
+    let service = service_fn(move |request: Request<Incoming>| answer(Arc::clone(&session), request));
+    let io = TokioIo::new(io);
+    if h2 {
+        let connection = h2_builder(&limits).serve_connection(io, service);
+        let mut connection = std::pin::pin!(connection);
+        tokio::select! {
+            ended = &mut connection => log_end(ended),
+            () = drain.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                log_end(connection.await);
+            }
+        }
+    } else {
+        let connection = h1_builder(&limits).serve_connection(io, service);
+        let mut connection = std::pin::pin!(connection);
+        tokio::select! {
+            ended = &mut connection => log_end(ended),
+            () = drain.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                log_end(connection.await);
+            }
+        }
+    }
+}
+
+fn answer(
+    session: Arc<Session>,
+    request: Request<Incoming>,
+) -> impl Future<Output = Result<Response<ToAgent>, Infallible>> {
+    async move { Ok(exchange::answer(&session, request).await) }
+}
+
+fn h1_builder(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        // Covers the wait for the next request on a kept connection too.
+        .header_read_timeout(limits.idle_timeout)
+        .max_headers(limits.headers)
+        .max_buf_size(limits.header_bytes.max(H1_MIN_BUFFER));
+    builder
+}
+
+fn h2_builder(limits: &Limits) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.h2_streams)
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(H2_PENDING_RESETS)
+        .initial_stream_window_size(H2_STREAM_WINDOW)
+        .initial_connection_window_size(H2_CONNECTION_WINDOW)
+        .max_send_buf_size(H2_SEND_BUFFER)
+        // A dead peer is found by its missing PING answer.
+        .keep_alive_interval(limits.idle_timeout)
+        .keep_alive_timeout(limits.handshake_timeout);
+    builder
+}
+
+fn log_end(ended: hyper::Result<()>) {
+    if let Err(error) = ended {
+        tracing::debug!(%error, "the agent's connection ended");
+    }
+}

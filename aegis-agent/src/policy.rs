@@ -1,0 +1,178 @@
+//! The policy in force: loaded from the configured place, swapped whole, and never replaced by a broken one.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use aegis_policy::{Snapshot, Source, compile};
+use arc_swap::ArcSwap;
+
+/// Policies are read by humans; what is larger is not one.
+const MAX_POLICY_BYTES: u64 = 16 << 20;
+/// Files in a policy directory.
+const MAX_FILES: usize = 1000;
+
+/// Why a policy was not taken. Its text says where, with line, column and caret.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    #[error("{path}: {why}")]
+    Read { path: PathBuf, why: String },
+    #[error("{0}")]
+    Broken(String),
+}
+
+/// Holds the snapshot that every flow takes its copy of.
+pub struct Store {
+    place: Option<PathBuf>,
+    current: ArcSwap<Snapshot>,
+    state: Mutex<State>,
+}
+
+#[derive(Clone)]
+struct State {
+    loaded_at: SystemTime,
+    last_error: Option<String>,
+}
+
+impl Store {
+    /// Loads from `place`: a file, a directory of `.yaml`, `.yml` and `.json` files, or the embedded starter policy.
+    ///
+    /// # Errors
+    /// Every problem of the policy, with its place.
+    pub fn open(place: Option<&Path>, now: SystemTime) -> Result<Self, PolicyError> {
+        let snapshot = load(place)?;
+        Ok(Self {
+            place: place.map(Path::to_owned),
+            current: ArcSwap::from_pointee(snapshot),
+            state: Mutex::new(State { loaded_at: now, last_error: None }),
+        })
+    }
+
+    /// The snapshot in force. A flow takes it once and keeps it.
+    #[must_use]
+    pub fn current(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Loads again. A broken policy leaves the one in force where it is, and shows in [`Self::last_error`].
+    ///
+    /// # Errors
+    /// Every problem of the policy, with its place.
+    pub fn reload(&self, now: SystemTime) -> Result<Arc<Snapshot>, PolicyError> {
+        match load(self.place.as_deref()) {
+            Ok(snapshot) => {
+                let snapshot = Arc::new(snapshot);
+                self.current.store(Arc::clone(&snapshot));
+                *self.state() = State { loaded_at: now, last_error: None };
+                Ok(snapshot)
+            }
+            Err(error) => {
+                self.state().last_error = Some(error.to_string());
+                Err(error)
+            }
+        }
+    }
+
+    /// Why the last reload was refused, where it was.
+    #[must_use]
+    pub fn last_error(&self) -> Option<String> {
+        self.state().last_error.clone()
+    }
+
+    /// When the snapshot in force was loaded.
+    #[must_use]
+    pub fn loaded_at(&self) -> SystemTime {
+        self.state().loaded_at
+    }
+
+    /// Where it is loaded from; none is the embedded starter policy.
+    #[must_use]
+    pub fn place(&self) -> Option<&Path> {
+        self.place.as_deref()
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn load(place: Option<&Path>) -> Result<Snapshot, PolicyError> {
+    let sources = match place {
+        None => vec![Source { name: "starter.yaml (embedded)".into(), text: aegis_policy::STARTER.into() }],
+        Some(place) => read(place)?,
+    };
+    compile(&sources).map_err(|diagnostics| PolicyError::Broken(diagnostics.to_string()))
+}
+
+fn read(place: &Path) -> Result<Vec<Source>, PolicyError> {
+    let fail = |why: &dyn std::fmt::Display| PolicyError::Read { path: place.to_owned(), why: why.to_string() };
+    let meta = fs::metadata(place).map_err(|error| fail(&error))?;
+    if meta.is_file() {
+        return Ok(vec![source(place)?]);
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(place).map_err(|error| fail(&error))? {
+        let path = entry.map_err(|error| fail(&error))?.path();
+        let known = path.extension().is_some_and(|kind| kind == "yaml" || kind == "yml" || kind == "json");
+        if known && path.is_file() {
+            files.push(path);
+        }
+    }
+    if files.is_empty() {
+        return Err(fail(&"holds no .yaml, .yml or .json file; fix: put a policy there, or leave `policies` out for the starter policy"));
+    }
+    if files.len() > MAX_FILES {
+        return Err(fail(&format!("holds {} policy files; at most {MAX_FILES} are read", files.len())));
+    }
+    files.sort();
+    files.iter().map(|path| source(path)).collect()
+}
+
+fn source(path: &Path) -> Result<Source, PolicyError> {
+    let fail = |why: String| PolicyError::Read { path: path.to_owned(), why };
+    let length = fs::metadata(path).map_err(|error| fail(error.to_string()))?.len();
+    if length > MAX_POLICY_BYTES {
+        return Err(fail(format!("{length} bytes is too long for a policy (at most {MAX_POLICY_BYTES})")));
+    }
+    let text = fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
+    Ok(Source { name: path.display().to_string(), text })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "version: v1\npolicies:\n  - name: p\n    agents: [a]\n    rules:\n      - name: r\n        hosts: [api.test]\n        decision: allow\n";
+
+    #[test]
+    fn a_broken_policy_keeps_the_last_good_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("p.yaml");
+        fs::write(&file, GOOD).unwrap();
+        let store = Store::open(Some(dir.path()), SystemTime::UNIX_EPOCH).unwrap();
+        let version = store.current().version().to_owned();
+
+        fs::write(&file, "version: v2\npolicies: 7\n").unwrap();
+        let error = store.reload(SystemTime::UNIX_EPOCH).err().unwrap().to_string();
+        assert!(error.contains("p.yaml"), "{error}");
+        assert_eq!(store.current().version(), version);
+        assert!(store.last_error().is_some());
+
+        fs::write(&file, GOOD).unwrap();
+        store.reload(SystemTime::UNIX_EPOCH).unwrap();
+        assert!(store.last_error().is_none());
+    }
+
+    #[test]
+    fn an_empty_directory_is_an_error_not_an_empty_policy() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(Store::open(Some(dir.path()), SystemTime::UNIX_EPOCH).is_err());
+    }
+
+    #[test]
+    fn the_embedded_policy_compiles() {
+        assert!(Store::open(None, SystemTime::UNIX_EPOCH).is_ok());
+    }
+}

@@ -1,0 +1,3 @@
+//! What the daemon keeps on disk between starts.
+
+pub mod secret;

@@ -1,0 +1,70 @@
+//! Connections to origins, kept for re-use. Each agent has its own pool, so that no agent's request ever
+//! travels on a connection that was opened under another agent's permit.
+
+use std::time::Duration;
+
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use super::dialer::Dialer;
+use crate::config::{self, Limits};
+use crate::flow::body::ToOrigin;
+use crate::kernel::AgentIndex;
+
+/// An HTTP client that speaks HTTP/1.1 or HTTP/2 as the origin's ALPN says, with a pool of its own.
+pub type UpstreamClient = Client<Dialer, ToOrigin>;
+
+/// More pools than this at once and the least used is closed; its agent's next request opens a new one.
+const MAX_POOLS: u64 = 8192;
+/// HTTP/2 windows towards origins, in bytes: enough for a full pipe, small enough that a stalled agent costs little.
+const H2_STREAM_WINDOW: u32 = 1 << 20;
+const H2_CONNECTION_WINDOW: u32 = 4 << 20;
+const H2_SEND_BUFFER: usize = 256 * 1024;
+
+pub struct Pools {
+    dialer: Dialer,
+    idle: Duration,
+    per_host: usize,
+    header_bytes: u32,
+    clients: moka::sync::Cache<(AgentIndex, bool), UpstreamClient>,
+}
+
+impl Pools {
+    #[must_use]
+    pub fn new(dialer: Dialer, upstream: &config::Upstream, limits: &Limits) -> Self {
+        Self {
+            dialer,
+            idle: upstream.pool_idle,
+            per_host: upstream.pool_per_host,
+            header_bytes: u32::try_from(limits.header_bytes).unwrap_or(u32::MAX),
+            clients: moka::sync::Cache::builder().max_capacity(MAX_POOLS).build(),
+        }
+    }
+
+    /// The agent's client; `private_ok` comes from the permit and is part of the pool's identity.
+    #[must_use]
+    pub fn client(&self, agent: AgentIndex, private_ok: bool) -> UpstreamClient {
+        self.clients.get_with((agent, private_ok), || self.build(private_ok))
+    }
+
+    /// A connection for bytes that are not HTTP.
+    #[must_use]
+    pub fn dialer(&self, private_ok: bool) -> Dialer {
+        self.dialer.allowing_private(private_ok)
+    }
+
+    fn build(&self, private_ok: bool) -> UpstreamClient {
+        Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .timer(TokioTimer::new())
+            .pool_idle_timeout(self.idle)
+            .pool_max_idle_per_host(self.per_host)
+            // Host is written from the URI, which the permit named: never copied from what the agent sent.
+            .set_host(true)
+            .http2_initial_stream_window_size(H2_STREAM_WINDOW)
+            .http2_initial_connection_window_size(H2_CONNECTION_WINDOW)
+            .http2_max_send_buf_size(H2_SEND_BUFFER)
+            .http2_max_header_list_size(self.header_bytes)
+            .build(self.dialer.allowing_private(private_ok))
+    }
+}
