@@ -8,8 +8,17 @@
 
 mod agent;
 mod decide;
+mod engine;
 mod explain;
+mod glob;
+mod host;
+mod index;
+mod input;
 mod intent;
+mod path;
+mod rego;
+mod rule;
+mod schema;
 mod snapshot;
 mod source;
 mod strict_json;
@@ -23,3 +32,6 @@ pub use snapshot::{Snapshot, compile};
 pub use source::diagnostics::{Diagnostics, Problem, Source};
 pub use strict_json::{StrictJsonError, parse_strict_json};
 pub use verdict::{ConnectPlan, Decision, Denial, DenialKind, NameVerdict, Verdict};
+
+/// The policy that applies where none is configured (`policies/starter.yaml`).
+pub const STARTER: &str = include_str!("../../policies/starter.yaml");

@@ -1,58 +1,171 @@
-//! A compiled set of policies: immutable, shared between threads, one version.
+//! A compiled set of policies: immutable to its users, shared between threads, one version.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::source::diagnostics::{Diagnostics, Source};
-use crate::{Agent, Connect, ConnectPlan, Content, Denial, DenialKind, Explanation, Intent, NameVerdict, Needs, Verdict};
+use sha2::{Digest, Sha256};
+
+use crate::engine::{self, EngineError};
+use crate::index::{AgentTable, Catalog};
+use crate::rego;
+use crate::rule::Policy;
+use crate::schema::{self, Document};
+use crate::source::diagnostics::{Diagnostics, Problem, Source};
+use crate::{Agent, Connect, ConnectPlan, Content, Explanation, Intent, NameVerdict, Needs, Verdict, decide, explain};
+
+/// Agents whose tables are kept; beyond it all are made anew, so that made-up agents can't fill the memory.
+const MAX_AGENTS: usize = 65_536;
 
 /// Compiled policies.
+///
+/// Tables for agents are made when first asked for (those that policies name, at load) and kept; nothing else changes.
 #[derive(Debug)]
 pub struct Snapshot {
-    version: Arc<str>,
+    pub(crate) version: Arc<str>,
+    pub(crate) catalog: Catalog,
+    tables: RwLock<HashMap<String, Known>>,
+    /// Package and text: the complete module, then the buckets compiled at load.
+    modules: Vec<(String, String)>,
 }
 
-/// Compiles policy files. All problems of all files are reported together.
+/// An agent's table, and what it was made for.
+#[derive(Debug)]
+struct Known {
+    tenant: String,
+    labels: BTreeMap<String, String>,
+    table: Arc<AgentTable>,
+}
+
+/// Compiles policy files, YAML or JSON. All problems of all files are reported together.
 ///
 /// # Errors
 /// [`Diagnostics`] when anything in any file is wrong; nothing is skipped with a warning.
-pub fn compile(_sources: &[Source]) -> Result<Snapshot, Diagnostics> {
-    Ok(Snapshot { version: "".into() })
+pub fn compile(sources: &[Source]) -> Result<Snapshot, Diagnostics> {
+    engine::configure();
+    let document = schema::read(sources)?;
+    let version = version(&document, sources);
+    let mut snapshot = Snapshot {
+        version: version.into(),
+        catalog: Catalog::new(document.policies, document.rules),
+        tables: RwLock::default(),
+        modules: Vec::new(),
+    };
+    match snapshot.warm_up() {
+        Ok(()) => Ok(snapshot),
+        Err(error) => Err(Diagnostics::new(sources.first().map(|source| refused(source, &error)).into_iter().collect())),
+    }
+}
+
+/// The versions that the files give themselves; for files without one, what identifies their text.
+fn version(document: &Document, sources: &[Source]) -> String {
+    let joined = document.versions.join("+");
+    if !joined.is_empty() && joined.len() <= 128 {
+        return joined;
+    }
+    let mut hash = Sha256::new();
+    for source in sources {
+        hash.update(source.text.len().to_le_bytes());
+        hash.update(source.text.as_bytes());
+    }
+    let digest = hash.finalize();
+    let hex: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+/// The engine refused what was generated. Not the author's fault, but not to be loaded either.
+fn refused(source: &Source, error: &EngineError) -> Problem {
+    let message = format!("the policy engine refused the compiled rules: {error}");
+    Problem::at(source, 1, 1, message, "while compiling this".to_owned(), None)
 }
 
 impl Snapshot {
-    fn closed(&self) -> Denial {
-        Denial::new(DenialKind::Policy, "no rule", &*self.version)
-    }
     /// The version, shown in every record.
     pub fn version(&self) -> &str {
         &self.version
     }
+
     /// How many rules there are.
     pub fn rules(&self) -> usize {
-        0
+        self.catalog.rules.len()
     }
-    /// The Rego modules, by name.
+
+    /// The Rego modules by package: first the complete one (`aegis.policy`), which decides alone from the documented
+    /// input, then those that the index chooses from, compiled at load.
     pub fn rego(&self) -> impl Iterator<Item = (&str, &str)> {
-        std::iter::empty()
+        self.modules.iter().map(|(package, text)| (package.as_str(), text.as_str()))
     }
-    /// What to do with a connection.
-    pub fn connect(&self, _agent: &Agent, _connect: &Connect<'_>) -> ConnectPlan {
-        ConnectPlan::Deny(self.closed())
+
+    /// What to do with a connection, before any of its bytes went anywhere.
+    pub fn connect(&self, agent: &Agent, connect: &Connect<'_>) -> ConnectPlan {
+        decide::connect(self, agent, connect)
     }
-    /// Whether a name may be resolved.
-    pub fn name(&self, _agent: &Agent, _host: &str) -> NameVerdict {
-        NameVerdict::Refuse(self.closed())
+
+    /// Whether a name may be resolved for the agent.
+    pub fn name(&self, agent: &Agent, host: &str) -> NameVerdict {
+        decide::name(self, agent, host)
     }
-    /// What `decide` must be given.
-    pub fn needs(&self, _intent: &Intent<'_>) -> Needs {
-        Needs::default()
+
+    /// What `decide` must be given for this request.
+    pub fn needs(&self, intent: &Intent<'_>) -> Needs {
+        decide::needs(self, intent)
     }
+
     /// Decides a request.
-    pub fn decide(&self, _intent: &Intent<'_>, _content: &Content<'_>) -> Verdict {
-        Verdict::Denial(self.closed())
+    pub fn decide(&self, intent: &Intent<'_>, content: &Content<'_>) -> Verdict {
+        decide::decide(self, intent, content)
     }
-    /// Explains a decision.
-    pub fn explain(&self, _intent: &Intent<'_>, _content: &Content<'_>) -> Explanation {
-        Explanation::default()
+
+    /// Decides and tells the whole story: every rule for this agent and host, every condition, what was seen.
+    pub fn explain(&self, intent: &Intent<'_>, content: &Content<'_>) -> Explanation {
+        explain::explain(self, intent, content)
+    }
+
+    /// The agent's table.
+    pub(crate) fn table(&self, agent: &Agent) -> Result<Arc<AgentTable>, EngineError> {
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = tables.get(&agent.name).filter(|known| known.is(agent)) {
+            return Ok(known.table.clone());
+        }
+        drop(tables);
+        let table = Arc::new(self.catalog.table(|policy| policy.covers(agent))?);
+        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        if tables.len() < MAX_AGENTS {
+            let known =
+                Known { tenant: agent.tenant.clone(), labels: agent.labels.clone(), table: table.clone() };
+            tables.insert(agent.name.clone(), known);
+        }
+        Ok(table)
+    }
+
+    /// Compiles what the policies' own agent names lead to, so that load time finds every error and the first request is
+    /// as fast as the next.
+    fn warm_up(&mut self) -> Result<(), EngineError> {
+        let patterns = self.catalog.policies.iter().flat_map(|policy| &policy.agents);
+        let names: HashSet<String> = patterns.map(|glob| glob.pattern().to_owned()).collect();
+        for name in names {
+            self.catalog.table(|policy| policy.agents.iter().any(|glob| glob.matches(&name)))?;
+            if let Some(agent) = self.plain_agent(name) {
+                self.table(&agent)?;
+            }
+        }
+        let all: Vec<_> = self.catalog.rules.iter().enumerate().collect();
+        let policies: &[Policy] = &self.catalog.policies;
+        let complete = rego::module("aegis.policy", &all, Some(policies));
+        let buckets = self.catalog.compiled();
+        self.modules.push(("aegis.policy".to_owned(), complete));
+        self.modules.extend(buckets.iter().map(|bucket| (bucket.package.clone(), bucket.text.clone())));
+        Ok(())
+    }
+
+    /// The agent of a literal name, where no policy looks at more than the name.
+    fn plain_agent(&self, name: String) -> Option<Agent> {
+        let by_name_only = self.catalog.policies.iter().all(|policy| policy.tenants.is_empty() && policy.labels.is_empty());
+        (by_name_only && !name.contains('*')).then(|| Agent { name, ..Agent::default() })
+    }
+}
+
+impl Known {
+    fn is(&self, agent: &Agent) -> bool {
+        self.tenant == agent.tenant && self.labels == agent.labels
     }
 }

@@ -1,5 +1,226 @@
 //! The decision. The only module that makes a [`Permit`].
+//!
+//! The first rule that holds decides, and no rule means no. A rule in shadow is recorded and looked through: what an
+//! enforced rule behind it says still holds, so trying a rule out never opens what another one closes.
 
+mod connection;
 mod permit;
+mod refusal;
 
+use std::sync::Arc;
+
+use aegis_dlp::{Finding, Profile};
+
+pub(crate) use connection::{connect, name};
 pub use permit::{Grant, Permit};
+
+use crate::engine::{Chain, EngineError};
+use crate::host::Host;
+use crate::index::{AgentTable, HostRules};
+use crate::path::normalise;
+use crate::rule::{Rule, Transport};
+use crate::snapshot::Snapshot;
+use crate::{Content, Decision, Denial, Intent, Mode, Needs, Verdict};
+
+/// What the index found for a request.
+pub(crate) struct Found {
+    pub(crate) host: Host,
+    pub(crate) table: Arc<AgentTable>,
+    pub(crate) rules: HostRules,
+}
+
+/// Where a permit leads, and for whom.
+struct Target<'a> {
+    snapshot: &'a Snapshot,
+    agent: &'a crate::Agent,
+    host: &'a Host,
+    port: u16,
+}
+
+pub(crate) fn find(snapshot: &Snapshot, intent: &Intent<'_>) -> Result<Found, Denial> {
+    let host = Host::parse(intent.host)
+        .ok_or_else(|| Denial::protocol("the request names no valid host", &*snapshot.version))?;
+    let table = snapshot.table(intent.agent).map_err(|error| refusal::engine(snapshot, &error))?;
+    let rules = snapshot.catalog.for_host(&table, &host).map_err(|error| refusal::engine(snapshot, &error))?;
+    Ok(Found { host, table, rules })
+}
+
+pub(crate) fn decide(snapshot: &Snapshot, intent: &Intent<'_>, content: &Content<'_>) -> Verdict {
+    match find(snapshot, intent) {
+        Ok(found) => decide_found(snapshot, intent, content, &found),
+        Err(denial) => Verdict::Denial(denial),
+    }
+}
+
+pub(crate) fn decide_found(
+    snapshot: &Snapshot,
+    intent: &Intent<'_>,
+    content: &Content<'_>,
+    found: &Found,
+) -> Verdict {
+    let target = Target { snapshot, agent: intent.agent, host: &found.host, port: intent.port };
+    match chains(snapshot, intent, content, found) {
+        Ok((first, enforced)) => {
+            let nothing = || refusal::no_rule_for_request(&target, intent, &found.rules);
+            settle(&target, first, enforced, found.table.shadow_default, content.findings, nothing)
+        }
+        // An engine that fails knows no shadow: what it would have said is not known.
+        Err(error) => Verdict::Denial(refusal::engine(snapshot, &error)),
+    }
+}
+
+/// The first rule that holds, and where that one is in shadow the first enforced one behind it.
+fn chains<'s>(
+    snapshot: &'s Snapshot,
+    intent: &Intent<'_>,
+    content: &Content<'_>,
+    found: &Found,
+) -> Result<(Option<&'s Rule>, Option<&'s Rule>), EngineError> {
+    let bucket = &found.rules.requests;
+    let input = bucket.reads.document(intent, content);
+    let first = bucket.first(&snapshot.catalog, Chain::Decision, input.clone())?;
+    let enforced = match first {
+        Some(rule) if rule.mode == Mode::Shadow => bucket.first(&snapshot.catalog, Chain::Enforced, input)?,
+        other => other,
+    };
+    Ok((first, enforced))
+}
+
+/// From the rules that hold to the verdict.
+fn settle(
+    target: &Target<'_>,
+    first: Option<&Rule>,
+    enforced: Option<&Rule>,
+    shadow_default: bool,
+    findings: &[Finding],
+    nothing: impl Fn() -> Denial,
+) -> Verdict {
+    let Some(first) = first else {
+        let denial = nothing();
+        let shadow = shadow_default || target.agent.mode == Mode::Shadow;
+        return if shadow { Verdict::Permit(shadow_of_denial(target, denial, false)) } else { Verdict::Denial(denial) };
+    };
+    let Some(rule) = enforced else {
+        return Verdict::Permit(shadow_permit(target, first, findings, first.private, first.profile.report_only()));
+    };
+    if let Some(denial) = denial_of(target, rule, findings) {
+        return if target.agent.mode == Mode::Shadow {
+            Verdict::Permit(shadow_of_denial(target, denial, rule.private))
+        } else {
+            Verdict::Denial(denial)
+        };
+    }
+    if target.agent.mode == Mode::Shadow {
+        return Verdict::Permit(shadow_permit(target, rule, findings, rule.private, rule.profile.report_only()));
+    }
+    if first.mode == Mode::Shadow {
+        // Recorded as the shadow rule would have it, forwarded as the enforced one does.
+        return Verdict::Permit(shadow_permit(target, first, findings, rule.private, rule.profile));
+    }
+    Verdict::Permit(permit(target, rule, rule.decision, Mode::Enforce, rule.private, rule.profile))
+}
+
+/// The denial that `rule` means for a request with these findings, if it does.
+fn denial_of(target: &Target<'_>, rule: &Rule, findings: &[Finding]) -> Option<Denial> {
+    match rule.decision {
+        Decision::Deny | Decision::ApprovalNeeded => Some(refusal::by_rule(target, rule)),
+        // What the finding's own action says depends on the profile it was found with; the rule's profile decides.
+        Decision::Allow | Decision::Sanitize => {
+            let found = findings.iter().find(|finding| rule.profile.deny.contains(finding.detector))?;
+            Some(refusal::by_finding(target, rule, found))
+        }
+    }
+}
+
+fn shadow_permit(target: &Target<'_>, rule: &Rule, findings: &[Finding], private: bool, profile: Profile) -> Permit {
+    match denial_of(target, rule, findings) {
+        Some(denial) => {
+            let decision = denial.decision;
+            let mut permit = permit(target, rule, decision, Mode::Shadow, private, profile);
+            permit.because(denial.reason);
+            permit
+        }
+        None => permit(target, rule, rule.decision, Mode::Shadow, private, profile),
+    }
+}
+
+fn permit(
+    target: &Target<'_>,
+    rule: &Rule,
+    decision: Decision,
+    mode: Mode,
+    private_ok: bool,
+    profile: Profile,
+) -> Permit {
+    Permit::mint(Grant {
+        host: target.host.text(),
+        port: target.port,
+        private_ok,
+        profile,
+        decision,
+        mode,
+        rule: Some(rule.id.clone()),
+        tool: rule.tool.clone(),
+        reason: rule.reason.clone(),
+        policy_version: target.snapshot.version.clone(),
+    })
+}
+
+/// The permit that records a denial and lets it pass.
+fn shadow_of_denial(target: &Target<'_>, denial: Denial, private_ok: bool) -> Permit {
+    Permit::mint(Grant {
+        host: target.host.text(),
+        port: target.port,
+        private_ok,
+        profile: Profile::default(),
+        decision: denial.decision,
+        mode: Mode::Shadow,
+        rule: denial.rule.map(Arc::from),
+        tool: denial.tool.map(Arc::from),
+        reason: denial.reason.into(),
+        policy_version: target.snapshot.version.clone(),
+    })
+}
+
+pub(crate) fn needs(snapshot: &Snapshot, intent: &Intent<'_>) -> Needs {
+    // What finds nothing here finds nothing in `decide` either, which then needs nothing.
+    let Ok(found) = find(snapshot, intent) else { return Needs::default() };
+    let path = normalise(intent.path);
+    let mut candidates: Vec<&Rule> = Vec::new();
+    for (_, rule) in snapshot.catalog.numbered(&found.rules.requests.rules) {
+        if !rule.head_may_match(intent.port, intent.method, path.as_deref()) {
+            continue;
+        }
+        candidates.push(rule);
+        if rule.mode == Mode::Enforce && rule.reads_only_head() {
+            break;
+        }
+    }
+    let shadow = intent.agent.mode == Mode::Shadow;
+    let profile = match candidates.as_slice() {
+        [only] if only.mode == Mode::Enforce && !shadow => only.profile,
+        several => Profile {
+            report: several.iter().fold(Default::default(), |set, rule| rule.profile.detectors().union(set)),
+            ..Profile::default()
+        },
+    };
+    Needs { json: candidates.iter().any(|rule| !rule.body.is_empty()), profile }
+}
+
+impl Rule {
+    /// Whether port, method and path leave it open that the rule holds. Never wrong in saying no.
+    fn head_may_match(&self, port: u16, method: &str, path: Option<&str>) -> bool {
+        self.transport == Transport::Http
+            && self.ports.contains(&port)
+            && (self.methods.is_empty() || self.methods.iter().any(|known| known == method))
+            && match path {
+                Some(path) => self.paths.is_empty() || self.paths.iter().any(|glob| glob.matches(path)),
+                None => self.paths.is_empty() || self.doubt_meets(),
+            }
+    }
+
+    /// Whether port, method and path are all that the rule looks at.
+    fn reads_only_head(&self) -> bool {
+        self.headers.is_empty() && self.query.is_empty() && self.body.is_empty()
+    }
+}

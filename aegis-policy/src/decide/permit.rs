@@ -47,6 +47,11 @@ impl Permit {
         Permit { grant }
     }
 
+    /// Another reason than the rule's own.
+    pub(in crate::decide) fn because(&mut self, reason: String) {
+        self.grant.reason = reason.into();
+    }
+
     /// Spends the permit.
     pub fn consume(self) -> Grant {
         self.grant

@@ -1,0 +1,153 @@
+//! Decisions before there is a request: connections and names.
+
+use aegis_dlp::Profile;
+
+use crate::decide::{Permit, Target, permit, refusal, shadow_of_denial};
+use crate::host::Host;
+use crate::rule::{Rule, Transport};
+use crate::snapshot::Snapshot;
+use crate::{Agent, Connect, ConnectPlan, Denial, Mode, NameVerdict, Sniffed};
+
+pub(crate) fn connect(snapshot: &Snapshot, agent: &Agent, connect: &Connect<'_>) -> ConnectPlan {
+    let version = &*snapshot.version;
+    let named = match connect.host.map(Host::parse) {
+        Some(None) => return ConnectPlan::Deny(Denial::protocol("the TLS server name is not a host name", version)),
+        Some(named) => named,
+        None => None,
+    };
+    match (connect.protocol, &named) {
+        // The host comes with each request.
+        (Sniffed::Http, _) => ConnectPlan::Inspect,
+        (Sniffed::Tls, Some(host)) => tls(snapshot, agent, connect, host),
+        (Sniffed::Tls, None) => unnamed(snapshot, agent, connect, "TLS without a server name", ConnectPlan::Inspect),
+        (Sniffed::Other, _) => other(snapshot, agent, connect),
+    }
+}
+
+/// TLS to a name: inspected, unless the first rule for it relays. What no rule names is inspected too, so that the
+/// agent reads in a 403 why, instead of guessing at an alert.
+fn tls(snapshot: &Snapshot, agent: &Agent, connect: &Connect<'_>, host: &Host) -> ConnectPlan {
+    let address = Host::Ip(connect.destination.ip().to_canonical());
+    let port = connect.destination.port();
+    let rule = match first(snapshot, agent, port, |rule| {
+        let at = if rule.transport == Transport::Tcp { &address } else { host };
+        rule.hosts.iter().any(|pattern| pattern.matches(at) || pattern.matches(host))
+    }) {
+        Ok(rule) => rule,
+        Err(denial) => return ConnectPlan::Deny(denial),
+    };
+    match rule {
+        Some(rule) if rule.transport == Transport::Passthrough => {
+            relay(&Target { snapshot, agent, host, port }, rule, ConnectPlan::Passthrough)
+        }
+        Some(rule) if rule.transport == Transport::Tcp => {
+            let named = rule.hosts.iter().any(|pattern| pattern.matches(host));
+            let host = if named { host } else { &address };
+            relay(&Target { snapshot, agent, host, port }, rule, ConnectPlan::Tcp)
+        }
+        _ => ConnectPlan::Inspect,
+    }
+}
+
+/// Raw TCP: only what a `tcp` rule names.
+fn other(snapshot: &Snapshot, agent: &Agent, connect: &Connect<'_>) -> ConnectPlan {
+    let host = Host::Ip(connect.destination.ip().to_canonical());
+    let port = connect.destination.port();
+    let target = Target { snapshot, agent, host: &host, port };
+    let hit = |rule: &Rule| rule.transport == Transport::Tcp && rule.hosts.iter().any(|pattern| pattern.matches(&host));
+    match first(snapshot, agent, port, hit) {
+        Ok(Some(rule)) => relay(&target, rule, ConnectPlan::Tcp),
+        Ok(None) => nothing(&target, "this is neither TLS nor HTTP", ConnectPlan::Tcp),
+        Err(denial) => ConnectPlan::Deny(denial),
+    }
+}
+
+/// TLS that names nobody: the address is all there is, so a rule must name a network.
+fn unnamed(
+    snapshot: &Snapshot,
+    agent: &Agent,
+    connect: &Connect<'_>,
+    why: &str,
+    inspect: ConnectPlan,
+) -> ConnectPlan {
+    let host = Host::Ip(connect.destination.ip().to_canonical());
+    let port = connect.destination.port();
+    let target = Target { snapshot, agent, host: &host, port };
+    let hit = |rule: &Rule| rule.hosts.iter().any(|pattern| pattern.matches(&host));
+    match first(snapshot, agent, port, hit) {
+        Ok(Some(rule)) => match rule.transport {
+            Transport::Http => inspect,
+            Transport::Passthrough => relay(&target, rule, ConnectPlan::Passthrough),
+            Transport::Tcp => relay(&target, rule, ConnectPlan::Tcp),
+        },
+        Ok(None) => nothing(&target, why, |_| inspect),
+        Err(denial) => ConnectPlan::Deny(denial),
+    }
+}
+
+/// The first rule of the agent for the port that `hit` takes; an enforced one, where those before it are in shadow.
+fn first<'s>(
+    snapshot: &'s Snapshot,
+    agent: &Agent,
+    port: u16,
+    hit: impl Fn(&Rule) -> bool,
+) -> Result<Option<&'s Rule>, Denial> {
+    let table = snapshot.table(agent).map_err(|error| refusal::engine(snapshot, &error))?;
+    let mut hits = table
+        .all()
+        .iter()
+        .filter_map(|number| snapshot.catalog.rules.get(*number))
+        .filter(|rule| rule.ports.contains(&port) && hit(rule))
+        .peekable();
+    let first = hits.peek().copied();
+    Ok(hits.find(|rule| rule.mode == Mode::Enforce).or(first))
+}
+
+/// What a rule for unread bytes says of the connection.
+fn relay(target: &Target<'_>, rule: &Rule, plan: impl Fn(Permit) -> ConnectPlan) -> ConnectPlan {
+    let mode = if target.agent.mode == Mode::Shadow { Mode::Shadow } else { rule.mode };
+    if rule.decision.permits() || mode == Mode::Shadow {
+        plan(permit(target, rule, rule.decision, mode, rule.private, Profile::default()))
+    } else {
+        ConnectPlan::Deny(refusal::by_rule(target, rule))
+    }
+}
+
+/// No rule is for it.
+fn nothing(target: &Target<'_>, why: &str, shadow: impl FnOnce(Permit) -> ConnectPlan) -> ConnectPlan {
+    let to = format!("{}:{}", target.host.text(), target.port);
+    let denial = refusal::unreadable(target.snapshot, target.agent, &to, why);
+    if passes_in_shadow(target.snapshot, target.agent) {
+        shadow(shadow_of_denial(target, denial, false))
+    } else {
+        ConnectPlan::Deny(denial)
+    }
+}
+
+/// Whether what no rule names passes for this agent.
+fn passes_in_shadow(snapshot: &Snapshot, agent: &Agent) -> bool {
+    agent.mode == Mode::Shadow || snapshot.table(agent).is_ok_and(|table| table.shadow_default)
+}
+
+/// A name is resolved only where some rule could let something be said to its host: a name is a message too.
+pub(crate) fn name(snapshot: &Snapshot, agent: &Agent, host: &str) -> NameVerdict {
+    let host = match Host::parse(host) {
+        Some(host @ Host::Name(_)) => host,
+        _ => return NameVerdict::Refuse(refusal::policy(snapshot, "not a host name".to_owned())),
+    };
+    if passes_in_shadow(snapshot, agent) {
+        return NameVerdict::Resolve;
+    }
+    let rules = snapshot.table(agent).and_then(|table| snapshot.catalog.for_host(&table, &host));
+    match rules {
+        Ok(rules) => {
+            let mut candidates = snapshot.catalog.numbered(&rules.all).map(|(_, rule)| rule);
+            if candidates.any(Rule::may_answer) {
+                NameVerdict::Resolve
+            } else {
+                NameVerdict::Refuse(refusal::unknown_host(snapshot, agent, &host, 443))
+            }
+        }
+        Err(error) => NameVerdict::Refuse(refusal::engine(snapshot, &error)),
+    }
+}

@@ -1,0 +1,128 @@
+//! The only user of regorus: compiled modules, a pool of virtual machines each, budgets on every evaluation.
+
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use regorus::languages::rego::compiler::Compiler;
+use regorus::rvm::program::Program as Bytecode;
+use regorus::rvm::vm::RegoVM;
+use regorus::utils::limits::ExecutionTimerConfig;
+use regorus::{CompiledPolicy, Engine, Rc, Value};
+
+/// Far above what the largest bucket takes, far below what an agent would notice as a stall.
+const TIME_LIMIT: Duration = Duration::from_millis(50);
+/// Instructions between two looks at the clock.
+const CLOCK_EVERY: NonZeroU32 = NonZeroU32::new(256).unwrap();
+/// Instructions that one rule may take, and those for the frame around all.
+const INSTRUCTIONS_A_RULE: usize = 2_000;
+const INSTRUCTIONS_AT_LEAST: usize = 10_000;
+/// Idle machines kept for a module.
+const POOL: usize = 16;
+
+/// The module could not be compiled or evaluated. Always answered with a denial.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct EngineError(String);
+
+impl EngineError {
+    /// The module named a rule that it was not made from.
+    pub(crate) fn stray(id: &str) -> EngineError {
+        EngineError(format!("the chain gave {id:?}, which is none of its rules"))
+    }
+}
+
+/// Which chain of the module to evaluate.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+pub(crate) enum Chain {
+    Decision,
+    Enforced,
+}
+
+/// A compiled module.
+pub(crate) struct Program {
+    policy: CompiledPolicy,
+    bytecode: Arc<Bytecode>,
+    instructions: usize,
+    enforced: bool,
+    idle: Mutex<Vec<RegoVM>>,
+}
+
+impl std::fmt::Debug for Program {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Program").field("instructions", &self.instructions).finish_non_exhaustive()
+    }
+}
+
+/// Regular expressions of all snapshots together that stay compiled.
+pub(crate) fn configure() {
+    regorus::cache::configure(regorus::cache::Config { regex: 16_384, glob: 0 });
+}
+
+impl Program {
+    /// Compiles `text`, whose chains are `decision` and, where `enforced`, `enforced`.
+    pub(crate) fn compile(package: &str, text: &str, rules: usize, enforced: bool) -> Result<Program, EngineError> {
+        let decision = format!("data.{package}.{}", crate::rego::DECISION);
+        let second = format!("data.{package}.{}", crate::rego::ENFORCED);
+        let mut engine = Engine::new();
+        engine.set_strict_builtin_errors(true);
+        engine.add_policy(format!("{package}.rego"), text.to_owned()).map_err(failed)?;
+        let entry: Rc<str> = decision.as_str().into();
+        let policy = engine.compile_with_entrypoint(&entry).map_err(failed)?;
+        let mut entries = vec![decision.as_str()];
+        entries.extend(enforced.then_some(second.as_str()));
+        let bytecode = Compiler::compile_from_policy(&policy, &entries).map_err(failed)?;
+        let instructions = INSTRUCTIONS_AT_LEAST.saturating_add(rules.saturating_mul(INSTRUCTIONS_A_RULE));
+        Ok(Program { policy, bytecode, instructions, enforced, idle: Mutex::default() })
+    }
+
+    /// The id of the first rule of the chain that holds; `None` where none does.
+    pub(crate) fn first(&self, chain: Chain, input: Value) -> Result<Option<Rc<str>>, EngineError> {
+        let entry = match chain {
+            Chain::Decision => 0,
+            Chain::Enforced if self.enforced => 1,
+            Chain::Enforced => return Ok(None),
+        };
+        let pooled = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut vm = pooled.unwrap_or_else(|| self.machine());
+        vm.set_input(input);
+        let result = vm.execute_entry_point_by_index(entry);
+        // A machine that waits for its next request holds nothing of the last one.
+        vm.set_input(Value::Undefined);
+        let value = result.map_err(failed)?;
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < POOL {
+            idle.push(vm);
+        }
+        match value {
+            Value::Undefined => Ok(None),
+            Value::String(id) => Ok(Some(id)),
+            other => Err(EngineError(format!("the chain gave {other} instead of a rule"))),
+        }
+    }
+
+    fn machine(&self) -> RegoVM {
+        let mut vm = RegoVM::new_with_policy(self.policy.clone());
+        vm.load_program(self.bytecode.clone());
+        vm.set_max_instructions(self.instructions);
+        vm.set_strict_builtin_errors(true);
+        vm.set_execution_timer_config(Some(ExecutionTimerConfig { limit: TIME_LIMIT, check_interval: CLOCK_EVERY }));
+        vm
+    }
+}
+
+/// The names of the rules of a module that hold, by the interpreter: for `explain`, where speed does not matter.
+pub(crate) fn holding(package: &str, text: &str, input: Value) -> Result<Vec<String>, EngineError> {
+    let mut engine = Engine::new();
+    engine.add_policy(format!("{package}.rego"), text.to_owned()).map_err(failed)?;
+    engine.set_input(input);
+    let results = engine.eval_query(format!("data.{package}"), false).map_err(failed)?;
+    let value = results.result.first().and_then(|row| row.expressions.first()).map(|expression| &expression.value);
+    let Some(Value::Object(rules)) = value else { return Ok(Vec::new()) };
+    let held = rules.iter().filter(|(_, holds)| **holds == Value::Bool(true));
+    Ok(held.filter_map(|(name, _)| name.as_string().ok().map(|name| name.to_string())).collect())
+}
+
+fn failed(error: impl std::fmt::Display) -> EngineError {
+    EngineError(error.to_string())
+}

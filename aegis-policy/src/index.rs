@@ -1,0 +1,189 @@
+//! From agent and host to the few rules that can matter. What other agents' rules cost is paid at load.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::engine::{Chain, EngineError, Program};
+use crate::host::{Host, HostPattern};
+use crate::input::Reads;
+use crate::rego;
+use crate::rule::{Policy, Rule, Transport};
+use crate::Mode;
+
+/// Compiled buckets kept. Policies bound how many there can be; this bounds the memory if they do so badly.
+const MAX_BUCKETS: usize = 100_000;
+
+/// Rules as numbers into [`Catalog::rules`], in the order in which they are tried.
+type Numbers = Arc<[usize]>;
+
+/// All policies and rules of a snapshot, and the buckets compiled from them.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    pub(crate) policies: Vec<Policy>,
+    /// In the order in which they are tried: priority descending, then as they stand in the files.
+    pub(crate) rules: Vec<Rule>,
+    buckets: Mutex<HashMap<Numbers, Arc<Bucket>>>,
+}
+
+/// The rules for requests of one agent to one host, compiled.
+#[derive(Debug)]
+pub(crate) struct Bucket {
+    pub(crate) package: String,
+    pub(crate) text: String,
+    pub(crate) rules: Numbers,
+    pub(crate) reads: Reads,
+    /// None where the bucket has no rules.
+    program: Option<Program>,
+}
+
+/// What an agent can reach, by host.
+#[derive(Debug)]
+pub(crate) struct AgentTable {
+    /// All policies for the agent are in shadow (and there is one): what no rule names passes too.
+    pub(crate) shadow_default: bool,
+    /// Every rule for the agent.
+    rules: Numbers,
+    exact: HashMap<String, HostRules>,
+    below: HashMap<String, HostRules>,
+    any: HostRules,
+}
+
+/// The rules for one host.
+#[derive(Debug, Clone)]
+pub(crate) struct HostRules {
+    /// All of them, whatever the transport.
+    pub(crate) all: Numbers,
+    /// Those for requests.
+    pub(crate) requests: Arc<Bucket>,
+}
+
+impl Catalog {
+    pub(crate) fn new(policies: Vec<Policy>, mut rules: Vec<Rule>) -> Catalog {
+        rules.sort_by_key(|rule| std::cmp::Reverse(rule.priority));
+        Catalog { policies, rules, buckets: Mutex::default() }
+    }
+
+    pub(crate) fn numbered<'c>(&'c self, numbers: &'c [usize]) -> impl Iterator<Item = (usize, &'c Rule)> {
+        numbers.iter().filter_map(|number| Some((*number, self.rules.get(*number)?)))
+    }
+
+    /// The table of the agent that these policies are for.
+    pub(crate) fn table(&self, covers: impl Fn(&Policy) -> bool) -> Result<AgentTable, EngineError> {
+        let covered: Vec<bool> = self.policies.iter().map(covers).collect();
+        let mine = |at: usize| covered.get(at).copied().unwrap_or(false);
+        let rules: Numbers =
+            self.rules.iter().enumerate().filter(|(_, rule)| mine(rule.policy)).map(|(number, _)| number).collect();
+        let mut own = self.policies.iter().enumerate().filter(|(at, _)| mine(*at)).peekable();
+        let shadow_default = own.peek().is_some() && own.all(|(_, policy)| policy.mode == Mode::Shadow);
+
+        let (mut exact, mut below) = (HashMap::new(), HashMap::new());
+        for (_, rule) in self.numbered(&rules) {
+            for pattern in &rule.hosts {
+                let (map, name) = match pattern {
+                    HostPattern::Exact(name) => (&mut exact, name),
+                    HostPattern::Below(domain) => (&mut below, domain),
+                    HostPattern::Any | HostPattern::Net(_) => continue,
+                };
+                if !map.contains_key(name) {
+                    map.insert(name.clone(), self.host_rules(&rules, |other| covers_all(other, pattern))?);
+                }
+            }
+        }
+        let any = self.host_rules(&rules, |pattern| *pattern == HostPattern::Any)?;
+        Ok(AgentTable { shadow_default, rules, exact, below, any })
+    }
+
+    fn host_rules(&self, rules: &[usize], hit: impl Fn(&HostPattern) -> bool) -> Result<HostRules, EngineError> {
+        let all: Numbers =
+            self.numbered(rules).filter(|(_, rule)| rule.hosts.iter().any(&hit)).map(|(number, _)| number).collect();
+        let requests: Numbers = self
+            .numbered(&all)
+            .filter(|(_, rule)| rule.transport == Transport::Http)
+            .map(|(number, _)| number)
+            .collect();
+        Ok(HostRules { all, requests: self.bucket(requests)? })
+    }
+
+    /// The compiled bucket of these rules; equal lists share one.
+    fn bucket(&self, numbers: Numbers) -> Result<Arc<Bucket>, EngineError> {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = buckets.get(&numbers) {
+            return Ok(found.clone());
+        }
+        let bucket = Arc::new(Bucket::compile(self, numbers.clone(), buckets.len())?);
+        if buckets.len() < MAX_BUCKETS {
+            buckets.insert(numbers, bucket.clone());
+        }
+        Ok(bucket)
+    }
+
+    /// The buckets compiled so far, by package.
+    pub(crate) fn compiled(&self) -> Vec<Arc<Bucket>> {
+        let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut list: Vec<Arc<Bucket>> = buckets.values().cloned().collect();
+        list.sort_by(|a, b| a.package.cmp(&b.package));
+        list
+    }
+
+    /// The rules of `table` for `host`.
+    pub(crate) fn for_host(&self, table: &AgentTable, host: &Host) -> Result<HostRules, EngineError> {
+        match host {
+            Host::Name(name) => Ok(table.for_name(name).clone()),
+            // Networks may overlap in any way, so the list is made by looking; its bucket is compiled once.
+            Host::Ip(_) => self.host_rules(&table.rules, |pattern| pattern.matches(host)),
+        }
+    }
+}
+
+/// Whether `pattern` takes in every host that `narrow` (a name or a domain) does.
+fn covers_all(pattern: &HostPattern, narrow: &HostPattern) -> bool {
+    match (pattern, narrow) {
+        (HostPattern::Any, HostPattern::Exact(_) | HostPattern::Below(_)) => true,
+        (HostPattern::Exact(name), HostPattern::Exact(other)) => name == other,
+        (HostPattern::Below(domain), HostPattern::Exact(name)) => name.len() > domain.len() && name.ends_with(domain.as_str()),
+        (HostPattern::Below(domain), HostPattern::Below(inner)) => inner.ends_with(domain.as_str()),
+        _ => false,
+    }
+}
+
+impl AgentTable {
+    /// Every rule for the agent, whatever its hosts.
+    pub(crate) fn all(&self) -> &[usize] {
+        &self.rules
+    }
+
+    fn for_name(&self, name: &str) -> &HostRules {
+        let domains = name.match_indices('.').filter_map(|(at, _)| name.get(at..));
+        let below = || domains.filter(|domain| domain.len() < name.len()).find_map(|domain| self.below.get(domain));
+        self.exact.get(name).or_else(below).unwrap_or(&self.any)
+    }
+}
+
+impl Bucket {
+    fn compile(catalog: &Catalog, numbers: Numbers, serial: usize) -> Result<Bucket, EngineError> {
+        let package = format!("aegis.bucket_{serial}");
+        let rules: Vec<(usize, &Rule)> = catalog.numbered(&numbers).collect();
+        let text = rego::module(&package, &rules, None);
+        let shadow = rules.iter().filter(|(_, rule)| rule.mode == Mode::Shadow).count();
+        let enforced = shadow > 0 && shadow < rules.len();
+        let program = match rules.len() {
+            0 => None,
+            count => Some(Program::compile(&package, &text, count, enforced)?),
+        };
+        let reads = Reads::of(rules.iter().map(|(_, rule)| *rule));
+        Ok(Bucket { package, text, rules: numbers.clone(), reads, program })
+    }
+
+    /// The first rule of the chain that holds for `input`.
+    pub(crate) fn first<'c>(
+        &self,
+        catalog: &'c Catalog,
+        chain: Chain,
+        input: regorus::Value,
+    ) -> Result<Option<&'c Rule>, EngineError> {
+        let Some(program) = &self.program else { return Ok(None) };
+        let Some(id) = program.first(chain, input)? else { return Ok(None) };
+        let rule = self.rules.iter().filter_map(|number| catalog.rules.get(*number)).find(|rule| *rule.id == *id);
+        rule.map(Some).ok_or_else(|| EngineError::stray(&id))
+    }
+}

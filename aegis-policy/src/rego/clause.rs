@@ -1,0 +1,206 @@
+//! One condition of a rule as Rego.
+//!
+//! A value can be met, not met, or in doubt (a path with two readings, a header sent twice, a body that is no JSON, a
+//! number given as a string). Doubt never helps the agent: it is "not met" in a rule that permits and "met" in one that refuses.
+
+use serde_json::Value;
+
+use crate::glob::{NameGlob, PathTest};
+use crate::host::HostPattern;
+use crate::rego::quote;
+use crate::rule::{BodyTest, FieldTest, Policy, Rule, Segment, TextTest, ValueTest};
+
+/// A condition.
+#[derive(Debug)]
+pub(crate) struct Clause {
+    /// The condition as a person would write it.
+    pub(crate) says: String,
+    /// What it looks at.
+    pub(crate) probe: Probe,
+    /// The condition holds when all lines of any one alternative do.
+    pub(crate) any: Vec<Vec<String>>,
+}
+
+/// What part of the input a condition looks at.
+#[derive(Debug, Clone)]
+pub(crate) enum Probe {
+    /// Nothing of the request: agent and host, which the index decided.
+    Index,
+    Port,
+    Method,
+    Path,
+    Header(String),
+    Query(String),
+    Body(Vec<Segment>),
+}
+
+/// The conditions that the index stands for: agent, tenant, labels, host, and that the rule is for requests.
+pub(crate) fn guards(policy: &Policy, rule: &Rule) -> Vec<Clause> {
+    let mut all = vec![names("agents", "input.agent.name", &policy.agents)];
+    if !policy.tenants.is_empty() {
+        all.push(names("tenants", "input.agent.tenant", &policy.tenants));
+    }
+    for (key, glob) in &policy.labels {
+        all.push(names("labels", &format!("input.agent.labels[{}]", quote(key)), std::slice::from_ref(glob)));
+    }
+    let any = rule.hosts.iter().map(host).collect();
+    all.push(Clause { says: "hosts".into(), probe: Probe::Index, any });
+    all
+}
+
+fn names(says: &str, value: &str, globs: &[NameGlob]) -> Clause {
+    let test = |glob: &NameGlob| match glob.is_literal() {
+        true => vec![format!("{value} == {}", quote(glob.pattern()))],
+        false => vec![matches(&glob.regex(), value)],
+    };
+    Clause { says: says.into(), probe: Probe::Index, any: globs.iter().map(test).collect() }
+}
+
+fn host(pattern: &HostPattern) -> Vec<String> {
+    match pattern {
+        HostPattern::Exact(name) => vec![format!("input.host == {}", quote(name))],
+        HostPattern::Below(domain) => vec![format!("endswith(input.host, {})", quote(domain))],
+        HostPattern::Any => vec!["not input.host_is_address".into()],
+        HostPattern::Net(net) => {
+            vec!["input.host_is_address".into(), format!("net.cidr_contains({}, input.host)", quote(&net.to_string()))]
+        }
+    }
+}
+
+/// The conditions on the request itself.
+pub(crate) fn clauses(rule: &Rule) -> Vec<Clause> {
+    let doubt = rule.doubt_meets();
+    let ports: Vec<Value> = rule.ports.iter().map(|port| Value::from(*port)).collect();
+    let mut all = vec![Clause {
+        says: format!("port in {}", Value::from(ports.clone())),
+        probe: Probe::Port,
+        any: vec![vec![member("input.port", &ports)]],
+    }];
+    if !rule.methods.is_empty() {
+        let methods: Vec<Value> = rule.methods.iter().map(|method| Value::from(method.as_str())).collect();
+        all.push(Clause {
+            says: format!("method in {}", rule.methods.join(" ")),
+            probe: Probe::Method,
+            any: vec![vec![member("input.method", &methods)]],
+        });
+    }
+    if !rule.paths.is_empty() {
+        all.push(paths(rule, doubt));
+    }
+    all.extend(rule.headers.iter().map(|test| field("headers", test, doubt)));
+    all.extend(rule.query.iter().map(|test| field("query", test, doubt)));
+    all.extend(rule.body.iter().map(|test| body(test, doubt)));
+    all
+}
+
+fn paths(rule: &Rule, doubt: bool) -> Clause {
+    let test = |test: &PathTest| match test {
+        PathTest::Equals(text) => vec![format!("input.path == {}", quote(text))],
+        PathTest::StartsWith(text) => vec![format!("startswith(input.path, {})", quote(text))],
+        PathTest::Regex(regex) => vec![matches(regex, "input.path")],
+    };
+    let mut any: Vec<Vec<String>> = rule.paths.iter().map(|glob| test(glob.test())).collect();
+    any.extend(doubt.then(|| vec!["input.ambiguous.path".into()]));
+    let patterns: Vec<&str> = rule.paths.iter().map(|glob| glob.pattern()).collect();
+    Clause { says: format!("path in {}", patterns.join(" ")), probe: Probe::Path, any }
+}
+
+/// A rule that permits wants the field exactly once; one that refuses is content with any of several.
+fn field(under: &str, test: &FieldTest, doubt: bool) -> Clause {
+    let values = format!("input.{under}[{}]", quote(&test.name));
+    let (what, any) = match (&test.test, doubt) {
+        (TextTest::Equals(text), false) => (text, vec![vec![format!("{values} == [{}]", quote(text))]]),
+        (TextTest::Equals(text), true) => (text, vec![vec![format!("{} in {values}", quote(text))]]),
+        (TextTest::Matches(regex), false) => {
+            (regex, vec![vec![format!("count({values}) == 1"), matches(regex, &format!("{values}[0]"))]])
+        }
+        (TextTest::Matches(regex), true) => {
+            (regex, vec![vec![format!("some value in {values}"), matches(regex, "value")]])
+        }
+    };
+    let mut any = any;
+    let (verb, probe) = match under {
+        "headers" => ("header", Probe::Header(test.name.clone())),
+        _ => ("query", Probe::Query(test.name.clone())),
+    };
+    if doubt && under == "query" {
+        any.push(vec!["input.ambiguous.query".into()]);
+    }
+    let operator = if matches!(test.test, TextTest::Equals(_)) { "==" } else { "matches" };
+    Clause { says: format!("{verb} {} {operator} {what}", test.name), probe, any }
+}
+
+fn body(test: &BodyTest, doubt: bool) -> Clause {
+    let value = reference(&test.path);
+    let mut any = vec![body_test(&test.test, &value)];
+    if doubt {
+        any.extend(body_doubt(&test.test, &value));
+        any.push(vec!["input.ambiguous.body".into()]);
+    }
+    Clause { says: test.to_string(), probe: Probe::Body(test.path.clone()), any }
+}
+
+fn body_test(test: &ValueTest, value: &str) -> Vec<String> {
+    match test {
+        ValueTest::Equals(wanted) => vec![format!("{value} == {wanted}")],
+        ValueTest::Differs(unwanted) => vec![is(unwanted, value), format!("{value} != {unwanted}")],
+        ValueTest::Compares(order, bound) => {
+            vec![format!("is_number({value})"), format!("{value} {} {bound}", order.symbol())]
+        }
+        ValueTest::In(wanted) => vec![member(value, wanted)],
+        ValueTest::NotIn(unwanted) => {
+            let mut lines: Vec<String> = unwanted.first().map(|first| is(first, value)).into_iter().collect();
+            lines.extend(unwanted.iter().map(|one| format!("{value} != {one}")));
+            lines
+        }
+        ValueTest::Matches(regex) => vec![format!("is_string({value})"), matches(regex, value)],
+        ValueTest::Exists(true) => vec![format!("type_name({value})")],
+        ValueTest::Exists(false) => vec!["not input.ambiguous.body".into(), format!("not type_name({value})")],
+    }
+}
+
+/// The value is there and of another type than the condition speaks of.
+fn body_doubt(test: &ValueTest, value: &str) -> Option<Vec<String>> {
+    let other_type = |sample: &Value| vec![format!("seen := {value}"), format!("not {}", is(sample, "seen"))];
+    match test {
+        ValueTest::Equals(sample) | ValueTest::Differs(sample) => Some(other_type(sample)),
+        ValueTest::In(samples) | ValueTest::NotIn(samples) => samples.first().map(other_type),
+        ValueTest::Compares(..) => Some(other_type(&Value::from(0))),
+        ValueTest::Matches(_) => Some(other_type(&Value::from(""))),
+        ValueTest::Exists(_) => None,
+    }
+}
+
+fn is(sample: &Value, value: &str) -> String {
+    let kind = match sample {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    format!("is_{kind}({value})")
+}
+
+fn reference(path: &[Segment]) -> String {
+    let steps = path.iter().map(|segment| match segment {
+        Segment::Key(key) => format!("[{}]", quote(key)),
+        Segment::Index(index) => format!("[{index}]"),
+    });
+    format!("input.body{}", steps.collect::<String>())
+}
+
+fn member(value: &str, values: &[Value]) -> String {
+    match values {
+        [only] => format!("{value} == {only}"),
+        several => {
+            let list: Vec<String> = several.iter().map(ToString::to_string).collect();
+            format!("{value} in [{}]", list.join(", "))
+        }
+    }
+}
+
+fn matches(regex: &str, value: &str) -> String {
+    format!("regex.match({}, {value})", quote(regex))
+}

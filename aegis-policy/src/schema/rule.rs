@@ -1,0 +1,232 @@
+//! One rule: its keys, its defaults, and which of them go together.
+
+use std::sync::Arc;
+
+use aegis_dlp::Profile;
+use ipnet::IpNet;
+
+use crate::glob::PathGlob;
+use crate::host::HostPattern;
+use crate::rule::{Rule, Transport};
+use crate::schema::words::Dlp;
+use crate::schema::{conditions, words};
+use crate::source::cursor::{Cursor, Fields};
+use crate::{Decision, Mode};
+
+const KEYS: [&str; 17] = [
+    "name", "tool", "hosts", "ports", "methods", "paths", "headers", "query", "body", "tls", "tcp", "private",
+    "decision", "dlp", "mode", "reason", "priority",
+];
+
+/// Keys that look into a request, which passthrough and raw TCP never read.
+const CONTENT_KEYS: [&str; 6] = ["methods", "paths", "headers", "query", "body", "dlp"];
+
+/// What a rule takes over from its policy.
+pub(super) struct Defaults<'a> {
+    pub(super) index: usize,
+    pub(super) name: &'a str,
+    pub(super) mode: Mode,
+    pub(super) priority: i64,
+    pub(super) dlp: Dlp,
+}
+
+pub(super) fn read(at: &Cursor<'_>, policy: &Defaults<'_>, before: &[Rule]) -> Option<Rule> {
+    let fields = at.fields(&KEYS);
+    let id = identity(&fields, policy, before);
+    let transport = transport(&fields);
+    let private = fields.get("private").and_then(Cursor::boolean).unwrap_or(false);
+    let decision = fields.require("decision").and_then(words::decision);
+    let hosts = hosts(&fields, private);
+    let mode = fields.get("mode").and_then(words::mode).unwrap_or_default();
+    let dlp = fields.get("dlp").map(words::dlp).unwrap_or_default();
+    let tool = fields.get("tool").and_then(|at| words::name(at, "a tool's name")).map(Arc::from);
+    let reason = fields.get("reason").and_then(words::text);
+    let priority = fields.get("priority").and_then(|at| at.integer("a whole number"));
+    let ports = ports(&fields, transport);
+    let (methods, paths) = (fields.list("methods", method), fields.list("paths", path));
+    let headers = conditions::headers(&fields);
+    let query = conditions::query(&fields);
+    let body = fields.list("body", conditions::body);
+    let (decision, profile) = check_decision(&fields, decision?, transport, dlp, policy.dlp);
+    let id = id?;
+    Some(Rule {
+        reason: reason.unwrap_or_else(|| default_reason(&id, decision)),
+        id,
+        policy: policy.index,
+        tool,
+        priority: priority.unwrap_or(policy.priority),
+        hosts,
+        ports,
+        transport,
+        private,
+        methods,
+        paths,
+        headers,
+        query,
+        body,
+        decision,
+        profile,
+        mode: if policy.mode == Mode::Shadow { Mode::Shadow } else { mode },
+    })
+}
+
+fn identity(fields: &Fields<'_>, policy: &Defaults<'_>, before: &[Rule]) -> Option<Arc<str>> {
+    let at = fields.require("name")?;
+    let id: Arc<str> = format!("{}/{}", policy.name, words::name(at, "a rule's name")?).into();
+    if before.iter().any(|rule| rule.policy == policy.index && rule.id == id) {
+        at.problem_with("a second rule of this name", "taken", "rule names are unique in their policy");
+    }
+    Some(id)
+}
+
+fn transport(fields: &Fields<'_>) -> Transport {
+    let tcp = fields.get("tcp").and_then(Cursor::boolean).unwrap_or(false);
+    let passthrough = fields.get("tls").and_then(words::passthrough).unwrap_or(false);
+    if tcp && let Some(at) = fields.get("tls") {
+        at.problem("`tls` has no meaning beside `tcp: true`", "not with `tcp: true`");
+    }
+    let transport = match (tcp, passthrough) {
+        (true, _) => Transport::Tcp,
+        (false, true) => Transport::Passthrough,
+        (false, false) => Transport::Http,
+    };
+    if transport != Transport::Http {
+        for key in CONTENT_KEYS {
+            if let Some(at) = fields.get(key) {
+                let what = if tcp { "`tcp: true`" } else { "`tls: passthrough`" };
+                at.problem_with(
+                    format!("`{key}` can't be checked beside {what}"),
+                    "never read",
+                    format!("leave `{key}` out, or let Aegis inspect the traffic"),
+                );
+            }
+        }
+    }
+    transport
+}
+
+fn hosts(fields: &Fields<'_>, private: bool) -> Vec<HostPattern> {
+    fields.require("hosts");
+    fields.list("hosts", |item| match HostPattern::parse(item.string()?) {
+        Ok(HostPattern::Net(net)) if !private && is_private(&net) => {
+            item.problem_with(
+                format!("{net} is private or local address space"),
+                "private addresses",
+                "add `private: true` if the rule shall reach it",
+            );
+            None
+        }
+        Ok(pattern) => Some(pattern),
+        Err(why) => {
+            item.problem(why, "not a host pattern");
+            None
+        }
+    })
+}
+
+/// Whether the whole network is address space that is not the public Internet's.
+fn is_private(net: &IpNet) -> bool {
+    match net {
+        IpNet::V4(v4) => {
+            let first = v4.network();
+            let last = v4.broadcast();
+            let local = |ip: std::net::Ipv4Addr| ip.is_private() || ip.is_loopback() || ip.is_link_local();
+            local(first) && local(last)
+        }
+        IpNet::V6(v6) => {
+            let first = v6.network();
+            first.is_loopback() || first.is_unique_local() || first.is_unicast_link_local()
+        }
+    }
+}
+
+fn ports(fields: &Fields<'_>, transport: Transport) -> Vec<u16> {
+    match transport {
+        Transport::Tcp => drop(fields.require("ports")),
+        Transport::Passthrough if fields.get("ports").is_none() => return vec![443],
+        Transport::Http if fields.get("ports").is_none() => return vec![80, 443],
+        _ => {}
+    }
+    fields.list("ports", |item| {
+        let port = item.integer::<u16>("a port, 1 to 65535")?;
+        if port == 0 {
+            item.problem("0 is not a port", "expected 1 to 65535");
+        }
+        Some(port)
+    })
+}
+
+fn method(item: &Cursor<'_>) -> Option<String> {
+    let text = item.string()?;
+    let token = http::Method::from_bytes(text.as_bytes()).is_ok();
+    if !token || text.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        item.problem_with(
+            format!("`{text}` is not a method"),
+            "not a method",
+            "methods are case-sensitive and written in capitals: GET, POST, ...",
+        );
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+fn path(item: &Cursor<'_>) -> Option<PathGlob> {
+    match PathGlob::parse(item.string()?) {
+        Ok(glob) => Some(glob),
+        Err(why) => {
+            item.problem(why, "not a path pattern");
+            None
+        }
+    }
+}
+
+/// The decision that holds and what is looked for: an `allow` that redacts is a `sanitize`, a `sanitize` needs something to redact.
+fn check_decision(
+    fields: &Fields<'_>,
+    decision: Decision,
+    transport: Transport,
+    own: Dlp,
+    policy: Dlp,
+) -> (Decision, Profile) {
+    if transport != Transport::Http {
+        if let (Decision::Sanitize, Some(at)) = (decision, fields.get("decision")) {
+            at.problem("what is not read can't be sanitized", "not with passthrough or tcp");
+        }
+        return (decision, Profile::default());
+    }
+    if !decision.permits() {
+        if let Some(at) = fields.get("dlp") {
+            at.problem("`dlp` has no effect where the rule lets nothing pass", "no effect");
+        }
+        return (decision, Profile::default());
+    }
+    let profile = Profile {
+        redact: own.redact.or(policy.redact).unwrap_or_default(),
+        deny: own.deny.or(policy.deny).unwrap_or_default(),
+        report: own.report.or(policy.report).unwrap_or_default(),
+    };
+    match (decision, profile.redact.is_empty()) {
+        (Decision::Sanitize, true) => {
+            if let Some(at) = fields.get("decision") {
+                at.problem_with(
+                    "`sanitize` with nothing to redact",
+                    "redacts nothing",
+                    "add `dlp: {redact: [pii]}` to the rule or the policy",
+                );
+            }
+            (decision, profile)
+        }
+        (_, true) => (decision, profile),
+        (_, false) => (Decision::Sanitize, profile),
+    }
+}
+
+fn default_reason(id: &str, decision: Decision) -> Arc<str> {
+    match decision {
+        Decision::Allow => format!("allowed by {id}"),
+        Decision::Sanitize => format!("allowed by {id}, sensitive data redacted"),
+        Decision::Deny => format!("refused by {id}"),
+        Decision::ApprovalNeeded => format!("{id} needs the approval of a human"),
+    }
+    .into()
+}

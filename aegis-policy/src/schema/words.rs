@@ -1,0 +1,107 @@
+//! The small words of the language: names, modes, decisions, patterns.
+
+use std::sync::Arc;
+
+use aegis_dlp::DetectorSet;
+
+use crate::glob::NameGlob;
+use crate::source::cursor::{Cursor, Fields};
+use crate::{Decision, Mode};
+
+/// What stands in a rule's `dlp`, or a policy's. `None` where the key is not given.
+#[derive(Debug, Default, Copy, Clone)]
+pub(super) struct Dlp {
+    pub(super) redact: Option<DetectorSet>,
+    pub(super) deny: Option<DetectorSet>,
+    pub(super) report: Option<DetectorSet>,
+}
+
+/// A name for people and records: printable, no `/` (it joins policy and rule), at most 128 characters.
+pub(super) fn name<'a>(at: &Cursor<'a>, what: &str) -> Option<&'a str> {
+    let text = at.string()?;
+    let good = (1..=128).contains(&text.chars().count())
+        && text.trim() == text
+        && !text.chars().any(|c| c == '/' || c.is_control());
+    if !good {
+        at.problem_with(
+            format!("{text:?} can't be {what}"),
+            "not a name",
+            "1 to 128 printable characters, no `/`, no space at either end",
+        );
+    }
+    good.then_some(text)
+}
+
+/// A sentence for the agent and the record.
+pub(super) fn text(at: &Cursor<'_>) -> Option<Arc<str>> {
+    let text = at.string()?;
+    if text.is_empty() || text.len() > 1000 || text.chars().any(char::is_control) {
+        at.problem("expected one line of 1 to 1000 bytes", "not one line of text");
+        return None;
+    }
+    Some(text.into())
+}
+
+pub(super) fn glob(at: &Cursor<'_>) -> Option<NameGlob> {
+    let text = at.string()?;
+    if text.is_empty() || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        at.problem("expected a name or a pattern such as `fin-*`", "not a pattern");
+        return None;
+    }
+    Some(NameGlob::new(text))
+}
+
+fn one_of<T: Copy>(at: &Cursor<'_>, words: &[(&str, T)]) -> Option<T> {
+    let text = at.string()?;
+    let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+    if found.is_none() {
+        let list: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        at.problem_with(format!("`{text}` is not known here"), "unknown word", format!("one of: {}", list.join(", ")));
+    }
+    found
+}
+
+pub(super) fn mode(at: &Cursor<'_>) -> Option<Mode> {
+    one_of(at, &[("enforce", Mode::Enforce), ("shadow", Mode::Shadow)])
+}
+
+pub(super) fn decision(at: &Cursor<'_>) -> Option<Decision> {
+    one_of(
+        at,
+        &[
+            ("allow", Decision::Allow),
+            ("deny", Decision::Deny),
+            ("sanitize", Decision::Sanitize),
+            ("approval_needed", Decision::ApprovalNeeded),
+        ],
+    )
+}
+
+/// Whether `tls` says passthrough.
+pub(super) fn passthrough(at: &Cursor<'_>) -> Option<bool> {
+    one_of(at, &[("inspect", false), ("passthrough", true)])
+}
+
+pub(super) fn dlp(at: &Cursor<'_>) -> Dlp {
+    let fields = at.fields(&["redact", "deny", "report"]);
+    Dlp { redact: detectors(&fields, "redact"), deny: detectors(&fields, "deny"), report: detectors(&fields, "report") }
+}
+
+fn detectors(fields: &Fields<'_>, key: &str) -> Option<DetectorSet> {
+    fields.get(key)?;
+    let sets = fields.list(key, |item| {
+        let name = item.string()?;
+        match DetectorSet::parse(name) {
+            Ok(set) => Some(set),
+            Err(unknown) => {
+                item.problem_with(
+                    format!("unknown detector `{name}`"),
+                    "unknown detector",
+                    unknown.to_string(),
+                );
+                None
+            }
+        }
+    });
+    Some(sets.into_iter().fold(DetectorSet::EMPTY, DetectorSet::union))
+}
