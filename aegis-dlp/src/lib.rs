@@ -1,0 +1,30 @@
+//! Streaming detection and redaction of sensitive data in what an agent sends.
+//!
+//! A [`Scanner`] takes a body in chunks of any size and gives back the same bytes with every match of a
+//! redacting detector replaced by its mask, [`scan_text`] does the same for a header value and
+//! [`scan_url`] for a path and query. All three run the same detectors over the *decoded* content (JSON
+//! escapes, percent encoding) and map what they find back onto the bytes that were sent, so whatever is
+//! not part of a match leaves byte for byte as it came.
+//!
+//! The crate is pure: no I/O, no clock, no threads. What a stream yields depends on its bytes alone,
+//! never on how they were cut into chunks. `docs/dlp.md` describes each detector with examples.
+
+mod context;
+mod detect;
+mod detector;
+mod finding;
+mod format;
+mod prefilter;
+mod profile;
+mod scanner;
+mod text;
+mod url;
+mod view;
+
+pub use detector::{Detector, DetectorSet, UnknownDetector};
+pub use finding::{Finding, MAX_FINDINGS, Place};
+pub use format::Format;
+pub use profile::{Action, Profile};
+pub use scanner::{Flow, HOLD_BACK, Scanner};
+pub use text::{Scanned, scan_text};
+pub use url::scan_url;

@@ -1,0 +1,64 @@
+//! E-mail addresses: the addr-spec of RFC 5322 as it is used, internationalised ones (RFC 6531) included.
+
+use super::{Match, TOKEN};
+use crate::Detector;
+use crate::view::{Eval, View};
+
+/// The longest domain name (RFC 1035, section 2.3.4).
+const DOMAIN: usize = 253;
+
+/// The address around the `@` at `at`.
+pub(super) fn examine(view: &View<'_>, at: usize) -> Eval<Option<Match>> {
+    let start = local_part(view, at);
+    if start == at {
+        return Ok(None);
+    }
+    let Some(end) = domain(view, at + 1)? else { return Ok(None) };
+    // `git@github.com:` is how SSH remotes are written, `icon@2x.png` how images for dense screens are named.
+    let ssh = view.slice(start, at) == b"git";
+    let density = matches!(view.slice(at + 1, at + 4), [b'1'..=b'9', b'x', b'.']);
+    Ok((!ssh && !density).then(|| Match::new(Detector::Email, start, end)))
+}
+
+fn local_part(view: &View<'_>, at: usize) -> usize {
+    let ascii = |byte: u8| byte.is_ascii_alphanumeric() || b"._%+-".contains(&byte);
+    let mut start = view.run_back(at, TOKEN, ascii);
+    // The letter of an escape that stayed in the content is none of the address.
+    if view.before(start) == Some(b'\\') && matches!(view.seen(start), Some(b'n' | b'r' | b't')) && start < at {
+        start += 1;
+    }
+    let word = view.slice(start, at);
+    let punctuation = word.iter().take_while(|byte| !byte.is_ascii_alphanumeric() && **byte != b'_').count();
+    start += punctuation;
+    if start < at {
+        return start;
+    }
+    // Letters beyond ASCII count only where there are no others: languages without spaces run into addresses.
+    let wide = view.run_back(at, TOKEN, |byte| ascii(byte) || !byte.is_ascii());
+    // Not from inside a character.
+    wide + view.slice(wide, at).iter().take_while(|byte| matches!(byte, 0x80..=0xbf)).count()
+}
+
+/// The end of the domain at `from`: dot-separated labels, the last of them of letters.
+fn domain(view: &View<'_>, from: usize) -> Eval<Option<usize>> {
+    let letter = |byte: u8| byte.is_ascii_alphabetic() || !byte.is_ascii();
+    let label = |byte: u8| letter(byte) || byte.is_ascii_digit() || byte == b'-';
+    let stop = view.run(from, DOMAIN, |byte| label(byte) || byte == b'.')?;
+    let mut end = None;
+    let mut position = from;
+    for part in view.slice(from, stop).split(|byte| *byte == b'.') {
+        if part.is_empty() || part.first() == Some(&b'-') {
+            break;
+        }
+        let letters = part.iter().take_while(|byte| letter(**byte)).count();
+        let punycode = part.get(..4).is_some_and(|head| head.eq_ignore_ascii_case(b"xn--"));
+        let next = part.get(letters);
+        if position > from && punycode {
+            end = Some(position + part.len());
+        } else if position > from && letters >= 2 && !next.is_some_and(u8::is_ascii_digit) {
+            end = Some(position + letters);
+        }
+        position += part.len() + 1;
+    }
+    Ok(end)
+}

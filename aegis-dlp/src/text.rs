@@ -1,0 +1,53 @@
+//! One-shot scanning of short text such as a header value.
+
+use std::borrow::Cow;
+
+use crate::finding::{Finding, Place};
+use crate::prefilter::Prefilter;
+use crate::scanner::{Flow, Scanner};
+use crate::view::Encoding;
+use crate::{Detector, Profile};
+
+/// The outcome of scanning a text.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Scanned<'a> {
+    /// The text with masks for matches; not to be used where `deny` is set.
+    pub text: Cow<'a, str>,
+    /// What was found.
+    pub findings: Vec<Finding>,
+    /// The detector that forbids sending the text.
+    pub deny: Option<Detector>,
+}
+
+/// Scans a text as it is; `place` is what the findings will say.
+pub fn scan_text<'a>(profile: &Profile, place: Place, text: &'a str) -> Scanned<'a> {
+    scan(profile, Encoding::Plain, place, text)
+}
+
+/// Scans a whole text in an encoding.
+pub(crate) fn scan<'a>(profile: &Profile, encoding: Encoding, place: Place, text: &'a str) -> Scanned<'a> {
+    if encoding == Encoding::Plain && !has_clue(profile, text) {
+        return Scanned { text: Cow::Borrowed(text), findings: Vec::new(), deny: None };
+    }
+    let mut scanner = Scanner::with(*profile, encoding, Some(place));
+    let mut out = Vec::with_capacity(text.len());
+    let deny = match (scanner.push(text.as_bytes(), &mut out), scanner.finish(&mut out)) {
+        (Flow::Deny(detector), _) | (_, Flow::Deny(detector)) => Some(detector),
+        (Flow::Continue, Flow::Continue) => None,
+    };
+    let findings = scanner.into_findings();
+    let text = if findings.is_empty() {
+        Cow::Borrowed(text)
+    } else {
+        // Matches begin and end between characters; were one not to, the damage shows as U+FFFD.
+        Cow::Owned(String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()))
+    };
+    Scanned { text, findings, deny }
+}
+
+/// Most header values hold nothing to examine: they cost no allocation.
+fn has_clue(profile: &Profile, text: &str) -> bool {
+    let mut anchors = Vec::new();
+    Prefilter::new(profile.detectors()).list(text.as_bytes(), 0, 0, &mut anchors);
+    !anchors.is_empty()
+}
