@@ -18,12 +18,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use aegis_api::{
-    Agent, AgentSpec, ExplainRequest, ExplainResponse, Finding, PolicyStatus, Problem, RunInfo, Status,
-    TokenResponse,
+    Agent, AgentSpec, ExplainRequest, ExplainResponse, Finding, PolicyStatus, Problem, RunInfo,
+    Status, TokenResponse,
 };
 use futures_util::stream::BoxStream;
 
-pub use router::{Access, OPENAPI, ROUTES};
+pub use router::{Access, OPENAPI, Route, routes};
 pub use server::serve;
 pub use socket::{BindError, ControlSocket, group_id};
 
@@ -38,6 +38,10 @@ pub trait Control: Send + Sync + 'static {
 
     /// Every enrolled agent; `cgroup` absolute. Workload calls are attributed by these paths.
     fn agents(&self) -> Vec<Agent>;
+
+    /// Absolute directory of the enforced subtree. Nobody inside it administrates, not even where its agent has been
+    /// removed.
+    fn cgroup_root(&self) -> PathBuf;
 
     /// Registers and enrols an agent: after `Ok` its cgroup exists and is enforced. 409 if it is there, 400 if the
     /// specification is wrong.

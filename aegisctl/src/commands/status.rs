@@ -1,0 +1,162 @@
+//! `aegisctl status`: what is enforced on this host, and how well.
+
+use std::io;
+use std::process::ExitCode;
+
+use aegis_api::{HookStatus, Status};
+use comfy_table::Cell;
+
+use super::agents;
+use crate::api::Client;
+use crate::failure::Failure;
+use crate::output::{Screen, duration, good_or_bad, row};
+
+/// Days before the CA's end from which `status` shows it as a problem.
+const CA_WARNING_DAYS: i64 = 30;
+
+/// Shows this host's enforcement: agents, hooks, policy, flows, decisions, CA, audit log.
+///
+/// Ends with 1 when enforcement is not whole (a hook missing, records that cannot be written).
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  aegisctl status
+  aegisctl status --output json | jq .policy.version")]
+pub struct Args {}
+
+/// Runs it.
+pub fn run(client: &Client, screen: &Screen) -> Result<ExitCode, Failure> {
+    let status: Status = client.get("/v1/status")?;
+    if screen.json() {
+        screen.write_json(&status)?;
+    } else {
+        show(&status, screen)?;
+    }
+    Ok(if status.ready {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn show(status: &Status, screen: &Screen) -> io::Result<()> {
+    screen.table(&[], overview(status))?;
+    screen.heading("\nHooks")?;
+    let hooks = status.kernel.hooks.iter().map(hook);
+    screen.table(&["HOOK", "ATTACHED", "PINNED"], hooks.collect())?;
+    screen.heading("\nAgents")?;
+    if status.agents.is_empty() {
+        return screen.line("none; next: aegisctl agents register NAME");
+    }
+    agents::table(&status.agents, screen)
+}
+
+fn hook(hook: &HookStatus) -> Vec<Cell> {
+    let say = |yes: bool| good_or_bad(yes, if yes { "yes" } else { "NO" });
+    vec![Cell::new(&hook.name), say(hook.attached), say(hook.pinned)]
+}
+
+fn overview(status: &Status) -> Vec<Vec<Cell>> {
+    let mut rows = vec![
+        pair(
+            "host",
+            good_or_bad(
+                true,
+                format!("{} (instance {})", status.host, status.instance),
+            ),
+        ),
+        pair("daemon", daemon(status)),
+        pair("cgroup root", Cell::new(&status.kernel.cgroup_root)),
+        pair("policy", Cell::new(policy(status))),
+    ];
+    if let Some(error) = &status.policy.last_error {
+        rows.push(pair(
+            "policy error",
+            good_or_bad(false, format!("{error} (the version above stays in force)")),
+        ));
+    }
+    let flows = &status.flows;
+    rows.push(pair(
+        "flows",
+        Cell::new(format!("{} active, {} in all", flows.active, flows.total)),
+    ));
+    rows.push(pair(
+        "decisions",
+        Cell::new(counts(status.decisions.iter())),
+    ));
+    rows.push(pair(
+        "kernel",
+        Cell::new(counts(status.kernel.counters.iter())),
+    ));
+    let dropped = status.kernel.events_dropped;
+    rows.push(pair("events dropped", good_or_bad(dropped == 0, dropped)));
+    for listener in &status.listeners {
+        rows.push(row([
+            &format!("{} listener", listener.name),
+            &listener.address,
+        ]));
+    }
+    rows.push(pair("CA", certificate(status)));
+    rows.push(pair("audit log", audit(status)));
+    rows
+}
+
+fn pair(name: &str, value: Cell) -> Vec<Cell> {
+    vec![Cell::new(name), value]
+}
+
+fn daemon(status: &Status) -> Cell {
+    let state = if status.ready { "ready" } else { "NOT READY" };
+    let (version, pid, up) = (&status.version, status.pid, duration(status.uptime_s));
+    good_or_bad(
+        status.ready,
+        format!("{state}, version {version}, pid {pid}, up {up}"),
+    )
+}
+
+fn policy(status: &Status) -> String {
+    let policy = &status.policy;
+    format!(
+        "{} ({} rules from {}, loaded {})",
+        policy.version, policy.rules, policy.source, policy.loaded_at
+    )
+}
+
+fn counts<'a>(counts: impl Iterator<Item = (&'a String, &'a u64)>) -> String {
+    let text: Vec<String> = counts
+        .map(|(kind, count)| format!("{kind} {count}"))
+        .collect();
+    if text.is_empty() {
+        "none yet".to_owned()
+    } else {
+        text.join(", ")
+    }
+}
+
+fn certificate(status: &Status) -> Cell {
+    let ca = &status.ca;
+    let good = ca.days_left > CA_WARNING_DAYS;
+    good_or_bad(
+        good,
+        format!(
+            "{} until {} ({} days)",
+            ca.certificate, ca.not_after, ca.days_left
+        ),
+    )
+}
+
+fn audit(status: &Status) -> Cell {
+    let audit = &status.audit;
+    let state = match (&audit.last_error, audit.healthy) {
+        (_, true) => "healthy".to_owned(),
+        (Some(error), false) => format!("NOT WRITABLE: {error}; requests are refused"),
+        (None, false) => "NOT WRITABLE; requests are refused".to_owned(),
+    };
+    good_or_bad(
+        audit.healthy,
+        format!(
+            "{}: {state}, last record {}, {} queued",
+            audit.path, audit.last_seq, audit.queued
+        ),
+    )
+}

@@ -1,0 +1,60 @@
+//! What the command inherits: its standard streams, files and pipes; nothing that leads around the enforcement.
+
+// Borrowing a descriptor by its number has no safe form.
+#![allow(unsafe_code)]
+
+use std::fs;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::os::unix::fs::FileTypeExt;
+
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::statfs::{BPF_FS_MAGIC, CGROUP2_SUPER_MAGIC, FsType, PROC_SUPER_MAGIC, fstatfs};
+
+use super::stopped;
+use crate::failure::Failure;
+
+const KERNEL_FILE_SYSTEMS: [FsType; 3] = [CGROUP2_SUPER_MAGIC, BPF_FS_MAGIC, PROC_SUPER_MAGIC];
+
+/// Marks every descriptor above standard error to be closed at execution, but plain files and pipes. A socket made
+/// outside the cgroup is not the agent's, a directory leads past the private mounts, a bpf or pidfd handle is power.
+pub fn keep_plain_files() -> Result<(), Failure> {
+    close_others().map_err(|error| stopped("close inherited descriptors", error, "mount /proc"))
+}
+
+fn close_others() -> io::Result<()> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir("/proc/self/fd")? {
+        numbers.extend(
+            entry?
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse::<i32>().ok()),
+        );
+    }
+    for number in numbers.into_iter().filter(|number| *number > 2) {
+        // SAFETY: the number was open a moment ago and this thread is the only one; if it was the directory's own
+        // descriptor it is closed now, and the calls answer EBADF.
+        let fd = unsafe { BorrowedFd::borrow_raw(number) };
+        if !is_plain(number, fd) {
+            match fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)) {
+                Ok(_) | Err(nix::errno::Errno::EBADF) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_plain(number: i32, fd: BorrowedFd<'_>) -> bool {
+    let Ok(metadata) = fs::metadata(format!("/proc/self/fd/{number}")) else {
+        return false;
+    };
+    let kind = metadata.file_type();
+    let kernels = || {
+        fstatfs(fd).map_or(true, |fs| {
+            KERNEL_FILE_SYSTEMS.contains(&fs.filesystem_type())
+        })
+    };
+    kind.is_fifo() || kind.is_file() && !kernels()
+}

@@ -1,0 +1,90 @@
+//! A private mount namespace: the merged trust store in the system's place, cgroups and bpffs read-only.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use procfs::process::Process;
+
+use super::stopped;
+use super::trust::{SYSTEM_STORES, Trust};
+use crate::failure::Failure;
+
+const FIX: &str = "give aegisctl CAP_SYS_ADMIN, or run the command as another user: --user USER";
+
+/// Isolates the mounts. `required`: the command stays root, whom only this keeps from the cgroup files; for other users
+/// file permissions do, so that for them a failure costs only the trust store's replacement and is a warning.
+pub fn isolate(trust: &Trust, required: bool) -> Result<(), Failure> {
+    match enter() {
+        Ok(()) => {}
+        Err(error) if required => {
+            return Err(stopped("make a private mount namespace", error, FIX));
+        }
+        Err(error) => {
+            eprintln!(
+                "aegisctl: warning: no private mount namespace ({error}): programs that read only the system's trust \
+                 store (wget) will not trust Aegis"
+            );
+            return Ok(());
+        }
+    }
+    for point in kernel_file_systems().map_err(|error| stopped("read the mounts", error, FIX))? {
+        read_only(&point)
+            .map_err(|error| stopped(&format!("make {} read-only", point.display()), error, FIX))?;
+    }
+    for store in SYSTEM_STORES
+        .iter()
+        .filter_map(|store| fs::canonicalize(store).ok())
+    {
+        if let Err(error) = bind(&trust.bundle, &store) {
+            eprintln!(
+                "aegisctl: warning: cannot put the merged trust store over {}: {error}",
+                store.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+fn enter() -> nix::Result<()> {
+    unshare(CloneFlags::CLONE_NEWNS)?;
+    // Slave: what is mounted here stays here, what the host mounts later still arrives.
+    change("/", MsFlags::MS_REC | MsFlags::MS_SLAVE)
+}
+
+/// Mount points through which a process moves between cgroups or removes Aegis' pins.
+fn kernel_file_systems() -> Result<Vec<PathBuf>, procfs::ProcError> {
+    let mounts = Process::myself()?.mountinfo()?;
+    Ok(mounts
+        .into_iter()
+        .filter(|m| matches!(m.fs_type.as_str(), "cgroup2" | "bpf"))
+        .map(|m| m.mount_point)
+        .collect())
+}
+
+fn read_only(point: &Path) -> nix::Result<()> {
+    let strict = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    // With MS_BIND the flags are this mount's alone, not the file system's, which the host shares.
+    change(point, MsFlags::MS_REMOUNT | MsFlags::MS_BIND | strict)
+}
+
+fn bind(source: &Path, target: &Path) -> nix::Result<()> {
+    mount(
+        Some(source),
+        target,
+        None::<&str>,
+        MsFlags::MS_BIND,
+        None::<&str>,
+    )
+}
+
+fn change<P: AsRef<Path> + ?Sized>(target: &P, flags: MsFlags) -> nix::Result<()> {
+    mount(
+        None::<&str>,
+        target.as_ref(),
+        None::<&str>,
+        flags,
+        None::<&str>,
+    )
+}
