@@ -84,6 +84,9 @@ pub struct Endpoint {
 assert_layout!(Endpoint, size 20, align 4);
 
 impl Endpoint {
+    /// No endpoint.
+    pub const EMPTY: Self = Self::new(Address::v6([0; 4]), 0);
+
     /// `port` in host byte order.
     #[inline(always)]
     pub const fn new(address: Address, port: u16) -> Self {

@@ -40,6 +40,26 @@ pub struct SocketState {
 
 assert_layout!(SocketState, size 104, align 8);
 
+impl SocketState {
+    /// Nobody's socket, going nowhere.
+    pub const EMPTY: Self = Self {
+        cookie: 0,
+        netns_cookie: 0,
+        cgroup_id: 0,
+        agent: 0,
+        flags: 0,
+        process: Process {
+            pid: 0,
+            uid: 0,
+            comm: [0; 16],
+        },
+        original: Endpoint::EMPTY,
+        local: Endpoint::EMPTY,
+        listener: 0,
+        padding: [0; 3],
+    };
+}
+
 /// Bits of [`SocketState::flags`].
 pub mod socket_flag {
     /// TCP: a connect verdict let it through or redirected it. UDP: connected to an allowlisted

@@ -1,8 +1,37 @@
+//! The kernel's half of Aegis, attached to the cgroup below which all agents live.
+//!
+//! Each hook is thin: it reads its context, asks a `try_` body that answers `Allow` or `Refusal`,
+//! and hands that to `verdict::conclude`, the one place where a refusal becomes a denial. What is
+//! unknown (no owner, no state, no room) is a refusal.
+//!
+//! | program | hook | concern |
+//! | --- | --- | --- |
+//! | `sock_create`, `sock_release` | cgroup/sock | attribute |
+//! | `connect4`, `connect6`, `getpeername4`, `getpeername6` | cgroup/sock_addr | intercept |
+//! | `sock_ops` | sockops | intercept |
+//! | `sendmsg4`, `sendmsg6`, `bind4`, `bind6` | cgroup/sock_addr | guard |
+//! | `egress` | cgroup_skb | guard |
+//! | `recvmsg4`, `recvmsg6` | cgroup/sock_addr | dns |
+
 #![no_std]
 #![no_main]
 
-#[cfg(not(test))]
+mod attribute;
+mod dns;
+mod guard;
+mod intercept;
+mod maps;
+mod sockaddr;
+mod verdict;
+
+/// The verifier refuses a program that can reach this.
 #[panic_handler]
-fn panic(_info: &core::panic::PanicInfo) -> ! {
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
     loop {}
 }
+
+/// Some helpers (ring buffer among them) are for GPL-compatible programs; Apache-2.0 sources may
+/// be loaded under the kernel's "Dual" licence string.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -12,7 +12,7 @@ use std::{
 use aegis_common::{DnsKey, Flow, FlowKey};
 use aya::maps::{HashMap, Map, MapData};
 
-use super::{AgentIndex, KernelError, syscall};
+use super::{AgentIndex, KernelConfig, KernelError, syscall};
 
 /// What the kernel recorded of one flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +62,9 @@ pub(super) struct KernelFlows {
     dns_clients: HashMap<MapData, DnsKey, Flow>,
     /// Of the daemon's own namespace: only flows of this one can reach its listeners.
     netns_cookie: u64,
-    proxy_port: u16,
+    proxy_v4_port: u16,
+    /// The IPv4 listener's where there is no IPv6 one.
+    proxy_v6_port: u16,
     dns_port: u16,
 }
 
@@ -71,8 +73,7 @@ impl KernelFlows {
     pub(super) fn new(
         flows: Map,
         dns_clients: Map,
-        proxy_port: u16,
-        dns_port: u16,
+        cfg: &KernelConfig,
     ) -> Result<Self, KernelError> {
         let wrong = || KernelError::bpf("open the flow table");
         // For its check of the key's and the value's size.
@@ -84,8 +85,11 @@ impl KernelFlows {
             flows,
             dns_clients: dns_clients.try_into().map_err(wrong())?,
             netns_cookie: own_netns_cookie()?,
-            proxy_port,
-            dns_port,
+            proxy_v4_port: cfg.proxy_v4.port(),
+            proxy_v6_port: cfg
+                .proxy_v6
+                .map_or(cfg.proxy_v4.port(), |listener| listener.port()),
+            dns_port: cfg.dns_port,
         })
     }
 
@@ -109,7 +113,12 @@ impl KernelFlows {
 
 impl FlowTable for KernelFlows {
     fn take(&self, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError> {
-        self.take_from(self.proxy_port, peer)
+        let listener = if peer.ip().to_canonical().is_ipv4() {
+            self.proxy_v4_port
+        } else {
+            self.proxy_v6_port
+        };
+        self.take_from(listener, peer)
     }
 
     fn take_dns(&self, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError> {

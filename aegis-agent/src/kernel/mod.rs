@@ -129,8 +129,7 @@ impl Kernel {
             flows: Arc::new(KernelFlows::new(
                 open(map_name::FLOWS)?,
                 open(map_name::DNS_CLIENTS)?,
-                cfg.proxy_v4.port(),
-                cfg.dns_port,
+                cfg,
             )?),
             events: Mutex::new(Some(open(map_name::EVENTS)?.try_into().map_err(wrong())?)),
             counters: open(map_name::COUNTERS)?.try_into().map_err(wrong())?,

@@ -1,0 +1,108 @@
+//! DNS over UDP: which agent a datagram to the resolver comes from, and the illusion that the
+//! answer came from the resolver that the agent asked.
+
+use aegis_common::{
+    DNS_PORT, DnsKey, Endpoint, Flow, SocketState, counter, event_kind, socket_flag,
+};
+use aya_ebpf::{macros::cgroup_sock_addr, programs::SockAddrContext};
+
+use crate::{
+    intercept::about,
+    maps::{DNS_CLIENTS, count, settings, state_of},
+    sockaddr::{Call, Family},
+    verdict::{Refusal, report},
+};
+
+/// Never replaces an entry (BPF_NOEXIST).
+const NEW_ONLY: u64 = 1;
+
+/// Records the sender of a datagram to the resolver. Refused when another living socket sends
+/// from the same address (SO_REUSEPORT): the two could be taken for each other.
+#[inline(always)]
+pub fn record(state: &mut SocketState, local: &Endpoint) -> Result<(), Refusal> {
+    if state.flags & socket_flag::RECORDED != 0 && state.local != *local {
+        forget(state);
+    }
+    let key = DnsKey {
+        netns_cookie: state.netns_cookie,
+        local: *local,
+        padding: 0,
+    };
+    if let Some(entry) = DNS_CLIENTS.get_ptr_mut(key) {
+        // SAFETY: a live entry; its fields are written by the socket it belongs to only.
+        unsafe {
+            if (*entry).socket_cookie != state.cookie {
+                return Err(Refusal::Packet);
+            }
+            (*entry).original = state.original;
+            (*entry).process = state.process;
+        }
+        return Ok(());
+    }
+    let flow = Flow {
+        socket_cookie: state.cookie,
+        cgroup_id: state.cgroup_id,
+        original: state.original,
+        agent: state.agent,
+        process: state.process,
+    };
+    if DNS_CLIENTS.insert(key, flow, NEW_ONLY).is_err() {
+        count(counter::FLOW_TABLE_FULL);
+        report(event_kind::FLOW_TABLE_FULL, &about(state));
+        return Err(Refusal::Packet);
+    }
+    state.local = *local;
+    state.flags |= socket_flag::RECORDED;
+    Ok(())
+}
+
+/// Removes a socket's entry. TCP sockets have none: no TCP key is a `DnsKey` of their cookie.
+#[inline(always)]
+pub fn forget(state: &mut SocketState) {
+    if state.flags & socket_flag::RECORDED == 0 {
+        return;
+    }
+    let key = DnsKey {
+        netns_cookie: state.netns_cookie,
+        local: state.local,
+        padding: 0,
+    };
+    // SAFETY: only this socket's own entry is removed below.
+    if let Some(flow) = unsafe { DNS_CLIENTS.get(key) }
+        && flow.socket_cookie == state.cookie
+    {
+        let _ = DNS_CLIENTS.remove(key);
+    }
+}
+
+#[cgroup_sock_addr(recvmsg4)]
+pub fn recvmsg4(ctx: SockAddrContext) -> i32 {
+    show_resolver(&Call {
+        ctx: &ctx,
+        family: Family::V4,
+    })
+}
+
+#[cgroup_sock_addr(recvmsg6)]
+pub fn recvmsg6(ctx: SockAddrContext) -> i32 {
+    show_resolver(&Call {
+        ctx: &ctx,
+        family: Family::V6,
+    })
+}
+
+/// The kernel allows these hooks no verdict but 1.
+#[inline(always)]
+fn show_resolver(call: &Call<'_>) -> i32 {
+    let from = call.endpoint();
+    if from.port != settings().dns_port || !from.address.is_loopback() {
+        return 1;
+    }
+    // SAFETY: the context's socket.
+    if let Some(state) = unsafe { state_of(call.socket()) }
+        && state.original.port == DNS_PORT
+    {
+        call.set_endpoint(&state.original);
+    }
+    1
+}

@@ -1,0 +1,95 @@
+//! The maps and the settings. Names, types and sizes are part of the ABI version.
+//!
+//! Concurrency: a socket's state is written only by calls on that socket and read by its packets;
+//! `FLOWS` and `DNS_CLIENTS` entries are written once per socket and removed by the socket's end
+//! or by the daemon; the other maps are written by the daemon only.
+
+use core::ptr;
+
+use aegis_common::{DirectKey, DnsKey, Event, Flow, FlowKey, Meta, Settings, SocketState, counter};
+use aya_ebpf::{
+    Global,
+    bindings::BPF_F_NO_PREALLOC,
+    btf_maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf, SkStorage},
+    helpers::generated::bpf_sk_storage_get,
+    macros::btf_map,
+};
+
+const NO_PREALLOC: usize = BPF_F_NO_PREALLOC as usize;
+
+/// cgroup id -> agent index.
+#[btf_map]
+pub static AGENT_CGROUPS: HashMap<u64, u32, 16384> = HashMap::new();
+
+#[btf_map]
+pub static SOCKETS: SkStorage<SocketState> = SkStorage::new();
+
+/// Holds a connection between its SYN and its accept, so the listener's backlog bounds it. Not
+/// preallocated: it is nearly empty nearly always.
+#[btf_map]
+pub static FLOWS: HashMap<FlowKey, Flow, 65536, NO_PREALLOC> = HashMap::new();
+
+/// One entry for each UDP socket that asks the resolver.
+#[btf_map]
+pub static DNS_CLIENTS: HashMap<DnsKey, Flow, 65536, NO_PREALLOC> = HashMap::new();
+
+#[btf_map]
+pub static DIRECT: LpmTrie<DirectKey, u32, 16384> = LpmTrie::new();
+
+/// 256 KiB: some 3,000 events.
+#[btf_map]
+pub static EVENTS: RingBuf<Event, 262_144> = RingBuf::new();
+
+#[btf_map]
+pub static COUNTERS: PerCpuArray<u64, { counter::COUNT as usize }> = PerCpuArray::new();
+
+#[btf_map]
+pub static META: Array<Meta, 1> = Array::new();
+
+/// Set by the daemon at load time, constant from then on.
+#[unsafe(no_mangle)]
+static SETTINGS: Global<Settings> = Global::new(Settings::EMPTY);
+
+#[inline(always)]
+pub fn settings() -> Settings {
+    SETTINGS.load()
+}
+
+/// Adds one to a counter of [`aegis_common::counter`].
+#[inline(always)]
+pub fn count(index: u32) {
+    if let Some(value) = COUNTERS.get_ptr_mut(index) {
+        // SAFETY: a live per-CPU slot; programs of these types are not preempted by each other on
+        // one CPU except rarely, which can lose a count but nothing else.
+        unsafe { *value = (*value).wrapping_add(1) };
+    }
+}
+
+/// The state of a socket, or none.
+///
+/// # Safety
+/// `sk` must be a socket pointer of the context (or the context itself for cgroup/sock programs).
+#[inline(always)]
+pub unsafe fn state_of<'a, S>(sk: *mut S) -> Option<&'a mut SocketState> {
+    // SAFETY: by the caller; a null answer means there is none.
+    unsafe { storage(sk, ptr::null_mut(), 0).as_mut() }
+}
+
+/// Gives a socket its first state.
+///
+/// # Safety
+/// As for [`state_of`].
+#[inline(always)]
+pub unsafe fn make_state<S>(sk: *mut S, first: &mut SocketState) -> bool {
+    const CREATE: u64 = aya_ebpf::bindings::BPF_SK_STORAGE_GET_F_CREATE as u64;
+    // SAFETY: by the caller; the kernel copies `first`.
+    unsafe { !storage(sk, first, CREATE).is_null() }
+}
+
+/// aya's `SkStorage` takes sock_addr contexts only; here every hook has its own kind of pointer.
+#[inline(always)]
+unsafe fn storage<S>(sk: *mut S, first: *mut SocketState, flags: u64) -> *mut SocketState {
+    let map = ptr::from_ref(&SOCKETS).cast_mut().cast();
+    // SAFETY: `map` is relocated to the map by the loader, `sk` is by the caller.
+    unsafe { bpf_sk_storage_get(map, sk.cast(), first.cast(), flags).cast() }
+}
