@@ -20,7 +20,8 @@ pub enum Sniffed {
 /// A connection, before any of its bytes went anywhere.
 #[derive(Clone, Debug)]
 pub struct Connect<'a> {
-    /// The server name of the ClientHello, where there was one.
+    /// The server name of the ClientHello, where there was one. For raw TCP: the name for which the enforcer's own
+    /// resolver last gave this agent the destination's address, where that is known. Never a name the agent claims.
     pub host: Option<&'a str>,
     /// Where the agent wanted to connect to.
     pub destination: SocketAddr,

@@ -11,7 +11,7 @@ use crate::{Agent, Connect, ConnectPlan, Denial, Mode, NameVerdict, Sniffed};
 pub(crate) fn connect(snapshot: &Snapshot, agent: &Agent, connect: &Connect<'_>) -> ConnectPlan {
     let version = &*snapshot.version;
     let named = match connect.host.map(Host::parse) {
-        Some(None) => return ConnectPlan::Deny(Denial::protocol("the TLS server name is not a host name", version)),
+        Some(None) => return ConnectPlan::Deny(Denial::protocol("the connection names no valid host", version)),
         Some(named) => named,
         None => None,
     };
@@ -20,7 +20,7 @@ pub(crate) fn connect(snapshot: &Snapshot, agent: &Agent, connect: &Connect<'_>)
         (Sniffed::Http, _) => ConnectPlan::Inspect,
         (Sniffed::Tls, Some(host)) => tls(snapshot, agent, connect, host),
         (Sniffed::Tls, None) => unnamed(snapshot, agent, connect, "TLS without a server name", ConnectPlan::Inspect),
-        (Sniffed::Other, _) => other(snapshot, agent, connect),
+        (Sniffed::Other, named) => other(snapshot, agent, connect, named.as_ref()),
     }
 }
 
@@ -49,15 +49,23 @@ fn tls(snapshot: &Snapshot, agent: &Agent, connect: &Connect<'_>, host: &Host) -
     }
 }
 
-/// Raw TCP: only what a `tcp` rule names.
-fn other(snapshot: &Snapshot, agent: &Agent, connect: &Connect<'_>) -> ConnectPlan {
-    let host = Host::Ip(connect.destination.ip().to_canonical());
+/// Raw TCP: only what a `tcp` rule names, by the address, or by the name that the enforcer's own resolver gave it for.
+fn other(snapshot: &Snapshot, agent: &Agent, connect: &Connect<'_>, named: Option<&Host>) -> ConnectPlan {
+    let address = Host::Ip(connect.destination.ip().to_canonical());
     let port = connect.destination.port();
-    let target = Target { snapshot, agent, host: &host, port };
-    let hit = |rule: &Rule| rule.transport == Transport::Tcp && rule.hosts.iter().any(|pattern| pattern.matches(&host));
+    let by = |rule: &Rule, host: &Host| rule.hosts.iter().any(|pattern| pattern.matches(host));
+    let hit = |rule: &Rule| {
+        rule.transport == Transport::Tcp && (by(rule, &address) || named.is_some_and(|name| by(rule, name)))
+    };
     match first(snapshot, agent, port, hit) {
-        Ok(Some(rule)) => relay(&target, rule, ConnectPlan::Tcp),
-        Ok(None) => nothing(&target, "this is neither TLS nor HTTP", ConnectPlan::Tcp),
+        Ok(Some(rule)) => {
+            let host = named.filter(|name| by(rule, name)).unwrap_or(&address);
+            relay(&Target { snapshot, agent, host, port }, rule, ConnectPlan::Tcp)
+        }
+        Ok(None) => {
+            let target = Target { snapshot, agent, host: &address, port };
+            nothing(&target, "this is neither TLS nor HTTP", ConnectPlan::Tcp)
+        }
         Err(denial) => ConnectPlan::Deny(denial),
     }
 }

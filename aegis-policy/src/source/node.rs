@@ -203,7 +203,7 @@ mod tests {
             (vec![Key(0)], (1, 1)),
             (vec![Value(0)], (1, 4)),
             (vec![Value(1), Item(0)], (3, 5)),
-            (vec![Value(1), Item(1), Value(0), Item(2)], (4, 20)),
+            (vec![Value(1), Item(1), Value(0), Item(2)], (4, 21)),
             (vec![Value(1), Item(2)], (5, 5)),
             (vec![Key(2)], (6, 1)),
         ] {

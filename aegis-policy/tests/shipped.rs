@@ -1,0 +1,63 @@
+//! The policies that Aegis ships, each against the cases beside it, and the examples of the documentation.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::{ask, line, source};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    agent: String,
+    #[serde(default)]
+    tenant: String,
+    ask: String,
+    #[serde(default)]
+    headers: std::collections::BTreeMap<String, String>,
+    body: Option<String>,
+    expect: String,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+#[test]
+fn each_shipped_policy_does_what_the_cases_beside_it_say() {
+    let folder = root().join("policies");
+    let mut tested = 0;
+    for entry in fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if !name.ends_with(".yaml") || name.ends_with(".test.yaml") {
+            continue;
+        }
+        let snapshot = aegis_policy::compile(&[source(&name, &fs::read_to_string(&path).unwrap())])
+            .unwrap_or_else(|problems| panic!("{name}: {:#?}", problems.problems()));
+        let cases = fs::read_to_string(path.with_extension("test.yaml")).unwrap();
+        let cases: Vec<Case> = serde_yaml::from_str(&cases).unwrap();
+        assert!(cases.len() > 5, "{name}");
+        for case in cases {
+            let mut request = ask(&case.ask).by(&case.agent);
+            request.agent.tenant = case.tenant;
+            for (header, value) in &case.headers {
+                request = request.header(header, value);
+            }
+            if let Some(body) = &case.body {
+                request = request.body(body);
+            }
+            assert_eq!(line(&request.decide(&snapshot)), case.expect, "{name}: {} by {}", case.ask, case.agent);
+            tested += 1;
+        }
+    }
+    assert!(tested > 30, "{tested}");
+}
+
+#[test]
+fn the_starter_policy_is_the_file() {
+    assert_eq!(aegis_policy::STARTER, fs::read_to_string(root().join("policies/starter.yaml")).unwrap());
+}
