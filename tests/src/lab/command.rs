@@ -73,6 +73,11 @@ impl<'lab> AgentCommand<'lab> {
         self
     }
 
+    /// Changes to another user before the command starts; otherwise it stays root, the hard case.
+    pub fn user(self, user: &str) -> Self {
+        self.run_argument("--user").run_argument(user)
+    }
+
     /// What the command reads on standard input.
     pub fn input(mut self, input: impl Into<Vec<u8>>) -> Self {
         self.input = input.into();

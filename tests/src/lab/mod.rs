@@ -2,6 +2,7 @@
 
 mod cgroup;
 mod command;
+mod curl;
 mod daemon;
 pub mod netns;
 mod remains;
@@ -16,6 +17,7 @@ use anyhow::{Context, Result, ensure};
 use nix::mount::{MsFlags, mount};
 
 pub use command::{AgentCommand, Outcome, Running};
+pub use curl::Answer;
 pub use daemon::Daemon;
 pub use settings::{AGENT, Settings};
 

@@ -14,6 +14,12 @@ policies:
   - name: laboratory
     agents: ["*"]
     rules:
+      - name: forbidden
+        tool: forbidden-things
+        hosts: ["*.allowed.test"]
+        paths: ["/forbidden", "/forbidden/**"]
+        decision: deny
+        reason: "this path is forbidden in the laboratory"
       - name: sanitized-echo
         hosts: [api.allowed.test]
         paths: ["/echo", "/echo/**"]
