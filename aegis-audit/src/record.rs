@@ -85,6 +85,8 @@ pub struct Draft {
     pub decision_id: String,
     /// 32 lower-case hex digits, equal to the span's trace id.
     pub trace_id: String,
+    /// The span of the agent's own that the request belongs to (W3C Trace Context `parent-id`). For the span; not in the record.
+    pub parent_span_id: Option<[u8; 8]>,
     pub org: String,
     pub tenant: String,
     pub agent_id: String,
@@ -127,6 +129,7 @@ impl Default for Draft {
             ts: SystemTime::UNIX_EPOCH,
             decision_id: String::new(),
             trace_id: String::new(),
+            parent_span_id: None,
             org: String::new(),
             tenant: String::new(),
             agent_id: String::new(),
