@@ -1,0 +1,100 @@
+//! One query, from its bytes to the bytes of its answer.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use aegis_policy::{Denial, DenialKind, NameVerdict};
+use hickory_proto::op::ResponseCode;
+
+use super::host::{Decided, DnsHost, Outcome, Transport};
+use super::name::host_of;
+use super::reply::{Explanation, Reply, rejection};
+use super::request::{Request, is_answered, parse};
+use crate::kernel::FlowRecord;
+
+/// Who asks, and how.
+#[derive(Clone)]
+pub(super) struct Client {
+    pub(super) peer: SocketAddr,
+    pub(super) transport: Transport,
+    /// The kernel's word; `None` where it knows nothing of this peer.
+    pub(super) flow: Option<FlowRecord>,
+}
+
+/// The answer to `bytes`; `None` where none is due.
+pub(super) async fn serve(host: &Arc<dyn DnsHost>, client: &Client, bytes: &[u8]) -> Option<Vec<u8>> {
+    let arrived = Instant::now();
+    let request = match parse(bytes) {
+        Ok(request) => request,
+        Err(rejected) => return rejection(&rejected),
+    };
+    // Before anything goes out: a query that cannot be recorded does not happen.
+    let Some(ticket) = host.reserve() else {
+        let explanation = Explanation::prohibited("queries cannot be recorded at the moment");
+        return Reply::error(ResponseCode::ServFail, explanation).encode(&request, client.transport);
+    };
+    let name = host_of(request.question.name(), request.kind());
+    let (reply, outcome) = match admit(host, client, &request, name.as_deref()) {
+        Ok(()) => resolve(host, &request).await,
+        Err((denial, explanation)) => (Reply::error(ResponseCode::Refused, explanation), Outcome::Refused(denial)),
+    };
+    let queried = request.question.name().to_ascii();
+    ticket.commit(Decided {
+        client: client.flow.as_ref(),
+        peer: client.peer,
+        transport: client.transport,
+        host: name.as_deref().unwrap_or(&queried),
+        kind: request.kind(),
+        rcode: reply.rcode,
+        outcome: &outcome,
+        took: arrived.elapsed(),
+    });
+    reply.encode(&request, client.transport)
+}
+
+/// Whether the query may be resolved: a known sender, a type and a name that are answered, a policy that says yes.
+fn admit(
+    host: &Arc<dyn DnsHost>,
+    client: &Client,
+    request: &Request,
+    name: Option<&str>,
+) -> Result<(), (Denial, Explanation)> {
+    let refusal = |kind, reason: &str| Denial::new(kind, reason, host.policy_version());
+    let Some(flow) = &client.flow else {
+        let reason = "the kernel knows no agent behind this query";
+        return Err((refusal(DenialKind::Attribution, reason), Explanation::prohibited(reason)));
+    };
+    let blocked = |denial: Denial| {
+        let explanation = Explanation::blocked(&denial.reason);
+        Err((denial, explanation))
+    };
+    if !is_answered(request.kind()) {
+        let reason = format!("queries of type {} are not answered: they carry data more than addresses", request.kind());
+        return blocked(refusal(DenialKind::Protocol, &reason));
+    }
+    let Some(name) = name else {
+        return blocked(refusal(DenialKind::Protocol, "the queried name is not a host name"));
+    };
+    match host.judge(flow.agent, name) {
+        NameVerdict::Resolve => Ok(()),
+        NameVerdict::Refuse(denial) => blocked(denial),
+    }
+}
+
+async fn resolve(host: &Arc<dyn DnsHost>, request: &Request) -> (Reply, Outcome) {
+    // Lower case again: what is kept and asked is one name, however it was spelled.
+    let name = request.question.name().to_lowercase();
+    let resolver = host.resolver();
+    match resolver.lookup(&name, request.kind()).await {
+        Ok(answer) => {
+            let records: Vec<_> = answer.records_at(tokio::time::Instant::now(), resolver.max_ttl()).collect();
+            let outcome = Outcome::Answered { records: records.len() };
+            (Reply { rcode: answer.rcode, records, soa: answer.soa.clone(), explanation: None }, outcome)
+        }
+        Err(error) => {
+            let reason = error.to_string();
+            (Reply::error(ResponseCode::ServFail, Explanation::unreachable(&reason)), Outcome::Failed(reason))
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! One agent of this host, as everything else sees it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aegis_policy::{Agent, Mode};
+
+use crate::config::{AgentMode, AgentSpec, DirectSpec, TokenMode, Transport};
+use crate::kernel::{AgentIndex, DirectRule, Protocol};
+
+/// Where an agent was described.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// In the configuration file: fixed while the daemon runs.
+    Config,
+    /// Over the control API: kept in `state_dir/agents.json`.
+    Registered,
+}
+
+/// An enrolled agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enrolled {
+    /// Its number in the kernel's maps.
+    pub index: AgentIndex,
+    pub agent: Arc<Agent>,
+    pub token: TokenMode,
+    /// `cgroup_root/NAME`, absolute.
+    pub cgroup: PathBuf,
+    pub direct: Vec<DirectRule>,
+    pub source: Source,
+    /// As it was described.
+    pub spec: AgentSpec,
+}
+
+impl Enrolled {
+    pub(super) fn new(index: AgentIndex, spec: AgentSpec, source: Source, cgroup_root: &Path) -> Self {
+        let agent = Agent {
+            name: spec.name.clone(),
+            org: spec.org.clone(),
+            tenant: spec.tenant.clone(),
+            parent: spec.parent.clone(),
+            labels: spec.labels.clone(),
+            scopes: spec.scopes.clone(),
+            mode: match spec.mode {
+                AgentMode::Enforce => Mode::Enforce,
+                AgentMode::Shadow => Mode::Shadow,
+            },
+        };
+        Self {
+            index,
+            agent: Arc::new(agent),
+            token: spec.token,
+            cgroup: cgroup_root.join(&spec.name),
+            direct: spec.direct.iter().map(direct_rule).collect(),
+            source,
+            spec,
+        }
+    }
+}
+
+fn direct_rule(spec: &DirectSpec) -> DirectRule {
+    let protocol = match spec.protocol {
+        Transport::Tcp => Protocol::Tcp,
+        Transport::Udp => Protocol::Udp,
+    };
+    DirectRule { cidr: spec.cidr, port: spec.port, protocol }
+}

@@ -1,0 +1,212 @@
+//! The agents of this host: those of the configuration and those registered while it runs.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+
+use super::enrolled::{Enrolled, Source};
+use super::roster::Roster;
+use crate::config::{AgentSpec, Config, is_name};
+use crate::kernel::AgentIndex;
+use crate::state::secret::private_dir;
+
+/// The most agents one host has: the size of the kernel's table.
+pub const MAX_AGENTS: usize = 4096;
+
+/// The most labels, scopes or direct destinations of one agent.
+const MAX_ENTRIES: usize = 256;
+/// The longest free text of an agent, in bytes.
+const MAX_TEXT: usize = 256;
+
+/// Why the registry said no.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    #[error("`{name}` is not a name; allowed: 1 to 63 of a-z, 0-9 and `-`, the first not `-`")]
+    BadName { name: String },
+    #[error("the agent {name} cannot be registered: {why}")]
+    BadSpec { name: String, why: String },
+    #[error("the agent {name} is registered already with other settings; remove it first")]
+    Exists { name: String },
+    #[error("the agent {name} comes from the configuration file; change it there and restart")]
+    FromConfig { name: String },
+    #[error("there is no agent {name}; `aegisctl agents list` shows those there are")]
+    Unknown { name: String },
+    #[error("there are {MAX_AGENTS} agents already, the most a host can have; remove one first")]
+    Full,
+    #[error("every agent index has been used; start with a new state_dir")]
+    IndexesUsedUp,
+    #[error("{path} cannot be used: {why}; correct it, or move it away to start without registered agents")]
+    Unreadable { path: PathBuf, why: String },
+    #[error("{path} cannot be written: {why}")]
+    Unwritable { path: PathBuf, why: String },
+    #[error("{0}")]
+    Cgroup(String),
+}
+
+/// Looked up for every connection, without a lock; changed rarely, under one.
+pub struct Registry {
+    view: ArcSwap<View>,
+    roster: Mutex<Roster>,
+    path: PathBuf,
+    cgroup_root: PathBuf,
+    departed: Vec<AgentIndex>,
+}
+
+#[derive(Default)]
+struct View {
+    by_index: HashMap<AgentIndex, Arc<Enrolled>>,
+    by_name: BTreeMap<String, Arc<Enrolled>>,
+}
+
+impl View {
+    fn add(&mut self, agent: Arc<Enrolled>) {
+        self.by_index.insert(agent.index, Arc::clone(&agent));
+        self.by_name.insert(agent.agent.name.clone(), agent);
+    }
+}
+
+impl Registry {
+    /// The agents of `config` and those kept in its `state_dir/agents.json`.
+    ///
+    /// # Errors
+    /// When the file cannot be read, contradicts itself or cannot be written, or there are too many agents.
+    pub fn open(config: &Config) -> Result<Self, RegistryError> {
+        let cgroup_root = config.cgroup_dir().map_err(RegistryError::Cgroup)?;
+        let path = config.state_dir.join("agents.json");
+        private_dir(&config.state_dir)
+            .map_err(|error| RegistryError::Unwritable { path: config.state_dir.clone(), why: error.to_string() })?;
+        let mut roster = Roster::load(&path)?;
+        // What the file says of an agent that the configuration describes now is out of date.
+        roster.registered.retain(|spec| !config.agents.iter().any(|agent| agent.name == spec.name));
+        let described = (config.agents.iter().map(|spec| (spec, Source::Config)))
+            .chain(roster.registered.iter().map(|spec| (spec, Source::Registered)));
+        let described: Vec<(AgentSpec, Source)> = described.map(|(spec, source)| (spec.clone(), source)).collect();
+        if described.len() > MAX_AGENTS {
+            return Err(RegistryError::Full);
+        }
+        let departed = roster.release(|name| described.iter().any(|(spec, _)| spec.name == name));
+        let mut view = View::default();
+        for (spec, source) in described {
+            check(&spec)?;
+            let index = roster.index_of(&spec.name)?;
+            view.add(Arc::new(Enrolled::new(index, spec, source, &cgroup_root)));
+        }
+        roster.save(&path)?;
+        Ok(Self { view: ArcSwap::from_pointee(view), roster: Mutex::new(roster), path, cgroup_root, departed })
+    }
+
+    /// Indexes that agents had before this start and that nobody has now: to be withdrawn from the kernel.
+    #[must_use]
+    pub fn departed(&self) -> &[AgentIndex] {
+        &self.departed
+    }
+
+    #[must_use]
+    pub fn by_index(&self, index: AgentIndex) -> Option<Arc<Enrolled>> {
+        self.view.load().by_index.get(&index).cloned()
+    }
+
+    #[must_use]
+    pub fn by_name(&self, name: &str) -> Option<Arc<Enrolled>> {
+        self.view.load().by_name.get(name).cloned()
+    }
+
+    /// The agent whose cgroup is `path` or lies above it. `path` is absolute, below the cgroup2 mount.
+    #[must_use]
+    pub fn by_cgroup_path(&self, path: &Path) -> Option<Arc<Enrolled>> {
+        let name = path.strip_prefix(&self.cgroup_root).ok()?.components().next()?;
+        self.by_name(name.as_os_str().to_str()?)
+    }
+
+    /// All agents, by name.
+    #[must_use]
+    pub fn list(&self) -> Vec<Arc<Enrolled>> {
+        self.view.load().by_name.values().cloned().collect()
+    }
+
+    /// Adds an agent and keeps it. The same description again gives the same agent.
+    ///
+    /// # Errors
+    /// When the description is wrong, the name is taken, the registry is full or the file cannot be written.
+    pub fn register(&self, spec: AgentSpec) -> Result<Arc<Enrolled>, RegistryError> {
+        check(&spec)?;
+        let mut roster = self.roster.lock().unwrap_or_else(PoisonError::into_inner);
+        let view = self.view.load();
+        match view.by_name.get(&spec.name) {
+            Some(agent) if agent.spec == spec => return Ok(Arc::clone(agent)),
+            Some(agent) if agent.source == Source::Config => return Err(RegistryError::FromConfig { name: spec.name }),
+            Some(_) => return Err(RegistryError::Exists { name: spec.name }),
+            None if view.by_name.len() >= MAX_AGENTS => return Err(RegistryError::Full),
+            None => {}
+        }
+        let mut next = roster.clone();
+        let index = next.index_of(&spec.name)?;
+        next.registered.push(spec.clone());
+        // On disk first: an index that the kernel knows must never be forgotten.
+        next.save(&self.path)?;
+        *roster = next;
+        let agent = Arc::new(Enrolled::new(index, spec, Source::Registered, &self.cgroup_root));
+        let mut grown = View { by_index: view.by_index.clone(), by_name: view.by_name.clone() };
+        grown.add(Arc::clone(&agent));
+        self.view.store(Arc::new(grown));
+        Ok(agent)
+    }
+
+    /// Takes a registered agent away. Its index is not used again. Gives what was removed, for the kernel
+    /// to withdraw.
+    ///
+    /// # Errors
+    /// When there is no such agent, it comes from the configuration, or the file cannot be written.
+    pub fn remove(&self, name: &str) -> Result<Arc<Enrolled>, RegistryError> {
+        let mut roster = self.roster.lock().unwrap_or_else(PoisonError::into_inner);
+        let view = self.view.load();
+        let name = name.to_owned();
+        let Some(agent) = view.by_name.get(&name) else { return Err(RegistryError::Unknown { name }) };
+        if agent.source == Source::Config {
+            return Err(RegistryError::FromConfig { name });
+        }
+        let mut next = roster.clone();
+        next.registered.retain(|spec| spec.name != name);
+        next.release(|known| known != name);
+        next.save(&self.path)?;
+        *roster = next;
+        let mut rest = View { by_index: view.by_index.clone(), by_name: view.by_name.clone() };
+        rest.by_index.remove(&agent.index);
+        rest.by_name.remove(&name);
+        self.view.store(Arc::new(rest));
+        Ok(Arc::clone(agent))
+    }
+}
+
+/// The configuration is checked before it comes here, the control API's and the file's descriptions are not.
+fn check(spec: &AgentSpec) -> Result<(), RegistryError> {
+    if !is_name(&spec.name) {
+        return Err(RegistryError::BadName { name: spec.name.clone() });
+    }
+    let bad = |why: String| Err(RegistryError::BadSpec { name: spec.name.clone(), why });
+    if let Some(parent) = spec.parent.as_deref().filter(|parent| !is_name(parent) || *parent == spec.name) {
+        return bad(format!("`{parent}` cannot be its parent"));
+    }
+    let counts = [("labels", spec.labels.len()), ("scopes", spec.scopes.len()), ("direct", spec.direct.len())];
+    if let Some((what, n)) = counts.into_iter().find(|(_, n)| *n > MAX_ENTRIES) {
+        return bad(format!("{n} {what}; at most {MAX_ENTRIES}"));
+    }
+    let labels = spec.labels.iter().flat_map(|(key, value)| [key, value]);
+    let mut texts = labels.chain(&spec.scopes).chain([&spec.org, &spec.tenant]);
+    if texts.any(|text| text.len() > MAX_TEXT || text.contains(char::is_control)) {
+        return bad(format!("a text of it is longer than {MAX_TEXT} bytes or has control characters"));
+    }
+    if spec.org.is_empty() || spec.tenant.is_empty() {
+        return bad("org and tenant must not be empty".to_owned());
+    }
+    if let Some(direct) = spec.direct.iter().find(|direct| direct.cidr.trunc() != direct.cidr || direct.port == Some(0)) {
+        return bad(format!("the direct destination {} has host bits set or port 0", direct.cidr));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "registry_tests.rs"]
+mod tests;

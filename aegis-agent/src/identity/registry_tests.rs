@@ -1,0 +1,118 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::config::TokenMode;
+
+fn spec(name: &str) -> AgentSpec {
+    serde_json::from_value(serde_json::json!({ "name": name })).unwrap()
+}
+
+fn config(dir: &Path, agents: &[&str]) -> Config {
+    Config {
+        state_dir: dir.join("state"),
+        cgroup_root: "/sys/fs/cgroup/aegis-test".into(),
+        agents: agents.iter().map(|name| spec(name)).collect(),
+        ..Config::default()
+    }
+}
+
+fn index(registry: &Registry, name: &str) -> u32 {
+    registry.by_name(name).unwrap().index.get()
+}
+
+#[test]
+fn indexes_survive_restarts_and_are_never_given_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Registry::open(&config(dir.path(), &["a", "b"])).unwrap();
+    first.register(spec("c")).unwrap();
+    assert_eq!((index(&first, "a"), index(&first, "b"), index(&first, "c")), (1, 2, 3));
+    first.remove("c").unwrap();
+    drop(first);
+
+    let second = Registry::open(&config(dir.path(), &["b", "d"])).unwrap();
+    assert_eq!(second.departed().iter().map(|i| i.get()).collect::<Vec<_>>(), [1], "a is gone");
+    assert_eq!((index(&second, "b"), index(&second, "d")), (2, 4));
+    assert_eq!(second.register(spec("c")).unwrap().index.get(), 5);
+    drop(second);
+
+    let third = Registry::open(&config(dir.path(), &["a"])).unwrap();
+    assert_eq!((index(&third, "a"), index(&third, "c")), (6, 5));
+}
+
+#[test]
+fn an_agent_is_found_by_index_name_and_cgroup() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = Registry::open(&config(dir.path(), &["a"])).unwrap();
+    let agent = registry.by_name("a").unwrap();
+    assert_eq!(agent.cgroup, Path::new("/sys/fs/cgroup/aegis-test/a"));
+    assert_eq!(registry.by_index(agent.index).unwrap(), agent);
+    for inside in ["/sys/fs/cgroup/aegis-test/a", "/sys/fs/cgroup/aegis-test/a/child/deeper"] {
+        assert_eq!(registry.by_cgroup_path(Path::new(inside)).unwrap(), agent);
+    }
+    for outside in ["/sys/fs/cgroup/aegis-test", "/sys/fs/cgroup/aegis-test/ab", "/sys/fs/cgroup/a", "a"] {
+        assert!(registry.by_cgroup_path(Path::new(outside)).is_none(), "{outside}");
+    }
+}
+
+#[test]
+fn registering_is_idempotent_and_never_changes_an_agent() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = Registry::open(&config(dir.path(), &["a"])).unwrap();
+    assert_eq!(registry.register(spec("b")).unwrap(), registry.register(spec("b")).unwrap());
+    let other = AgentSpec { token: TokenMode::Required, ..spec("b") };
+    assert!(matches!(registry.register(other), Err(RegistryError::Exists { .. })));
+    let other = AgentSpec { token: TokenMode::Required, ..spec("a") };
+    assert!(matches!(registry.register(other), Err(RegistryError::FromConfig { .. })));
+    assert!(matches!(registry.remove("a"), Err(RegistryError::FromConfig { .. })));
+    assert!(matches!(registry.remove("z"), Err(RegistryError::Unknown { .. })));
+    assert_eq!(registry.list().len(), 2);
+}
+
+#[test]
+fn bad_descriptions_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = Registry::open(&config(dir.path(), &[])).unwrap();
+    for name in ["", "..", "a/b", "A", "-a", &"a".repeat(64)] {
+        assert!(matches!(registry.register(spec(name)), Err(RegistryError::BadName { .. })), "{name}");
+    }
+    let host_bits = "10.0.0.1/8".parse().unwrap();
+    let direct = crate::config::DirectSpec { cidr: host_bits, port: None, protocol: crate::config::Transport::Tcp };
+    let wrong = [
+        AgentSpec { parent: Some("a".into()), ..spec("a") },
+        AgentSpec { org: String::new(), ..spec("a") },
+        AgentSpec { scopes: vec!["x\n".into()], ..spec("a") },
+        AgentSpec { scopes: vec!["x".into(); 257], ..spec("a") },
+        AgentSpec { direct: vec![direct], ..spec("a") },
+    ];
+    for spec in wrong {
+        assert!(matches!(registry.register(spec.clone()), Err(RegistryError::BadSpec { .. })), "{spec:?}");
+    }
+    assert!(registry.list().is_empty());
+}
+
+#[test]
+fn the_file_is_private_and_a_broken_one_is_not_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path(), &[]);
+    Registry::open(&config).unwrap().register(spec("a")).unwrap();
+    let path = config.state_dir.join("agents.json");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let twice = r#"{"next_index": 3, "indexes": {"a": 2, "b": 2}, "registered": []}"#;
+    for broken in ["{", twice, r#"{"next_index": 1, "indexes": {"a": 1}, "registered": []}"#] {
+        std::fs::write(&path, broken).unwrap();
+        let error = Registry::open(&config).err().unwrap();
+        assert!(matches!(error, RegistryError::Unreadable { .. }), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), broken);
+    }
+}
+
+#[test]
+fn the_registry_is_bounded() {
+    let dir = tempfile::tempdir().unwrap();
+    let names: Vec<String> = (0..MAX_AGENTS).map(|n| format!("a{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let registry = Registry::open(&config(dir.path(), &names)).unwrap();
+    assert!(matches!(registry.register(spec("one-more")), Err(RegistryError::Full)));
+}

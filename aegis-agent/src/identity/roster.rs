@@ -1,0 +1,80 @@
+//! What the registry keeps on disk: who was registered, and which index every name has.
+//!
+//! Indexes live on in the kernel's pinned maps and in open sockets, so a name keeps its index over restarts
+//! and an index that was given back is never given out again within a `state_dir`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::registry::RegistryError;
+use crate::config::AgentSpec;
+use crate::kernel::AgentIndex;
+use crate::state::secret::write_atomically;
+
+/// The largest file that can be one of ours: 4096 agents with every field at its limit.
+const MAX_BYTES: u64 = 256 * 1024 * 1024;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Roster {
+    /// The next index that was never given out; 0 is "no agent" in the kernel.
+    next_index: u32,
+    indexes: BTreeMap<String, u32>,
+    pub(super) registered: Vec<AgentSpec>,
+}
+
+impl Default for Roster {
+    fn default() -> Self {
+        Self { next_index: 1, indexes: BTreeMap::new(), registered: Vec::new() }
+    }
+}
+
+impl Roster {
+    /// The roster in `path`, empty where there is none yet.
+    pub(super) fn load(path: &Path) -> Result<Self, RegistryError> {
+        let unreadable = |why: String| RegistryError::Unreadable { path: path.to_owned(), why };
+        match std::fs::metadata(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(unreadable(error.to_string())),
+            Ok(meta) if meta.len() > MAX_BYTES => return Err(unreadable("it is too large to be a registry".to_owned())),
+            Ok(_) => {}
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+        let roster: Self = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
+        // A file that somebody edited must not give one index to two agents.
+        let mut used: Vec<u32> = roster.indexes.values().copied().collect();
+        used.sort_unstable();
+        let doubled = used.windows(2).any(|pair| matches!(pair, [a, b] if a == b));
+        if doubled || used.first() == Some(&0) || used.last().is_some_and(|last| *last >= roster.next_index) {
+            return Err(unreadable("its indexes contradict each other".to_owned()));
+        }
+        Ok(roster)
+    }
+
+    pub(super) fn save(&self, path: &Path) -> Result<(), RegistryError> {
+        let unwritable = |why: String| RegistryError::Unwritable { path: PathBuf::from(path), why };
+        let text = serde_json::to_vec_pretty(self).map_err(|error| unwritable(error.to_string()))?;
+        write_atomically(path, &text, 0o600).map_err(|error| unwritable(error.to_string()))
+    }
+
+    /// The index of `name`: the one it has, or the next that nobody ever had.
+    pub(super) fn index_of(&mut self, name: &str) -> Result<AgentIndex, RegistryError> {
+        if let Some(index) = self.indexes.get(name).copied().and_then(AgentIndex::new) {
+            return Ok(index);
+        }
+        let index = AgentIndex::new(self.next_index).ok_or(RegistryError::IndexesUsedUp)?;
+        self.next_index = self.next_index.checked_add(1).ok_or(RegistryError::IndexesUsedUp)?;
+        self.indexes.insert(name.to_owned(), index.get());
+        Ok(index)
+    }
+
+    /// Takes away the index of every name that `keep` does not want, and says which those were.
+    pub(super) fn release(&mut self, keep: impl Fn(&str) -> bool) -> Vec<AgentIndex> {
+        let (kept, gone) = std::mem::take(&mut self.indexes).into_iter().partition(|(name, _)| keep(name));
+        self.indexes = kept;
+        let gone: BTreeMap<String, u32> = gone;
+        gone.into_values().filter_map(AgentIndex::new).collect()
+    }
+}
