@@ -12,4 +12,4 @@ pub mod internet;
 pub mod lab;
 
 pub use internet::{Datagram, Internet, Packet, Protocol, SeenRequest};
-pub use lab::{AGENT, AgentCommand, Answer, Daemon, Lab, Outcome, Settings};
+pub use lab::{AGENT, AgentCommand, Answer, Daemon, Lab, Outcome, Running, Settings};
