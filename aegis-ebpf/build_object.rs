@@ -39,7 +39,9 @@ pub fn build(root: &Path) -> Result<PathBuf, String> {
             "-Cdebuginfo=2\x1f-Clink-arg=--btf",
         );
     // What the calling cargo set for the host must not reach a build for another target.
+    // HOST is set inside build scripts only and would make cargo build everything anew there.
     for name in [
+        "HOST",
         "RUSTC",
         "RUSTC_WRAPPER",
         "RUSTC_WORKSPACE_WRAPPER",

@@ -1,30 +1,20 @@
-//! The kernel programs on the running kernel. These tests need root; without it they fail.
+//! The kernel programs on the running kernel: each case in a network namespace and a cgroup
+//! subtree of its own. These tests need root; without it they fail.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "kernel/attribution.rs"]
+mod attribution;
+#[path = "kernel/dns.rs"]
+mod dns;
+#[path = "kernel/events.rs"]
+mod events;
 #[path = "kernel/lab.rs"]
 mod lab;
-
-use lab::{accept, agent, lab, lines, python};
-
-#[test]
-fn tcp_is_redirected_and_attributed() {
-    lab(|lab| {
-        let cgroup = lab.agent(7, &[]);
-        let child = python(
-            &cgroup,
-            "s = create_connection(('192.0.2.1', 443)); print(os.getpid(), s.getpeername()); s.recv(1)",
-            &[],
-        );
-        let (stream, record) = lab.accept(&lab.proxy_v4);
-        let record = record.unwrap();
-        drop(stream);
-        assert_eq!(record.agent, agent(7));
-        assert_eq!(record.original, "192.0.2.1:443".parse().unwrap());
-        let _ = lines(child);
-        eprintln!(
-            "{record:?} {:?} {:?}",
-            lab.kernel().hooks(),
-            lab.kernel().counters()
-        );
-    });
-}
+#[path = "kernel/lifecycle.rs"]
+mod lifecycle;
+#[path = "kernel/local.rs"]
+mod local;
+#[path = "kernel/tcp.rs"]
+mod tcp;
+#[path = "kernel/udp.rs"]
+mod udp;

@@ -47,13 +47,13 @@ fn sendmsg(call: &Call<'_>) -> i32 {
 fn try_sendmsg(call: &Call<'_>, to: &Endpoint) -> Result<Allow, Refusal> {
     let state = attribute::owner(call.socket())?;
     let to = this_host(to);
-    match route(
-        call.ctx.as_ptr(),
-        state.agent,
-        protocol::UDP,
-        &Endpoint::EMPTY,
-        &to,
-    ) {
+    // A connected socket of the IPv4-mapped kind names the address it was rewritten to.
+    let redirected = state.flags & socket_flag::REDIRECTED != 0;
+    if redirected && to.address.is_loopback() && to.port == settings().dns_port {
+        return Ok(Allow::Quietly);
+    }
+    let from = call.local_end(&to);
+    match route(call.ctx.as_ptr(), state.agent, protocol::UDP, &from, &to) {
         Route::Own => {
             call.set_endpoint(&to);
             Ok(Allow::Own)

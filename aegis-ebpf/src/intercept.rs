@@ -51,36 +51,21 @@ fn connect(call: &Call<'_>) -> i32 {
 fn try_connect(call: &Call<'_>, to: &Endpoint) -> Result<Allow, Refusal> {
     let state = attribute::owner(call.socket())?;
     let to = this_host(to);
-    state.process = attribute::process();
-    state.flags &= socket_flag::RECORDED;
-    match route(
-        call.ctx.as_ptr(),
-        state.agent,
-        call.protocol(),
-        &Endpoint::EMPTY,
-        &to,
-    ) {
+    let from = call.local_end(&to);
+    let (allow, flags) = match route(call.ctx.as_ptr(), state.agent, call.protocol(), &from, &to) {
         Route::Own => {
-            state.flags |= socket_flag::ADMITTED;
             call.set_endpoint(&to);
-            Ok(Allow::Own)
+            (Allow::Own, 0)
         }
-        Route::Direct => {
-            state.flags |= socket_flag::ADMITTED;
-            Ok(Allow::Direct)
-        }
-        Route::Proxy => {
-            redirect(call, state, to, false);
-            state.flags |= socket_flag::ADMITTED | socket_flag::REDIRECTED;
-            Ok(Allow::Proxy)
-        }
-        Route::Resolver => {
-            redirect(call, state, to, true);
-            state.flags |= socket_flag::ADMITTED | socket_flag::REDIRECTED;
-            Ok(Allow::Dns)
-        }
-        Route::Nowhere => Err(Refusal::Udp),
-    }
+        Route::Direct => (Allow::Direct, 0),
+        Route::Proxy => (Allow::Proxy, redirect(call, state, to, false)),
+        Route::Resolver => (Allow::Dns, redirect(call, state, to, true)),
+        // A refused connect leaves a UDP socket connected as it was: so does it leave the state.
+        Route::Nowhere => return Err(Refusal::Udp),
+    };
+    state.process = attribute::process();
+    state.flags = (state.flags & socket_flag::RECORDED) | socket_flag::ADMITTED | flags;
+    Ok(allow)
 }
 
 /// The kernel takes the unspecified address for this host; saying so makes lookup, rewrite and
@@ -94,9 +79,10 @@ pub fn this_host(to: &Endpoint) -> Endpoint {
 }
 
 /// Remembers where the call wanted to go and sends it to a listener instead. An IPv6 call goes to
-/// the IPv4 listener (as mapped address) where there is no IPv6 one.
+/// the IPv4 listener (as mapped address) where there is no IPv6 one. Returns the flags of a socket
+/// connected so.
 #[inline(always)]
-pub fn redirect(call: &Call<'_>, state: &mut SocketState, to: Endpoint, resolver: bool) {
+pub fn redirect(call: &Call<'_>, state: &mut SocketState, to: Endpoint, resolver: bool) -> u32 {
     let settings = settings();
     let v4 = to.address.is_v4() || settings.proxy_v6.port == 0;
     let mut listener = if v4 {
@@ -107,13 +93,10 @@ pub fn redirect(call: &Call<'_>, state: &mut SocketState, to: Endpoint, resolver
     if resolver {
         listener.port = settings.dns_port;
     }
-    state.flags &= !socket_flag::TARGET_V4;
-    if v4 {
-        state.flags |= socket_flag::TARGET_V4;
-    }
     state.original = to;
     state.listener = listener.port;
     call.set_endpoint(&listener);
+    socket_flag::REDIRECTED | if v4 { socket_flag::TARGET_V4 } else { 0 }
 }
 
 #[cgroup_sock_addr(getpeername4)]

@@ -32,6 +32,34 @@ impl Call<'_> {
         unsafe { (*self.raw()).__bindgen_anon_1.sk }
     }
 
+    /// The socket's own end as far as it is bound. An unbound address is taken for the one that
+    /// the kernel chooses towards `to`, which is on loopback.
+    #[inline(always)]
+    pub fn local_end(&self, to: &Endpoint) -> Endpoint {
+        // SAFETY: fields of the context's socket, read one word at a time. Which fields depends on
+        // the program only: an offset chosen at run time would not pass the verifier.
+        let (address, port) = unsafe {
+            let sk = self.socket();
+            let address = match self.family {
+                Family::V4 => Address::v4((&raw const (*sk).src_ip4).read_volatile()),
+                Family::V6 => {
+                    let words = (&raw const (*sk).src_ip6).cast::<u32>();
+                    Address::v6([
+                        words.read_volatile(),
+                        words.add(1).read_volatile(),
+                        words.add(2).read_volatile(),
+                        words.add(3).read_volatile(),
+                    ])
+                }
+            };
+            (address, (&raw const (*sk).src_port).read_volatile() as u16)
+        };
+        if address.is_unspecified() {
+            return Endpoint::new(to.address.loopback_of_family(), port);
+        }
+        Endpoint::new(address, port)
+    }
+
     /// IP protocol number of the socket.
     #[inline(always)]
     pub fn protocol(&self) -> u8 {

@@ -75,5 +75,34 @@ fn chain(error: &(dyn Error + Send + Sync)) -> String {
         }
         cause = inner.source();
     }
-    text.replace('\n', " ")
+    one_line(&text)
+}
+
+/// The longest text shown of what the kernel and aya say (bytes). The verifier's log can be
+/// megabytes; what it stumbled over stands at its end.
+const LONGEST: usize = 600;
+
+fn one_line(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.len() <= LONGEST {
+        return line;
+    }
+    let head = &line[..line.floor_char_boundary(LONGEST / 4)];
+    let tail = &line[line.ceil_char_boundary(line.len() - LONGEST * 3 / 4)..];
+    format!("{head} ... {tail}")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_keep_their_ends() {
+        assert_eq!(one_line("a\nb  c"), "a b c");
+        let long = format!("begin {} end", "é".repeat(5000));
+        let line = one_line(&long);
+        assert!(line.len() < LONGEST + 10, "{}", line.len());
+        assert!(line.starts_with("begin ") && line.ends_with(" end"));
+    }
 }

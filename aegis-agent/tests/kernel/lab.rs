@@ -15,6 +15,8 @@ use std::{
 use aegis_agent::kernel::{
     AgentIndex, DirectRule, FlowRecord, Kernel, KernelConfig, Protocol, cgroup,
 };
+use aegis_common::{Flow, FlowKey, map_name};
+use aya::maps::{HashMap, Map, MapData};
 use nix::{
     mount::{MntFlags, MsFlags, mount, umount2},
     sched::{CloneFlags, unshare},
@@ -88,6 +90,14 @@ impl Lab {
         let cgroup = self.cfg.cgroup_root.join(format!("agent-{index}"));
         self.kernel().enroll(agent(index), &cgroup, direct).unwrap();
         cgroup
+    }
+
+    /// How many entries the kernel's flow table has.
+    pub fn recorded_flows(&self) -> usize {
+        let pin = self.cfg.pin_dir.join("maps").join(map_name::FLOWS);
+        let map = Map::from_map_data(MapData::from_pin(pin).unwrap()).unwrap();
+        let flows: HashMap<_, FlowKey, Flow> = map.try_into().unwrap();
+        flows.keys().count()
     }
 
     /// Accepts one redirected connection and takes its record.

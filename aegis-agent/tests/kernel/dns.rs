@@ -1,0 +1,117 @@
+//! DNS: queries to any resolver reach Aegis' own, attributed, and look answered by the one asked.
+
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+
+use crate::lab::{accept, agent, eventually, lab, lines, python};
+
+/// Asks argv[2] in the way argv[1] says and prints where the answer came from.
+const ASK: &str = r#"
+family = AF_INET6 if ':' in sys.argv[2] else AF_INET
+s = socket(family, SOCK_DGRAM)
+s.settimeout(5)
+resolver = (sys.argv[2], 53)
+if sys.argv[1] == 'connected':
+    s.connect(resolver)
+    s.send(b'query')
+    print(*s.getpeername()[:2], flush=True)
+else:
+    s.sendto(b'query', resolver)
+answer, source = s.recvfrom(99)
+print(answer.decode(), *source[:2], flush=True)
+sys.stdin.read()
+"#;
+
+#[test]
+fn queries_over_udp_are_redirected_and_attributed() {
+    lab(|lab| {
+        let cgroup = lab.agent(9, &[]);
+        for resolver in [
+            "192.0.2.53",
+            "2001:db8::53",
+            "::ffff:192.0.2.53",
+            "127.0.0.53",
+        ] {
+            for way in ["unconnected", "connected"] {
+                let child = python(&cgroup, ASK, &[way, resolver]);
+                println!("{resolver} {way}");
+                let v6 = resolver.starts_with("2001");
+                let listener: &UdpSocket = if v6 { &lab.dns_v6 } else { &lab.dns_v4 };
+                let mut buffer = [0; 16];
+                let (length, peer) = listener.recv_from(&mut buffer).unwrap();
+                assert_eq!(&buffer[..length], b"query");
+                let record = lab.kernel().flows().dns_client(peer).unwrap().unwrap();
+                let original = SocketAddr::new(resolver.parse().unwrap(), 53);
+                assert_eq!(record.original.ip(), original.ip().to_canonical());
+                assert_eq!(
+                    (record.original.port(), record.agent, record.pid),
+                    (53, agent(9), child.id())
+                );
+                listener.send_to(b"answer", peer).unwrap();
+                let printed = lines(child);
+                assert_eq!(
+                    printed.last().unwrap(),
+                    &format!("answer {resolver} 53"),
+                    "{way}"
+                );
+                if way == "connected" {
+                    assert_eq!(printed[0], format!("{resolver} 53"));
+                }
+                let gone = || lab.kernel().flows().dns_client(peer).unwrap().is_none();
+                eventually("a closed socket is forgotten", gone);
+            }
+        }
+    });
+}
+
+#[test]
+fn queries_over_tcp_reach_the_resolver_too() {
+    lab(|lab| {
+        let resolver = TcpListener::bind(("127.0.0.1", lab.cfg.dns_port)).unwrap();
+        let cgroup = lab.agent(9, &[]);
+        let child = python(
+            &cgroup,
+            "create_connection(('192.0.2.53', 53)).recv(1)",
+            &[],
+        );
+        let (stream, peer) = accept(&resolver);
+        assert_eq!(
+            lab.kernel().flows().take(peer).unwrap(),
+            None,
+            "not the proxy's"
+        );
+        let record = lab.kernel().flows().take_dns(peer).unwrap().unwrap();
+        assert_eq!(record.original, "192.0.2.53:53".parse().unwrap());
+        drop(stream);
+        lines(child);
+    });
+}
+
+#[test]
+fn a_stranger_is_no_dns_client() {
+    lab(|lab| {
+        let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let peer = stranger.local_addr().unwrap();
+        assert_eq!(lab.kernel().flows().dns_client(peer).unwrap(), None);
+    });
+}
+
+#[test]
+fn two_agents_cannot_send_from_one_address() {
+    lab(|lab| {
+        let (one, two) = (lab.agent(1, &[]), lab.agent(2, &[]));
+        let script = r#"
+s = socket(AF_INET, SOCK_DGRAM)
+s.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
+s.bind(('127.0.0.1', 40053))
+attempt(lambda: s.sendto(b'query', ('192.0.2.53', 53)))
+sys.stdin.read()
+"#;
+        let first = python(&one, script, &[]);
+        let mut buffer = [0; 16];
+        let (_, peer) = lab.dns_v4.recv_from(&mut buffer).unwrap();
+        assert_eq!(lines(python(&two, script, &[])), ["EPERM"]);
+        let record = lab.kernel().flows().dns_client(peer).unwrap().unwrap();
+        assert_eq!(record.agent, agent(1));
+        assert_eq!(lines(first), ["ok"]);
+    });
+}

@@ -1,0 +1,88 @@
+//! What the kernel does by itself is told, and what cannot be told is counted.
+
+use aegis_agent::kernel::{EventKind, KernelError, Protocol};
+
+use crate::lab::{OUTSIDE_V4, PATIENCE, agent, lab, lines, python, rule};
+
+#[test]
+fn refusals_are_events() {
+    lab(|lab| {
+        let cgroup = lab.agent(8, &[rule("10.9.0.1/32", Some(7), Protocol::Tcp)]);
+        let runtime = runtime();
+        let mut events = runtime.block_on(async { lab.kernel().events() }).unwrap();
+        let script = r#"
+attempt(lambda: socket(AF_INET, SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 443)))
+attempt(lambda: socket(AF_INET, SOCK_STREAM, 262))
+attempt(lambda: socket().connect(('10.9.0.1', 7)))
+attempt(lambda: socket().bind(('127.0.0.1', int(sys.argv[1]))))
+"#;
+        let port = lab.cfg.proxy_v4.port();
+        let child = python(&cgroup, script, &[&port.to_string()]);
+        let pid = child.id();
+        assert_eq!(lines(child), ["EPERM", "EPERM", "ECONNREFUSED", "EPERM"]);
+        let expected = [
+            (EventKind::DeniedUdp, Some("192.0.2.1:443".to_owned()), 17),
+            (
+                EventKind::DeniedSocket {
+                    family: 2,
+                    type_: 1,
+                    protocol: 262,
+                },
+                None,
+                0,
+            ),
+            (EventKind::AllowedDirect, Some(format!("{OUTSIDE_V4}:7")), 6),
+            (EventKind::DeniedBind, Some(format!("127.0.0.1:{port}")), 6),
+        ];
+        for (kind, destination, protocol) in expected {
+            let event = runtime
+                .block_on(async { tokio::time::timeout(PATIENCE, events.next()).await })
+                .unwrap()
+                .unwrap();
+            assert_eq!((event.kind, event.agent), (kind, Some(agent(8))));
+            assert_eq!(event.destination, destination.map(|to| to.parse().unwrap()));
+            assert_eq!(
+                (event.protocol, event.pid, event.comm.as_str()),
+                (protocol, pid, "python3")
+            );
+        }
+        let again = runtime.block_on(async { lab.kernel().events() });
+        assert!(matches!(again, Err(KernelError::EventsTaken)));
+    });
+}
+
+#[test]
+fn no_event_is_lost_uncounted() {
+    lab(|lab| {
+        let cgroup = lab.agent(8, &[]);
+        let script = r#"
+s = socket(AF_INET, SOCK_DGRAM)
+for _ in range(6000):
+    try: s.sendto(b'x', ('192.0.2.1', 443))
+    except OSError: pass
+"#;
+        lines(python(&cgroup, script, &[]));
+        let counters = lab.kernel().counters().unwrap();
+        assert_eq!(counters.denied_udp, 6000);
+        assert_eq!(counters.denied(), 6000);
+        assert!(counters.events_dropped > 0, "the ring was never full");
+        let runtime = runtime();
+        let told = runtime.block_on(async {
+            let mut events = lab.kernel().events().unwrap();
+            let mut told = 0;
+            while told + counters.events_dropped < 6000 {
+                events.next().await.unwrap();
+                told += 1;
+            }
+            told
+        });
+        assert_eq!(told + counters.events_dropped, 6000);
+    });
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}

@@ -1,0 +1,164 @@
+//! Loopback and inbound: an agent reaches its own sockets, nobody else's, and answers nobody
+//! outside.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    net::{SocketAddr, TcpStream},
+    process::Child,
+    time::Duration,
+};
+
+use crate::lab::{OUTSIDE_V4, lab, lines, python};
+
+/// Listens on argv[1] (TCP) and answers `hello`; prints the port.
+const SERVER: &str = r#"
+s = socket(AF_INET6 if ':' in sys.argv[1] else AF_INET)
+s.bind((sys.argv[1], 0))
+s.listen()
+print(s.getsockname()[1], flush=True)
+while True:
+    c, _ = s.accept()
+    c.sendall(b'hello')
+    c.close()
+"#;
+
+const CLIENT: &str = r#"
+s = socket(AF_INET6 if ':' in sys.argv[1] else AF_INET)
+s.connect((sys.argv[1], int(sys.argv[2])))
+print(s.recv(5).decode())
+"#;
+
+fn first_line(child: &mut Child) -> String {
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    line.trim().to_owned()
+}
+
+#[test]
+fn an_agent_reaches_its_own_listeners_on_loopback() {
+    lab(|lab| {
+        let cgroup = lab.agent(1, &[]);
+        for (bound, named) in [
+            ("127.0.0.1", "127.0.0.1"),
+            ("0.0.0.0", "127.0.0.1"),
+            ("0.0.0.0", "0.0.0.0"),
+            ("::1", "::1"),
+            ("::", "::"),
+            ("::", "127.0.0.1"),
+            ("127.0.0.1", "::ffff:127.0.0.1"),
+        ] {
+            let mut server = python(&cgroup, SERVER, &[bound]);
+            let port = first_line(&mut server);
+            assert_eq!(
+                lines(python(&cgroup, CLIENT, &[named, &port])),
+                ["hello"],
+                "{bound} {named}"
+            );
+            server.kill().unwrap();
+            server.wait().unwrap();
+        }
+        assert_eq!(lab.kernel().counters().unwrap().allowed_own, 7);
+    });
+}
+
+#[test]
+fn an_agent_does_not_reach_others_on_loopback() {
+    lab(|lab| {
+        let (one, two) = (lab.agent(1, &[]), lab.agent(2, &[]));
+        let mut server = python(&one, SERVER, &["127.0.0.1"]);
+        let port = first_line(&mut server);
+        let child = python(&two, CLIENT, &["127.0.0.1", &port]);
+        let (stream, record) = lab.accept(&lab.proxy_v4);
+        assert_eq!(
+            record.unwrap().original,
+            format!("127.0.0.1:{port}").parse().unwrap()
+        );
+        drop(stream);
+        assert_eq!(lines(child), [""]);
+        server.kill().unwrap();
+        server.wait().unwrap();
+    });
+}
+
+#[test]
+fn inbound_connections_get_an_answer_on_loopback_only() {
+    lab(|lab| {
+        let cgroup = lab.agent(1, &[]);
+        let mut server = python(&cgroup, SERVER, &["0.0.0.0"]);
+        let port: u16 = first_line(&mut server).parse().unwrap();
+        let mut text = String::new();
+        TcpStream::connect(("127.0.0.1", port))
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
+        assert_eq!(text, "hello");
+        let outside = SocketAddr::new(OUTSIDE_V4.parse().unwrap(), port);
+        assert!(TcpStream::connect_timeout(&outside, Duration::from_millis(300)).is_err());
+        assert!(lab.kernel().counters().unwrap().denied_packet > 0);
+        server.kill().unwrap();
+        server.wait().unwrap();
+    });
+}
+
+#[test]
+fn own_udp_sockets_are_reached_and_others_are_not() {
+    lab(|lab| {
+        let (one, two) = (lab.agent(1, &[]), lab.agent(2, &[]));
+        let server = r#"
+s = socket(AF_INET, SOCK_DGRAM)
+s.bind(('127.0.0.1', 0))
+print(s.getsockname()[1], flush=True)
+while True:
+    data, peer = s.recvfrom(9)
+    s.sendto(data.upper(), peer)
+"#;
+        let client = r#"
+for connected in (False, True):
+    s = socket(AF_INET, SOCK_DGRAM)
+    s.settimeout(5)
+    to = ('127.0.0.1', int(sys.argv[1]))
+    if connected:
+        attempt(lambda: s.connect(to))
+        attempt(lambda: s.send(b'x'))
+    else:
+        attempt(lambda: s.sendto(b'x', to))
+    if sys.argv[2] == 'own':
+        print(s.recv(9).decode())
+"#;
+        let mut child = python(&one, server, &[]);
+        let port = first_line(&mut child);
+        assert_eq!(
+            lines(python(&one, client, &[&port, "own"])),
+            ["ok", "X", "ok", "ok", "X"]
+        );
+        let refused = lines(python(&two, client, &[&port, "other"]));
+        assert_eq!(refused[..2], ["EPERM", "EPERM"], "{refused:?}");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    });
+}
+
+#[test]
+fn the_listeners_ports_cannot_be_taken() {
+    lab(|lab| {
+        let cgroup = lab.agent(1, &[]);
+        let script = r#"
+for port in map(int, sys.argv[1:]):
+    for family, kind, host in ((AF_INET, SOCK_STREAM, '0.0.0.0'), (AF_INET6, SOCK_STREAM, '::'), (AF_INET, SOCK_DGRAM, '127.0.0.2')):
+        attempt(lambda: socket(family, kind).bind((host, port)))
+attempt(lambda: socket().bind(('127.0.0.1', 0)))
+"#;
+        let (proxy, dns) = (
+            lab.cfg.proxy_v4.port().to_string(),
+            lab.cfg.dns_port.to_string(),
+        );
+        let printed = lines(python(&cgroup, script, &[&proxy, &dns]));
+        assert_eq!(
+            printed,
+            ["EPERM", "EPERM", "EPERM", "EPERM", "EPERM", "EPERM", "ok"]
+        );
+        assert_eq!(lab.kernel().counters().unwrap().denied_bind, 6);
+    });
+}

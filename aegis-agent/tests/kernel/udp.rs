@@ -1,0 +1,113 @@
+//! UDP: denied but to the allowlisted and the agent's own, judged by what a socket outside got.
+
+use std::net::UdpSocket;
+
+use aegis_agent::kernel::Protocol;
+
+use crate::lab::{OUTSIDE_V4, OUTSIDE_V6, lab, lines, python, rule};
+
+#[test]
+fn udp_leaves_in_no_way() {
+    lab(|lab| {
+        let outside_v4 = UdpSocket::bind((OUTSIDE_V4, 0)).unwrap();
+        let outside_v6 = UdpSocket::bind((OUTSIDE_V6, 0)).unwrap();
+        let port = |socket: &UdpSocket| socket.local_addr().unwrap().port().to_string();
+        let cgroup = lab.agent(1, &[]);
+        let table = [
+            ("sendto", "socket(AF_INET, SOCK_DGRAM).sendto(b'x', v4)"),
+            ("connect", "socket(AF_INET, SOCK_DGRAM).connect(v4)"),
+            (
+                "sendmsg",
+                "socket(AF_INET, SOCK_DGRAM).sendmsg([b'x'], [], 0, v4)",
+            ),
+            ("v6 sendto", "socket(AF_INET6, SOCK_DGRAM).sendto(b'x', v6)"),
+            ("v6 connect", "socket(AF_INET6, SOCK_DGRAM).connect(v6)"),
+            (
+                "mapped sendto",
+                "socket(AF_INET6, SOCK_DGRAM).sendto(b'x', mapped)",
+            ),
+            (
+                "mapped connect",
+                "socket(AF_INET6, SOCK_DGRAM).connect(mapped)",
+            ),
+            (
+                "broadcast",
+                "wide(socket(AF_INET, SOCK_DGRAM)).sendto(b'x', ('255.255.255.255', 9))",
+            ),
+            (
+                "multicast",
+                "socket(AF_INET, SOCK_DGRAM).sendto(b'x', ('224.0.0.251', 5353))",
+            ),
+            (
+                "a listener's port",
+                "socket(AF_INET, SOCK_DGRAM).sendto(b'x', ('127.0.0.1', int(sys.argv[3])))",
+            ),
+            ("corked", "corked(v4)"),
+        ];
+        let prelude = r#"
+v4, v6, mapped = ('10.9.0.1', int(sys.argv[1])), ('fd00:9::1', int(sys.argv[2])), ('::ffff:10.9.0.1', int(sys.argv[1]))
+def wide(s):
+    s.setsockopt(SOL_SOCKET, SO_BROADCAST, 1)
+    return s
+def corked(to):
+    s = socket(AF_INET, SOCK_DGRAM)
+    s.sendto(b'x', MSG_MORE, to)
+    s.sendto(b'y', to)
+"#;
+        let arguments = [
+            port(&outside_v4),
+            port(&outside_v6),
+            lab.cfg.dns_port.to_string(),
+        ];
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        for (name, call) in table {
+            let script = format!("{prelude}\nattempt(lambda: {call})");
+            assert_eq!(
+                lines(python(&cgroup, &script, &arguments)),
+                ["EPERM"],
+                "{name}"
+            );
+        }
+        for outside in [&outside_v4, &outside_v6] {
+            outside.set_nonblocking(true).unwrap();
+            assert!(outside.recv(&mut [0; 8]).is_err(), "something arrived");
+        }
+        assert_eq!(
+            lab.kernel().counters().unwrap().denied_udp,
+            table.len() as u64
+        );
+    });
+}
+
+#[test]
+fn allowlisted_udp_passes_and_sends_nowhere_else() {
+    lab(|lab| {
+        let allowed = UdpSocket::bind((OUTSIDE_V4, 0)).unwrap();
+        let other = UdpSocket::bind((OUTSIDE_V4, 0)).unwrap();
+        let port = |socket: &UdpSocket| socket.local_addr().unwrap().port();
+        let cgroup = lab.agent(
+            1,
+            &[rule("10.9.0.1/32", Some(port(&allowed)), Protocol::Udp)],
+        );
+        let script = r#"
+allowed, other = ('10.9.0.1', int(sys.argv[1])), ('10.9.0.1', int(sys.argv[2]))
+s = socket(AF_INET, SOCK_DGRAM)
+attempt(lambda: s.sendto(b'one', allowed))
+attempt(lambda: s.connect(allowed))
+attempt(lambda: s.send(b'two'))
+attempt(lambda: s.sendto(b'evil', other))
+attempt(lambda: s.connect(other))
+attempt(lambda: s.send(b'three')) # still connected to the first
+"#;
+        let (allowed_port, other_port) = (port(&allowed).to_string(), port(&other).to_string());
+        let printed = lines(python(&cgroup, script, &[&allowed_port, &other_port]));
+        assert_eq!(printed, ["ok", "ok", "ok", "EPERM", "EPERM", "ok"]);
+        let mut buffer = [0; 16];
+        for text in ["one", "two", "three"] {
+            let length = allowed.recv(&mut buffer).unwrap();
+            assert_eq!(&buffer[..length], text.as_bytes());
+        }
+        other.set_nonblocking(true).unwrap();
+        assert!(other.recv(&mut buffer).is_err(), "something arrived");
+    });
+}
