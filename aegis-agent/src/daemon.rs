@@ -3,6 +3,7 @@
 pub mod admission;
 mod build;
 mod control;
+mod dns_host;
 mod kernel_events;
 mod listen;
 mod ops;
@@ -76,7 +77,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     let aegis = built.start(&tasks, &stop)?;
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
     tracing::info!(
         policy = aegis.policy.current().version(),
         agents = aegis.registry.list().len(),
@@ -113,7 +114,7 @@ fn reload(aegis: &Aegis) {
 /// Stops accepting, lets requests under way end, writes what is still to be written. The hooks stay: without the daemon
 /// the agents are cut off, not let out.
 async fn drain(aegis: &Aegis, tasks: &TaskTracker, stop: &CancellationToken) {
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]);
     tracing::info!("draining");
     stop.cancel();
     tasks.close();

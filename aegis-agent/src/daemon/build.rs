@@ -14,6 +14,7 @@ use super::{Aegis, control, kernel_events, listen, ops};
 use crate::config::Config;
 use crate::control::{BindError, ControlSocket};
 use crate::daemon::admission::Admissions;
+use crate::daemon::dns_host::Host;
 use crate::dns::{self, DnsServer};
 use crate::identity::{Issuer, Registry};
 use crate::kernel::{Kernel, KernelConfig};
@@ -81,7 +82,7 @@ pub async fn build(config: Config) -> anyhow::Result<Built> {
         started: now,
         config: Arc::new(config),
     });
-    let dns = DnsServer::new(dns_sockets, Arc::clone(&aegis));
+    let dns = DnsServer::new(dns_sockets, Arc::new(Host(Arc::clone(&aegis))));
     Ok(Built { aegis, proxy, ops, dns, control })
 }
 

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{Aegis, build};
 use crate::control::{self, Control, ControlSocket};
-use crate::kernel::preflight;
+use crate::kernel::{Counters, preflight};
 
 mod agents;
 mod explain;
@@ -81,7 +81,7 @@ impl Control for Api {
     }
 
     fn agents(&self) -> Vec<Agent> {
-        self.0.registry.list().iter().map(|enrolled| agents::described(&self.0, enrolled)).collect()
+        self.0.registry.list().iter().map(|enrolled| agents::described(enrolled)).collect()
     }
 
     fn register(&self, spec: AgentSpec) -> Result<Agent, Problem> {
@@ -111,6 +111,10 @@ impl Control for Api {
         explain::explain(&self.0, request)
     }
 
+    fn cgroup_root(&self) -> PathBuf {
+        self.0.config.cgroup_dir().unwrap_or_else(|_| self.0.config.cgroup_root.clone())
+    }
+
     fn audit_path(&self) -> PathBuf {
         self.0.config.audit.path.clone()
     }
@@ -132,8 +136,26 @@ fn kernel_status(aegis: &Aegis) -> KernelStatus {
             .map(|hook| HookStatus { name: hook.name, attached: hook.attached, pinned: hook.pinned })
             .collect(),
         events_dropped: counters.events_dropped,
-        counters: counters.by_name(),
+        counters: by_name(&counters),
     }
+}
+
+fn by_name(counters: &Counters) -> BTreeMap<String, u64> {
+    [
+        ("allowed_own", counters.allowed_own),
+        ("allowed_direct", counters.allowed_direct),
+        ("redirected", counters.redirected),
+        ("redirected_dns", counters.redirected_dns),
+        ("denied_connect", counters.denied_connect),
+        ("denied_udp", counters.denied_udp),
+        ("denied_socket", counters.denied_socket),
+        ("denied_unattributed", counters.denied_unattributed),
+        ("denied_bind", counters.denied_bind),
+        ("denied_packet", counters.denied_packet),
+        ("flow_table_full", counters.flow_table_full),
+    ]
+    .map(|(name, count)| (name.to_owned(), count))
+    .into()
 }
 
 fn policy_status(aegis: &Aegis) -> PolicyStatus {
@@ -174,8 +196,12 @@ fn listener((name, address): (&'static str, SocketAddr)) -> ListenerStatus {
 }
 
 fn finding(found: preflight::Finding) -> Finding {
-    let level = if found.ok { aegis_api::Level::Ok } else { aegis_api::Level::Fail };
-    Finding { name: found.name.to_owned(), level, detail: found.detail, fix: found.fix }
+    let level = match (found.ok, found.required) {
+        (true, _) => aegis_api::Level::Ok,
+        (false, true) => aegis_api::Level::Fail,
+        (false, false) => aegis_api::Level::Warn,
+    };
+    Finding { name: found.name, level, detail: found.detail, fix: found.fix }
 }
 
 fn rfc3339(at: SystemTime) -> String {

@@ -65,6 +65,8 @@ fn outcome(kind: EventKind) -> (Decision, &'static str) {
         EventKind::DeniedUdp => (Decision::Deny, "UDP is denied unless the destination is on the agent's direct list"),
         EventKind::DeniedSocket { .. } => (Decision::Deny, "only TCP and UDP sockets over IPv4 and IPv6 may be made"),
         EventKind::DeniedUnattributed => (Decision::Deny, "the socket or its caller belongs to no enrolled agent"),
+        EventKind::DeniedBind => (Decision::Deny, "the port belongs to Aegis"),
+        EventKind::DeniedPacket => (Decision::Deny, "a packet that no verdict had admitted was dropped"),
         EventKind::FlowTableFull => (Decision::Deny, "the kernel's flow table is full"),
     }
 }

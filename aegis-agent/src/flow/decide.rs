@@ -11,7 +11,7 @@ use super::inspect::{Head, Payload};
 use super::refusal::Refusal;
 
 /// The deepest JSON that a rule may read; deeper nesting is an attack on parsers.
-const JSON_DEPTH: usize = 64;
+pub const JSON_DEPTH: usize = 64;
 
 /// Where a client puts the credential that is meant for this very origin. Detectors of secrets would stop every call to an
 /// API that needs a key, so these fields are looked through for personal data only.

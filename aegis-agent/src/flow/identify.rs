@@ -58,7 +58,7 @@ impl Identity {
         };
         let claims = issuer
             .check(token, &self.enrolled, now)
-            .map_err(|refused| Refusal::from(Denial::token(refused.to_string(), version)))?;
+            .map_err(|refused| Refusal::from(Denial::token(format!("{}: {refused}", refused.kind()), version)))?;
         let agent = Agent { scopes: claims.scopes.clone(), parent: claims.parent_agent_id.clone(), ..(*self.agent).clone() };
         Ok(Self { agent: Arc::new(agent), ..self.clone() })
     }

@@ -249,7 +249,9 @@ fn draft(ts: SystemTime, policy_version: &str) -> Draft {
     }
 }
 
-fn written(decision: Decision) -> aegis_audit::Decision {
+/// The decision in the record's own words.
+#[must_use]
+pub fn written(decision: Decision) -> aegis_audit::Decision {
     match decision {
         Decision::Allow => aegis_audit::Decision::Allow,
         Decision::Deny => aegis_audit::Decision::Deny,

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aegis_policy::Denial;
-use aegis_policy::Permit;
+use aegis_policy::{Denial, Permit};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::body::Tally;
 use super::record::Recorder;
 use super::refusal::Refusal;
 use super::sniff::Replay;

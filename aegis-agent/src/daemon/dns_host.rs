@@ -1,0 +1,120 @@
+//! What the DNS server needs of the daemon: attribution, the policy's word on a name, and a place for the record.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use aegis_audit::{Decision, Draft};
+use aegis_policy::{Denial, NameVerdict};
+use uuid::Uuid;
+
+use super::Aegis;
+use crate::dns::{Decided, DnsHost, Outcome, Resolver, Ticket};
+use crate::flow::record::written;
+use crate::kernel::{AgentIndex, FlowRecord, FlowTable};
+use crate::telemetry::Slot;
+
+/// The daemon as the DNS server sees it.
+pub struct Host(pub Arc<Aegis>);
+
+impl DnsHost for Host {
+    fn flows(&self) -> &dyn FlowTable {
+        &*self.0.flows
+    }
+
+    fn resolver(&self) -> &Resolver {
+        &self.0.resolver
+    }
+
+    fn judge(&self, agent: AgentIndex, host: &str) -> NameVerdict {
+        let snapshot = self.0.policy.current();
+        match self.0.registry.by_index(agent) {
+            Some(enrolled) => snapshot.name(&enrolled.agent, host),
+            None => NameVerdict::Refuse(Denial::attribution("the agent is not registered any more", snapshot.version())),
+        }
+    }
+
+    fn policy_version(&self) -> String {
+        self.0.policy.current().version().to_owned()
+    }
+
+    fn reserve(&self) -> Option<Box<dyn Ticket>> {
+        match self.0.audit.reserve() {
+            Ok(slot) => Some(Box::new(Place { aegis: Arc::clone(&self.0), slot })),
+            Err(_) => {
+                self.0.metrics.unrecordable();
+                None
+            }
+        }
+    }
+
+    fn concurrent_queries(&self) -> usize {
+        self.0.config.dns.concurrent_queries
+    }
+}
+
+struct Place {
+    aegis: Arc<Aegis>,
+    slot: Slot,
+}
+
+impl Ticket for Place {
+    fn commit(self: Box<Self>, decided: Decided<'_>) {
+        let Self { aegis, slot } = *self;
+        let draft = draft(&aegis, &decided);
+        aegis.metrics.dns_query(match decided.outcome {
+            Outcome::Answered { .. } => "answered",
+            Outcome::Refused(_) => "refused",
+            Outcome::Failed(_) => "failed",
+        });
+        aegis.metrics.decision(&draft);
+        aegis.spans.decision(&draft, draft.ts);
+        slot.commit(draft);
+    }
+}
+
+fn draft(aegis: &Aegis, decided: &Decided<'_>) -> Draft {
+    let mut draft = Draft {
+        ts: SystemTime::now() - decided.took,
+        decision_id: Uuid::now_v7().to_string(),
+        trace_id: Uuid::new_v4().simple().to_string(),
+        method: Some(format!("QUERY {}", decided.kind)),
+        scheme: Some("dns".to_owned()),
+        host: Some(decided.host.to_owned()),
+        port: Some(53),
+        duration_ms: decided.took.as_secs_f64() * 1e3,
+        policy_version: aegis.policy.current().version().to_owned(),
+        ..Draft::default()
+    };
+    match decided.client {
+        Some(client) => sender(aegis, client, &mut draft),
+        None => draft.exe = decided.peer.to_string(),
+    }
+    match decided.outcome {
+        Outcome::Answered { .. } => allowed(&mut draft, None),
+        Outcome::Failed(why) => allowed(&mut draft, Some(why)),
+        Outcome::Refused(denial) => {
+            draft.decision = written(denial.decision);
+            draft.reason.clone_from(&denial.reason);
+            draft.rule.clone_from(&denial.rule);
+            draft.policy_version.clone_from(&denial.policy_version);
+        }
+    }
+    draft
+}
+
+fn allowed(draft: &mut Draft, error: Option<&String>) {
+    draft.decision = Decision::Allow;
+    "a rule of the agent names this host".clone_into(&mut draft.reason);
+    draft.error = error.cloned();
+}
+
+fn sender(aegis: &Aegis, client: &FlowRecord, draft: &mut Draft) {
+    draft.pid = client.pid;
+    draft.exe.clone_from(&client.comm);
+    let Some(enrolled) = aegis.registry.by_index(client.agent) else { return };
+    draft.agent_id.clone_from(&enrolled.agent.name);
+    draft.org.clone_from(&enrolled.agent.org);
+    draft.tenant.clone_from(&enrolled.agent.tenant);
+    draft.parent_agent_id.clone_from(&enrolled.agent.parent);
+    draft.cgroup = enrolled.cgroup.display().to_string();
+}
