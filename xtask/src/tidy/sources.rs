@@ -20,9 +20,9 @@ impl Source {
     pub fn code(&self) -> impl Iterator<Item = (usize, &str)> {
         let is_test = self
             .path
-            .components()
-            .any(|part| matches!(part.as_os_str().to_str(), Some("tests.rs" | "benches")))
-            || self.path.starts_with("tests");
+            .iter()
+            .filter_map(|part| part.to_str())
+            .any(is_of_tests);
         self.text
             .lines()
             .take_while(move |line| !is_test && !line.starts_with("#[cfg(test)]"))
@@ -35,6 +35,10 @@ impl Source {
         self.code()
             .filter(|(_, line)| !line.trim_start().starts_with("//"))
     }
+}
+
+fn is_of_tests(part: &str) -> bool {
+    matches!(part, "tests" | "benches" | "tests.rs") || part.ends_with("_tests.rs")
 }
 
 /// Reads every Rust file below `root`.
