@@ -112,8 +112,9 @@ fn push_new<T: PartialEq>(list: &mut Vec<T>, item: T) {
     }
 }
 
-/// The whole document: what the complete module reads, and what the documentation shows.
-pub(crate) fn whole(intent: &Intent<'_>, content: &Content<'_>) -> Json {
+/// The whole input document, as docs/policy.md shows it: with it, the complete module of [`crate::Snapshot::rego`] decides
+/// in any Rego engine what `decide` decides.
+pub fn whole(intent: &Intent<'_>, content: &Content<'_>) -> Json {
     let agent = intent.agent;
     let host = Host::parse(intent.host);
     let mut document = serde_json::json!({

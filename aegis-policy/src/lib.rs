@@ -27,6 +27,7 @@ mod verdict;
 pub use agent::{Agent, Mode};
 pub use decide::{Grant, Permit};
 pub use explain::{Candidate, Condition, Explanation};
+pub use input::whole as input_document;
 pub use intent::{Connect, Content, Intent, JsonBody, Needs, Sniffed};
 pub use snapshot::{Snapshot, compile};
 pub use source::diagnostics::{Diagnostics, Problem, Source};

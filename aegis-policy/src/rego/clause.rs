@@ -161,7 +161,7 @@ fn body_test(test: &ValueTest, value: &str) -> Vec<String> {
 
 /// The value is there and of another type than the condition speaks of.
 fn body_doubt(test: &ValueTest, value: &str) -> Option<Vec<String>> {
-    let other_type = |sample: &Value| vec![format!("seen := {value}"), format!("not {}", is(sample, "seen"))];
+    let other_type = |sample: &Value| vec![format!("type_name({value}) != {}", quote(kind(sample)))];
     match test {
         ValueTest::Equals(sample) | ValueTest::Differs(sample) => Some(other_type(sample)),
         ValueTest::In(samples) | ValueTest::NotIn(samples) => samples.first().map(other_type),
@@ -172,15 +172,19 @@ fn body_doubt(test: &ValueTest, value: &str) -> Option<Vec<String>> {
 }
 
 fn is(sample: &Value, value: &str) -> String {
-    let kind = match sample {
+    format!("is_{}({value})", kind(sample))
+}
+
+/// Rego's name for the type.
+fn kind(sample: &Value) -> &'static str {
+    match sample {
         Value::Null => "null",
         Value::Bool(_) => "boolean",
         Value::Number(_) => "number",
         Value::String(_) => "string",
         Value::Array(_) => "array",
         Value::Object(_) => "object",
-    };
-    format!("is_{kind}({value})")
+    }
 }
 
 fn reference(path: &[Segment]) -> String {

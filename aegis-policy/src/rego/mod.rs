@@ -62,12 +62,13 @@ pub(crate) fn clause_name(number: usize, clause: usize) -> String {
     format!("rule_{number}_{clause}")
 }
 
-/// The lines of a rule's body; a clause with several ways to hold becomes a rule of its own.
+/// The lines of a rule's body. A clause with several ways to hold becomes a rule of its own, and so does one that iterates:
+/// the virtual machine of regorus 0.14.1 leaves an else-chain whose body iterates without a match.
 fn body(number: usize, clauses: &[Clause], helpers: &mut String) -> Vec<String> {
     let mut lines = Vec::new();
     for (at, clause) in clauses.iter().enumerate() {
         match clause.any.as_slice() {
-            [only] => lines.extend(only.iter().cloned()),
+            [only] if !only.iter().any(|line| line.starts_with("some ")) => lines.extend(only.iter().cloned()),
             several => {
                 let name = clause_name(number, at);
                 alternatives(helpers, &name, several);

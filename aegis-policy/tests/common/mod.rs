@@ -5,7 +5,7 @@
 
 use aegis_dlp::{Action, Detector, Finding, Place};
 use aegis_policy::{
-    Agent, Content, Decision, Intent, JsonBody, Mode, Snapshot, Source, Verdict, compile, parse_strict_json,
+    Agent, Content, Intent, JsonBody, Mode, Snapshot, Source, Verdict, compile, parse_strict_json,
 };
 
 /// A request.
@@ -119,8 +119,13 @@ pub fn policy(rules: &str) -> String {
     format!("version: v1\npolicies:\n  - name: p\n    agents: [a]\n    rules:\n{rules}")
 }
 
-pub fn word(decision: Decision) -> &'static str {
-    decision.name()
+/// JSON that is YAML too: what YAML wants escaped is, and the line breaks that only YAML 1.1 knows.
+pub fn yaml_safe(json: &serde_json::Value) -> String {
+    let escape = |c: char| match c {
+        '\u{7f}'..='\u{ffff}' => format!("\\u{:04x}", u32::from(c)),
+        c => c.to_string(),
+    };
+    json.to_string().chars().map(escape).collect()
 }
 
 /// `[shadow ]DECISION[ policy/rule]`.
