@@ -1,0 +1,13 @@
+//! What the daemon tells about its decisions: the audit log (the proof), metrics, spans, and its own log.
+//!
+//! The audit log is part of the decision: nothing is forwarded that has no place in it. Metrics, spans and the own log are not: they never block
+//! and may lose, and count what they lost.
+
+mod audit_log;
+pub mod log;
+mod metrics;
+mod spans;
+
+pub use audit_log::{AuditHealth, AuditLog, OpenError, Slot, Unrecordable};
+pub use metrics::Metrics;
+pub use spans::{Spans, SpansError};
