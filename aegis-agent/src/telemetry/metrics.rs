@@ -1,0 +1,317 @@
+//! Prometheus metrics (OpenMetrics text). Labels come from closed sets only: no agent, host or path, which an agent could multiply.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use aegis_audit::{Decision, Draft, Mode};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::AuditHealth;
+
+/// A detector or an action that is not one of ours would be a label without bounds.
+const OTHER: &str = "other";
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
+struct DecisionLabels {
+    decision: &'static str,
+    mode: &'static str,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
+struct FindingLabels {
+    detector: &'static str,
+    action: &'static str,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
+struct DirectionLabel {
+    direction: &'static str,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
+struct KindLabel {
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
+struct VerdictLabel {
+    verdict: &'static str,
+}
+
+/// All metrics of the daemon. Cheap to clone.
+#[derive(Clone)]
+pub struct Metrics(Arc<All>);
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+struct All {
+    registry: Registry,
+    decisions: Family<DecisionLabels, Counter>,
+    findings: Family<FindingLabels, Counter>,
+    bytes_out: Counter,
+    bytes_in: Counter,
+    flows: Counter,
+    flows_active: Gauge,
+    handshakes_failed: Counter,
+    decision_seconds: Histogram,
+    request_seconds: Histogram,
+    unrecordable: Counter,
+    kernel_events: Family<KindLabel, Counter>,
+    kernel_events_dropped: Counter,
+    dns: Family<VerdictLabel, Counter>,
+    spans_dropped: Counter,
+    spans_failed: Counter,
+    audit: AuditMetrics,
+}
+
+/// What the audit log tells of itself, brought up to date when the metrics are read.
+#[derive(Default)]
+struct AuditMetrics {
+    healthy: Gauge,
+    last_seq: Gauge<u64, AtomicU64>,
+    queued: Gauge<u64, AtomicU64>,
+    open: Gauge<u64, AtomicU64>,
+    free: Gauge<u64, AtomicU64>,
+    refused: Counter,
+    abandoned: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All metrics, at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let bytes = Family::<DirectionLabel, Counter>::default();
+        let mut all = All {
+            registry: Registry::with_prefix("aegis"),
+            decisions: Family::default(),
+            findings: Family::default(),
+            bytes_out: bytes.get_or_create_owned(&DirectionLabel { direction: "out" }),
+            bytes_in: bytes.get_or_create_owned(&DirectionLabel { direction: "in" }),
+            flows: Counter::default(),
+            flows_active: Gauge::default(),
+            handshakes_failed: Counter::default(),
+            // 5 us to 80 ms: the decision alone.
+            decision_seconds: Histogram::new(exponential_buckets(5e-6, 2.0, 15)),
+            // 0.5 ms to 9 minutes: with the origin's time.
+            request_seconds: Histogram::new(exponential_buckets(5e-4, 2.0, 21)),
+            unrecordable: Counter::default(),
+            kernel_events: Family::default(),
+            kernel_events_dropped: Counter::default(),
+            dns: Family::default(),
+            spans_dropped: Counter::default(),
+            spans_failed: Counter::default(),
+            audit: AuditMetrics::default(),
+        };
+        all.register(bytes);
+        Self(Arc::new(all))
+    }
+
+    /// A decision's record is complete: counts it, its findings, its bytes and the time that the request took.
+    pub fn decision(&self, draft: &Draft) {
+        let all = &self.0;
+        let labels = DecisionLabels { decision: draft.decision.name(), mode: draft.mode.name() };
+        all.decisions.get_or_create(&labels).inc();
+        all.bytes_out.inc_by(draft.bytes_out);
+        all.bytes_in.inc_by(draft.bytes_in);
+        for found in &draft.findings {
+            let labels = FindingLabels { detector: detector(&found.detector), action: action(&found.action) };
+            all.findings.get_or_create(&labels).inc_by(found.count);
+        }
+        if let Ok(took) = draft.ts.elapsed() {
+            all.request_seconds.observe(took.as_secs_f64());
+        }
+    }
+
+    /// How long a decision alone took.
+    pub fn decided_in(&self, took: Duration) {
+        self.0.decision_seconds.observe(took.as_secs_f64());
+    }
+
+    /// A request was refused because its record could not be written.
+    pub fn unrecordable(&self) {
+        self.0.unrecordable.inc();
+    }
+
+    /// An intercepted connection began.
+    pub fn flow_opened(&self) {
+        self.0.flows.inc();
+        self.0.flows_active.inc();
+    }
+
+    /// An intercepted connection ended.
+    pub fn flow_closed(&self) {
+        self.0.flows_active.dec();
+    }
+
+    /// A TLS handshake with an agent failed: often an agent that does not trust the CA.
+    pub fn handshake_failed(&self) {
+        self.0.handshakes_failed.inc();
+    }
+
+    /// The kernel reported something; `kind` is the event's label.
+    pub fn kernel_event(&self, kind: &'static str) {
+        self.0.kernel_events.get_or_create(&KindLabel { kind }).inc();
+    }
+
+    /// The kernel's own count of events that it could not hand over.
+    pub fn kernel_events_dropped(&self, total: u64) {
+        self.0.kernel_events_dropped.inner().store(total, Relaxed);
+    }
+
+    /// A DNS query was answered; `verdict` is from a closed set such as `resolved`, `refused`, `failed`.
+    pub fn dns_query(&self, verdict: &'static str) {
+        self.0.dns.get_or_create(&VerdictLabel { verdict }).inc();
+    }
+
+    /// A span was thrown away because the collector does not keep up.
+    pub(super) fn span_dropped(&self) {
+        self.0.spans_dropped.inc();
+    }
+
+    /// Spans were lost because the collector did not take them.
+    pub(super) fn spans_failed(&self, spans: u64) {
+        self.0.spans_failed.inc_by(spans);
+    }
+
+    /// Brings the audit log's metrics up to date.
+    pub fn audit(&self, health: &AuditHealth) {
+        let wide = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let audit = &self.0.audit;
+        audit.healthy.set(i64::from(health.healthy));
+        audit.last_seq.set(health.last_seq);
+        audit.queued.set(wide(health.queued));
+        audit.open.set(wide(health.open));
+        audit.free.set(health.bytes_free.unwrap_or(0));
+        audit.refused.inner().store(health.refused, Relaxed);
+        audit.abandoned.inner().store(health.abandoned, Relaxed);
+    }
+
+    /// Intercepted connections since the start.
+    #[must_use]
+    pub fn flows_total(&self) -> u64 {
+        self.0.flows.get()
+    }
+
+    /// Decisions since the start by kind, both modes together.
+    #[must_use]
+    pub fn decisions(&self) -> BTreeMap<String, u64> {
+        [Decision::Allow, Decision::Deny, Decision::Sanitize, Decision::ApprovalNeeded]
+            .into_iter()
+            .map(|decision| (decision.name().to_owned(), self.decided(decision, Mode::Enforce) + self.decided(decision, Mode::Shadow)))
+            .collect()
+    }
+
+    fn decided(&self, decision: Decision, mode: Mode) -> u64 {
+        let labels = DecisionLabels { decision: decision.name(), mode: mode.name() };
+        self.0.decisions.get(&labels).map_or(0, |counter| counter.get())
+    }
+
+    /// The metrics as OpenMetrics text.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        // Writing into a String does not fail; were it to, a scrape with what there is beats none.
+        let _ = encode(&mut text, &self.0.registry);
+        text
+    }
+}
+
+impl All {
+    fn register(&mut self, bytes: Family<DirectionLabel, Counter>) {
+        let registry = &mut self.registry;
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The version that runs", build);
+        registry.register("decisions", "Decisions, one for each audit record", self.decisions.clone());
+        registry.register("findings", "Sensitive data found, by detector and what was done", self.findings.clone());
+        registry.register("bytes", "Body bytes by direction, seen from the agent", bytes);
+        registry.register("flows", "Connections that were intercepted", self.flows.clone());
+        registry.register("flows_active", "Connections that are open", self.flows_active.clone());
+        registry.register("handshakes_failed", "TLS handshakes with agents that failed", self.handshakes_failed.clone());
+        registry.register_with_unit("decision", "Time of a decision alone", Unit::Seconds, self.decision_seconds.clone());
+        registry.register_with_unit("request", "Time of a request from its first byte to its last", Unit::Seconds, self.request_seconds.clone());
+        registry.register("unrecordable", "Requests refused because their record could not be written", self.unrecordable.clone());
+        registry.register("kernel_events", "Events from the kernel", self.kernel_events.clone());
+        registry.register("kernel_events_dropped", "Events that the kernel could not hand over", self.kernel_events_dropped.clone());
+        registry.register("dns_queries", "DNS queries of agents", self.dns.clone());
+        registry.register("spans_dropped", "Spans thrown away: the collector does not keep up", self.spans_dropped.clone());
+        registry.register("spans_failed", "Spans that the collector did not take", self.spans_failed.clone());
+        self.audit.register(registry.sub_registry_with_prefix("audit"));
+    }
+}
+
+impl AuditMetrics {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("healthy", "1 while records can be written", self.healthy.clone());
+        registry.register("last_seq", "Number of the last record written", self.last_seq.clone());
+        registry.register("queued", "Records that wait for the disk", self.queued.clone());
+        registry.register("open", "Places reserved by requests under way", self.open.clone());
+        registry.register_with_unit("free", "Free on the log's file system", Unit::Bytes, self.free.clone());
+        registry.register("refused", "Requests that got no place in the log", self.refused.clone());
+        registry.register("abandoned", "Places dropped without a decision's record", self.abandoned.clone());
+    }
+}
+
+fn detector(name: &str) -> &'static str {
+    aegis_dlp::Detector::ALL.iter().map(|detector| detector.name()).find(|known| *known == name).unwrap_or(OTHER)
+}
+
+fn action(name: &str) -> &'static str {
+    ["redact", "deny", "report"].into_iter().find(|known| *known == name).unwrap_or(OTHER)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use aegis_audit::FindingEntry;
+
+    #[test]
+    fn a_decision_counts_once_everywhere() {
+        let metrics = Metrics::new();
+        let found = |detector: &str| FindingEntry { detector: detector.into(), action: "redact".into(), place: "url".into(), count: 2 };
+        metrics.decision(&Draft {
+            decision: Decision::Sanitize,
+            findings: vec![found("ssn"), found("invented-by-an-attacker")],
+            bytes_out: 7,
+            ..Draft::default()
+        });
+        metrics.flow_opened();
+        let text = metrics.encode();
+        for line in [
+            "aegis_decisions_total{decision=\"sanitize\",mode=\"enforce\"} 1",
+            "aegis_findings_total{detector=\"ssn\",action=\"redact\"} 2",
+            "aegis_findings_total{detector=\"other\",action=\"redact\"} 2",
+            "aegis_bytes_total{direction=\"out\"} 7",
+            "aegis_flows_total 1",
+            "aegis_flows_active 1",
+            "aegis_decision_seconds_count 0",
+            "aegis_request_seconds_count 1",
+            "aegis_kernel_events_dropped_total 0",
+            "aegis_audit_last_seq 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+        assert!(text.contains("aegis_build_info{version=\""), "{text}");
+        assert_eq!(metrics.decisions().get("sanitize"), Some(&1));
+        assert_eq!(metrics.decisions().len(), 4);
+    }
+}
