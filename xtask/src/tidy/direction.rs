@@ -191,3 +191,20 @@ fn names_aya(line: &str) -> bool {
     });
     start || path
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aya_is_found_where_it_is_used_and_not_where_it_is_only_a_part_of_a_word() {
+        for (line, uses) in [
+            ("use aya::Ebpf;", true),
+            ("    let x = aya::include_bytes!();", true),
+            ("use maya::x;", false),
+            ("let layaya = 1;", false),
+        ] {
+            assert_eq!(names_aya(line), uses, "{line}");
+        }
+    }
+}

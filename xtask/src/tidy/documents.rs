@@ -90,3 +90,27 @@ fn anchors(text: &str) -> BTreeSet<String> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_found_outside_of_code() {
+        let text = "see [one](a.md) and [two](b.md#x)\n```\n[no](c.md)\n```\n[three](#y)";
+        let found: Vec<String> = links(text)
+            .into_iter()
+            .map(|(line, target)| format!("{line} {target}"))
+            .collect();
+        assert_eq!(found, ["1 a.md", "1 b.md#x", "5 #y"]);
+    }
+
+    #[test]
+    fn anchors_are_as_github_makes_them() {
+        let found = anchors("# The way of *one* connection\n## What's `aegisctl run`?");
+        assert!(
+            found.contains("the-way-of-one-connection") && found.contains("whats-aegisctl-run"),
+            "{found:?}"
+        );
+    }
+}

@@ -70,3 +70,29 @@ fn functions(sources: &[Source]) -> BTreeSet<&str> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_names_a_test_that_exists_or_says_open() {
+        let tests = BTreeSet::from(["proved"]);
+        for (cell, errors) in [
+            ("`suite::proved`", 0),
+            ("`proved` and `missing`", 1),
+            ("nothing", 1),
+            ("open: issue 5", 0),
+        ] {
+            let mut findings = Findings::default();
+            check_row(1, cell, &tests, &mut findings);
+            assert_eq!(findings.errors.len(), errors, "{cell}");
+        }
+    }
+
+    #[test]
+    fn the_last_cell_of_a_row() {
+        assert_eq!(last_cell("| a | b | `c` |"), Some("`c`"));
+        assert_eq!(last_cell("no table"), None);
+    }
+}
