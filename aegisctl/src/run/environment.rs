@@ -45,6 +45,10 @@ impl Environment {
         environment.removed.push("SSL_CERT_DIR");
         // A token of whoever calls is not the agent's.
         environment.removed.push("AEGIS_TOKEN");
+        // The session's sockets are out of the agent's sight.
+        environment
+            .removed
+            .extend(["XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"]);
         if let Some(store) = &trust.java {
             let before = std::env::var_os("JAVA_TOOL_OPTIONS");
             environment.set("JAVA_TOOL_OPTIONS", java_options(before, store.as_os_str()));
@@ -60,12 +64,8 @@ impl Environment {
         self.set("LOGNAME", account.name());
         self.set("HOME", account.home());
         self.set("SHELL", account.shell());
-        // The caller's session is not the user's.
-        self.removed.extend([
-            "XDG_RUNTIME_DIR",
-            "DBUS_SESSION_BUS_ADDRESS",
-            "SSH_AUTH_SOCK",
-        ]);
+        // It would lend the caller's keys to another user.
+        self.removed.push("SSH_AUTH_SOCK");
     }
 
     /// Sets a variable.

@@ -1,4 +1,5 @@
-//! A private mount namespace: the merged trust store in the system's place, cgroups and bpffs read-only.
+//! A private mount namespace: the merged trust store in the system's place, cgroups and bpffs read-only, and helpers that
+//! start processes elsewhere out of sight.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,19 @@ use super::trust::{SYSTEM_STORES, Trust};
 use crate::failure::Failure;
 
 const FIX: &str = "give aegisctl CAP_SYS_ADMIN, or run the command as another user: --user USER";
+
+/// Directories with sockets of helpers that start processes for others, outside the agent's cgroup: the users' and the
+/// system's message bus (systemd-run), container engines.
+const HELPER_DIRECTORIES: [&str; 5] = [
+    "/run/user",
+    "/run/dbus",
+    "/run/containerd",
+    "/run/podman",
+    "/run/crio",
+];
+
+/// The same, where the socket's directory has other things in it.
+const HELPER_SOCKETS: [&str; 2] = ["/run/docker.sock", "/run/systemd/private"];
 
 /// Isolates the mounts. `required`: the command stays root, whom only this keeps from the cgroup files; for other users
 /// file permissions do, so that for them a failure costs only the trust store's replacement and is a warning.
@@ -33,6 +47,7 @@ pub fn isolate(trust: &Trust, required: bool) -> Result<(), Failure> {
         read_only(&point)
             .map_err(|error| stopped(&format!("make {} read-only", point.display()), error, FIX))?;
     }
+    hide_helpers().map_err(|error| stopped("hide the sockets of helpers", error, FIX))?;
     for store in SYSTEM_STORES
         .iter()
         .filter_map(|store| fs::canonicalize(store).ok())
@@ -43,6 +58,29 @@ pub fn isolate(trust: &Trust, required: bool) -> Result<(), Failure> {
                 store.display()
             );
         }
+    }
+    Ok(())
+}
+
+fn hide_helpers() -> nix::Result<()> {
+    let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    for directory in HELPER_DIRECTORIES
+        .iter()
+        .filter(|path| Path::new(path).is_dir())
+    {
+        mount(
+            Some("tmpfs"),
+            *directory,
+            Some("tmpfs"),
+            flags,
+            Some("size=4k,mode=0755"),
+        )?;
+    }
+    for socket in HELPER_SOCKETS
+        .iter()
+        .filter(|path| Path::new(path).exists())
+    {
+        bind(Path::new("/dev/null"), Path::new(socket))?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 //! Three filters, since a seccompiler filter has one answer for what it matches; the kernel takes the strictest. All are
 //! inherited and cannot be taken off. Installing one sets `no_new_privs`.
 //!
-//! - `EPERM`: leaving the cgroup or the namespaces, touching other processes, the kernel itself.
+//! - `EPERM`: leaving the cgroup or the namespaces, touching other processes, the kernel itself, typing into the terminal.
 //! - `EAFNOSUPPORT`: sockets that no cgroup hook sees (`AF_PACKET`, `AF_VSOCK`, ...).
 //! - `ENOSYS`, so that programs fall back: `io_uring` (its operations pass no filter) and `clone3` (its flags cannot be
 //!   read by a filter; the C library falls back to `clone`).
@@ -82,6 +82,10 @@ const FAMILIES: &[libc::c_int] = &[
     libc::AF_INET6,
     libc::AF_NETLINK,
 ];
+
+/// Terminal calls that type in the caller's place: what the agent pushes into the terminal, the caller's (root's) shell
+/// reads as a command when `aegisctl run` ends.
+const TYPING: &[libc::Ioctl] = &[libc::TIOCSTI, libc::TIOCLINUX];
 
 type Rules = BTreeMap<i64, Vec<Rule>>;
 
@@ -163,6 +167,11 @@ fn denied() -> Result<Rules, BackendError> {
     let mut rules = always(DENIED);
     rules.insert(libc::SYS_clone, namespaces);
     rules.insert(libc::SYS_unshare, unshare);
+    // The kernel takes the request as an int, so only the lower half counts.
+    let typing = TYPING
+        .iter()
+        .map(|request| Rule::new(vec![Condition::new(1, Len::Dword, Op::Eq, *request)?]));
+    rules.insert(libc::SYS_ioctl, typing.collect::<Result<_, _>>()?);
     Ok(rules)
 }
 

@@ -105,7 +105,7 @@ fn path_without_keytool() -> PathBuf {
     let directory = std::env::temp_dir().join("aegis-ctltest-path");
     fs::create_dir_all(&directory).unwrap();
     for name in [
-        "sh", "cat", "grep", "id", "true", "env", "ls", "sed", "unshare", "mount", "tail",
+        "sh", "cat", "echo", "grep", "id", "true", "env", "ls", "sed", "unshare", "mount", "tail",
     ] {
         let link = directory.join(name);
         let found = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"]
@@ -248,6 +248,7 @@ print(json.dumps({
     "pidfd_getfd": call(438, 0, 0, 0), "process_vm_writev": call(311, 1, 0, 0, 0, 0, 0), "setns": call(308, 0, 0),
     "mount": call(165, 0, 0, 0, 0, 0), "unshare_user": call(272, 0x10000000), "unshare_net": call(272, 0x40000000),
     "unshare_files": call(272, 0x400), "high_bits": call(41, (1 << 32) | 17, 3, 0), "x32": killed_by(0x40000000 | 41),
+    "tiocsti": call(16, 0, 0x5412, b"x"), "tiocsti_high_bits": call(16, 0, (1 << 32) | 0x5412, b"x"), "tiocgwinsz": call(16, 99, 0x5413, 0),
 }))
 "#;
 
@@ -266,6 +267,8 @@ fn system_calls_that_lead_around_are_denied() {
             "mount",
             "unshare_user",
             "unshare_net",
+            "tiocsti",
+            "tiocsti_high_bits",
         ] {
             assert_eq!(seen[denied], "EPERM", "{denied}");
         }
@@ -273,6 +276,7 @@ fn system_calls_that_lead_around_are_denied() {
             assert_eq!(seen[absent], "ENOSYS", "{absent}");
         }
         assert_eq!(seen["unshare_files"], "ok");
+        assert_eq!(seen["tiocgwinsz"], "EBADF", "other ioctls come through");
         assert_eq!(
             seen["high_bits"], "EAFNOSUPPORT",
             "the kernel reads the lower half of the register only"
@@ -335,6 +339,37 @@ fn the_ca_is_trusted_through_the_environment_and_the_systems_store() {
         before,
         "the host's own store is not touched"
     );
+}
+
+#[test]
+fn java_trusts_the_ca_where_there_is_a_keytool() {
+    let lab = Lab::new();
+    let script = "echo \"$JAVA_TOOL_OPTIONS\"; keytool -list -storepass changeit -alias aegis -keystore \
+                  /run/aegisctl/*/java-*.p12 2>/dev/null";
+    let mut run = lab.run(
+        &["--user", USER],
+        &[
+            "sh",
+            "-c",
+            &script.replace("/*/", &format!("/{}/", lab.instance)),
+        ],
+    );
+    run.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    if PathBuf::from("/usr/bin/keytool").exists() {
+        // keytool is a Java program itself: so one has run confined, as a user who could read the store.
+        let (text, _) = expect(0, &mut run);
+        let option = format!(
+            "-Djavax.net.ssl.trustStore=/run/aegisctl/{}/java-",
+            lab.instance
+        );
+        assert!(
+            text.contains(&option) && text.contains("trustedCertEntry"),
+            "{text}"
+        );
+    } else {
+        let (text, _) = expect(127, &mut run);
+        assert_eq!(text, "\n", "no store, no option");
+    }
 }
 
 #[test]
@@ -441,6 +476,35 @@ fn without_private_mounts_only_those_start_who_cannot_write_the_hierarchy() {
         stdout.is_empty() && stderr.contains("its user could write"),
         "{stderr}"
     );
+}
+
+#[test]
+fn sockets_of_helpers_that_start_processes_are_out_of_reach() {
+    let lab = Lab::new();
+    let run = lab.run(
+        &["--user", USER],
+        &[
+            "sh",
+            "-c",
+            "ls -A /run/user /run/dbus; cat /run/docker.sock",
+        ],
+    );
+    // On a /run of the test's own, in a mount namespace of its own: the host's stays as it is.
+    let script = "mount -t tmpfs tmpfs /run && mkdir -p /run/user/65534 /run/dbus && \
+                  echo reached | tee /run/user/65534/bus /run/dbus/system_bus_socket > /run/docker.sock && exec \"$0\" \"$@\"";
+    let mut command = Command::new("/usr/bin/unshare");
+    command
+        .args(["-m", "/bin/sh", "-c", script])
+        .arg(run.get_program())
+        .args(run.get_args())
+        .current_dir("/");
+    command.envs(
+        run.get_envs()
+            .filter_map(|(name, value)| value.map(|value| (name.to_owned(), value.to_owned()))),
+    );
+    command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    let (stdout, _) = expect(0, &mut command);
+    assert_eq!(stdout, "/run/dbus:\n\n/run/user:\n");
 }
 
 #[test]
