@@ -27,15 +27,51 @@ struct Word {
 }
 
 const WORDS: [Word; 9] = [
-    Word { text: "birth", topic: Topic::Birth, inside: true },
-    Word { text: "born", topic: Topic::Birth, inside: false },
-    Word { text: "dob", topic: Topic::Birth, inside: false },
-    Word { text: "d.o.b", topic: Topic::Birth, inside: false },
-    Word { text: "ssn", topic: Topic::SocialSecurity, inside: false },
-    Word { text: "social sec", topic: Topic::SocialSecurity, inside: true },
-    Word { text: "social_sec", topic: Topic::SocialSecurity, inside: true },
-    Word { text: "social-sec", topic: Topic::SocialSecurity, inside: true },
-    Word { text: "socialsec", topic: Topic::SocialSecurity, inside: true },
+    Word {
+        text: "birth",
+        topic: Topic::Birth,
+        inside: true,
+    },
+    Word {
+        text: "born",
+        topic: Topic::Birth,
+        inside: false,
+    },
+    Word {
+        text: "dob",
+        topic: Topic::Birth,
+        inside: false,
+    },
+    Word {
+        text: "d.o.b",
+        topic: Topic::Birth,
+        inside: false,
+    },
+    Word {
+        text: "ssn",
+        topic: Topic::SocialSecurity,
+        inside: false,
+    },
+    Word {
+        text: "social sec",
+        topic: Topic::SocialSecurity,
+        inside: true,
+    },
+    Word {
+        text: "social_sec",
+        topic: Topic::SocialSecurity,
+        inside: true,
+    },
+    Word {
+        text: "social-sec",
+        topic: Topic::SocialSecurity,
+        inside: true,
+    },
+    Word {
+        text: "socialsec",
+        topic: Topic::SocialSecurity,
+        inside: true,
+    },
 ];
 
 static SEARCHER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
@@ -59,7 +95,11 @@ pub(crate) fn speaks_of(view: &View<'_>, start: usize, topic: Topic) -> bool {
         return says(field(view.slice(floor, start)), topic);
     }
     let text = view.slice(floor, start);
-    let Some(quote) = text.iter().rposition(|byte| *byte == b'"').map(|at| floor + at) else {
+    let Some(quote) = text
+        .iter()
+        .rposition(|byte| *byte == b'"')
+        .map(|at| floor + at)
+    else {
         return says(field(text), topic);
     };
     let near = view.slice(quote + 1, start);
@@ -73,30 +113,35 @@ pub(crate) fn speaks_of(view: &View<'_>, start: usize, topic: Topic) -> bool {
 /// The key whose value, or array of values, holds the string or number at `value`.
 fn key_of<'a>(view: &View<'a>, value: usize) -> Option<&'a [u8]> {
     let floor = value.saturating_sub(REACH);
-    let before = view.slice(floor, value).trim_ascii_end();
-    let before = match before.last()? {
-        b':' => before,
+    let mut before = view.slice(floor, value).trim_ascii_end();
+    if let b'[' | b',' = before.last()? {
         // An element of an array: its key stands before the bracket.
-        b'[' | b',' => {
-            let bracket = before.iter().rposition(|byte| matches!(byte, b'[' | b'{' | b'}' | b':'))?;
-            before.get(..bracket).filter(|_| before.get(bracket) == Some(&b'['))?.trim_ascii_end()
-        }
-        _ => return None,
-    };
-    let key = before.strip_suffix(b":")?.trim_ascii_end().strip_suffix(b"\"")?;
+        let colon = before.iter().rposition(|byte| *byte == b':')? + 1;
+        let elements = before.get(colon..)?.trim_ascii_start().strip_prefix(b"[")?;
+        let nested = elements.iter().any(|byte| matches!(byte, b'{' | b'}'));
+        before = before.get(..colon).filter(|_| !nested)?;
+    }
+    let key = before
+        .strip_suffix(b":")?
+        .trim_ascii_end()
+        .strip_suffix(b"\"")?;
     Some(string_before(view, floor + key.len()))
 }
 
 /// The string that ends with the quote at `end`.
 fn string_before<'a>(view: &View<'a>, end: usize) -> &'a [u8] {
     let inside = view.slice(end.saturating_sub(REACH), end);
-    let from = inside.iter().rposition(|byte| *byte == b'"').map_or(0, |quote| quote + 1);
+    let from = inside
+        .iter()
+        .rposition(|byte| *byte == b'"')
+        .map_or(0, |quote| quote + 1);
     inside.get(from..).unwrap_or_default()
 }
 
 /// The part of `text` that belongs to the same field as what follows it.
 fn field(text: &[u8]) -> &[u8] {
-    let after = |text, at: Option<usize>| at.and_then(|at| split(text, at + 1)).unwrap_or((&[], text));
+    let after =
+        |text, at: Option<usize>| at.and_then(|at| split(text, at + 1)).unwrap_or((&[], text));
     let (_, text) = after(text, text.iter().rposition(|byte| *byte == b'&'));
     let (above, line) = after(text, text.iter().rposition(|byte| *byte == b'\n'));
     let line = if line.trim_ascii().is_empty() {
@@ -117,7 +162,9 @@ fn split(text: &[u8], at: usize) -> Option<(&[u8], &[u8])> {
 }
 
 fn says(text: &[u8], topic: Topic) -> bool {
-    let Some(searcher) = SEARCHER.as_ref() else { return true };
+    let Some(searcher) = SEARCHER.as_ref() else {
+        return true;
+    };
     searcher.find_iter(text).any(|found| {
         WORDS.get(found.pattern().as_usize()).is_some_and(|word| {
             word.topic == topic
@@ -130,16 +177,29 @@ fn says(text: &[u8], topic: Topic) -> bool {
 /// Whether letters before and after are of other words: `userSSN`, `ssn_id`, `ssns`, not `classname`.
 fn is_word(text: &[u8], start: usize, end: usize) -> bool {
     let letter = |at: Option<usize>| at.and_then(|at| text.get(at)).copied().unwrap_or(b' ');
-    let (previous, first, next) = (letter(start.checked_sub(1)), letter(Some(start)), letter(Some(end)));
-    let next = if next == b's' { letter(Some(end + 1)) } else { next };
-    let opens = !previous.is_ascii_alphabetic() || previous.is_ascii_lowercase() && first.is_ascii_uppercase();
+    let (previous, first, next) = (
+        letter(start.checked_sub(1)),
+        letter(Some(start)),
+        letter(Some(end)),
+    );
+    let next = if next == b's' {
+        letter(Some(end + 1))
+    } else {
+        next
+    };
+    let opens = !previous.is_ascii_alphabetic()
+        || previous.is_ascii_lowercase() && first.is_ascii_uppercase();
     opens && !next.is_ascii_lowercase()
 }
 
 /// `[SSN]` and `[DOB]` as Aegis writes them are no words: the output must hold nothing to be found.
 fn is_mask(text: &[u8], start: usize, end: usize) -> bool {
-    let masked = text.get(start..end).is_some_and(|word| word == b"SSN" || word == b"DOB");
-    masked && start.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'[') && text.get(end) == Some(&b']')
+    let masked = text
+        .get(start..end)
+        .is_some_and(|word| word == b"SSN" || word == b"DOB");
+    masked
+        && start.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'[')
+        && text.get(end) == Some(&b']')
 }
 
 #[cfg(test)]
@@ -148,7 +208,11 @@ mod tests {
     use super::*;
 
     fn before(text: &str, json: bool, topic: Topic) -> bool {
-        let view = View { bytes: text.as_bytes(), end: true, json, cut: 0 };
+        let view = View {
+            bytes: text.as_bytes(),
+            end: true,
+            json,
+        };
         speaks_of(&view, text.len(), topic)
     }
 
@@ -159,13 +223,35 @@ mod tests {
 
     #[test]
     fn text() {
-        for text in ["dob: ", "Born on ", "birthdate=", "DOB\n", "DOB:\r\n  ", "patientDOB ", "a=b&dob="] {
+        for text in [
+            "dob: ",
+            "Born on ",
+            "birthdate=",
+            "DOB\n",
+            "DOB:\r\n  ",
+            "patientDOB ",
+            "a=b&dob=",
+        ] {
             assert!(before(text, false, Topic::Birth), "{text:?}");
         }
-        for text in ["adobe ", "stubborn ", "dob: x\ncreated: ", "dob=x&at=", "dob: none, at: ", "[DOB] "] {
+        for text in [
+            "adobe ",
+            "stubborn ",
+            "dob: x\ncreated: ",
+            "dob=x&at=",
+            "dob: none, at: ",
+            "[DOB] ",
+        ] {
             assert!(!before(text, false, Topic::Birth), "{text:?}");
         }
-        for text in ["ssn ", "SSN: ", "userSSN=", "ssn_number ", "Social Security Number: ", "ssns: "] {
+        for text in [
+            "ssn ",
+            "SSN: ",
+            "userSSN=",
+            "ssn_number ",
+            "Social Security Number: ",
+            "ssns: ",
+        ] {
             assert!(before(text, false, Topic::SocialSecurity), "{text:?}");
         }
         assert!(!before("className ", false, Topic::SocialSecurity));
@@ -182,7 +268,11 @@ mod tests {
         ] {
             assert!(before(text, true, Topic::Birth), "{text}");
         }
-        for text in [r#"{"dob": null, "created": ""#, r#"{"dob": null, "created": "#, r#"["dob", "x", ""#] {
+        for text in [
+            r#"{"dob": null, "created": ""#,
+            r#"{"dob": null, "created": "#,
+            r#"["dob", "x", ""#,
+        ] {
             assert!(!before(text, true, Topic::Birth), "{text}");
         }
     }

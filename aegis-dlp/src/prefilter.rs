@@ -34,9 +34,21 @@ pub(crate) struct Anchor {
     pub(crate) clue: Clue,
 }
 
+impl Anchor {
+    /// The anchor after the bytes before it became so many more or fewer; `None` where it is gone.
+    pub(crate) fn moved(self, by: isize) -> Option<Anchor> {
+        self.at
+            .checked_add_signed(by)
+            .map(|at| Anchor { at, ..self })
+    }
+}
+
 static LITERALS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     // Building fails only beyond limits that a table of constants does not come near; a test holds that.
-    AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(literals().map(|(text, _)| text)).ok()
+    AhoCorasick::builder()
+        .match_kind(MatchKind::LeftmostFirst)
+        .build(literals().map(|(text, _)| text))
+        .ok()
 });
 
 /// What a set of detectors needs looked for.
@@ -58,20 +70,25 @@ impl Prefilter {
     }
 
     /// Lists the clues of `bytes` from `from` on, in order. A run of digits that began before `from` is
-    /// not listed, unless what it began with was cut away before `cut`.
-    pub(crate) fn list(self, bytes: &[u8], from: usize, cut: usize, anchors: &mut Vec<Anchor>) {
+    /// not listed.
+    pub(crate) fn list(self, bytes: &[u8], from: usize, anchors: &mut Vec<Anchor>) {
         anchors.clear();
         if self.at || self.digits {
-            self.list_bytes(bytes, from, cut, anchors);
+            self.list_bytes(bytes, from, anchors);
         }
         if !self.literals {
             return;
         }
-        let (Some(searcher), Some(rest)) = (LITERALS.as_ref(), bytes.get(from..)) else { return };
+        let (Some(searcher), Some(rest)) = (LITERALS.as_ref(), bytes.get(from..)) else {
+            return;
+        };
         let numbers = anchors.len();
         for found in searcher.find_iter(rest) {
             if let Some((_, literal)) = literals().nth(found.pattern().as_usize()) {
-                anchors.push(Anchor { at: from + found.start(), clue: Clue::Literal(literal) });
+                anchors.push(Anchor {
+                    at: from + found.start(),
+                    clue: Clue::Literal(literal),
+                });
             }
         }
         if numbers > 0 && anchors.len() > numbers {
@@ -79,19 +96,19 @@ impl Prefilter {
         }
     }
 
-    fn list_bytes(self, bytes: &[u8], from: usize, cut: usize, anchors: &mut Vec<Anchor>) {
+    fn list_bytes(self, bytes: &[u8], from: usize, anchors: &mut Vec<Anchor>) {
         let mut at = from;
         while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
             if hot(block) {
-                self.locate(bytes, at, at + BLOCK, cut, anchors);
+                self.locate(bytes, at, at + BLOCK, anchors);
             }
             at += BLOCK;
         }
-        self.locate(bytes, at, bytes.len(), cut, anchors);
+        self.locate(bytes, at, bytes.len(), anchors);
     }
 
     /// Lists the clues that begin between two positions.
-    fn locate(self, bytes: &[u8], from: usize, to: usize, cut: usize, anchors: &mut Vec<Anchor>) {
+    fn locate(self, bytes: &[u8], from: usize, to: usize, anchors: &mut Vec<Anchor>) {
         let mut at = from;
         while let Some(&byte) = bytes.get(at).filter(|_| at < to) {
             if !byte.is_ascii_digit() {
@@ -104,10 +121,16 @@ impl Prefilter {
             // What lies beyond `to` matters only up to the length of interest.
             let stop = to.max(at + RUN).min(bytes.len());
             let inside = bytes.get(at..stop).unwrap_or_default();
-            let run = inside.iter().position(|b| !b.is_ascii_digit()).unwrap_or(inside.len());
-            let previous = at.checked_sub(1).filter(|_| at != cut).and_then(|p| bytes.get(p));
+            let run = inside
+                .iter()
+                .position(|b| !b.is_ascii_digit())
+                .unwrap_or(inside.len());
+            let previous = at.checked_sub(1).and_then(|p| bytes.get(p));
             if run >= RUN && self.digits && !previous.is_some_and(u8::is_ascii_digit) {
-                anchors.push(Anchor { at, clue: Clue::Digits });
+                anchors.push(Anchor {
+                    at,
+                    clue: Clue::Digits,
+                });
             }
             at += run;
         }
@@ -119,8 +142,10 @@ fn hot(window: &[u8; BLOCK + RUN - 1]) -> bool {
     let value = |position: usize| window[position].wrapping_sub(b'0');
     let mut any = 0;
     for position in 0..BLOCK {
-        let largest =
-            value(position).max(value(position + 1)).max(value(position + 2)).max(value(position + 3));
+        let largest = value(position)
+            .max(value(position + 1))
+            .max(value(position + 2))
+            .max(value(position + 3));
         any |= u8::from(largest < 10) | u8::from(window[position] == b'@');
     }
     any != 0
@@ -133,7 +158,7 @@ mod tests {
 
     fn list(bytes: &[u8]) -> Vec<Anchor> {
         let mut anchors = Vec::new();
-        Prefilter::new(DetectorSet::ALL).list(bytes, 0, 0, &mut anchors);
+        Prefilter::new(DetectorSet::ALL).list(bytes, 0, &mut anchors);
         anchors
     }
 
@@ -148,10 +173,28 @@ mod tests {
             let text = format!("{}1234 @ ghp_ 99 12345", ".".repeat(lead));
             let found = list(text.as_bytes());
             assert_eq!(found.len(), 4, "{lead}: {found:?}");
-            assert_eq!(found[0], Anchor { at: lead, clue: Clue::Digits });
-            assert_eq!(found[1], Anchor { at: lead + 5, clue: Clue::At });
+            assert_eq!(
+                found[0],
+                Anchor {
+                    at: lead,
+                    clue: Clue::Digits
+                }
+            );
+            assert_eq!(
+                found[1],
+                Anchor {
+                    at: lead + 5,
+                    clue: Clue::At
+                }
+            );
             assert!(matches!(found[2], Anchor { at, clue: Clue::Literal(_) } if at == lead + 7));
-            assert_eq!(found[3], Anchor { at: lead + 15, clue: Clue::Digits });
+            assert_eq!(
+                found[3],
+                Anchor {
+                    at: lead + 15,
+                    clue: Clue::Digits
+                }
+            );
         }
     }
 

@@ -1,10 +1,12 @@
 //! The streaming scanner: chunks in, the same stream with matches replaced out.
 
+use std::borrow::Cow;
+
 use crate::context::LOOK_BEHIND;
-use crate::detect::{self, Match, Tail};
+use crate::detect::{self, LONGEST_LITERAL, Match, Tail};
 use crate::finding::{Finding, Findings, Place};
 use crate::prefilter::{Anchor, Prefilter};
-use crate::view::{Encoding, View, Window};
+use crate::view::{Encoding, Eval, View, Window};
 use crate::{Action, Detector, DetectorSet, Format, Profile};
 
 /// The most bytes that a [`Scanner`] holds back after a chunk, whatever the input. Normally it is the
@@ -44,8 +46,6 @@ pub struct Scanner {
     done: usize,
     /// Clues before this were examined.
     decided: usize,
-    /// End of the last redacted match.
-    cut: usize,
     /// Whether `counted` is inside a JSON string.
     in_string: bool,
     counted: usize,
@@ -76,7 +76,6 @@ impl Scanner {
             tail: None,
             done: 0,
             decided: 0,
-            cut: 0,
             in_string: false,
             counted: 0,
             anchors: Vec::new(),
@@ -126,7 +125,8 @@ impl Scanner {
         self.follow(end);
         if self.tail.is_none() {
             let mut anchors = std::mem::take(&mut self.anchors);
-            self.prefilter.list(self.window.bytes(), self.done, self.cut, &mut anchors);
+            self.prefilter
+                .list(self.window.bytes(), self.done, &mut anchors);
             let open = self.examine(&anchors, end, out);
             self.anchors = anchors;
             if self.tail.is_none() && self.denied.is_none() {
@@ -136,6 +136,7 @@ impl Scanner {
                     open => detect::earliest(&self.view(end), open.unwrap_or(length)),
                 };
                 self.put_out(keep, out);
+                self.decided = self.decided.max(open.unwrap_or(keep));
             }
         }
         self.compact();
@@ -143,16 +144,25 @@ impl Scanner {
 
     /// Examines the clues in order, up to one that needs more bytes: its position.
     fn examine(&mut self, anchors: &[Anchor], end: bool, out: &mut Vec<u8>) -> Option<usize> {
-        for anchor in anchors {
-            if anchor.at < self.decided {
+        // Masks differ in length from what they replace: what follows moves.
+        let mut moved = 0_isize;
+        for (number, anchor) in anchors.iter().enumerate() {
+            let Some(anchor) = anchor
+                .moved(moved)
+                .filter(|anchor| anchor.at >= self.decided)
+            else {
                 continue;
-            }
-            let Ok(found) = detect::examine(&self.view(end), *anchor, self.wanted) else {
+            };
+            let rest = anchors.get(number + 1..).unwrap_or_default();
+            let mut rest = rest.iter().filter_map(|anchor| anchor.moved(moved));
+            let Ok(found) = self.matches_at(anchor, &mut rest, end) else {
                 return Some(anchor.at);
             };
             self.decided = anchor.at + 1;
-            if let Some(found) = found {
-                self.apply(found, end, out);
+            if let Some((first, others)) = found {
+                let length = self.window.bytes().len();
+                self.apply(first, &others, end, out);
+                moved += self.window.bytes().len().wrapping_sub(length).cast_signed();
             }
             if self.denied.is_some() || self.tail.is_some() {
                 break;
@@ -161,27 +171,90 @@ impl Scanner {
         None
     }
 
-    fn apply(&mut self, found: Match, end: bool, out: &mut Vec<u8>) {
-        let Some(action) = self.profile.action(found.detector) else { return };
-        if found.end <= self.cut && action != Action::Deny {
-            return;
+    /// The match that a clue points to, with those that begin inside of what it would redact: they make it
+    /// longer, or forbid it.
+    fn matches_at(
+        &self,
+        anchor: Anchor,
+        rest: &mut dyn Iterator<Item = Anchor>,
+        end: bool,
+    ) -> Eval<Option<(Match, Vec<Match>)>> {
+        let view = self.view(end);
+        let Some(mut first) = detect::examine(&view, anchor, self.wanted)? else {
+            return Ok(None);
+        };
+        let mut others = Vec::new();
+        if self.profile.action(first.detector) == Some(Action::Redact) {
+            settled(&view, first.end)?;
+            while let Some(anchor) = rest.next().filter(|anchor| anchor.at < first.end) {
+                let Some(other) = detect::examine(&view, anchor, self.wanted)? else {
+                    continue;
+                };
+                match self.profile.action(other.detector) {
+                    Some(Action::Deny) => first.detector = other.detector,
+                    Some(Action::Redact) if other.end > first.end => {
+                        (first.end, first.tail) = (other.end, other.tail);
+                        others.push(other);
+                        settled(&view, first.end)?;
+                    }
+                    _ => {}
+                }
+            }
         }
-        let start = found.start.max(self.cut).max(self.done);
-        let place = self.place.clone().unwrap_or_else(|| Place::Body { offset: self.window.offset(start) });
-        self.findings.add(found.detector, action, place);
+        Ok(Some((first, others)))
+    }
+
+    fn apply(&mut self, first: Match, others: &[Match], end: bool, out: &mut Vec<u8>) {
+        let Some(action) = self.profile.action(first.detector) else {
+            return;
+        };
+        let start = first.start.max(self.done);
+        for found in std::iter::once(&first).chain(others) {
+            let offset = self.window.offset(found.start.max(self.done));
+            let place = self.place.clone().unwrap_or(Place::Body { offset });
+            self.findings.add(found.detector, action, place);
+        }
         match action {
             Action::Report => {}
             Action::Deny => {
                 self.put_out(start, out);
-                self.denied = Some(found.detector);
+                self.denied = Some(first.detector);
             }
             Action::Redact => {
-                self.put_out(start, out);
-                self.put_mask(found.detector, out);
-                (self.done, self.cut, self.tail) = (found.end, found.end, found.tail);
+                self.redact(start, first, out);
                 self.follow(end);
             }
         }
+    }
+
+    fn redact(&mut self, start: usize, found: Match, out: &mut Vec<u8>) {
+        let bare = self.window.encoding() == Encoding::Json && !self.inside_string(start);
+        // The sign of a bare number goes with it: `-"[CARD]"` would not be JSON.
+        let number = self
+            .view(false)
+            .slice(start, found.end)
+            .iter()
+            .all(u8::is_ascii_digit);
+        let signed =
+            bare && number && start > self.done && self.view(false).before(start) == Some(b'-');
+        let start = start - usize::from(signed);
+        self.put_out(start, out);
+        let mask = if bare {
+            Cow::Owned(format!("\"{}\"", found.detector.mask()))
+        } else {
+            Cow::Borrowed(found.detector.mask())
+        };
+        match self.window.encoding() {
+            Encoding::Plain | Encoding::Json => out.extend_from_slice(mask.as_bytes()),
+            Encoding::Form | Encoding::Percent => {
+                out.extend_from_slice(mask.replace('[', "%5B").replace(']', "%5D").as_bytes());
+            }
+        }
+        self.window.replace(start, found.end, mask.as_bytes());
+        self.counted = self.counted.min(start);
+        self.done = start + mask.len();
+        self.decided = self.done;
+        self.tail = found.tail;
     }
 
     /// Drops the rest of a redacted match as far as it has arrived.
@@ -194,35 +267,21 @@ impl Scanner {
                 reached
             }
         };
-        (self.done, self.cut, self.decided) = (reached, reached, self.decided.max(reached));
+        self.window.replace(self.done, reached, &[]);
     }
 
     fn view(&self, end: bool) -> View<'_> {
-        let json = self.window.encoding() == Encoding::Json;
-        View { bytes: self.window.bytes(), end, json, cut: self.cut }
+        View {
+            bytes: self.window.bytes(),
+            end,
+            json: self.window.encoding() == Encoding::Json,
+        }
     }
 
     fn put_out(&mut self, to: usize, out: &mut Vec<u8>) {
         if to > self.done {
             out.extend_from_slice(self.window.raw(self.done, to));
             self.done = to;
-        }
-    }
-
-    /// Writes a mask as the place it comes to needs it.
-    fn put_mask(&mut self, detector: Detector, out: &mut Vec<u8>) {
-        let mask = detector.mask();
-        match self.window.encoding() {
-            // Outside a string only a number can have matched: the mask becomes a string.
-            Encoding::Json if !self.inside_string(self.done) => {
-                out.push(b'"');
-                out.extend_from_slice(mask.as_bytes());
-                out.push(b'"');
-            }
-            Encoding::Plain | Encoding::Json => out.extend_from_slice(mask.as_bytes()),
-            Encoding::Form | Encoding::Percent => {
-                out.extend_from_slice(mask.replace('[', "%5B").replace(']', "%5D").as_bytes());
-            }
         }
     }
 
@@ -242,8 +301,16 @@ impl Scanner {
             self.inside_string(gone);
         }
         self.window.drop_before(gone);
-        for position in [&mut self.done, &mut self.decided, &mut self.cut, &mut self.counted] {
+        for position in [&mut self.done, &mut self.decided, &mut self.counted] {
             *position = position.saturating_sub(gone);
         }
     }
+}
+
+/// Waits for the bytes after a match that could complete a literal begun inside of it.
+fn settled(view: &View<'_>, end: usize) -> Eval<()> {
+    view.run(end, LONGEST_LITERAL, |byte| {
+        byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-' | b' ')
+    })?;
+    Ok(())
 }

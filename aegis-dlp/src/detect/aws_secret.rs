@@ -13,13 +13,20 @@ const WORD: usize = 20;
 
 /// The key named by the word "secret" of which the second letter is at `at`.
 pub(super) fn examine(view: &View<'_>, at: usize) -> Eval<Option<Match>> {
-    let Some(after) = name_end(view, at)? else { return Ok(None) };
+    let Some(after) = name_end(view, at)? else {
+        return Ok(None);
+    };
     let mut position = after;
     while position < after + REACH {
-        let Some(byte) = view.at(position)? else { return Ok(None) };
+        let Some(byte) = view.at(position)? else {
+            return Ok(None);
+        };
         if !in_key(byte) {
-            // Neither another clue nor the end of the sentence may come between.
-            if !b" \t\r\n\"'`\\:=>_-(){}[]".contains(&byte) {
+            if byte == b'-' && view.before(position) == Some(b'-') {
+                return Ok(None);
+            }
+            // Neither another clue nor the end of the sentence may come between; nor the brackets of a mask.
+            if !b" \t\r\n\"'`\\:=>_-(){}".contains(&byte) {
                 return Ok(None);
             }
             position += 1;
@@ -29,7 +36,8 @@ pub(super) fn examine(view: &View<'_>, at: usize) -> Eval<Option<Match>> {
         let word = view.slice(position, end);
         if word.len() == KEY {
             let marked = matches!(view.before(position), Some(b'-' | b'_'));
-            return Ok((!marked && looks_random(word)).then(|| Match::new(Detector::AwsKey, position, end)));
+            return Ok((!marked && looks_random(word))
+                .then(|| Match::new(Detector::AwsKey, position, end)));
         }
         if word.len() > WORD || !word.iter().all(u8::is_ascii_alphabetic) {
             return Ok(None);
@@ -41,7 +49,10 @@ pub(super) fn examine(view: &View<'_>, at: usize) -> Eval<Option<Match>> {
 
 /// The end of `secret_key`, `SecretAccessKey`, `secret access key`: however it is written.
 fn name_end(view: &View<'_>, at: usize) -> Eval<Option<usize>> {
-    if !view.before(at).is_some_and(|byte| byte.eq_ignore_ascii_case(&b's')) {
+    if !view
+        .before(at)
+        .is_some_and(|byte| byte.eq_ignore_ascii_case(&b's'))
+    {
         return Ok(None);
     }
     let after = joined(view, at + "ecret".len())?;
@@ -59,7 +70,10 @@ fn joined(view: &View<'_>, at: usize) -> Eval<usize> {
 
 fn word(view: &View<'_>, from: usize, word: &[u8]) -> Eval<Option<usize>> {
     for (position, expected) in (from..).zip(word) {
-        if !view.at(position)?.is_some_and(|byte| byte.eq_ignore_ascii_case(expected)) {
+        if !view
+            .at(position)?
+            .is_some_and(|byte| byte.eq_ignore_ascii_case(expected))
+        {
             return Ok(None);
         }
     }

@@ -7,7 +7,11 @@ use crate::view::{Eval, View};
 const LONGEST: usize = 19;
 
 /// 13 to 19 digits in one run.
-pub(super) fn contiguous(view: &View<'_>, start: usize, end: usize) -> Eval<Option<(usize, usize)>> {
+pub(super) fn contiguous(
+    view: &View<'_>,
+    start: usize,
+    end: usize,
+) -> Eval<Option<(usize, usize)>> {
     let card = opens(view, start) && valid(view.slice(start, end)) && closes(view, end)?;
     Ok(card.then_some((start, end)))
 }
@@ -17,7 +21,9 @@ pub(super) fn grouped(view: &View<'_>, start: usize, end: usize) -> Eval<Option<
     if !opens(view, start) || issuer_lengths(view.slice(start, end)).is_empty() {
         return Ok(None);
     }
-    let Some(separator @ (b' ' | b'-')) = view.at(end)? else { return Ok(None) };
+    let Some(separator @ (b' ' | b'-')) = view.at(end)? else {
+        return Ok(None);
+    };
     let mut digits = [0_u8; LONGEST];
     let mut length = 0;
     let (mut from, mut to) = (start, end);
@@ -44,7 +50,10 @@ pub(super) fn grouped(view: &View<'_>, start: usize, end: usize) -> Eval<Option<
 
 /// Whether a group of this size may follow so many digits.
 fn next_group_fits(digits: usize, size: usize) -> bool {
-    matches!((digits, size), (4, 4 | 6) | (8 | 12, 4) | (16, 3) | (10, 4 | 5))
+    matches!(
+        (digits, size),
+        (4, 4 | 6) | (8 | 12, 4) | (16, 3) | (10, 4 | 5)
+    )
 }
 
 fn valid(number: &[u8]) -> bool {
@@ -55,16 +64,18 @@ fn valid(number: &[u8]) -> bool {
 
 /// The lengths in use for the issuer that the first four digits name; none for what is no card.
 fn issuer_lengths(number: &[u8]) -> &'static [usize] {
-    let Some(prefix) = number.get(..4).and_then(value) else { return &[] };
+    let Some(prefix) = number.get(..4).and_then(value) else {
+        return &[];
+    };
     match prefix {
-        4000..=4999 => &[13, 16, 19],                              // Visa
-        5100..=5599 | 2221..=2720 => &[16],                        // Mastercard
-        3400..=3499 | 3700..=3799 => &[15],                        // American Express
-        6011 | 6440..=6599 => &[16, 17, 18, 19],                   // Discover
-        3528..=3589 => &[16, 17, 18, 19],                          // JCB
+        4000..=4999 => &[13, 16, 19],                                    // Visa
+        5100..=5599 | 2221..=2720 => &[16],                              // Mastercard
+        3400..=3499 | 3700..=3799 => &[15],                              // American Express
+        6011 | 6440..=6599 => &[16, 17, 18, 19],                         // Discover
+        3528..=3589 => &[16, 17, 18, 19],                                // JCB
         3000..=3059 | 3095 | 3600..=3699 | 3800..=3999 => &[14, 16, 19], // Diners Club
-        6200..=6299 | 8100..=8199 => &[16, 17, 18, 19],            // UnionPay
-        2200..=2204 => &[16, 17, 18, 19],                          // Mir
+        6200..=6299 | 8100..=8199 => &[16, 17, 18, 19],                  // UnionPay
+        2200..=2204 => &[16, 17, 18, 19],                                // Mir
         5018 | 5020 | 5038 | 5893 | 6304 | 6759 | 6761..=6763 => &[13, 14, 15, 16, 17, 18, 19], // Maestro
         _ => &[],
     }

@@ -13,30 +13,43 @@ pub(super) fn examine(view: &View<'_>, at: usize) -> Eval<Option<Match>> {
     if start == at {
         return Ok(None);
     }
-    let Some(end) = domain(view, at + 1)? else { return Ok(None) };
+    let Some(end) = domain(view, at + 1)? else {
+        return Ok(None);
+    };
     // `git@github.com:` is how SSH remotes are written, `icon@2x.png` how images for dense screens are named.
     let ssh = view.slice(start, at) == b"git";
     let density = matches!(view.slice(at + 1, at + 4), [b'1'..=b'9', b'x', b'.']);
     Ok((!ssh && !density).then(|| Match::new(Detector::Email, start, end)))
 }
 
+/// The start of the local part that ends before `at`; `at` itself where there is none.
 fn local_part(view: &View<'_>, at: usize) -> usize {
-    let ascii = |byte: u8| byte.is_ascii_alphanumeric() || b"._%+-".contains(&byte);
-    let mut start = view.run_back(at, TOKEN, ascii);
-    // The letter of an escape that stayed in the content is none of the address.
-    if view.before(start) == Some(b'\\') && matches!(view.seen(start), Some(b'n' | b'r' | b't')) && start < at {
+    // Letters beyond ASCII count only where the part ends in one: languages that do not put spaces run
+    // into the addresses after them.
+    let wide = view.before(at).is_some_and(|byte| !byte.is_ascii());
+    let class = |byte: u8| {
+        byte.is_ascii_alphanumeric() || b"._%+-".contains(&byte) || wide && !byte.is_ascii()
+    };
+    let mut start = view.run_back(at, TOKEN, class);
+    if view.before(start).is_some_and(class) {
+        // Longer than a local part may be (RFC 5321, section 4.5.3.1.1): the address begins further on.
+        let glue = |byte: &u8| matches!(byte, b'_' | b'%' | b'+');
+        start += view
+            .slice(start, at)
+            .iter()
+            .position(glue)
+            .unwrap_or(at - start);
+    } else if view.before(start) == Some(b'\\')
+        && matches!(view.seen(start), Some(b'n' | b'r' | b't'))
+    {
+        // The letter of an escape that stayed in the content is none of the address.
         start += 1;
     }
-    let word = view.slice(start, at);
-    let punctuation = word.iter().take_while(|byte| !byte.is_ascii_alphanumeric() && **byte != b'_').count();
-    start += punctuation;
-    if start < at {
-        return start;
-    }
-    // Letters beyond ASCII count only where there are no others: languages without spaces run into addresses.
-    let wide = view.run_back(at, TOKEN, |byte| ascii(byte) || !byte.is_ascii());
-    // Not from inside a character.
-    wide + view.slice(wide, at).iter().take_while(|byte| matches!(byte, 0x80..=0xbf)).count()
+    let first = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || !byte.is_ascii();
+    view.slice(start, at)
+        .iter()
+        .position(first)
+        .map_or(at, |skipped| start + skipped)
 }
 
 /// The end of the domain at `from`: dot-separated labels, the last of them of letters.
@@ -51,11 +64,12 @@ fn domain(view: &View<'_>, from: usize) -> Eval<Option<usize>> {
             break;
         }
         let letters = part.iter().take_while(|byte| letter(**byte)).count();
-        let punycode = part.get(..4).is_some_and(|head| head.eq_ignore_ascii_case(b"xn--"));
-        let next = part.get(letters);
+        let punycode = part
+            .get(..4)
+            .is_some_and(|head| head.eq_ignore_ascii_case(b"xn--"));
         if position > from && punycode {
             end = Some(position + part.len());
-        } else if position > from && letters >= 2 && !next.is_some_and(u8::is_ascii_digit) {
+        } else if position > from && letters >= 2 {
             end = Some(position + letters);
         }
         position += part.len() + 1;

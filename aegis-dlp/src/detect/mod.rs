@@ -16,6 +16,9 @@ use crate::{Detector, DetectorSet};
 /// The longest stretch before a clue that may belong to its match, apart from date words.
 const TOKEN: usize = 64;
 
+/// No literal is longer.
+pub(crate) const LONGEST_LITERAL: usize = 11;
+
 /// A stretch of sensitive data.
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct Match {
@@ -28,7 +31,12 @@ pub(crate) struct Match {
 
 impl Match {
     fn new(detector: Detector, start: usize, end: usize) -> Self {
-        Match { start, end, detector, tail: None }
+        Match {
+            start,
+            end,
+            detector,
+            tail: None,
+        }
     }
 }
 
@@ -53,7 +61,9 @@ impl Tail {
                     None => Err((view.bytes.len(), self)),
                 }
             }
-            Tail::Pem(budget) => pem::follow(view, from, budget).map_err(|(at, left)| (at, Tail::Pem(left))),
+            Tail::Pem(budget) => {
+                pem::follow(view, from, budget).map_err(|(at, left)| (at, Tail::Pem(left)))
+            }
         }
     }
 }
@@ -69,10 +79,17 @@ pub(crate) enum Literal {
     Secret,
 }
 
-/// Every literal. Where one begins like another, the longer stands first.
+/// Every literal; of equal ones the first counts.
 pub(crate) fn literals() -> impl Iterator<Item = (&'static str, Literal)> {
-    let keys = keys::FORMATS.iter().enumerate().map(|(number, format)| (format.prefix, Literal::Key(number)));
-    let others = [(pem::CLUE, Literal::Begin), ("ecret", Literal::Secret), ("ECRET", Literal::Secret)];
+    let keys = keys::FORMATS
+        .iter()
+        .enumerate()
+        .map(|(number, format)| (format.prefix, Literal::Key(number)));
+    let others = [
+        (pem::CLUE, Literal::Begin),
+        ("ecret", Literal::Secret),
+        ("ECRET", Literal::Secret),
+    ];
     keys.chain(others)
 }
 
@@ -82,12 +99,13 @@ pub(crate) fn examine(view: &View<'_>, anchor: Anchor, wanted: DetectorSet) -> E
     match anchor.clue {
         Clue::At if wanted.contains(Detector::Email) => email::examine(view, at),
         Clue::Digits => number::examine(view, at, wanted),
-        Clue::Literal(Literal::Key(number)) => match keys::FORMATS.get(number) {
-            Some(format) if wanted.contains(format.detector) => keys::examine(view, at, number),
-            _ => Ok(None),
-        },
-        Clue::Literal(Literal::Begin) if wanted.contains(Detector::PrivateKey) => pem::examine(view, at),
-        Clue::Literal(Literal::Secret) if wanted.contains(Detector::AwsKey) => aws_secret::examine(view, at),
+        Clue::Literal(Literal::Key(number)) => keys::examine(view, at, number, wanted),
+        Clue::Literal(Literal::Begin) if wanted.contains(Detector::PrivateKey) => {
+            pem::examine(view, at)
+        }
+        Clue::Literal(Literal::Secret) if wanted.contains(Detector::AwsKey) => {
+            aws_secret::examine(view, at)
+        }
         _ => Ok(None),
     }
 }
@@ -101,7 +119,9 @@ pub(crate) fn earliest(view: &View<'_>, to: usize) -> usize {
     });
     for _ in 0..2 {
         let word = view.run_back(start, 2, |byte| matches!(byte, b' ' | b','));
-        let from = view.run_back(word, 12, |byte| byte.is_ascii_alphanumeric() || byte == b'.');
+        let from = view.run_back(word, 12, |byte| {
+            byte.is_ascii_alphanumeric() || byte == b'.'
+        });
         if word == start || from == word || !date::may_be_part(view.slice(from, word)) {
             break;
         }

@@ -37,8 +37,12 @@ type Attempt = fn(&View<'_>, usize, usize) -> Eval<Option<(usize, usize)>>;
 
 /// Whether a number may start here: not inside a word, a decimal, a version or a longer number in groups.
 pub(super) fn opens(view: &View<'_>, start: usize) -> bool {
-    let grouped = view.before(start).is_some_and(|byte| matches!(byte, b'-' | b'.' | b'/'))
-        && view.before(start - 1).is_some_and(|byte| byte.is_ascii_digit());
+    let grouped = view
+        .before(start)
+        .is_some_and(|byte| matches!(byte, b'-' | b'.' | b'/'))
+        && view
+            .before(start - 1)
+            .is_some_and(|byte| byte.is_ascii_digit());
     !grouped && view.opens(start)
 }
 
@@ -46,12 +50,21 @@ pub(super) fn opens(view: &View<'_>, start: usize) -> bool {
 pub(super) fn closes(view: &View<'_>, end: usize) -> Eval<bool> {
     Ok(match view.at(end)? {
         Some(byte) if byte.is_ascii_alphanumeric() => false,
-        Some(b'-' | b'.' | b'/') => !view.at(end + 1)?.is_some_and(|byte| byte.is_ascii_digit()),
+        Some(b'-' | b'.') => !view.at(end + 1)?.is_some_and(|byte| byte.is_ascii_digit()),
         _ => true,
     })
 }
 
 /// The value of a short run of digits.
 pub(super) fn value(digits: &[u8]) -> Option<u32> {
-    std::str::from_utf8(digits).ok()?.parse().ok()
+    let add = |sum: u32, digit: &u8| {
+        digit
+            .is_ascii_digit()
+            .then(|| sum * 10 + u32::from(digit - b'0'))
+    };
+    if digits.len() > 8 {
+        None
+    } else {
+        digits.iter().try_fold(0, add)
+    }
 }

@@ -16,21 +16,34 @@ const LONGEST: usize = 64 * 1024;
 
 /// The block whose header contains the [`CLUE`] at `at`. The header is decided at once, the rest follows.
 pub(super) fn examine(view: &View<'_>, at: usize) -> Eval<Option<Match>> {
-    let Some(start) = at.checked_sub(DASHES.len()).filter(|start| *start >= view.cut) else { return Ok(None) };
+    let Some(start) = at.checked_sub(DASHES.len()) else {
+        return Ok(None);
+    };
     if view.slice(start, at) != DASHES {
         return Ok(None);
     }
     let label = at + CLUE.len();
-    let Some(end) = label_end(view, label)? else { return Ok(None) };
+    let Some(end) = label_end(view, label)? else {
+        return Ok(None);
+    };
     let label = view.slice(label, end - DASHES.len());
-    let private = label.windows(b"PRIVATE KEY".len()).any(|words| words == b"PRIVATE KEY");
+    let private = label
+        .windows(b"PRIVATE KEY".len())
+        .any(|words| words == b"PRIVATE KEY");
     let tail = Some(Tail::Pem(LONGEST));
-    Ok(private.then_some(Match { start, end, detector: Detector::PrivateKey, tail }))
+    Ok(private.then_some(Match {
+        start,
+        end,
+        detector: Detector::PrivateKey,
+        tail,
+    }))
 }
 
 /// The end of the dashes that close the label at `from`.
 fn label_end(view: &View<'_>, from: usize) -> Eval<Option<usize>> {
-    let label = view.run(from, LABEL, |byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b' ')?;
+    let label = view.run(from, LABEL, |byte| {
+        byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b' '
+    })?;
     for (position, dash) in (label..).zip(DASHES) {
         if view.at(position)? != Some(*dash) {
             return Ok(None);
@@ -57,7 +70,6 @@ pub(super) fn follow(view: &View<'_>, from: usize, budget: usize) -> Result<usiz
     }
     Ok(position)
 }
-
 
 enum Step {
     Inside,

@@ -9,7 +9,9 @@ const BEYOND_ASCII: u8 = 0x80;
 ///
 /// An escaped quote shows as `'`: so each `"` of the view is one that delimits a string.
 pub(super) fn unescape(bytes: &[u8]) -> Escape {
-    let Some(kind) = bytes.get(1) else { return Escape::Partial };
+    let Some(kind) = bytes.get(1) else {
+        return Escape::Partial;
+    };
     let byte = match kind {
         b'"' => b'\'',
         b'\\' | b'/' => *kind,
@@ -28,8 +30,12 @@ fn unicode(bytes: &[u8]) -> Escape {
     let digits = bytes.get(2..).unwrap_or_default();
     let mut code = 0;
     for position in 0..4 {
-        let Some(&digit) = digits.get(position) else { return Escape::Partial };
-        let Some(value) = char::from(digit).to_digit(16) else { return Escape::Literal };
+        let Some(&digit) = digits.get(position) else {
+            return Escape::Partial;
+        };
+        let Some(value) = char::from(digit).to_digit(16) else {
+            return Escape::Literal;
+        };
         code = code * 16 + value;
     }
     let byte = match u8::try_from(code) {

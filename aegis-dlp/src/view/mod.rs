@@ -32,29 +32,44 @@ enum Escape {
     Partial,
 }
 
-/// From position `view` (exclusive) on, raw positions are `shift` ahead.
+/// From position `view` (exclusive) on, raw positions are `shift` further ahead.
 struct Edit {
     view: usize,
     shift: usize,
 }
 
 /// A sliding window over a stream.
+///
+/// Its view begins with history: what was decided, as the receiver will see it, masks in place of what
+/// was redacted. Detectors look back at that and so judge what follows as they would in the output.
 pub(crate) struct Window {
     encoding: Encoding,
+    /// History, then what is to be decided, decoded.
+    view: Vec<u8>,
+    /// The length of the history that no raw bytes belong to any more.
+    lead: usize,
+    /// The raw bytes from the lead on; empty for plain text, where the view is the same.
     raw: Vec<u8>,
-    /// The decoded bytes; unused in plain text, where `raw` is its own view.
-    decoded: Vec<u8>,
     /// Ascending by `view`.
     edits: Vec<Edit>,
     /// Raw bytes already decoded.
     taken: usize,
-    /// Raw bytes dropped before the window.
-    dropped: u64,
+    /// Bytes of the stream before the first one after the lead.
+    passed: u64,
 }
 
 impl Window {
     pub(crate) fn new(encoding: Encoding) -> Self {
-        Window { encoding, raw: Vec::new(), decoded: Vec::new(), edits: Vec::new(), taken: 0, dropped: 0 }
+        let (view, raw, edits) = (Vec::new(), Vec::new(), Vec::new());
+        Window {
+            encoding,
+            view,
+            lead: 0,
+            raw,
+            edits,
+            taken: 0,
+            passed: 0,
+        }
     }
 
     pub(crate) fn encoding(&self) -> Encoding {
@@ -63,32 +78,37 @@ impl Window {
 
     /// Appends bytes of the stream; an escape that they cut off waits for the rest unless this is the end.
     pub(crate) fn append(&mut self, bytes: &[u8], end: bool) {
-        self.raw.extend_from_slice(bytes);
-        if self.encoding != Encoding::Plain {
+        if self.encoding == Encoding::Plain {
+            self.view.extend_from_slice(bytes);
+        } else {
+            self.raw.extend_from_slice(bytes);
             self.decode(end);
         }
     }
 
     fn decode(&mut self, end: bool) {
-        let mut shift = self.taken.saturating_sub(self.decoded.len());
+        let mut shift = self.edits.last().map_or(0, |edit| edit.shift);
         while let Some(rest) = self.raw.get(self.taken..).filter(|rest| !rest.is_empty()) {
             let special = next_special(self.encoding, rest);
             let (plain, escape) = rest.split_at(special.unwrap_or(rest.len()));
-            self.decoded.extend_from_slice(plain);
+            self.view.extend_from_slice(plain);
             self.taken += plain.len();
             let Some(&first) = escape.first() else { break };
             match unescape(self.encoding, escape) {
                 Escape::Byte(byte, length) => {
-                    self.decoded.push(byte);
+                    self.view.push(byte);
                     self.taken += length;
                     if length > 1 {
                         shift += length - 1;
-                        self.edits.push(Edit { view: self.decoded.len() - 1, shift });
+                        self.edits.push(Edit {
+                            view: self.view.len() - 1,
+                            shift,
+                        });
                     }
                 }
                 Escape::Partial if !end => break,
                 Escape::Literal | Escape::Partial => {
-                    self.decoded.push(first);
+                    self.view.push(first);
                     self.taken += 1;
                 }
             }
@@ -97,46 +117,77 @@ impl Window {
 
     /// The decoded bytes of the window.
     pub(crate) fn bytes(&self) -> &[u8] {
-        if self.encoding == Encoding::Plain { &self.raw } else { &self.decoded }
+        &self.view
     }
 
-    /// The raw bytes of a range of the view.
+    /// The bytes as sent of a range of the view after the history.
     pub(crate) fn raw(&self, from: usize, to: usize) -> &[u8] {
-        self.raw.get(self.raw_position(from)..self.raw_position(to)).unwrap_or_default()
+        if self.encoding == Encoding::Plain {
+            return self.view.get(from..to).unwrap_or_default();
+        }
+        self.raw
+            .get(self.raw_position(from)..self.raw_position(to))
+            .unwrap_or_default()
     }
 
-    /// Where a position of the view is in the whole raw stream.
+    /// Where a position of the view is in the stream as sent.
     pub(crate) fn offset(&self, position: usize) -> u64 {
-        self.dropped + self.raw_position(position) as u64
+        self.passed + self.raw_position(position) as u64
     }
 
     fn raw_position(&self, position: usize) -> usize {
         let before = self.edits.partition_point(|edit| edit.view < position);
-        position + before.checked_sub(1).and_then(|last| self.edits.get(last)).map_or(0, |edit| edit.shift)
+        let shift = before
+            .checked_sub(1)
+            .and_then(|last| self.edits.get(last))
+            .map_or(0, |edit| edit.shift);
+        position.saturating_sub(self.lead) + shift
     }
 
     /// Whether the view holds an odd number of JSON quotes between two positions. Escaped quotes do not
     /// show as quotes in the view.
     pub(crate) fn odd_quotes(&self, from: usize, to: usize) -> bool {
-        memchr_iter(b'"', self.bytes().get(from..to).unwrap_or_default()).count() % 2 == 1
+        memchr_iter(b'"', self.view.get(from..to).unwrap_or_default()).count() % 2 == 1
+    }
+
+    /// Puts a mask in the place of a range; all up to its end is history from then on.
+    pub(crate) fn replace(&mut self, from: usize, to: usize, mask: &[u8]) {
+        self.release(to);
+        self.view
+            .splice(from..to.min(self.view.len()), mask.iter().copied());
+        self.lead = from + mask.len();
+        for edit in &mut self.edits {
+            edit.view = edit.view + self.lead - to;
+        }
     }
 
     /// Forgets the view before `position`.
     pub(crate) fn drop_before(&mut self, position: usize) {
-        let raw = self.raw_position(position);
-        self.raw.drain(..raw.min(self.raw.len()));
-        self.dropped += raw as u64;
-        if self.encoding == Encoding::Plain {
-            return;
+        if position > self.lead {
+            self.release(position);
         }
-        self.taken -= raw;
-        self.decoded.drain(..position.min(self.decoded.len()));
+        self.view.drain(..position.min(self.view.len()));
+        self.lead = self.lead.saturating_sub(position);
+        for edit in &mut self.edits {
+            edit.view -= position;
+        }
+    }
+
+    /// Forgets the raw bytes before `position` of the view.
+    fn release(&mut self, position: usize) {
+        let raw = self.raw_position(position);
+        self.passed += raw as u64;
+        if self.encoding != Encoding::Plain {
+            self.raw.drain(..raw.min(self.raw.len()));
+            self.taken = self.taken.saturating_sub(raw);
+        }
+        let shift = raw - position.saturating_sub(self.lead);
         let gone = self.edits.partition_point(|edit| edit.view < position);
         self.edits.drain(..gone);
         for edit in &mut self.edits {
-            edit.view -= position;
-            edit.shift -= raw - position;
+            edit.shift -= shift;
         }
+        self.lead = self.lead.max(position);
     }
 }
 
@@ -177,8 +228,15 @@ mod tests {
 
     #[test]
     fn json_escapes() {
-        assert_eq!(decoded(Encoding::Json, r#"a\u0040b\/c\n\\n\"d\u0022"#), "a@b/c\n\\n'd'");
-        assert_eq!(decoded(Encoding::Json, r"\q \u12 \"), r"\q \u12 \", "what is no escape stays");
+        assert_eq!(
+            decoded(Encoding::Json, r#"a\u0040b\/c\n\\n\"d\u0022"#),
+            "a@b/c\n\\n'd'"
+        );
+        assert_eq!(
+            decoded(Encoding::Json, r"\q \u12 \"),
+            r"\q \u12 \",
+            "what is no escape stays"
+        );
     }
 
     #[test]
@@ -194,8 +252,26 @@ mod tests {
         assert_eq!(window.bytes(), b"ab@cd\nef");
         assert_eq!(window.raw(2, 3), br"\u0040");
         assert_eq!(window.raw(3, 6), br"cd\n");
-        window.drop_before(3);
+        window.drop_before(2);
+        assert_eq!(window.raw(0, 1), br"\u0040");
+        window.drop_before(1);
         assert_eq!(window.bytes(), b"cd\nef");
         assert_eq!((window.raw(2, 4), window.offset(3)), (&br"\ne"[..], 12));
+    }
+
+    #[test]
+    fn positions_map_back_after_a_replacement() {
+        let mut window = Window::new(Encoding::Json);
+        window.append(br"ab\u0040cd\nef\tg", true);
+        window.replace(1, 4, b"[MASK]");
+        assert_eq!(window.bytes(), b"a[MASK]d\nef\tg");
+        assert_eq!((window.raw(7, 9), window.offset(7)), (&br"d\n"[..], 9));
+        assert_eq!(window.raw(9, 13), br"ef\tg");
+        window.append(br"\nh", true);
+        window.drop_before(9);
+        assert_eq!(
+            (window.bytes(), window.raw(2, 6)),
+            (&b"ef\tg\nh"[..], &br"\tg\nh"[..])
+        );
     }
 }

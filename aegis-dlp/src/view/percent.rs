@@ -9,8 +9,12 @@ pub(super) fn unescape(bytes: &[u8]) -> Escape {
     }
     let mut code = 0;
     for position in 1..3 {
-        let Some(&digit) = bytes.get(position) else { return Escape::Partial };
-        let Some(value) = char::from(digit).to_digit(16) else { return Escape::Literal };
+        let Some(&digit) = bytes.get(position) else {
+            return Escape::Partial;
+        };
+        let Some(value) = char::from(digit).to_digit(16) else {
+            return Escape::Literal;
+        };
         code = code * 16 + value;
     }
     u8::try_from(code).map_or(Escape::Literal, |byte| Escape::Byte(byte, 3))

@@ -1,0 +1,212 @@
+//! Properties over streams made of fragments that provoke every detector, cut at random places.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test"
+)]
+
+mod support;
+
+use aegis_dlp::{DetectorSet, Flow, Format, Place, Profile, scan_text, scan_url};
+use proptest::prelude::*;
+use support::{check_invariants, redact_all, run, run_cut};
+
+/// Matches, almost-matches, contexts, escapes and glue.
+const FRAGMENTS: &[&str] = &[
+    "123-45-6789",
+    "523 45 6789",
+    "523456789",
+    "123-45-",
+    "6789",
+    "ssn",
+    "ssn ",
+    "SSN: ",
+    "social security ",
+    "[SSN]",
+    "a@b.com",
+    "x.y+z@mail.example.org",
+    "@",
+    "@b.co",
+    "é@ü.de",
+    "git@github.com:",
+    ".com",
+    "b.com-",
+    "dob: ",
+    "born ",
+    "birth",
+    "\"dob\": ",
+    "1980-01-02",
+    "2 January 1980",
+    "January 2, ",
+    "1980",
+    "19800102",
+    "12 Sep ",
+    "T00:00:00Z",
+    "4111111111111111",
+    "4111 1111 1111 1111",
+    "3782-822463-10005",
+    "4111",
+    " 1111",
+    "-1111",
+    "30569309025904",
+    "AKIAIOSFODNN7EXAMPLE",
+    "AKIA",
+    "secret_access_key",
+    "secret key is ",
+    "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    "Secret",
+    "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+    "ghp_",
+    "github_pat_11ABCDEFG0abcdefghijkl_012345678901234567",
+    "sk-proj-abcdefghij_klmnopqrst-1234567890",
+    "sk-",
+    "sk-ant-api03-abcdefghijklmnopqrstuvwxyz0123456789AA",
+    "xoxb-123456789012-1234567890123-abcdefghijkl",
+    "xapp-1-A0123456789-1234567890123-abcdef",
+    "sk_live_4eC39HqLyjWDarjtT1zdp7dc",
+    "-----BEGIN PRIVATE KEY-----",
+    "-----BEGIN RSA PRIVATE KEY-----\\nMIIE",
+    "-----END PRIVATE KEY-----",
+    "-----",
+    "BEGIN ",
+    "-----END ",
+    " ",
+    "  ",
+    "\n",
+    "\t",
+    ",",
+    ".",
+    "-",
+    "/",
+    "_",
+    "+",
+    "=",
+    ":",
+    ";",
+    "&",
+    "%",
+    "%4",
+    "%40",
+    "%2B",
+    "\"",
+    "'",
+    "\\",
+    "\\\"",
+    "\\n",
+    "\\\\n",
+    "\\u0040",
+    "\\u00",
+    "\\ud83d\\ude00",
+    "{",
+    "}",
+    "[",
+    "]",
+    "{\"a\":",
+    "\":\"",
+    "\",\"",
+    "a",
+    "Z",
+    "0",
+    "9",
+    "n",
+    "word",
+    "\u{1F600}",
+    "é",
+];
+
+fn stream() -> impl Strategy<Value = Vec<u8>> {
+    let fragment = prop_oneof![
+        12 => prop::sample::select(FRAGMENTS).prop_map(|s| s.as_bytes().to_vec()),
+        1 => prop::collection::vec(any::<u8>(), 0..6),
+        1 => "[a-z0-9]{0,80}".prop_map(String::into_bytes),
+    ];
+    prop::collection::vec(fragment, 0..24).prop_map(|fragments| fragments.concat())
+}
+
+fn format() -> impl Strategy<Value = Format> {
+    prop::sample::select(&[Format::Json, Format::Form, Format::Text][..])
+}
+
+fn json() -> impl Strategy<Value = serde_json::Value> {
+    let text =
+        prop::collection::vec(prop::sample::select(FRAGMENTS), 0..5).prop_map(|f| f.concat());
+    let number = prop::sample::select(
+        &[
+            523_456_789_i64,
+            4_111_111_111_111_111,
+            -4_111_111_111_111_111,
+            19_800_102,
+            7,
+        ][..],
+    );
+    let leaf = prop_oneof![
+        text.clone().prop_map(serde_json::Value::from),
+        number.prop_map(serde_json::Value::from),
+        any::<f64>().prop_map(serde_json::Value::from),
+        Just(serde_json::Value::Null)
+    ];
+    leaf.prop_recursive(3, 24, 5, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(serde_json::Value::from),
+            prop::collection::vec((text.clone(), inner), 0..5)
+                .prop_map(|pairs| pairs.into_iter().collect()),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn cuts_change_nothing_and_output_is_clean(
+        input in stream(), format in format(), cuts in prop::collection::vec(0_usize..600, 0..8),
+    ) {
+        let whole = check_invariants(format, &input);
+        prop_assert_eq!(run_cut(redact_all(), format, &input, &cuts), whole, "{:?} {:?}", format, String::from_utf8_lossy(&input));
+    }
+
+    #[test]
+    fn a_profile_of_any_actions_is_independent_of_cuts(
+        input in stream(), format in format(), cuts in prop::collection::vec(0_usize..600, 0..8),
+        redact in 0_usize..2048, deny in 0_usize..2048, report in 0_usize..2048,
+    ) {
+        let set = |bits: usize| aegis_dlp::Detector::ALL.into_iter().enumerate()
+            .filter(|(n, _)| bits >> n & 1 == 1).map(|(_, d)| d).collect::<DetectorSet>();
+        let profile = Profile { redact: set(redact), deny: set(deny & deny >> 2), report: set(report) };
+        let whole = run(profile, format, &input);
+        prop_assert_eq!(run_cut(profile, format, &input, &cuts), whole, "{:?} {:?} {:?}", format, String::from_utf8_lossy(&input), profile);
+    }
+
+    #[test]
+    fn reporting_passes_every_byte(input in stream(), format in format()) {
+        let reported = run(redact_all().report_only(), format, &input);
+        prop_assert_eq!((reported.out, reported.flow), (input, Flow::Continue));
+    }
+
+    #[test]
+    fn redacted_json_is_json_of_the_same_shape(value in json(), pretty in any::<bool>()) {
+        let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
+        let out = check_invariants(Format::Json, text.as_bytes()).out;
+        let parsed: serde_json::Value = serde_json::from_slice(&out)
+            .map_err(|e| TestCaseError::fail(format!("{e}: {text} became {}", String::from_utf8_lossy(&out))))?;
+        prop_assert_eq!(std::mem::discriminant(&parsed), match &value {
+            number @ serde_json::Value::Number(_) if parsed.is_string() => {
+                prop_assert!(number.to_string().len() >= 8);
+                std::mem::discriminant(&parsed)
+            }
+            value => std::mem::discriminant(value),
+        });
+    }
+
+    #[test]
+    fn text_and_urls_stay_text(input in stream()) {
+        let text = String::from_utf8_lossy(&input).into_owned();
+        let scanned = scan_text(&redact_all(), Place::Url, &text);
+        prop_assert!(scan_text(&redact_all(), Place::Url, &scanned.text).findings.is_empty(), "{:?} became {:?}", text, scanned.text);
+        let url: String = text.bytes().filter(|b| b.is_ascii_graphic()).map(char::from).collect();
+        let scanned = scan_url(&redact_all(), &url);
+        prop_assert!(scanned.text.bytes().all(|b| b.is_ascii_graphic()));
+        prop_assert!(scan_url(&redact_all(), &scanned.text).findings.is_empty(), "{} became {}", url, scanned.text);
+    }
+}
