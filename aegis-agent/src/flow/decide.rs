@@ -1,7 +1,7 @@
 //! Step 6: the policy's answer for one request, on everything the steps before found out.
 
 use aegis_dlp::{Action, DetectorSet, Finding, Format, Place, Profile, Scanner};
-use aegis_policy::{Content, Denial, Intent, JsonBody, Permit, Snapshot, Verdict};
+use aegis_policy::{Content, Denial, Intent, JsonBody, Mode, Permit, Snapshot, Verdict};
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{self, HeaderName, HeaderValue};
@@ -56,8 +56,10 @@ pub fn request(snapshot: &Snapshot, identity: &Identity, head: &Head, payload: P
         return Err(Denial::limit("the body is longer than may be inspected", snapshot.version()).into());
     }
     let permitted = redact(permit, head, payload, snapshot.version())?;
-    if permitted.findings.iter().any(|finding| finding.action == Action::Deny) {
-        // Asked again with what was found: the policy words the denial, and shadow lets pass.
+    let denied = permitted.findings.iter().any(|finding| finding.action == Action::Deny);
+    let shadowed = permitted.permit.mode() == Mode::Shadow && !permitted.findings.is_empty();
+    if denied || shadowed {
+        // Asked again with what was found: the policy words the denial, and shadow records what it would have been.
         let permit = ask(snapshot, identity, head, body, &permitted.findings)?;
         return Ok(Permitted { permit, ..permitted });
     }

@@ -24,7 +24,7 @@ pub async fn run(pools: &Pools, permit: Permit, agent: Replay, idle: Duration, r
         Ok(origin) => origin,
         Err(error) => {
             let refusal = Refusal::from(Denial::unavailable(error.to_string(), &*grant.policy_version));
-            drop(recorder.refuse_silently(&refusal));
+            recorder.refuse_silently(&refusal);
             return;
         }
     };
