@@ -52,11 +52,16 @@ impl Answer {
     }
 
     /// Whether a CNAME leads on to a name that this answer says nothing about.
-    pub(super) fn leads_on(&self, name: &Name, kind: RecordType) -> bool {
+    pub(super) fn leads_on(&self, kind: RecordType) -> bool {
         self.rcode == ResponseCode::NoError
             && self.soa.is_none()
-            && self.end != *name
+            && !self.records.is_empty()
             && !self.records.iter().any(|r| r.record_type() == kind)
+    }
+
+    /// Whether the chain comes back to a name that it has passed.
+    pub(super) fn is_circle(&self) -> bool {
+        self.records.iter().any(|r| r.name == self.end && r.record_type() == RecordType::CNAME)
     }
 
     /// This chain, followed by what its end was found to have.

@@ -185,8 +185,11 @@ impl Inner {
         let kind = question.kind;
         let mut answer = self.fetch(&question.name, kind).await?;
         for _ in 0..MAX_CHAIN {
-            if kind == RecordType::CNAME || !answer.leads_on(&question.name, kind) {
+            if !answer.leads_on(kind) {
                 return Ok(answer);
+            }
+            if answer.is_circle() {
+                return Err(ResolveError::Chain);
             }
             let end = answer.end.to_lowercase();
             let rest = self.fetch(&end, kind).await?;

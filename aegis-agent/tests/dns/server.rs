@@ -70,7 +70,7 @@ async fn what_policy_does_not_allow_causes_no_packet() {
         (Some(1), question("1.2.0.192.in-addr.arpa.", RecordType::PTR)),
         (Some(1), question("_stolen._https.api.test.", RecordType::HTTPS)),
         (Some(1), question("_tcp.api.test.", RecordType::A)),
-        (Some(1), question("stolen\\032data.test.", RecordType::A)),
+        (Some(1), question("stolen\\.data.test.", RecordType::A)),
         (Some(1), question(".", RecordType::A)),
         (None, question("api.test.", RecordType::A)),
     ];
