@@ -71,14 +71,28 @@ fn from_file(args: &Args, path: &Path, printer: &mut Printer) -> Result<(), Fail
     last.iter().try_for_each(|line| printer.take(line))?;
     // What is left in `line` is a record whose end is still to be written.
     printer.part = line;
-    while args.follow {
+    if args.follow {
+        follow(&mut reader, path, printer)
+    } else {
+        Ok(())
+    }
+}
+
+/// Waits for what is written; comes back only with a failure.
+fn follow(reader: &mut impl BufRead, path: &Path, printer: &mut Printer) -> Result<(), Failure> {
+    loop {
         let mut more = Vec::new();
-        match reader.read_until(b'\n', &mut more).map_err(failed)? {
-            0 => sleep(LOOK),
-            _ => printer.take(&more)?,
+        match reader.read_until(b'\n', &mut more) {
+            Ok(0) => sleep(LOOK),
+            Ok(_) => printer.take(&more)?,
+            Err(error) => {
+                return Err(Failure::No(format!(
+                    "cannot read {}: {error}",
+                    path.display()
+                )));
+            }
         }
     }
-    Ok(())
 }
 
 /// Prints whole lines, however they are cut into pieces.
