@@ -152,3 +152,70 @@ mod user {
         }
     }
 }
+
+#[cfg(all(test, feature = "user"))]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn ipv4_is_mapped_and_comes_back(bits: u32) {
+            let ip = Ipv4Addr::from_bits(bits);
+            let address = Address::from(ip);
+            prop_assert_eq!(address, Address::from(ip.to_ipv6_mapped()));
+            prop_assert!(address.is_v4());
+            prop_assert_eq!(IpAddr::from(address), IpAddr::from(ip));
+            prop_assert_eq!(address.is_loopback(), ip.is_loopback());
+            prop_assert_eq!(address.is_unspecified(), ip.is_unspecified());
+        }
+
+        #[test]
+        fn ipv6_comes_back(bits: u128) {
+            let ip = Ipv6Addr::from_bits(bits);
+            let address = Address::from(ip);
+            prop_assert_eq!(address.is_v4(), ip.to_ipv4_mapped().is_some());
+            prop_assert_eq!(IpAddr::from(address), ip.to_canonical());
+            // The words are the octets in their order, as the kernel's contexts have them.
+            let octets: Vec<u8> = address.words().iter().flat_map(|word| word.to_ne_bytes()).collect();
+            prop_assert_eq!(octets, ip.octets());
+        }
+
+        #[test]
+        fn endpoints_come_back(bits: u128, port: u16) {
+            let address = SocketAddr::new(Ipv6Addr::from_bits(bits).to_canonical(), port);
+            prop_assert_eq!(SocketAddr::from(Endpoint::from(address)), address);
+        }
+    }
+
+    #[test]
+    fn the_special_addresses_are_told_apart() {
+        let table = [
+            ("127.0.0.1", true, false),
+            ("127.255.255.254", true, false),
+            ("128.0.0.1", false, false),
+            ("0.0.0.0", false, true),
+            ("::ffff:127.0.0.1", true, false),
+            ("::ffff:0.0.0.0", false, true),
+            ("::1", true, false),
+            ("::", false, true),
+            ("::2", false, false),
+            ("::127.0.0.1", false, false),
+            ("fe80::1", false, false),
+        ];
+        for (text, loopback, unspecified) in table {
+            let ip: IpAddr = text.parse().unwrap();
+            let address = Address::from(ip);
+            assert_eq!(address.is_loopback(), loopback, "{text}");
+            assert_eq!(address.is_unspecified(), unspecified, "{text}");
+            let of_family = address.loopback_of_family();
+            assert!(
+                of_family.is_loopback() && of_family.is_v4() == address.is_v4(),
+                "{text}"
+            );
+        }
+    }
+}

@@ -52,3 +52,45 @@ macro_rules! assert_layout {
     };
 }
 pub(crate) use assert_layout;
+
+/// The offsets that the two sides agree on; sizes are asserted where the types are.
+#[cfg(test)]
+mod tests {
+    use core::mem::offset_of;
+
+    use super::*;
+
+    #[test]
+    fn fields_stand_where_version_1_has_them() {
+        assert_eq!(ABI_VERSION, 1, "a new version: write its offsets down here");
+        assert_eq!(offset_of!(FlowKey, local), 8);
+        assert_eq!(offset_of!(FlowKey, listener), 28);
+        assert_eq!(offset_of!(DnsKey, local), 8);
+        assert_eq!(offset_of!(Flow, original), 16);
+        assert_eq!(offset_of!(Flow, agent), 36);
+        assert_eq!(offset_of!(Flow, process), 40);
+        assert_eq!(offset_of!(Event, kind), 8);
+        assert_eq!(offset_of!(Event, process), 16);
+        assert_eq!(offset_of!(Event, destination), 40);
+        assert_eq!(offset_of!(Event, protocol), 60);
+        assert_eq!(offset_of!(SocketState, agent), 24);
+        assert_eq!(offset_of!(SocketState, process), 32);
+        assert_eq!(offset_of!(SocketState, original), 56);
+        assert_eq!(offset_of!(SocketState, local), 76);
+        assert_eq!(offset_of!(SocketState, listener), 96);
+        assert_eq!(offset_of!(DirectKey, address), 8);
+        assert_eq!(offset_of!(Meta, abi_version), 8);
+        assert_eq!(offset_of!(Settings, proxy_v6), 20);
+        assert_eq!(offset_of!(Settings, root_level), 44);
+    }
+
+    /// The rule's head is matched in full, so it must be exactly what stands before the address.
+    #[test]
+    fn rule_bits_are_the_keys_bits() {
+        assert_eq!(offset_of!(DirectKey, address) * 8, RULE_HEAD_BITS as usize);
+        assert_eq!(
+            size_of::<DirectKey>() * 8,
+            (RULE_HEAD_BITS + ADDRESS_BITS) as usize
+        );
+    }
+}

@@ -10,7 +10,7 @@
 //! | `connect4`, `connect6`, `getpeername4`, `getpeername6` | cgroup/sock_addr | intercept |
 //! | `sock_ops` | sockops | intercept |
 //! | `sendmsg4`, `sendmsg6`, `bind4`, `bind6` | cgroup/sock_addr | guard |
-//! | `egress` | cgroup_skb | guard |
+//! | `egress` | cgroup_skb | egress |
 //! | `recvmsg4`, `recvmsg6` | cgroup/sock_addr | dns |
 
 #![no_std]
@@ -18,6 +18,7 @@
 
 mod attribute;
 mod dns;
+mod egress;
 mod guard;
 mod intercept;
 mod maps;
@@ -30,8 +31,7 @@ fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
     loop {}
 }
 
-/// Some helpers (ring buffer among them) are for GPL-compatible programs; Apache-2.0 sources may
-/// be loaded under the kernel's "Dual" licence string.
+/// No helper used here is for GPL-compatible programs only.
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]
-static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+static LICENSE: [u8; 11] = *b"Apache-2.0\0";

@@ -127,3 +127,27 @@ impl EventStream {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_of_another_shape_are_no_event() {
+        let event = |kind: u32| {
+            let mut bytes = vec![0; size_of::<Event>()];
+            bytes[8..12].copy_from_slice(&kind.to_ne_bytes());
+            bytes
+        };
+        let parsed = KernelEvent::parse(&event(event_kind::DENIED_UDP)).unwrap();
+        assert_eq!(
+            (parsed.kind, parsed.agent, parsed.destination),
+            (EventKind::DeniedUdp, None, None)
+        );
+        assert_eq!(KernelEvent::parse(&event(0)), None);
+        assert_eq!(KernelEvent::parse(&event(99)), None);
+        assert_eq!(KernelEvent::parse(&event(1)[1..]), None);
+        assert_eq!(KernelEvent::parse(&[]), None);
+    }
+}

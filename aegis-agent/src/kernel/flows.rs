@@ -236,3 +236,60 @@ fn own_netns_cookie() -> Result<u64, KernelError> {
     };
     read().map_err(KernelError::io("read the network namespace's cookie"))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    fn someone(original: &str) -> FlowRecord {
+        FlowRecord {
+            agent: AgentIndex::new(1).unwrap(),
+            original: original.parse().unwrap(),
+            pid: 1,
+            uid: 0,
+            comm: "curl".to_owned(),
+            cgroup_id: 1,
+            netns_cookie: 1,
+            socket_cookie: 1,
+        }
+    }
+
+    #[test]
+    fn memory_behaves_as_the_kernel_does() {
+        let flows = MemoryFlows::new();
+        let peer: SocketAddr = "127.0.0.1:40000".parse().unwrap();
+        let mapped: SocketAddr = "[::ffff:127.0.0.1]:40000".parse().unwrap();
+        flows.insert(peer, someone("192.0.2.1:443"));
+        flows.insert_dns(peer, someone("192.0.2.1:53"));
+        flows.insert_dns_client(peer, someone("192.0.2.2:53"));
+        assert_eq!(flows.take(mapped).unwrap(), Some(someone("192.0.2.1:443")));
+        assert_eq!(flows.take(peer).unwrap(), None);
+        assert_eq!(flows.take_dns(peer).unwrap(), Some(someone("192.0.2.1:53")));
+        assert_eq!(flows.take_dns(peer).unwrap(), None);
+        for _ in 0..2 {
+            assert_eq!(
+                flows.dns_client(peer).unwrap(),
+                Some(someone("192.0.2.2:53"))
+            );
+        }
+    }
+
+    #[test]
+    fn names_end_at_the_first_nul() {
+        let table: [(&[u8; 16], &str); 4] = [
+            (b"python3\0\0\0\0\0\0\0\0\0", "python3"),
+            (b"exactly16bytes!!", "exactly16bytes!!"),
+            (&[0; 16], ""),
+            (b"a\xffb\0junk\0\0\0\0\0\0\0\0", "a\u{fffd}b"),
+        ];
+        for (bytes, text) in table {
+            assert_eq!(comm(bytes), text);
+        }
+    }
+
+    #[test]
+    fn nobodys_record_is_no_record() {
+        assert_eq!(record(&Flow::default(), 1), None);
+    }
+}

@@ -69,6 +69,14 @@ pub struct Kernel {
     counters: PerCpuArray<MapData, u64>,
 }
 
+/// Shared by all connections of the daemon.
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    const fn movable<T: Send>() {}
+    shared::<Kernel>();
+    movable::<EventStream>();
+};
+
 /// One program and whether it is in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookStatus {

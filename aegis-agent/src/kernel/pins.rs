@@ -63,8 +63,8 @@ impl Pins {
 
     /// Looks at what is pinned, without touching it.
     pub(super) fn inspect(&self) -> Result<Found, KernelError> {
-        let present = |name: &&str| self.map(name).exists();
-        if !map_name::ALL.iter().any(present) {
+        let present = |name: &str| self.map(name).exists();
+        if !map_name::ALL.into_iter().any(present) {
             return Ok(Found::Nothing);
         }
         let foreign = |found: String| KernelError::ForeignPins {
@@ -73,7 +73,7 @@ impl Pins {
         };
         // Without META the first start was cut short; what the other maps are is unknown.
         let meta = self.meta().map_err(|_| foreign("unknown".to_owned()))?;
-        if meta.abi_version != ABI_VERSION || !map_name::ALL.iter().all(|name| present(&name)) {
+        if meta.abi_version != ABI_VERSION || !map_name::ALL.into_iter().all(present) {
             return Err(foreign(meta.abi_version.to_string()));
         }
         Ok(Found::Adoptable {

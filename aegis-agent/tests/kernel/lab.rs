@@ -55,8 +55,8 @@ impl Lab {
         let bpf = BpfMount::new();
         bring_up_network();
         let root = unique_cgroup();
-        let (dns_v4, dns_v6) = both_families(|at| UdpSocket::bind(at));
-        let (proxy_v4, proxy_v6) = both_families(|at| TcpListener::bind(at));
+        let (dns_v4, dns_v6) = both_families(UdpSocket::bind);
+        let (proxy_v4, proxy_v6) = both_families(TcpListener::bind);
         let cfg = KernelConfig {
             cgroup_root: root.0.clone(),
             pin_dir: bpf.0.path().join("aegis"),

@@ -1,0 +1,207 @@
+//! The second line: every packet that leaves is held against its socket's state, whatever call made
+//! it.
+
+use aegis_common::{Address, Endpoint, SocketState, protocol, socket_flag};
+use aya_ebpf::{
+    bindings::{__sk_buff, BPF_TCP_LISTEN, bpf_sock},
+    helpers::generated::{bpf_sk_cgroup_id, bpf_sk_fullsock, bpf_skb_load_bytes},
+    macros::cgroup_skb,
+    programs::SkBuffContext,
+};
+
+use crate::{
+    dns,
+    intercept::about,
+    maps::{settings, state_of},
+    verdict::{Allow, Incident, Refusal, conclude, is_direct, is_own},
+};
+
+/// The ends of a packet.
+struct Packet {
+    from: Endpoint,
+    to: Endpoint,
+    protocol: u8,
+}
+
+const ETH_P_IP: u32 = 0x0800u16.to_be() as u32;
+const ETH_P_IPV6: u32 = 0x86ddu16.to_be() as u32;
+/// TCP_ESTABLISHED, which a connected UDP socket is in too.
+const CONNECTED: u32 = 1;
+
+#[cgroup_skb(egress)]
+pub fn egress(ctx: SkBuffContext) -> i32 {
+    let skb = ctx.skb.skb;
+    // SAFETY: a field of the context; `bpf_sk_fullsock` takes it when it is not null.
+    let sk = unsafe {
+        let sk = (*skb).__bindgen_anon_2.sk;
+        if sk.is_null() {
+            return 0;
+        }
+        bpf_sk_fullsock(sk)
+    };
+    if sk.is_null() {
+        return 0;
+    }
+    let packet = parse(skb);
+    conclude(try_egress(skb, sk, packet.as_ref()), || {
+        // SAFETY: a full socket of the context.
+        let state = unsafe { state_of(sk) };
+        let destination = packet.as_ref().map_or(Endpoint::EMPTY, |packet| packet.to);
+        let protocol = packet
+            .as_ref()
+            .map_or(0, |packet| u16::from(packet.protocol));
+        match state {
+            Some(state) => Incident {
+                destination,
+                protocol,
+                ..about(state)
+            },
+            None => Incident {
+                destination,
+                protocol,
+                // SAFETY: as above.
+                cgroup_id: unsafe { bpf_sk_cgroup_id(sk.cast()) },
+                ..about(&SocketState::EMPTY)
+            },
+        }
+    })
+}
+
+#[inline(always)]
+fn try_egress(
+    skb: *mut __sk_buff,
+    sk: *mut bpf_sock,
+    packet: Option<&Packet>,
+) -> Result<Allow, Refusal> {
+    let packet = packet.ok_or(Refusal::Packet)?;
+    // SAFETY: fields of a full socket.
+    let (protocol, socket_state) = unsafe { ((*sk).protocol, (*sk).state) };
+    if protocol != u32::from(packet.protocol) {
+        return Err(Refusal::Packet);
+    }
+    // SAFETY: a full socket of the context.
+    let state = unsafe { state_of(sk) };
+    match packet.protocol {
+        protocol::TCP => tcp(state, socket_state, packet),
+        protocol::UDP => udp(skb, state.ok_or(Refusal::Udp)?, socket_state, packet),
+        _ => Err(Refusal::Packet),
+    }
+}
+
+/// A connection that a verdict admitted may go on. Others (listening sockets and what they
+/// accepted) answer on loopback only: data would leave by answers to inbound connections.
+#[inline(always)]
+fn tcp(
+    state: Option<&mut SocketState>,
+    socket_state: u32,
+    packet: &Packet,
+) -> Result<Allow, Refusal> {
+    if packet.to.address.is_loopback() {
+        return Ok(Allow::Quietly);
+    }
+    let flags = state.map_or(0, |state| state.flags);
+    let admitted = flags & socket_flag::ADMITTED != 0 && socket_state != BPF_TCP_LISTEN;
+    // What was redirected has no business outside loopback: source routing would take it there.
+    if admitted && flags & socket_flag::REDIRECTED == 0 {
+        return Ok(Allow::Quietly);
+    }
+    Err(Refusal::Packet)
+}
+
+#[inline(always)]
+fn udp(
+    skb: *mut __sk_buff,
+    state: &mut SocketState,
+    socket_state: u32,
+    packet: &Packet,
+) -> Result<Allow, Refusal> {
+    if packet.to.address.is_loopback() {
+        if packet.to.port == settings().dns_port {
+            dns::record(state, &packet.from)?;
+            return Ok(Allow::Quietly);
+        }
+        if is_own(skb, state.agent, protocol::UDP, &packet.from, &packet.to) {
+            return Ok(Allow::Quietly);
+        }
+    }
+    // The address may have been translated (DNAT) since a connect to it was admitted.
+    let admitted = state.flags & socket_flag::ADMITTED != 0
+        && state.flags & socket_flag::REDIRECTED == 0
+        && socket_state == CONNECTED
+        && !packet.to.address.is_loopback();
+    if admitted || is_direct(state.agent, protocol::UDP, &packet.to) {
+        return Ok(Allow::Quietly);
+    }
+    Err(Refusal::Udp)
+}
+
+/// IPv4 without options and IPv6 without extension headers; anything else could carry the packet
+/// elsewhere than its address says.
+#[inline(always)]
+fn parse(skb: *mut __sk_buff) -> Option<Packet> {
+    // SAFETY: a field of the context.
+    match unsafe { (*skb).protocol } {
+        ETH_P_IP => parse_v4(&load(skb)?),
+        ETH_P_IPV6 => Some(parse_v6(&load(skb)?)),
+        _ => None,
+    }
+}
+
+/// The first `N` words of the packet, which begins with the IP header.
+#[inline(always)]
+fn load<const N: usize>(skb: *mut __sk_buff) -> Option<[u32; N]> {
+    let mut words = [0u32; N];
+    // SAFETY: the buffer is as long as said.
+    let result = unsafe {
+        bpf_skb_load_bytes(
+            skb.cast(),
+            0,
+            words.as_mut_ptr().cast(),
+            size_of::<[u32; N]>() as u32,
+        )
+    };
+    (result == 0).then_some(words)
+}
+
+/// RFC 791, followed by the ports.
+#[inline(always)]
+fn parse_v4(words: &[u32; 6]) -> Option<Packet> {
+    let header = u32::from_be(words[0]);
+    // Version 4, five words of header; not a later fragment.
+    if header >> 24 != 0x45 || u32::from_be(words[1]) & 0x1fff != 0 {
+        return None;
+    }
+    let protocol = (u32::from_be(words[2]) >> 16) as u8;
+    Some(Packet {
+        from: Endpoint::new(Address::v4(words[3]), source_port(words[5])),
+        to: Endpoint::new(Address::v4(words[4]), destination_port(words[5])),
+        protocol,
+    })
+}
+
+/// RFC 8200, followed by the ports.
+#[inline(always)]
+fn parse_v6(words: &[u32; 11]) -> Packet {
+    let protocol = (u32::from_be(words[1]) >> 8) as u8;
+    Packet {
+        from: Endpoint::new(
+            Address::v6([words[2], words[3], words[4], words[5]]),
+            source_port(words[10]),
+        ),
+        to: Endpoint::new(
+            Address::v6([words[6], words[7], words[8], words[9]]),
+            destination_port(words[10]),
+        ),
+        protocol,
+    }
+}
+
+#[inline(always)]
+fn source_port(ports: u32) -> u16 {
+    (u32::from_be(ports) >> 16) as u16
+}
+
+#[inline(always)]
+fn destination_port(ports: u32) -> u16 {
+    u32::from_be(ports) as u16
+}
