@@ -2,10 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use aegis_tests::internet::ECH_CONFIG;
+use aegis_tests::lab::wait_for;
 use aegis_tests::{Lab, Protocol};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 fn curl(lab: &Lab, arguments: &[&str]) -> aegis_tests::Outcome {
     let root = lab.path("origin-root.pem");
@@ -93,7 +98,7 @@ fn a_datagram_of_a_bystander_is_seen_by_sink_and_capture() {
         .matching(|packet| packet.contains(b"marker-one"));
     assert_eq!(packets.len(), 1);
     assert_eq!((packets[0].protocol, packets[0].port), (Protocol::Udp, 443));
-    let arrived = aegis_tests::lab::wait_for(Duration::from_secs(5), || {
+    let arrived = wait_for(Duration::from_secs(5), || {
         lab.internet.datagrams.containing(b"marker-one").pop()
     });
     assert_eq!(arrived.unwrap().port, 443);
@@ -157,4 +162,56 @@ fn a_stream_of_bytes_arrives_whole() {
     assert_eq!(outcome.stdout, "10000000");
     let outcome = curl(&lab, &["https://api.allowed.test/events"]);
     assert_eq!(outcome.stdout.matches("data: ").count(), 10);
+}
+
+/// The demo, until its laboratory stands.
+fn demo_under_way() -> (Child, String) {
+    let demo = Command::new(env!("CARGO_BIN_EXE_demo"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let id = format!("{}-0", demo.id());
+    let namespace = Path::new("/run/netns").join(format!("aegis-{id}-inet"));
+    wait_for(Duration::from_secs(20), || namespace.exists().then_some(()))
+        .expect("the demo makes no namespace");
+    (demo, id)
+}
+
+fn remains(id: &str) -> Vec<String> {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    let cgroups = mounts
+        .lines()
+        .filter(|line| line.starts_with("cgroup2 "))
+        .filter_map(|line| line.split(' ').nth(1));
+    let places = [
+        format!("/tmp/aegis-lab/{id}"),
+        format!("/run/netns/aegis-{id}-host"),
+        format!("/run/netns/aegis-{id}-inet"),
+    ];
+    places
+        .into_iter()
+        .chain(cgroups.map(|mount| format!("{mount}/aegis-{id}")))
+        .filter(|place| Path::new(place).exists())
+        .collect()
+}
+
+#[test]
+fn ctrl_c_removes_everything() {
+    let (mut demo, id) = demo_under_way();
+    kill(Pid::from_raw(demo.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    let status =
+        wait_for(Duration::from_secs(20), || demo.try_wait().unwrap()).expect("the demo goes on");
+    assert!(!status.success());
+    assert_eq!(remains(&id), Vec::<String>::new());
+}
+
+#[test]
+fn what_a_killed_run_left_is_swept_by_the_next() {
+    let (mut demo, id) = demo_under_way();
+    demo.kill().unwrap();
+    demo.wait().unwrap();
+    assert!(!remains(&id).is_empty(), "nothing to sweep");
+    drop(Lab::new().unwrap());
+    assert_eq!(remains(&id), Vec::<String>::new());
 }

@@ -53,6 +53,7 @@ impl Lab {
             NUMBER.fetch_add(1, Ordering::Relaxed)
         );
         let claim = Claim::new(&id)?;
+        let _building = remains::building();
         let host = Namespace::create(&remains::host_namespace(&id))?;
         let inet = Namespace::create(&remains::inet_namespace(&id))?;
         wiring::connect(&host, &inet)?;
@@ -124,6 +125,7 @@ impl Lab {
 
     /// A file system of `bytes` size at `small` in the private directory, to be filled up.
     pub fn small_disk(&self, bytes: u64) -> Result<PathBuf> {
+        let _building = remains::building();
         let target = self.path("small");
         std::fs::create_dir_all(&target)?;
         let options = format!("size={bytes}");

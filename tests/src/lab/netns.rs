@@ -78,6 +78,7 @@ impl Namespace {
     /// The thread that forks has entered the namespaces itself, so no code has to run between fork and exec.
     pub fn spawn(&self, mut command: Command, resolv_conf: &Path) -> Result<Child> {
         let resolv_conf = resolv_conf.to_owned();
+        let _building = super::remains::building();
         self.within(move || {
             unshare(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS)
                 .context("a private mount namespace")?;

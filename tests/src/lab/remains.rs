@@ -6,7 +6,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, Once};
+use std::sync::{Mutex, Once, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -22,6 +22,7 @@ use super::netns::Namespace;
 pub const ROOT: &str = "/tmp/aegis-lab";
 
 static LIVE: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static BUILDING: RwLock<()> = RwLock::new(());
 static ON_SIGNAL: Once = Once::new();
 
 /// The claim on one laboratory; dropping it removes all that belongs to the laboratory.
@@ -74,8 +75,14 @@ pub fn inet_namespace(id: &str) -> String {
     format!("aegis-{id}-inet")
 }
 
+/// Held while something is made. After a signal nobody gets it any more, so nothing is made behind the clean-up's back.
+pub fn building() -> RwLockReadGuard<'static, ()> {
+    BUILDING.read().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn clean_on_signal() {
     let handler = || {
+        let _nothing_new = BUILDING.write();
         let live = LIVE.lock().map(|live| live.clone()).unwrap_or_default();
         for id in live {
             remove(&id);
