@@ -107,8 +107,14 @@ impl Policy {
     /// Whether the policy is for this agent.
     pub(crate) fn covers(&self, agent: &Agent) -> bool {
         self.agents.iter().any(|glob| glob.matches(&agent.name))
-            && (self.tenants.is_empty() || self.tenants.iter().any(|glob| glob.matches(&agent.tenant)))
-            && self.labels.iter().all(|(key, glob)| agent.labels.get(key).is_some_and(|value| glob.matches(value)))
+            && (self.tenants.is_empty()
+                || self.tenants.iter().any(|glob| glob.matches(&agent.tenant)))
+            && self.labels.iter().all(|(key, glob)| {
+                agent
+                    .labels
+                    .get(key)
+                    .is_some_and(|value| glob.matches(value))
+            })
     }
 }
 

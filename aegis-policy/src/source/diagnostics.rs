@@ -38,7 +38,14 @@ pub struct Source {
 
 impl Problem {
     /// A problem at a 1-based line and column of `source`; the caret covers the scalar or key found there.
-    pub(crate) fn at(source: &Source, line: usize, column: usize, message: String, label: String, help: Option<String>) -> Problem {
+    pub(crate) fn at(
+        source: &Source,
+        line: usize,
+        column: usize,
+        message: String,
+        label: String,
+        help: Option<String>,
+    ) -> Problem {
         let offset = byte_offset(&source.text, line, column);
         let length = token_length(source.text.get(offset..).unwrap_or_default());
         Problem {
@@ -72,7 +79,14 @@ impl Diagnostics {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}: {}", self.source.name(), self.line, self.column, self.message)
+        write!(
+            f,
+            "{}:{}:{}: {}",
+            self.source.name(),
+            self.line,
+            self.column,
+            self.message
+        )
     }
 }
 
@@ -80,7 +94,9 @@ impl std::error::Error for Problem {}
 
 impl miette::Diagnostic for Problem {
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+        self.help
+            .as_ref()
+            .map(|help| Box::new(help) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
@@ -107,14 +123,26 @@ impl std::error::Error for Diagnostics {}
 
 impl miette::Diagnostic for Diagnostics {
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn miette::Diagnostic> + 'a>> {
-        Some(Box::new(self.problems.iter().map(|problem| problem as &dyn miette::Diagnostic)))
+        Some(Box::new(
+            self.problems
+                .iter()
+                .map(|problem| problem as &dyn miette::Diagnostic),
+        ))
     }
 }
 
 fn byte_offset(text: &str, line: usize, column: usize) -> usize {
-    let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let start: usize = text
+        .split_inclusive('\n')
+        .take(line.saturating_sub(1))
+        .map(str::len)
+        .sum();
     let rest = text.get(start..).unwrap_or_default();
-    let inside: usize = rest.chars().take(column.saturating_sub(1)).map(char::len_utf8).sum();
+    let inside: usize = rest
+        .chars()
+        .take(column.saturating_sub(1))
+        .map(char::len_utf8)
+        .sum();
     start + inside
 }
 
@@ -122,13 +150,20 @@ fn byte_offset(text: &str, line: usize, column: usize) -> usize {
 fn token_length(rest: &str) -> usize {
     let line = rest.lines().next().unwrap_or_default();
     let quoted = match line.chars().next() {
-        Some(quote @ ('"' | '\'')) => line.get(1..).and_then(|tail| tail.find(quote)).map(|end| end + 2),
+        Some(quote @ ('"' | '\'')) => line
+            .get(1..)
+            .and_then(|tail| tail.find(quote))
+            .map(|end| end + 2),
         _ => None,
     };
     quoted.unwrap_or_else(|| {
         let end = line.find([',', ']', '}', '#']).unwrap_or(line.len());
         let end = line.find(": ").map_or(end, |colon| colon.min(end));
-        let plain = line.get(..end).unwrap_or(line).trim_end().trim_end_matches(':');
+        let plain = line
+            .get(..end)
+            .unwrap_or(line)
+            .trim_end()
+            .trim_end_matches(':');
         plain.len().max(1)
     })
 }
