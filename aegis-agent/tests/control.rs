@@ -37,13 +37,7 @@ fn the_openapi_document_lists_every_call_and_no_other() {
     };
     let served: BTreeSet<_> = routes()
         .into_iter()
-        .map(|route| {
-            (
-                route.method.to_owned(),
-                route.path.to_owned(),
-                access(route.access).to_owned(),
-            )
-        })
+        .map(|route| (route.method.to_owned(), route.path.to_owned(), access(route.access).to_owned()))
         .collect();
     assert_eq!(documented, served);
 }
@@ -62,21 +56,14 @@ fn every_call_is_answered_and_admin_calls_only_to_administrators() {
             _ => Value::Null,
         };
         let answer = lab.call(&Caller::root(), route.method, &path, &body);
-        assert!(
-            (200..300).contains(&answer.status),
-            "{} {path}: {answer:?}",
-            route.method
-        );
+        assert!((200..300).contains(&answer.status), "{} {path}: {answer:?}", route.method);
         let answer = lab.call(&Caller::user(NOBODY), route.method, &path, &body);
         if route.access == Access::Anyone {
             assert_eq!(answer.status, 200, "{path}");
         } else {
             assert_eq!(answer.status, 403, "{} {path}: {answer:?}", route.method);
             assert_eq!(answer.kind, "application/problem+json", "{path}");
-            assert!(
-                answer.body["next_steps"][0].as_str().is_some(),
-                "{answer:?}"
-            );
+            assert!(answer.body["next_steps"][0].as_str().is_some(), "{answer:?}");
         }
     }
 }
@@ -90,40 +77,20 @@ fn members_of_the_group_administrate_by_main_and_by_further_group() {
     assert_eq!(status(&Caller::user(NOBODY).groups("1,2,4242")), 200);
     assert_eq!(status(&Caller::user(NOBODY).groups("1,2,4243")), 403);
     // More groups than the first try has room for.
-    let many: Vec<String> = (1_000..1_100)
-        .chain([4_242])
-        .map(|group| group.to_string())
-        .collect();
+    let many: Vec<String> = (1_000..1_100).chain([4_242]).map(|group| group.to_string()).collect();
     assert_eq!(status(&Caller::user(NOBODY).groups(&many.join(","))), 200);
 }
 
 #[test]
 fn nobody_administrates_from_inside_the_enforced_subtree() {
     let lab = Lab::new(None);
-    for (place, reason) in [
-        ("a", "runs as agent \"a\""),
-        ("a/inner", "runs as agent \"a\""),
-        ("removed", "subtree"),
-    ] {
-        let answer = lab.call(
-            &Caller::root().inside(place),
-            "GET",
-            "/v1/agents",
-            &Value::Null,
-        );
+    for (place, reason) in [("a", "runs as agent \"a\""), ("a/inner", "runs as agent \"a\""), ("removed", "subtree")] {
+        let answer = lab.call(&Caller::root().inside(place), "GET", "/v1/agents", &Value::Null);
         assert_eq!(answer.status, 403, "{place}");
-        assert!(
-            answer.body["detail"].as_str().unwrap().contains(reason),
-            "{place}: {answer:?}"
-        );
+        assert!(answer.body["detail"].as_str().unwrap().contains(reason), "{place}: {answer:?}");
     }
     // Nor does an agent get another's token, be it root.
-    let other = lab.call(
-        &Caller::root().inside("a"),
-        "POST",
-        "/v1/token",
-        &json!({"agent": "b"}),
-    );
+    let other = lab.call(&Caller::root().inside("a"), "POST", "/v1/token", &json!({"agent": "b"}));
     assert_eq!(other.status, 403);
 }
 
@@ -133,59 +100,26 @@ fn a_workload_gets_its_own_token_by_its_cgroup() {
     let token = |caller: &Caller, body: Value| lab.call(caller, "POST", "/v1/token", &body);
     for place in ["a", "a/inner"] {
         let answer = token(&Caller::user(NOBODY).inside(place), json!({}));
-        assert_eq!(
-            (answer.status, &answer.body["agent"]),
-            (200, &json!("a")),
-            "{place}: {answer:?}"
-        );
+        assert_eq!((answer.status, &answer.body["agent"]), (200, &json!("a")), "{place}: {answer:?}");
     }
-    let own = token(
-        &Caller::user(NOBODY).inside("b"),
-        json!({"agent": "b", "ttl_s": 60}),
-    );
-    assert_eq!(
-        (own.status, &own.body["agent"], &own.body["expires_at"]),
-        (200, &json!("b"), &json!(60))
-    );
-    assert_eq!(
-        token(&Caller::user(NOBODY).inside("b"), json!({"agent": "a"})).status,
-        403
-    );
-    assert_eq!(
-        token(&Caller::user(NOBODY).inside("removed"), json!({})).status,
-        403
-    );
+    let own = token(&Caller::user(NOBODY).inside("b"), json!({"agent": "b", "ttl_s": 60}));
+    assert_eq!((own.status, &own.body["agent"], &own.body["expires_at"]), (200, &json!("b"), &json!(60)));
+    assert_eq!(token(&Caller::user(NOBODY).inside("b"), json!({"agent": "a"})).status, 403);
+    assert_eq!(token(&Caller::user(NOBODY).inside("removed"), json!({})).status, 403);
     let outside = token(&Caller::user(NOBODY), json!({}));
     assert_eq!(outside.status, 403);
-    assert!(
-        outside.body["next_steps"][0]
-            .as_str()
-            .unwrap()
-            .contains("aegisctl run"),
-        "{outside:?}"
-    );
+    assert!(outside.body["next_steps"][0].as_str().unwrap().contains("aegisctl run"), "{outside:?}");
     assert_eq!(token(&Caller::root(), json!({"agent": "a"})).status, 200);
-    assert_eq!(
-        token(&Caller::root(), json!({"agent": "a", "ttl_s": 0})).status,
-        400
-    );
+    assert_eq!(token(&Caller::root(), json!({"agent": "a", "ttl_s": 0})).status, 400);
 }
 
 #[test]
 fn a_connection_whose_opener_is_gone_proves_nothing() {
     let lab = Lab::new(None);
     for caller in [Caller::root(), Caller::user(NOBODY).inside("a")] {
-        let answer = lab.call(
-            &caller.handing_over(),
-            "POST",
-            "/v1/token",
-            &json!({"agent": "a"}),
-        );
+        let answer = lab.call(&caller.handing_over(), "POST", "/v1/token", &json!({"agent": "a"}));
         assert_eq!(answer.status, 403);
-        assert!(
-            answer.body["detail"].as_str().unwrap().contains("gone"),
-            "{answer:?}"
-        );
+        assert!(answer.body["detail"].as_str().unwrap().contains("gone"), "{answer:?}");
     }
 }
 
@@ -200,20 +134,10 @@ fn bad_requests_are_problems() {
         ("GET", "/v1/run/..%2Fx", Value::Null, 400),
         ("DELETE", "/v1/agents/UPPER", Value::Null, 400),
         ("GET", "/v1/audit/tail?lines=x", Value::Null, 400),
-        (
-            "POST",
-            "/v1/agents",
-            json!({"name": "ok", "nmae": "typing error"}),
-            400,
-        ),
+        ("POST", "/v1/agents", json!({"name": "ok", "nmae": "typing error"}), 400),
         ("POST", "/v1/agents", json!({"name": "../up"}), 400),
         ("POST", "/v1/agents", json!([]), 400),
-        (
-            "POST",
-            "/v1/policy/explain",
-            json!({"agent": "a", "method": "GET", "url": "x".repeat(5 << 20)}),
-            413,
-        ),
+        ("POST", "/v1/policy/explain", json!({"agent": "a", "method": "GET", "url": "x".repeat(5 << 20)}), 413),
     ] {
         let answer = lab.call(&root, method, path, &body);
         assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
@@ -228,22 +152,13 @@ fn a_slow_head_is_cut_off_and_idlers_do_not_keep_administrators_out() {
     let idlers = lab.idlers(&Caller::user(NOBODY), 300);
     let mut slow = lab.connect();
     slow.write_all(b"GET /v1/status HTT").unwrap();
-    assert_eq!(
-        lab.call(&Caller::root(), "GET", "/v1/status", &Value::Null)
-            .status,
-        200
-    );
+    assert_eq!(lab.call(&Caller::root(), "GET", "/v1/status", &Value::Null).status, 200);
     drop(idlers);
     let start = Instant::now();
-    slow.set_read_timeout(Some(Duration::from_secs(20)))
-        .unwrap();
+    slow.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let mut rest = Vec::new();
     slow.read_to_end(&mut rest).unwrap();
-    assert!(
-        start.elapsed() < Duration::from_secs(10),
-        "cut off after {:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < Duration::from_secs(10), "cut off after {:?}", start.elapsed());
     assert!(!rest.starts_with(b"HTTP/1.1 200"));
 }
 
@@ -251,12 +166,8 @@ fn a_slow_head_is_cut_off_and_idlers_do_not_keep_administrators_out() {
 fn the_audit_log_is_followed_until_shutdown() {
     let lab = Lab::new(None);
     let mut stream = lab.connect();
-    stream
-        .write_all(b"GET /v1/audit/tail?lines=2&follow=true HTTP/1.1\r\nhost: x\r\n\r\n")
-        .unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_secs(10)))
-        .unwrap();
+    stream.write_all(b"GET /v1/audit/tail?lines=2&follow=true HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let mut text = String::new();
     let mut buffer = [0; 4096];
     while !text.contains("\"seq\":5") {
@@ -265,17 +176,12 @@ fn the_audit_log_is_followed_until_shutdown() {
         text.push_str(&String::from_utf8_lossy(&buffer[..count]));
     }
     // 1 to 3 are in the file, 3 to 5 come live: each of the last two and of the new ones once.
-    let seen: Vec<usize> = (1..=5)
-        .map(|seq| text.matches(&format!("\"seq\":{seq}}}")).count())
-        .collect();
+    let seen: Vec<usize> = (1..=5).map(|seq| text.matches(&format!("\"seq\":{seq}}}")).count()).collect();
     assert_eq!(seen, [0, 1, 1, 1, 1], "{text}");
     let path = lab.socket().to_owned();
     let start = Instant::now();
     drop(lab);
     stream.read_to_string(&mut text).unwrap();
-    assert!(
-        start.elapsed() < Duration::from_secs(3),
-        "a follower must not hold the shutdown up"
-    );
+    assert!(start.elapsed() < Duration::from_secs(3), "a follower must not hold the shutdown up");
     assert!(!path.exists(), "the socket is taken away");
 }

@@ -31,39 +31,16 @@ pub struct Finding {
 impl Finding {
     /// A finding that needs nothing.
     pub fn ok(name: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            level: Level::Ok,
-            detail: detail.into(),
-            fix: None,
-        }
+        Self { name: name.into(), level: Level::Ok, detail: detail.into(), fix: None }
     }
 
     /// A weakness, with what to do about it.
-    pub fn warn(
-        name: impl Into<String>,
-        detail: impl Into<String>,
-        fix: impl Into<String>,
-    ) -> Self {
-        Self {
-            name: name.into(),
-            level: Level::Warn,
-            detail: detail.into(),
-            fix: Some(fix.into()),
-        }
+    pub fn warn(name: impl Into<String>, detail: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { name: name.into(), level: Level::Warn, detail: detail.into(), fix: Some(fix.into()) }
     }
 
     /// A blocker, with what to do about it.
-    pub fn fail(
-        name: impl Into<String>,
-        detail: impl Into<String>,
-        fix: impl Into<String>,
-    ) -> Self {
-        Self {
-            name: name.into(),
-            level: Level::Fail,
-            detail: detail.into(),
-            fix: Some(fix.into()),
-        }
+    pub fn fail(name: impl Into<String>, detail: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { name: name.into(), level: Level::Fail, detail: detail.into(), fix: Some(fix.into()) }
     }
 }

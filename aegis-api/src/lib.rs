@@ -17,10 +17,7 @@ pub use doctor::{Finding, Level};
 pub use policy::{ExplainRequest, ExplainResponse};
 pub use problem::Problem;
 pub use run::RunInfo;
-pub use status::{
-    AuditStatus, CaStatus, FlowStatus, HookStatus, KernelStatus, ListenerStatus, PolicyStatus,
-    Status,
-};
+pub use status::{AuditStatus, CaStatus, FlowStatus, HookStatus, KernelStatus, ListenerStatus, PolicyStatus, Status};
 pub use token::{TokenRequest, TokenResponse};
 
 /// Where the daemon's socket is unless the configuration says otherwise.

@@ -27,13 +27,7 @@ fn blank() -> String {
 
 impl Problem {
     fn new(status: u16, title: &str, detail: impl Into<String>) -> Self {
-        Self {
-            kind: blank(),
-            title: title.to_owned(),
-            status,
-            detail: detail.into(),
-            next_steps: Vec::new(),
-        }
+        Self { kind: blank(), title: title.to_owned(), status, detail: detail.into(), next_steps: Vec::new() }
     }
 
     /// 400: the request makes no sense.
@@ -92,9 +86,7 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.detail)?;
-        self.next_steps
-            .iter()
-            .try_for_each(|step| write!(f, "\n  next: {step}"))
+        self.next_steps.iter().try_for_each(|step| write!(f, "\n  next: {step}"))
     }
 }
 

@@ -37,10 +37,7 @@ impl Client {
             .enable_all()
             .build()
             .map_err(|error| Failure::No(format!("cannot start: {error}")))?;
-        Ok(Self {
-            socket: socket.to_owned(),
-            runtime,
-        })
+        Ok(Self { socket: socket.to_owned(), runtime })
     }
 
     /// `GET path`.
@@ -49,19 +46,14 @@ impl Client {
     }
 
     /// `POST path` with a JSON body.
-    pub fn post<B: Serialize, T: DeserializeOwned>(
-        &self,
-        path: &str,
-        body: &B,
-    ) -> Result<T, Failure> {
+    pub fn post<B: Serialize, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, Failure> {
         self.call(Method::POST, path, Some(body))
     }
 
     /// `DELETE path`, which answers nothing.
     pub fn delete(&self, path: &str) -> Result<(), Failure> {
         let request = request::<()>(Method::DELETE, path, None)?;
-        self.runtime
-            .block_on(async { self.exchange(request).await.map(|_| ()) })
+        self.runtime.block_on(async { self.exchange(request).await.map(|_| ()) })
     }
 
     fn call<B: Serialize, T: DeserializeOwned>(
@@ -71,29 +63,19 @@ impl Client {
         body: Option<&B>,
     ) -> Result<T, Failure> {
         let request = request(method, path, body)?;
-        let bytes = self
-            .runtime
-            .block_on(async { self.exchange(request).await })?;
+        let bytes = self.runtime.block_on(async { self.exchange(request).await })?;
         serde_json::from_slice(&bytes).map_err(|error| {
-            Failure::No(format!(
-                "the daemon's answer to {path} cannot be read: {error}; are both of one version?"
-            ))
+            Failure::No(format!("the daemon's answer to {path} cannot be read: {error}; are both of one version?"))
         })
     }
 
     /// `GET path`, handing each piece of the body to `piece` until the daemon or the user ends it.
-    pub fn stream(
-        &self,
-        path: &str,
-        mut piece: impl FnMut(&[u8]) -> io::Result<()>,
-    ) -> Result<(), Failure> {
+    pub fn stream(&self, path: &str, mut piece: impl FnMut(&[u8]) -> io::Result<()>) -> Result<(), Failure> {
         let request = request::<()>(Method::GET, path, None)?;
         self.runtime.block_on(async {
             let mut response = accepted(self.send(request).await?).await?;
             while let Some(frame) = response.frame().await {
-                let frame = frame.map_err(|error| {
-                    Failure::Unreachable(format!("the daemon went away: {error}"))
-                })?;
+                let frame = frame.map_err(|error| Failure::Unreachable(format!("the daemon went away: {error}")))?;
                 if let Some(data) = frame.data_ref() {
                     piece(data)?;
                 }
@@ -103,27 +85,15 @@ impl Client {
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Bytes, Failure> {
-        tokio::time::timeout(TIMEOUT, async {
-            body(accepted(self.send(request).await?).await?).await
-        })
-        .await
-        .map_err(|_| {
-            Failure::Unreachable(format!(
-                "the daemon at {} does not answer",
-                self.socket.display()
-            ))
-        })?
+        tokio::time::timeout(TIMEOUT, async { body(accepted(self.send(request).await?).await?).await })
+            .await
+            .map_err(|_| Failure::Unreachable(format!("the daemon at {} does not answer", self.socket.display())))?
     }
 
     async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Failure> {
-        let stream = UnixStream::connect(&self.socket)
-            .await
-            .map_err(|error| self.unreachable(&error))?;
-        let broken =
-            |error: hyper::Error| Failure::Unreachable(format!("the daemon broke off: {error}"));
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(broken)?;
+        let stream = UnixStream::connect(&self.socket).await.map_err(|error| self.unreachable(&error))?;
+        let broken = |error: hyper::Error| Failure::Unreachable(format!("the daemon broke off: {error}"));
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
         // Its errors come out of `send_request` and the body as well.
         tokio::spawn(connection);
         sender.send_request(request).await.map_err(broken)
@@ -137,33 +107,20 @@ impl Client {
                 "start it (systemctl start aegis-agent, or aegis-agent --config FILE), or name its socket: --socket PATH"
             }
         };
-        Failure::Unreachable(format!(
-            "no daemon answers on {socket}: {error}\n  next: {next}"
-        ))
+        Failure::Unreachable(format!("no daemon answers on {socket}: {error}\n  next: {next}"))
     }
 }
 
-fn request<B: Serialize>(
-    method: Method,
-    path: &str,
-    body: Option<&B>,
-) -> Result<Request<Full<Bytes>>, Failure> {
-    let mut builder = Request::builder()
-        .method(method)
-        .uri(path)
-        .header(header::HOST, "localhost");
+fn request<B: Serialize>(method: Method, path: &str, body: Option<&B>) -> Result<Request<Full<Bytes>>, Failure> {
+    let mut builder = Request::builder().method(method).uri(path).header(header::HOST, "localhost");
     let bytes = match body {
         None => Bytes::new(),
         Some(body) => {
             builder = builder.header(header::CONTENT_TYPE, "application/json");
-            serde_json::to_vec(body)
-                .map_err(|error| Failure::Usage(error.to_string()))?
-                .into()
+            serde_json::to_vec(body).map_err(|error| Failure::Usage(error.to_string()))?.into()
         }
     };
-    builder
-        .body(Full::new(bytes))
-        .map_err(|error| Failure::Usage(format!("{path}: {error}")))
+    builder.body(Full::new(bytes)).map_err(|error| Failure::Usage(format!("{path}: {error}")))
 }
 
 async fn accepted(response: Response<Incoming>) -> Result<Response<Incoming>, Failure> {
@@ -172,22 +129,14 @@ async fn accepted(response: Response<Incoming>) -> Result<Response<Incoming>, Fa
     }
     let status = response.status();
     let bytes = body(response).await?;
-    Err(Failure::Refused(
-        serde_json::from_slice(&bytes).unwrap_or_else(|_| unexpected(status)),
-    ))
+    Err(Failure::Refused(serde_json::from_slice(&bytes).unwrap_or_else(|_| unexpected(status))))
 }
 
 fn unexpected(status: StatusCode) -> Problem {
-    Problem::internal(format!(
-        "the daemon answered {status}: is another program on this socket?"
-    ))
+    Problem::internal(format!("the daemon answered {status}: is another program on this socket?"))
 }
 
 async fn body(response: Response<Incoming>) -> Result<Bytes, Failure> {
-    let collected = Limited::new(response.into_body(), ANSWER_MAX)
-        .collect()
-        .await;
-    Ok(collected
-        .map_err(|error| Failure::Unreachable(format!("the answer broke off: {error}")))?
-        .to_bytes())
+    let collected = Limited::new(response.into_body(), ANSWER_MAX).collect().await;
+    Ok(collected.map_err(|error| Failure::Unreachable(format!("the answer broke off: {error}")))?.to_bytes())
 }

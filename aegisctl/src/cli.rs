@@ -30,14 +30,7 @@ pub struct Cli {
     socket: PathBuf,
 
     /// How answers are written.
-    #[arg(
-        long,
-        short,
-        global = true,
-        value_enum,
-        default_value = "table",
-        value_name = "FORMAT"
-    )]
+    #[arg(long, short, global = true, value_enum, default_value = "table", value_name = "FORMAT")]
     output: Format,
 
     #[command(subcommand)]

@@ -46,8 +46,7 @@ impl Failure {
 
     /// Says it on standard error and gives the exit code.
     pub fn report(&self) -> ExitCode {
-        let reader_gone =
-            matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe);
+        let reader_gone = matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe);
         if !reader_gone {
             eprintln!("aegisctl: {self}");
         }

@@ -28,10 +28,7 @@ impl Screen {
     /// Standard output; colours only on a terminal and only without `NO_COLOR` (no-color.org).
     pub fn new(format: Format) -> Self {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self {
-            format,
-            color: !refused && io::stdout().is_terminal(),
-        }
+        Self { format, color: !refused && io::stdout().is_terminal() }
     }
 
     /// Is JSON wanted?
@@ -53,20 +50,14 @@ impl Screen {
 
     /// Writes a heading above a table.
     pub fn heading(&self, text: &str) -> io::Result<()> {
-        let (bold, plain) = if self.color {
-            ("\u{1b}[1m", "\u{1b}[0m")
-        } else {
-            ("", "")
-        };
+        let (bold, plain) = if self.color { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
         self.line(format!("{bold}{text}{plain}"))
     }
 
     /// Writes a table; an empty header row is left out.
     pub fn table(&self, header: &[&str], rows: Vec<Vec<Cell>>) -> io::Result<()> {
         let mut table = Table::new();
-        table
-            .load_preset(presets::NOTHING)
-            .set_content_arrangement(ContentArrangement::Dynamic);
+        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
         if self.color {
             table.enforce_styling();
         } else {
@@ -75,20 +66,10 @@ impl Screen {
             table.set_content_arrangement(ContentArrangement::Disabled);
         }
         if !header.is_empty() {
-            table.set_header(
-                header
-                    .iter()
-                    .map(|text| Cell::new(text).add_attribute(Attribute::Dim)),
-            );
+            table.set_header(header.iter().map(|text| Cell::new(text).add_attribute(Attribute::Dim)));
         }
         table.add_rows(rows);
-        self.line(
-            table
-                .lines()
-                .map(|line| line.trim_end().to_owned())
-                .collect::<Vec<_>>()
-                .join("\n"),
-        )
+        self.line(table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n"))
     }
 }
 
@@ -97,9 +78,7 @@ pub fn level(level: Level) -> Cell {
     match level {
         Level::Ok => Cell::new("ok").fg(Color::Green),
         Level::Warn => Cell::new("warn").fg(Color::Yellow),
-        Level::Fail => Cell::new("FAIL")
-            .fg(Color::Red)
-            .add_attribute(Attribute::Bold),
+        Level::Fail => Cell::new("FAIL").fg(Color::Red).add_attribute(Attribute::Bold),
     }
 }
 
@@ -111,20 +90,12 @@ pub fn good_or_bad(good: bool, text: impl ToString) -> Cell {
 
 /// A row of plain cells.
 pub fn row<const N: usize>(cells: [&dyn ToString; N]) -> Vec<Cell> {
-    cells
-        .into_iter()
-        .map(|cell| Cell::new(cell.to_string()))
-        .collect()
+    cells.into_iter().map(|cell| Cell::new(cell.to_string())).collect()
 }
 
 /// `3 d 4 h`, `4 h 5 min`, `5 min 6 s`, `6 s`.
 pub fn duration(seconds: u64) -> String {
-    let (days, hours, minutes, rest) = (
-        seconds / 86_400,
-        seconds / 3600 % 24,
-        seconds / 60 % 60,
-        seconds % 60,
-    );
+    let (days, hours, minutes, rest) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
     match (days, hours, minutes) {
         (0, 0, 0) => format!("{rest} s"),
         (0, 0, _) => format!("{minutes} min {rest} s"),
@@ -139,12 +110,7 @@ mod tests {
 
     #[test]
     fn durations_have_two_parts() {
-        for (seconds, text) in [
-            (0, "0 s"),
-            (61, "1 min 1 s"),
-            (3_720, "1 h 2 min"),
-            (273_600, "3 d 4 h"),
-        ] {
+        for (seconds, text) in [(0, "0 s"), (61, "1 min 1 s"), (3_720, "1 h 2 min"), (273_600, "3 d 4 h")] {
             assert_eq!(duration(seconds), text);
         }
     }

@@ -19,12 +19,9 @@ impl From<Problem> for Refused {
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let status =
-            StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(self.0)).into_response();
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         response
     }
 }
@@ -46,9 +43,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Input<T> {
 fn explain(rejection: &JsonRejection) -> Problem {
     match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(rejection.body_text()),
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::bad_request(rejection.body_text())
-            .next("send the header content-type: application/json"),
-        _ => Problem::bad_request(rejection.body_text())
-            .next("GET /openapi.json shows the expected fields"),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            Problem::bad_request(rejection.body_text()).next("send the header content-type: application/json")
+        }
+        _ => Problem::bad_request(rejection.body_text()).next("GET /openapi.json shows the expected fields"),
     }
 }

@@ -42,11 +42,7 @@ fn complete_lines(bytes: &[u8], cut_at_start: bool, count: usize) -> Vec<String>
     let text = String::from_utf8_lossy(bytes);
     let complete = text.rsplit_once('\n').map_or("", |(complete, _)| complete);
     let lines: Vec<&str> = complete.lines().skip(usize::from(cut_at_start)).collect();
-    lines
-        .iter()
-        .skip(lines.len().saturating_sub(count))
-        .map(|line| (*line).to_owned())
-        .collect()
+    lines.iter().skip(lines.len().saturating_sub(count)).map(|line| (*line).to_owned()).collect()
 }
 
 /// The past, then what is live and not in the past, as body chunks with their newlines.
@@ -55,12 +51,10 @@ pub(super) fn join(
     live: Option<BoxStream<'static, String>>,
 ) -> impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static {
     let seen = past.last().and_then(|line| sequence(line));
-    let live = live
-        .unwrap_or_else(|| stream::empty().boxed())
-        .filter(move |line| {
-            let known = matches!((sequence(line), seen), (Some(line), Some(seen)) if line <= seen);
-            std::future::ready(!known)
-        });
+    let live = live.unwrap_or_else(|| stream::empty().boxed()).filter(move |line| {
+        let known = matches!((sequence(line), seen), (Some(line), Some(seen)) if line <= seen);
+        std::future::ready(!known)
+    });
     stream::iter(past).chain(live).map(|mut line| {
         line.push('\n');
         Ok(Bytes::from(line))
@@ -73,9 +67,7 @@ struct Numbered {
 }
 
 fn sequence(line: &str) -> Option<u64> {
-    serde_json::from_str::<Numbered>(line)
-        .ok()
-        .map(|line| line.seq)
+    serde_json::from_str::<Numbered>(line).ok().map(|line| line.seq)
 }
 
 #[cfg(test)]
@@ -105,21 +97,14 @@ mod tests {
         assert_eq!(last_lines(file.path(), 10).unwrap(), ["a", "b"]);
         assert_eq!(last_lines(file.path(), 1).unwrap(), ["b"]);
         assert!(last_lines(file.path(), 0).unwrap().is_empty());
-        assert!(
-            last_lines(Path::new("/no/such/file"), 3)
-                .unwrap()
-                .is_empty()
-        );
+        assert!(last_lines(Path::new("/no/such/file"), 3).unwrap().is_empty());
     }
 
     #[tokio::test]
     async fn live_lines_of_the_past_are_not_repeated() {
         let live = stream::iter(["{\"seq\":2}", "{\"seq\":3}"].map(str::to_owned)).boxed();
         let past = vec!["{\"seq\":1}".to_owned(), "{\"seq\":2}".to_owned()];
-        let all: Vec<_> = join(past, Some(live))
-            .map(|chunk| chunk.unwrap())
-            .collect()
-            .await;
+        let all: Vec<_> = join(past, Some(live)).map(|chunk| chunk.unwrap()).collect().await;
         assert_eq!(all, ["{\"seq\":1}\n", "{\"seq\":2}\n", "{\"seq\":3}\n"]);
     }
 }

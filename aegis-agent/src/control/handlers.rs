@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use aegis_api::{
-    Agent, AgentSpec, ExplainRequest, ExplainResponse, Finding, JSON_LINES, PolicyStatus, Problem,
-    RunInfo, Status, TokenRequest, TokenResponse, valid_name,
+    Agent, AgentSpec, ExplainRequest, ExplainResponse, Finding, JSON_LINES, PolicyStatus, Problem, RunInfo, Status,
+    TokenRequest, TokenResponse, valid_name,
 };
 use axum::Json;
 use axum::body::Body;
@@ -55,10 +55,7 @@ pub(super) async fn register(
     Ok((StatusCode::CREATED, Json(agent)))
 }
 
-pub(super) async fn remove(
-    State(shared): State<Shared>,
-    Path(name): Path<String>,
-) -> Result<StatusCode, Refused> {
+pub(super) async fn remove(State(shared): State<Shared>, Path(name): Path<String>) -> Result<StatusCode, Refused> {
     if !valid_name(&name) {
         return Err(bad_name(&name));
     }
@@ -66,18 +63,11 @@ pub(super) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn run_info(
-    State(shared): State<Shared>,
-    Path(agent): Path<String>,
-) -> Answer<RunInfo> {
+pub(super) async fn run_info(State(shared): State<Shared>, Path(agent): Path<String>) -> Answer<RunInfo> {
     if !valid_name(&agent) {
         return Err(bad_name(&agent));
     }
-    Ok(Json(
-        shared
-            .ask(move |control| control.run_info(&agent))
-            .await??,
-    ))
+    Ok(Json(shared.ask(move |control| control.run_info(&agent)).await??))
 }
 
 fn bad_name(name: &str) -> Refused {
@@ -96,18 +86,10 @@ pub(super) async fn token(
     }
     let ttl = request.ttl_s.map(Duration::from_secs);
     let agent = whose_token(&shared, &peer, request.agent).await?;
-    Ok(Json(
-        shared
-            .ask(move |control| control.mint(&agent, ttl))
-            .await??,
-    ))
+    Ok(Json(shared.ask(move |control| control.mint(&agent, ttl)).await??))
 }
 
-async fn whose_token(
-    shared: &Shared,
-    peer: &Peer,
-    wanted: Option<String>,
-) -> Result<String, Refused> {
+async fn whose_token(shared: &Shared, peer: &Peer, wanted: Option<String>) -> Result<String, Refused> {
     let own = match shared.standing(peer).await? {
         Standing::Agent(name) => Some(name),
         Standing::Stray | Standing::Free => None,
@@ -119,13 +101,10 @@ async fn whose_token(
             shared.require_admin(peer).await?;
             Ok(wanted)
         }
-        (None, None) => Err(Problem::forbidden(format!(
-            "process {} is in no agent's cgroup",
-            peer.pid
-        ))
-        .next("start it with: aegisctl run --agent NAME -- COMMAND")
-        .next("as an administrator, name the agent: {\"agent\": \"NAME\"}")
-        .into()),
+        (None, None) => Err(Problem::forbidden(format!("process {} is in no agent's cgroup", peer.pid))
+            .next("start it with: aegisctl run --agent NAME -- COMMAND")
+            .next("as an administrator, name the agent: {\"agent\": \"NAME\"}")
+            .into()),
     }
 }
 
@@ -137,11 +116,7 @@ pub(super) async fn explain(
     State(shared): State<Shared>,
     Input(request): Input<ExplainRequest>,
 ) -> Answer<ExplainResponse> {
-    Ok(Json(
-        shared
-            .ask(move |control| control.explain(&request))
-            .await??,
-    ))
+    Ok(Json(shared.ask(move |control| control.explain(&request)).await??))
 }
 
 /// What part of the audit log is wanted.
@@ -168,15 +143,8 @@ pub(super) async fn audit_tail(
     let lines = tail.lines.min(TAIL_MAX);
     // Subscribed before the file is read: a line written in between is seen twice, not missed; `join` drops the second.
     let live = tail.follow.then(|| shared.control.audit_lines());
-    let past = shared
-        .ask(move |control| audit::last_lines(&control.audit_path(), lines))
-        .await?;
-    let past =
-        past.map_err(|error| Problem::unavailable(format!("cannot read the audit log: {error}")))?;
+    let past = shared.ask(move |control| audit::last_lines(&control.audit_path(), lines)).await?;
+    let past = past.map_err(|error| Problem::unavailable(format!("cannot read the audit log: {error}")))?;
     let stream = audit::join(past, live).take_until(shared.shutdown.clone().cancelled_owned());
-    Ok((
-        [(header::CONTENT_TYPE, JSON_LINES)],
-        Body::from_stream(stream),
-    )
-        .into_response())
+    Ok(([(header::CONTENT_TYPE, JSON_LINES)], Body::from_stream(stream)).into_response())
 }

@@ -18,8 +18,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use aegis_api::{
-    Agent, AgentSpec, ExplainRequest, ExplainResponse, Finding, PolicyStatus, Problem, RunInfo,
-    Status, TokenResponse,
+    Agent, AgentSpec, ExplainRequest, ExplainResponse, Finding, PolicyStatus, Problem, RunInfo, Status, TokenResponse,
 };
 use futures_util::stream::BoxStream;
 

@@ -50,8 +50,7 @@ impl Peer {
 
     /// Root, or a member of the administrators' group.
     pub(super) fn may_administrate(&self, group: Option<u32>) -> bool {
-        self.uid == 0
-            || group.is_some_and(|group| self.gid == group || self.groups.contains(&group))
+        self.uid == 0 || group.is_some_and(|group| self.gid == group || self.groups.contains(&group))
     }
 
     /// Does the process that connected still live? While it does, its pid names no other process.
@@ -78,8 +77,7 @@ fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
-    let fd = i32::try_from(fd)
-        .map_err(|_| io::Error::other("pidfd_open answered with no descriptor"))?;
+    let fd = i32::try_from(fd).map_err(|_| io::Error::other("pidfd_open answered with no descriptor"))?;
     // SAFETY: the descriptor is new and nobody else's.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
@@ -94,9 +92,7 @@ fn groups(stream: &UnixStream) -> io::Result<Vec<u32>> {
             }
             None if groups.len() < GROUPS_MAX => groups.resize(GROUPS_MAX, 0),
             None => {
-                return Err(io::Error::other(
-                    "the peer has more groups than the kernel allows",
-                ));
+                return Err(io::Error::other("the peer has more groups than the kernel allows"));
             }
         }
     }
@@ -116,14 +112,8 @@ fn read_groups(stream: &UnixStream, buffer: &mut [u32]) -> io::Result<Option<usi
         )
     };
     if result == 0 {
-        return Ok(Some(
-            usize::try_from(bytes).map_err(io::Error::other)? / size_of::<u32>(),
-        ));
+        return Ok(Some(usize::try_from(bytes).map_err(io::Error::other)? / size_of::<u32>()));
     }
     let error = io::Error::last_os_error();
-    if error.raw_os_error() == Some(libc::ERANGE) {
-        Ok(None)
-    } else {
-        Err(error)
-    }
+    if error.raw_os_error() == Some(libc::ERANGE) { Ok(None) } else { Err(error) }
 }

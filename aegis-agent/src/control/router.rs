@@ -70,21 +70,14 @@ impl Shared {
     /// Where the caller stands now.
     pub(super) async fn standing(&self, peer: &Peer) -> Result<Standing, Refused> {
         let peer = peer.clone();
-        Ok(self
-            .ask(move |control| standing(&peer, &control.agents(), &control.cgroup_root()))
-            .await??)
+        Ok(self.ask(move |control| standing(&peer, &control.agents(), &control.cgroup_root())).await??)
     }
 
     /// Refuses who is no administrator.
     pub(super) async fn require_admin(&self, peer: &Peer) -> Result<(), Refused> {
         if !peer.may_administrate(self.group) {
-            let problem = Problem::forbidden(format!(
-                "uid {} is neither root nor in the control group",
-                peer.uid
-            ));
-            return Err(problem
-                .next("run it as root (sudo), or join the group that `control.group` names")
-                .into());
+            let problem = Problem::forbidden(format!("uid {} is neither root nor in the control group", peer.uid));
+            return Err(problem.next("run it as root (sudo), or join the group that `control.group` names").into());
         }
         match self.standing(peer).await? {
             Standing::Free => Ok(()),
@@ -94,31 +87,17 @@ impl Shared {
             ))
             .next("run it outside the agent's cgroup")
             .into()),
-            Standing::Stray => Err(Problem::forbidden(format!(
-                "process {} is in the enforced cgroup subtree",
-                peer.pid
-            ))
-            .into()),
+            Standing::Stray => {
+                Err(Problem::forbidden(format!("process {} is in the enforced cgroup subtree", peer.pid)).into())
+            }
         }
     }
 }
 
 type Entry = (Route, MethodRouter<Shared>);
 
-fn entry(
-    access: Access,
-    method: &'static str,
-    path: &'static str,
-    handler: MethodRouter<Shared>,
-) -> Entry {
-    (
-        Route {
-            access,
-            method,
-            path,
-        },
-        handler,
-    )
+fn entry(access: Access, method: &'static str, path: &'static str, handler: MethodRouter<Shared>) -> Entry {
+    (Route { access, method, path }, handler)
 }
 
 fn table() -> Vec<Entry> {
@@ -130,19 +109,9 @@ fn table() -> Vec<Entry> {
         entry(Admin, "GET", "/v1/doctor", get(handlers::doctor)),
         entry(Admin, "GET", "/v1/agents", get(handlers::agents)),
         entry(Admin, "POST", "/v1/agents", post(handlers::register)),
-        entry(
-            Admin,
-            "DELETE",
-            "/v1/agents/{name}",
-            delete(handlers::remove),
-        ),
+        entry(Admin, "DELETE", "/v1/agents/{name}", delete(handlers::remove)),
         entry(Admin, "GET", "/v1/run/{agent}", get(handlers::run_info)),
-        entry(
-            Admin,
-            "POST",
-            "/v1/policy/reload",
-            post(handlers::reload_policy),
-        ),
+        entry(Admin, "POST", "/v1/policy/reload", post(handlers::reload_policy)),
         entry(Admin, "POST", "/v1/policy/explain", post(handlers::explain)),
         entry(Admin, "GET", "/v1/audit/tail", get(handlers::audit_tail)),
     ]
@@ -165,13 +134,9 @@ pub(super) fn build(shared: Shared) -> Router {
     }
     router
         .fallback(|| async {
-            Refused(
-                Problem::not_found("there is no such call").next("GET /openapi.json lists them"),
-            )
+            Refused(Problem::not_found("there is no such call").next("GET /openapi.json lists them"))
         })
-        .method_not_allowed_fallback(|| async {
-            Refused(Problem::method_not_allowed("this path has other methods"))
-        })
+        .method_not_allowed_fallback(|| async { Refused(Problem::method_not_allowed("this path has other methods")) })
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn(surround))
         .with_state(shared)
@@ -188,11 +153,7 @@ async fn admin(
 }
 
 /// Bounds the time of a call, and leaves a trace of each that changes something or was refused.
-async fn surround(
-    Extension(peer): Extension<Peer>,
-    request: Request,
-    next: Next,
-) -> Result<Response, Refused> {
+async fn surround(Extension(peer): Extension<Peer>, request: Request, next: Next) -> Result<Response, Refused> {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let response = tokio::time::timeout(CALL_TIMEOUT, next.run(request))
         .await

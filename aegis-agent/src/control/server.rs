@@ -31,18 +31,9 @@ const GRACE: Duration = Duration::from_secs(3);
 /// Serves the control API until `shutdown` is cancelled, then lets calls in flight end (3 s at most).
 ///
 /// `group`: gid whose members administrate beside root ([`super::group_id`]).
-pub async fn serve(
-    socket: ControlSocket,
-    control: Arc<dyn Control>,
-    group: Option<u32>,
-    shutdown: CancellationToken,
-) {
+pub async fn serve(socket: ControlSocket, control: Arc<dyn Control>, group: Option<u32>, shutdown: CancellationToken) {
     let server = Server {
-        router: build(Shared {
-            control,
-            group,
-            shutdown: shutdown.clone(),
-        }),
+        router: build(Shared { control, group, shutdown: shutdown.clone() }),
         group,
         administrators: Arc::new(Semaphore::new(CONNECTIONS)),
         others: Arc::new(Semaphore::new(CONNECTIONS)),
@@ -85,17 +76,9 @@ impl Server {
             }
         };
         let administrates = peer.may_administrate(self.group);
-        let permits = if administrates {
-            &self.administrators
-        } else {
-            &self.others
-        };
+        let permits = if administrates { &self.administrators } else { &self.others };
         let Ok(permit) = Arc::clone(permits).try_acquire_owned() else {
-            return tracing::warn!(
-                uid = peer.uid,
-                pid = peer.pid,
-                "control socket: too many connections"
-            );
+            return tracing::warn!(uid = peer.uid, pid = peer.pid, "control socket: too many connections");
         };
         let router = self.router.clone().layer(Extension(peer));
         let conversation = converse(stream, router, self.shutdown.clone(), permit);
@@ -110,12 +93,7 @@ impl Server {
     }
 }
 
-async fn converse(
-    stream: UnixStream,
-    router: Router,
-    shutdown: CancellationToken,
-    _permit: OwnedSemaphorePermit,
-) {
+async fn converse(stream: UnixStream, router: Router, shutdown: CancellationToken, _permit: OwnedSemaphorePermit) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)

@@ -48,19 +48,13 @@ impl ControlSocket {
     pub fn bind(path: &Path) -> Result<Self, BindError> {
         if let Some(parent) = path.parent().filter(|parent| !parent.exists()) {
             fs::create_dir_all(parent).map_err(at("create", parent))?;
-            fs::set_permissions(parent, Permissions::from_mode(0o755))
-                .map_err(at("set the mode of", parent))?;
+            fs::set_permissions(parent, Permissions::from_mode(0o755)).map_err(at("set the mode of", parent))?;
         }
         let lock = lock(path)?;
         clear_stale(path)?;
         let listener = UnixListener::bind(path).map_err(at("bind", path))?;
-        fs::set_permissions(path, Permissions::from_mode(0o666))
-            .map_err(at("set the mode of", path))?;
-        Ok(Self {
-            listener,
-            path: path.to_owned(),
-            _lock: lock,
-        })
+        fs::set_permissions(path, Permissions::from_mode(0o666)).map_err(at("set the mode of", path))?;
+        Ok(Self { listener, path: path.to_owned(), _lock: lock })
     }
 
     /// Where it is bound.
@@ -77,11 +71,7 @@ impl Drop for ControlSocket {
 }
 
 fn at<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> BindError + 'a {
-    move |source| BindError::Io {
-        what,
-        path: path.to_owned(),
-        source,
-    }
+    move |source| BindError::Io { what, path: path.to_owned(), source }
 }
 
 fn lock(path: &Path) -> Result<Flock<File>, BindError> {
@@ -96,8 +86,7 @@ fn lock(path: &Path) -> Result<Flock<File>, BindError> {
         .mode(0o600)
         .open(&name)
         .map_err(at("open", &name))?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock)
-        .map_err(|_| BindError::InUse(path.to_owned()))
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| BindError::InUse(path.to_owned()))
 }
 
 fn clear_stale(path: &Path) -> Result<(), BindError> {
@@ -124,9 +113,7 @@ pub fn group_id(name: &str) -> io::Result<u32> {
         Some(group) => Ok(group.gid.as_raw()),
         None => Err(io::Error::new(
             io::ErrorKind::NotFound,
-            format!(
-                "there is no group {name:?}: create it (groupadd {name}) or change `control.group`"
-            ),
+            format!("there is no group {name:?}: create it (groupadd {name}) or change `control.group`"),
         )),
     }
 }
@@ -141,32 +128,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("made/control.sock");
         let first = ControlSocket::bind(&path).unwrap();
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o666
-        );
-        assert_eq!(
-            fs::metadata(path.parent().unwrap())
-                .unwrap()
-                .permissions()
-                .mode()
-                & 0o777,
-            0o755
-        );
-        assert!(matches!(
-            ControlSocket::bind(&path),
-            Err(BindError::InUse(_))
-        ));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o666);
+        assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o755);
+        assert!(matches!(ControlSocket::bind(&path), Err(BindError::InUse(_))));
         drop(first);
         // A daemon that was killed leaves its file: nobody listens on it.
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         drop(ControlSocket::bind(&path).unwrap());
         // A listener that takes no lock (another program's) counts as living too.
         let foreign = std::os::unix::net::UnixListener::bind(&path).unwrap();
-        assert!(matches!(
-            ControlSocket::bind(&path),
-            Err(BindError::InUse(_))
-        ));
+        assert!(matches!(ControlSocket::bind(&path), Err(BindError::InUse(_))));
         drop(foreign);
     }
 
@@ -175,10 +146,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("control.sock");
         fs::write(&path, "precious").unwrap();
-        assert!(matches!(
-            ControlSocket::bind(&path),
-            Err(BindError::NotASocket(_))
-        ));
+        assert!(matches!(ControlSocket::bind(&path), Err(BindError::NotASocket(_))));
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
     }
 

@@ -26,18 +26,12 @@ pub(super) enum Standing {
 /// # Errors
 /// 403 when the process that connected is gone: its pid proves nothing any more.
 pub(super) fn standing(peer: &Peer, agents: &[Agent], root: &Path) -> Result<Standing, Problem> {
-    let paths = cgroup_paths(peer.pid).map_err(|error| {
-        Problem::forbidden(format!(
-            "cannot tell the cgroup of process {}: {error}",
-            peer.pid
-        ))
-    })?;
+    let paths = cgroup_paths(peer.pid)
+        .map_err(|error| Problem::forbidden(format!("cannot tell the cgroup of process {}: {error}", peer.pid)))?;
     // After the reading: if it lives now, it lived then, and the pid named it.
     if !peer.lives() {
-        return Err(
-            Problem::forbidden("the process that opened this connection is gone")
-                .next("send the request from the process that connects"),
-        );
+        return Err(Problem::forbidden("the process that opened this connection is gone")
+            .next("send the request from the process that connects"));
     }
     Ok(match longest_match(&paths, agents) {
         Some(agent) => Standing::Agent(agent),
@@ -61,20 +55,14 @@ fn cgroup_paths(pid: i32) -> io::Result<Vec<PathBuf>> {
         return Ok(Vec::new());
     };
     let mounts = fs::read("/proc/self/mountinfo")?;
-    Ok(mounts
-        .split(|byte| *byte == b'\n')
-        .filter_map(cgroup2_mount)
-        .filter_map(|mount| mount.resolve(&path))
-        .collect())
+    Ok(mounts.split(|byte| *byte == b'\n').filter_map(cgroup2_mount).filter_map(|mount| mount.resolve(&path)).collect())
 }
 
 /// The `0::/path` line of `/proc/PID/cgroup` (cgroups(7)). A path with `..` lies outside the daemon's cgroup namespace.
 fn unified_path(text: &str) -> Option<PathBuf> {
     let path = text.lines().find_map(|line| line.strip_prefix("0::"))?;
     let path = Path::new(path);
-    path.components()
-        .all(|part| matches!(part, Component::RootDir | Component::Normal(_)))
-        .then(|| path.to_owned())
+    path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_))).then(|| path.to_owned())
 }
 
 struct Mount {
@@ -84,9 +72,7 @@ struct Mount {
 
 impl Mount {
     fn resolve(&self, path: &Path) -> Option<PathBuf> {
-        path.strip_prefix(&self.root)
-            .ok()
-            .map(|below| self.point.join(below))
+        path.strip_prefix(&self.root).ok().map(|below| self.point.join(below))
     }
 }
 
@@ -96,10 +82,7 @@ fn cgroup2_mount(line: &[u8]) -> Option<Mount> {
     let root = fields.nth(3)?;
     let point = fields.next()?;
     let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
-    (kind == b"cgroup2").then(|| Mount {
-        root: unescape(root),
-        point: unescape(point),
-    })
+    (kind == b"cgroup2").then(|| Mount { root: unescape(root), point: unescape(point) })
 }
 
 /// Undoes mountinfo's octal escapes (`\040` is a blank).
@@ -135,22 +118,13 @@ mod tests {
 
     #[test]
     fn the_deepest_cgroup_wins_and_names_match_whole_components() {
-        let agents = [
-            agent("a", "/cg/aegis/a"),
-            agent("ab", "/cg/aegis/ab"),
-            agent("inner", "/cg/aegis/a/inner"),
-        ];
+        let agents = [agent("a", "/cg/aegis/a"), agent("ab", "/cg/aegis/ab"), agent("inner", "/cg/aegis/a/inner")];
         let of = |path: &str| longest_match(&[PathBuf::from(path)], &agents);
         assert_eq!(of("/cg/aegis/a").as_deref(), Some("a"));
         assert_eq!(of("/cg/aegis/a/child/deeper").as_deref(), Some("a"));
         assert_eq!(of("/cg/aegis/ab").as_deref(), Some("ab"));
         assert_eq!(of("/cg/aegis/a/inner/x").as_deref(), Some("inner"));
-        for nobody in [
-            "/cg/aegis",
-            "/cg/aegis/abc",
-            "/other/aegis/a",
-            "/cg/aegis/a (deleted)",
-        ] {
+        for nobody in ["/cg/aegis", "/cg/aegis/abc", "/other/aegis/a", "/cg/aegis/a (deleted)"] {
             assert_eq!(of(nobody), None, "{nobody}");
         }
     }
@@ -165,13 +139,9 @@ mod tests {
 
     #[test]
     fn reads_mountinfo() {
-        let line =
-            b"31 23 0:27 /kubepods /mnt/c\\040g rw,nosuid shared:9 master:1 - cgroup2 cgroup2 rw";
+        let line = b"31 23 0:27 /kubepods /mnt/c\\040g rw,nosuid shared:9 master:1 - cgroup2 cgroup2 rw";
         let mount = cgroup2_mount(line).unwrap();
-        assert_eq!(
-            mount.resolve(Path::new("/kubepods/x")).unwrap(),
-            Path::new("/mnt/c g/x")
-        );
+        assert_eq!(mount.resolve(Path::new("/kubepods/x")).unwrap(), Path::new("/mnt/c g/x"));
         assert_eq!(mount.resolve(Path::new("/elsewhere/x")), None);
         assert!(cgroup2_mount(b"31 23 0:27 / /sys/fs/bpf rw - bpf bpf rw").is_none());
         assert!(cgroup2_mount(b"").is_none());

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use aegis_agent::control::Control;
 use aegis_api::{
-    Agent, AgentSpec, ExplainRequest, ExplainResponse, Finding, PolicyStatus, Problem, RunInfo,
-    Status, TokenResponse,
+    Agent, AgentSpec, ExplainRequest, ExplainResponse, Finding, PolicyStatus, Problem, RunInfo, Status, TokenResponse,
 };
 use futures_util::stream::{self, BoxStream, StreamExt};
 use serde_json::json;
@@ -77,12 +76,7 @@ impl Control for Fake {
 
     fn mint(&self, agent: &str, ttl: Option<Duration>) -> Result<TokenResponse, Problem> {
         let expires_at = ttl.map_or(900, |ttl| ttl.as_secs());
-        Ok(TokenResponse {
-            token: "t".to_owned(),
-            agent: agent.to_owned(),
-            expires_at,
-            jti: "j".to_owned(),
-        })
+        Ok(TokenResponse { token: "t".to_owned(), agent: agent.to_owned(), expires_at, jti: "j".to_owned() })
     }
 
     fn reload_policy(&self) -> Result<PolicyStatus, Problem> {
@@ -90,11 +84,7 @@ impl Control for Fake {
     }
 
     fn explain(&self, _: &ExplainRequest) -> Result<ExplainResponse, Problem> {
-        Ok(ExplainResponse {
-            decision: "deny".to_owned(),
-            text: String::new(),
-            explanation: json!({}),
-        })
+        Ok(ExplainResponse { decision: "deny".to_owned(), text: String::new(), explanation: json!({}) })
     }
 
     fn audit_path(&self) -> PathBuf {

@@ -42,21 +42,11 @@ pub struct Caller {
 
 impl Caller {
     pub fn root() -> Self {
-        Self {
-            uid: 0,
-            gid: 0,
-            groups: None,
-            inside: None,
-            hand_over: false,
-        }
+        Self { uid: 0, gid: 0, groups: None, inside: None, hand_over: false }
     }
 
     pub fn user(id: u32) -> Self {
-        Self {
-            uid: id,
-            gid: id,
-            ..Self::root()
-        }
+        Self { uid: id, gid: id, ..Self::root() }
     }
 
     pub fn main_group(self, gid: u32) -> Self {
@@ -64,26 +54,17 @@ impl Caller {
     }
 
     pub fn groups(self, groups: &str) -> Self {
-        Self {
-            groups: Some(groups.to_owned()),
-            ..self
-        }
+        Self { groups: Some(groups.to_owned()), ..self }
     }
 
     /// Joins this directory of the subtree first.
     pub fn inside(self, place: &str) -> Self {
-        Self {
-            inside: Some(place.to_owned()),
-            ..self
-        }
+        Self { inside: Some(place.to_owned()), ..self }
     }
 
     /// The process that connects ends; its child sends the request.
     pub fn handing_over(self) -> Self {
-        Self {
-            hand_over: true,
-            ..self
-        }
+        Self { hand_over: true, ..self }
     }
 }
 
@@ -125,43 +106,23 @@ time.sleep(60)
 impl Lab {
     pub fn new(group: Option<u32>) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!(
-            "aegis-controltest-{}-{}",
-            std::process::id(),
-            COUNT.fetch_add(1, Ordering::Relaxed)
-        );
+        let name = format!("aegis-controltest-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let root = cgroup2_mount().join(name);
         for place in ["a/inner", "b", "removed"] {
-            fs::create_dir_all(root.join(place))
-                .expect("these tests need root and a writable cgroup v2 mount");
+            fs::create_dir_all(root.join(place)).expect("these tests need root and a writable cgroup v2 mount");
         }
         let directory = tempfile::tempdir().unwrap();
         // Callers with other users must come through.
-        fs::set_permissions(
-            directory.path(),
-            std::os::unix::fs::PermissionsExt::from_mode(0o755),
-        )
-        .unwrap();
+        fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         let log = directory.path().join("audit.jsonl");
         fs::write(&log, "{\"seq\":1}\n{\"seq\":2}\n{\"seq\":3}\n").unwrap();
         let socket = directory.path().join("run/control.sock");
         let runtime = Runtime::new().unwrap();
         let shutdown = CancellationToken::new();
-        let bound = runtime
-            .block_on(async { ControlSocket::bind(&socket) })
-            .unwrap();
-        let fake = Arc::new(Fake {
-            root: root.clone(),
-            log,
-        });
+        let bound = runtime.block_on(async { ControlSocket::bind(&socket) }).unwrap();
+        let fake = Arc::new(Fake { root: root.clone(), log });
         runtime.spawn(serve(bound, fake, group, shutdown.clone()));
-        Self {
-            runtime: Some(runtime),
-            shutdown,
-            directory,
-            socket,
-            root,
-        }
+        Self { runtime: Some(runtime), shutdown, directory, socket, root }
     }
 
     pub fn socket(&self) -> &Path {
@@ -174,45 +135,23 @@ impl Lab {
 
     /// Makes a call as somebody.
     pub fn call(&self, caller: &Caller, method: &str, path: &str, body: &Value) -> Answer {
-        let body = if body.is_null() {
-            String::new()
-        } else {
-            body.to_string()
-        };
+        let body = if body.is_null() { String::new() } else { body.to_string() };
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         );
-        let file = self
-            .directory
-            .path()
-            .join(format!("request-{}", request.len()));
+        let file = self.directory.path().join(format!("request-{}", request.len()));
         fs::write(&file, request).unwrap();
-        let mode = if caller.hand_over {
-            "hand-over"
-        } else {
-            "stay"
-        };
+        let mode = if caller.hand_over { "hand-over" } else { "stay" };
         let mut command = self.command(caller, CLIENT, mode);
-        let output = command
-            .stdin(fs::File::open(file).unwrap())
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{command:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let output = command.stdin(fs::File::open(file).unwrap()).output().unwrap();
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
         parse(&String::from_utf8_lossy(&output.stdout))
     }
 
     /// Opens connections that say nothing, until the process is dropped.
     pub fn idlers(&self, caller: &Caller, count: u32) -> Idlers {
-        let mut child = self
-            .command(caller, IDLER, &count.to_string())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = self.command(caller, IDLER, &count.to_string()).stdout(Stdio::piped()).spawn().unwrap();
         let mut ready = [0; 5];
         std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut ready).unwrap();
         Idlers(child)
@@ -220,27 +159,15 @@ impl Lab {
 
     fn command(&self, caller: &Caller, code: &str, argument: &str) -> Command {
         let join = match &caller.inside {
-            Some(place) => format!(
-                "echo 0 > {}/cgroup.procs && ",
-                self.root.join(place).display()
-            ),
+            Some(place) => format!("echo 0 > {}/cgroup.procs && ", self.root.join(place).display()),
             None => String::new(),
         };
-        let groups = caller
-            .groups
-            .as_ref()
-            .map_or("--clear-groups".to_owned(), |groups| {
-                format!("--groups {groups}")
-            });
+        let groups = caller.groups.as_ref().map_or("--clear-groups".to_owned(), |groups| format!("--groups {groups}"));
         let (uid, gid) = (caller.uid, caller.gid);
-        let script = format!(
-            "{join}exec setpriv --reuid {uid} --regid {gid} {groups} /usr/bin/python3 -c \"$0\" \"$@\""
-        );
+        let script =
+            format!("{join}exec setpriv --reuid {uid} --regid {gid} {groups} /usr/bin/python3 -c \"$0\" \"$@\"");
         let mut command = Command::new("sh");
-        command
-            .args(["-c", &script, code])
-            .arg(&self.socket)
-            .arg(argument);
+        command.args(["-c", &script, code]).arg(&self.socket).arg(argument);
         command
     }
 }
@@ -280,30 +207,14 @@ impl Drop for Lab {
 }
 
 fn parse(text: &str) -> Answer {
-    let (head, body) = text
-        .split_once("\r\n\r\n")
-        .unwrap_or_else(|| panic!("no answer: {text:?}"));
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    let kind = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-type: "))
-        .unwrap_or_default()
-        .to_owned();
-    Answer {
-        status,
-        kind,
-        body: serde_json::from_str(body).unwrap_or(Value::Null),
-    }
+    let kind = head.lines().find_map(|line| line.strip_prefix("content-type: ")).unwrap_or_default().to_owned();
+    Answer { status, kind, body: serde_json::from_str(body).unwrap_or(Value::Null) }
 }
 
 fn cgroup2_mount() -> PathBuf {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
-    let mut fields = mounts
-        .lines()
-        .map(|line| line.split(' ').collect::<Vec<_>>());
-    PathBuf::from(
-        fields
-            .find(|fields| fields[2] == "cgroup2")
-            .expect("these tests need a cgroup v2 mount")[1],
-    )
+    let mut fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    PathBuf::from(fields.find(|fields| fields[2] == "cgroup2").expect("these tests need a cgroup v2 mount")[1])
 }

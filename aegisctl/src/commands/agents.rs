@@ -21,9 +21,7 @@ Examples:
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Lists the agents that are enforced on this host.
-    #[command(
-        after_help = "Examples:\n  aegisctl agents list\n  aegisctl agents list --output json | jq '.[].cgroup'"
-    )]
+    #[command(after_help = "Examples:\n  aegisctl agents list\n  aegisctl agents list --output json | jq '.[].cgroup'")]
     List,
     /// Registers an agent: its cgroup is made and enforced from then on, over restarts.
     #[command(after_help = "\
@@ -119,16 +117,8 @@ fn direct(text: &str) -> Result<DirectRule, String> {
         None => (rest, None),
     };
     let most = if address.is_ipv4() { 32 } else { 128 };
-    let length = length
-        .parse::<u8>()
-        .ok()
-        .filter(|length| *length <= most)
-        .ok_or_else(wrong)?;
-    Ok(DirectRule {
-        cidr: format!("{address}/{length}"),
-        port,
-        protocol,
-    })
+    let length = length.parse::<u8>().ok().filter(|length| *length <= most).ok_or_else(wrong)?;
+    Ok(DirectRule { cidr: format!("{address}/{length}"), port, protocol })
 }
 
 /// Runs it.
@@ -156,23 +146,9 @@ pub fn table(agents: &[Agent], screen: &Screen) -> std::io::Result<()> {
     let rows = agents.iter().map(|agent| {
         let origin = serde_name(&agent.origin);
         let (mode, token) = (serde_name(&agent.mode), serde_name(&agent.token));
-        row([
-            &agent.name,
-            &agent.org,
-            &agent.tenant,
-            &mode,
-            &token,
-            &agent.direct.len(),
-            &origin,
-            &agent.cgroup,
-        ])
+        row([&agent.name, &agent.org, &agent.tenant, &mode, &token, &agent.direct.len(), &origin, &agent.cgroup])
     });
-    screen.table(
-        &[
-            "AGENT", "ORG", "TENANT", "MODE", "TOKEN", "DIRECT", "FROM", "CGROUP",
-        ],
-        rows.collect(),
-    )
+    screen.table(&["AGENT", "ORG", "TENANT", "MODE", "TOKEN", "DIRECT", "FROM", "CGROUP"], rows.collect())
 }
 
 /// The name that a value has in JSON.
@@ -206,13 +182,8 @@ fn register(args: &Register, client: &Client, screen: &Screen) -> Result<(), Fai
         return Ok(screen.write_json(&agent)?);
     }
     let name = &agent.name;
-    screen.line(format!(
-        "{name} is registered and enforced in {}",
-        agent.cgroup
-    ))?;
-    Ok(screen.line(format!(
-        "next: aegisctl run --agent {name} --user USER -- COMMAND"
-    ))?)
+    screen.line(format!("{name} is registered and enforced in {}", agent.cgroup))?;
+    Ok(screen.line(format!("next: aegisctl run --agent {name} --user USER -- COMMAND"))?)
 }
 
 fn remove(name: &str, client: &Client, screen: &Screen) -> Result<(), Failure> {
@@ -221,9 +192,7 @@ fn remove(name: &str, client: &Client, screen: &Screen) -> Result<(), Failure> {
     if screen.json() {
         return Ok(screen.write_json(&serde_json::json!({ "removed": name }))?);
     }
-    Ok(screen.line(format!(
-        "{name} is removed; processes still in its cgroup are denied everything"
-    ))?)
+    Ok(screen.line(format!("{name} is removed; processes still in its cgroup are denied everything"))?)
 }
 
 #[cfg(test)]
@@ -233,30 +202,12 @@ mod tests {
 
     #[test]
     fn direct_rules() {
-        let rule = |cidr: &str, port, protocol| DirectRule {
-            cidr: cidr.to_owned(),
-            port,
-            protocol,
-        };
+        let rule = |cidr: &str, port, protocol| DirectRule { cidr: cidr.to_owned(), port, protocol };
         let (tcp, udp) = (Transport::Tcp, Transport::Udp);
         assert_eq!(direct("10.0.0.0/8").unwrap(), rule("10.0.0.0/8", None, tcp));
-        assert_eq!(
-            direct("10.0.0.5/32:5432").unwrap(),
-            rule("10.0.0.5/32", Some(5432), tcp)
-        );
-        assert_eq!(
-            direct("2001:db8::/32:53/udp").unwrap(),
-            rule("2001:db8::/32", Some(53), udp)
-        );
-        for bad in [
-            "10.0.0.5",
-            "10.0.0.0/33",
-            "x/8",
-            "10.0.0.0/8:99999",
-            "10.0.0.0/8:",
-            "/8",
-            "10.0.0.0/8/sctp",
-        ] {
+        assert_eq!(direct("10.0.0.5/32:5432").unwrap(), rule("10.0.0.5/32", Some(5432), tcp));
+        assert_eq!(direct("2001:db8::/32:53/udp").unwrap(), rule("2001:db8::/32", Some(53), udp));
+        for bad in ["10.0.0.5", "10.0.0.0/33", "x/8", "10.0.0.0/8:99999", "10.0.0.0/8:", "/8", "10.0.0.0/8/sctp"] {
             assert!(direct(bad).is_err(), "{bad}");
         }
     }

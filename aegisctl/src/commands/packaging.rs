@@ -46,12 +46,7 @@ pub fn completions(args: &CompletionsArgs) -> Result<ExitCode, Failure> {
 
 /// Writes the pages.
 pub fn man(args: &ManArgs, screen: &Screen) -> Result<ExitCode, Failure> {
-    let failed = |error: io::Error| {
-        Failure::No(format!(
-            "cannot write {}: {error}",
-            args.directory.display()
-        ))
-    };
+    let failed = |error: io::Error| Failure::No(format!("cannot write {}: {error}", args.directory.display()));
     std::fs::create_dir_all(&args.directory).map_err(failed)?;
     clap_mangen::generate_to(Cli::command(), &args.directory).map_err(failed)?;
     screen.line(format!("man pages written to {}", args.directory.display()))?;

@@ -32,11 +32,7 @@ pub fn run(client: &Client, screen: &Screen) -> Result<ExitCode, Failure> {
     } else {
         show(&status, screen)?;
     }
-    Ok(if status.ready {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if status.ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn show(status: &Status, screen: &Screen) -> io::Result<()> {
@@ -58,43 +54,22 @@ fn hook(hook: &HookStatus) -> Vec<Cell> {
 
 fn overview(status: &Status) -> Vec<Vec<Cell>> {
     let mut rows = vec![
-        pair(
-            "host",
-            good_or_bad(
-                true,
-                format!("{} (instance {})", status.host, status.instance),
-            ),
-        ),
+        pair("host", good_or_bad(true, format!("{} (instance {})", status.host, status.instance))),
         pair("daemon", daemon(status)),
         pair("cgroup root", Cell::new(&status.kernel.cgroup_root)),
         pair("policy", Cell::new(policy(status))),
     ];
     if let Some(error) = &status.policy.last_error {
-        rows.push(pair(
-            "policy error",
-            good_or_bad(false, format!("{error} (the version above stays in force)")),
-        ));
+        rows.push(pair("policy error", good_or_bad(false, format!("{error} (the version above stays in force)"))));
     }
     let flows = &status.flows;
-    rows.push(pair(
-        "flows",
-        Cell::new(format!("{} active, {} in all", flows.active, flows.total)),
-    ));
-    rows.push(pair(
-        "decisions",
-        Cell::new(counts(status.decisions.iter())),
-    ));
-    rows.push(pair(
-        "kernel",
-        Cell::new(counts(status.kernel.counters.iter())),
-    ));
+    rows.push(pair("flows", Cell::new(format!("{} active, {} in all", flows.active, flows.total))));
+    rows.push(pair("decisions", Cell::new(counts(status.decisions.iter()))));
+    rows.push(pair("kernel", Cell::new(counts(status.kernel.counters.iter()))));
     let dropped = status.kernel.events_dropped;
     rows.push(pair("events dropped", good_or_bad(dropped == 0, dropped)));
     for listener in &status.listeners {
-        rows.push(row([
-            &format!("{} listener", listener.name),
-            &listener.address,
-        ]));
+        rows.push(row([&format!("{} listener", listener.name), &listener.address]));
     }
     rows.push(pair("CA", certificate(status)));
     rows.push(pair("audit log", audit(status)));
@@ -108,41 +83,23 @@ fn pair(name: &str, value: Cell) -> Vec<Cell> {
 fn daemon(status: &Status) -> Cell {
     let state = if status.ready { "ready" } else { "NOT READY" };
     let (version, pid, up) = (&status.version, status.pid, duration(status.uptime_s));
-    good_or_bad(
-        status.ready,
-        format!("{state}, version {version}, pid {pid}, up {up}"),
-    )
+    good_or_bad(status.ready, format!("{state}, version {version}, pid {pid}, up {up}"))
 }
 
 fn policy(status: &Status) -> String {
     let policy = &status.policy;
-    format!(
-        "{} ({} rules from {}, loaded {})",
-        policy.version, policy.rules, policy.source, policy.loaded_at
-    )
+    format!("{} ({} rules from {}, loaded {})", policy.version, policy.rules, policy.source, policy.loaded_at)
 }
 
 fn counts<'a>(counts: impl Iterator<Item = (&'a String, &'a u64)>) -> String {
-    let text: Vec<String> = counts
-        .map(|(kind, count)| format!("{kind} {count}"))
-        .collect();
-    if text.is_empty() {
-        "none yet".to_owned()
-    } else {
-        text.join(", ")
-    }
+    let text: Vec<String> = counts.map(|(kind, count)| format!("{kind} {count}")).collect();
+    if text.is_empty() { "none yet".to_owned() } else { text.join(", ") }
 }
 
 fn certificate(status: &Status) -> Cell {
     let ca = &status.ca;
     let good = ca.days_left > CA_WARNING_DAYS;
-    good_or_bad(
-        good,
-        format!(
-            "{} until {} ({} days)",
-            ca.certificate, ca.not_after, ca.days_left
-        ),
-    )
+    good_or_bad(good, format!("{} until {} ({} days)", ca.certificate, ca.not_after, ca.days_left))
 }
 
 fn audit(status: &Status) -> Cell {
@@ -154,9 +111,6 @@ fn audit(status: &Status) -> Cell {
     };
     good_or_bad(
         audit.healthy,
-        format!(
-            "{}: {state}, last record {}, {} queued",
-            audit.path, audit.last_seq, audit.queued
-        ),
+        format!("{}: {state}, last record {}, {} queued", audit.path, audit.last_seq, audit.queued),
     )
 }

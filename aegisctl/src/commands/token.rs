@@ -59,12 +59,7 @@ pub fn run(command: &Command, client: &Client, screen: &Screen) -> Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-fn mint(
-    agent: Option<String>,
-    ttl_s: Option<u64>,
-    client: &Client,
-    screen: &Screen,
-) -> Result<(), Failure> {
+fn mint(agent: Option<String>, ttl_s: Option<u64>, client: &Client, screen: &Screen) -> Result<(), Failure> {
     let answer: TokenResponse = client.post("/v1/token", &TokenRequest { agent, ttl_s })?;
     if screen.json() {
         return Ok(screen.write_json(&answer)?);
@@ -82,17 +77,12 @@ fn inspect(token: &str, screen: &Screen) -> Result<(), Failure> {
         }
         token => token.to_owned(),
     };
-    let (header, claims) = aegis_token::inspect(text.trim())
-        .map_err(|error| Failure::No(format!("this is no agent token: {error}")))?;
+    let (header, claims) =
+        aegis_token::inspect(text.trim()).map_err(|error| Failure::No(format!("this is no agent token: {error}")))?;
     if screen.json() {
-        return Ok(
-            screen.write_json(&json!({ "header": header, "claims": claims, "verified": false }))?
-        );
+        return Ok(screen.write_json(&json!({ "header": header, "claims": claims, "verified": false }))?);
     }
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO)
-        .as_secs();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
     screen.table(&[], rows(&claims, now))?;
     Ok(screen.line("\nThe signature was not checked.")?)
 }

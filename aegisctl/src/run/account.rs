@@ -23,12 +23,8 @@ impl Account {
         };
         match found {
             Ok(Some(user)) => Ok(Self { user }),
-            Ok(None) => Err(Failure::No(format!(
-                "there is no user {name:?}\n  next: useradd --system {name}"
-            ))),
-            Err(error) => Err(Failure::No(format!(
-                "cannot look up user {name:?}: {error}"
-            ))),
+            Ok(None) => Err(Failure::No(format!("there is no user {name:?}\n  next: useradd --system {name}"))),
+            Err(error) => Err(Failure::No(format!("cannot look up user {name:?}: {error}"))),
         }
     }
 
@@ -57,18 +53,12 @@ impl Account {
     pub fn become_it(&self) -> Result<(), Failure> {
         let (uid, gid) = (self.user.uid, self.user.gid);
         let change = || -> nix::Result<()> {
-            let name =
-                CString::new(self.user.name.as_bytes()).map_err(|_| nix::errno::Errno::EINVAL)?;
+            let name = CString::new(self.user.name.as_bytes()).map_err(|_| nix::errno::Errno::EINVAL)?;
             unistd::initgroups(&name, gid)?;
             unistd::setresgid(gid, gid, gid)?;
             unistd::setresuid(uid, uid, uid)
         };
-        change().map_err(|error| {
-            stopped(
-                &format!("become user {}", self.user.name),
-                error,
-                "run aegisctl as root (sudo)",
-            )
-        })
+        change()
+            .map_err(|error| stopped(&format!("become user {}", self.user.name), error, "run aegisctl as root (sudo)"))
     }
 }

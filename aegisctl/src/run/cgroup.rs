@@ -15,20 +15,11 @@ pub fn join(directory: &str) -> Result<(), Failure> {
     let step = format!("join the cgroup {}", directory.display());
     let is_cgroup2 = statfs(directory).is_ok_and(|fs| fs.filesystem_type() == CGROUP2_SUPER_MAGIC);
     if !is_cgroup2 {
-        return Err(stopped(
-            &step,
-            "it is no directory of the cgroup v2 hierarchy",
-            "aegisctl doctor",
-        ));
+        return Err(stopped(&step, "it is no directory of the cgroup v2 hierarchy", "aegisctl doctor"));
     }
     // "0" is the writer itself, whatever its pid is called in the cgroup's pid namespace (cgroups(7)).
-    fs::write(directory.join("cgroup.procs"), "0").map_err(|error| {
-        stopped(
-            &step,
-            error,
-            "run aegisctl as root (sudo); change the user with --user",
-        )
-    })
+    fs::write(directory.join("cgroup.procs"), "0")
+        .map_err(|error| stopped(&step, error, "run aegisctl as root (sudo); change the user with --user"))
 }
 
 /// Refuses to go on where the process, as it is now, could move itself: into the cgroup's parents or beside it.

@@ -25,12 +25,7 @@ pub fn keep_plain_files() -> Result<(), Failure> {
 fn close_others() -> io::Result<()> {
     let mut numbers = Vec::new();
     for entry in fs::read_dir("/proc/self/fd")? {
-        numbers.extend(
-            entry?
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse::<i32>().ok()),
-        );
+        numbers.extend(entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()));
     }
     for number in numbers.into_iter().filter(|number| *number > 2) {
         // SAFETY: the number was open a moment ago and this thread is the only one; if it was the directory's own
@@ -51,10 +46,6 @@ fn is_plain(number: i32, fd: BorrowedFd<'_>) -> bool {
         return false;
     };
     let kind = metadata.file_type();
-    let kernels = || {
-        fstatfs(fd).map_or(true, |fs| {
-            KERNEL_FILE_SYSTEMS.contains(&fs.filesystem_type())
-        })
-    };
+    let kernels = || fstatfs(fd).map_or(true, |fs| KERNEL_FILE_SYSTEMS.contains(&fs.filesystem_type()));
     kind.is_fifo() || kind.is_file() && !kernels()
 }

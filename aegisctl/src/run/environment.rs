@@ -35,20 +35,14 @@ impl Environment {
     pub fn for_agent(agent: &str, trust: &Trust, account: Option<&Account>) -> Self {
         let mut environment = Self::default();
         environment.set("AEGIS_AGENT", agent);
-        MERGED
-            .iter()
-            .for_each(|name| environment.set(name, &trust.bundle));
-        ADDED
-            .iter()
-            .for_each(|name| environment.set(name, &trust.ca));
+        MERGED.iter().for_each(|name| environment.set(name, &trust.bundle));
+        ADDED.iter().for_each(|name| environment.set(name, &trust.ca));
         // A preset directory makes curl and others ignore the file.
         environment.removed.push("SSL_CERT_DIR");
         // A token of whoever calls is not the agent's.
         environment.removed.push("AEGIS_TOKEN");
         // The session's sockets are out of the agent's sight.
-        environment
-            .removed
-            .extend(["XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"]);
+        environment.removed.extend(["XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"]);
         if let Some(store) = &trust.java {
             let before = std::env::var_os("JAVA_TOOL_OPTIONS");
             environment.set("JAVA_TOOL_OPTIONS", java_options(before, store.as_os_str()));

@@ -34,9 +34,7 @@ pub fn trust_store(directory: &Path, ca_pem: &str) -> Option<PathBuf> {
 
 fn keytool() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    let found = std::env::split_paths(&path)
-        .map(|directory| directory.join("keytool"))
-        .find(|file| file.is_file())?;
+    let found = std::env::split_paths(&path).map(|directory| directory.join("keytool")).find(|file| file.is_file())?;
     fs::canonicalize(found).ok()
 }
 
@@ -48,25 +46,14 @@ fn make(keytool: &Path, store: &Path, ca_pem: &str) -> io::Result<()> {
         fs::copy(original, &copy)?;
     }
     let output = Command::new(keytool)
-        .args([
-            "-importcert",
-            "-noprompt",
-            "-trustcacerts",
-            "-alias",
-            "aegis",
-            "-storepass",
-            PASSWORD,
-            "-file",
-        ])
+        .args(["-importcert", "-noprompt", "-trustcacerts", "-alias", "aegis", "-storepass", PASSWORD, "-file"])
         .arg(&certificate)
         .arg("-keystore")
         .arg(&copy)
         .stdin(Stdio::null())
         .output()?;
     if !output.status.success() {
-        return Err(io::Error::other(
-            String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-        ));
+        return Err(io::Error::other(String::from_utf8_lossy(&output.stdout).trim().to_owned()));
     }
     replace(store, &fs::read(&copy)?)
 }

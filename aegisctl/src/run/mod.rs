@@ -65,19 +65,14 @@ pub struct Args {
 /// Becomes the command; comes back only with a failure.
 pub fn run(args: &Args, client: &Client) -> Result<Infallible, Failure> {
     let Some((program, arguments)) = args.command.split_first() else {
-        return Err(Failure::Usage(
-            "there is no command: aegisctl run --agent NAME -- COMMAND".to_owned(),
-        ));
+        return Err(Failure::Usage("there is no command: aegisctl run --agent NAME -- COMMAND".to_owned()));
     };
     let account = args.user.as_deref().map(Account::find).transpose()?;
     let info = ask(args, client)?;
     let trust = Trust::prepare(&info)?;
     let mut environment = Environment::for_agent(&info.agent, &trust, account.as_ref());
     if args.token {
-        let request = TokenRequest {
-            agent: Some(info.agent.clone()),
-            ttl_s: None,
-        };
+        let request = TokenRequest { agent: Some(info.agent.clone()), ttl_s: None };
         let answer: TokenResponse = client.post("/v1/token", &request)?;
         environment.set("AEGIS_TOKEN", answer.token);
     }
@@ -89,14 +84,12 @@ pub fn run(args: &Args, client: &Client) -> Result<Infallible, Failure> {
 }
 
 fn ask(args: &Args, client: &Client) -> Result<RunInfo, Failure> {
-    client
-        .get::<RunInfo>(&format!("/v1/run/{}", args.agent))
-        .map_err(|failure| match failure {
-            Failure::Refused(problem) if problem.status == 404 && problem.next_steps.is_empty() => {
-                Failure::Refused(problem.next(format!("aegisctl agents register {}", args.agent)))
-            }
-            other => other,
-        })
+    client.get::<RunInfo>(&format!("/v1/run/{}", args.agent)).map_err(|failure| match failure {
+        Failure::Refused(problem) if problem.status == 404 && problem.next_steps.is_empty() => {
+            Failure::Refused(problem.next(format!("aegisctl agents register {}", args.agent)))
+        }
+        other => other,
+    })
 }
 
 /// Takes this process into the agent's cgroup and takes away what leads out of it.
@@ -123,15 +116,8 @@ fn confine(info: &RunInfo, trust: &Trust, account: Option<&Account>) -> Result<(
 }
 
 fn not_executed(program: &OsString, error: &io::Error) -> Failure {
-    let code = if error.kind() == io::ErrorKind::NotFound {
-        127
-    } else {
-        126
-    };
-    Failure::NotExecuted {
-        code,
-        message: format!("cannot execute {}: {error}", program.display()),
-    }
+    let code = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
+    Failure::NotExecuted { code, message: format!("cannot execute {}: {error}", program.display()) }
 }
 
 /// A step of the confinement that failed: nothing is executed.

@@ -16,13 +16,7 @@ const FIX: &str = "give aegisctl CAP_SYS_ADMIN, or run the command as another us
 
 /// Directories with sockets of helpers that start processes for others, outside the agent's cgroup: the users' and the
 /// system's message bus (systemd-run), container engines.
-const HELPER_DIRECTORIES: [&str; 5] = [
-    "/run/user",
-    "/run/dbus",
-    "/run/containerd",
-    "/run/podman",
-    "/run/crio",
-];
+const HELPER_DIRECTORIES: [&str; 5] = ["/run/user", "/run/dbus", "/run/containerd", "/run/podman", "/run/crio"];
 
 /// The same, where the socket's directory has other things in it.
 const HELPER_SOCKETS: [&str; 2] = ["/run/docker.sock", "/run/systemd/private"];
@@ -44,19 +38,12 @@ pub fn isolate(trust: &Trust, required: bool) -> Result<(), Failure> {
         }
     }
     for point in kernel_file_systems().map_err(|error| stopped("read the mounts", error, FIX))? {
-        read_only(&point)
-            .map_err(|error| stopped(&format!("make {} read-only", point.display()), error, FIX))?;
+        read_only(&point).map_err(|error| stopped(&format!("make {} read-only", point.display()), error, FIX))?;
     }
     hide_helpers().map_err(|error| stopped("hide the sockets of helpers", error, FIX))?;
-    for store in SYSTEM_STORES
-        .iter()
-        .filter_map(|store| fs::canonicalize(store).ok())
-    {
+    for store in SYSTEM_STORES.iter().filter_map(|store| fs::canonicalize(store).ok()) {
         if let Err(error) = bind(&trust.bundle, &store) {
-            eprintln!(
-                "aegisctl: warning: cannot put the merged trust store over {}: {error}",
-                store.display()
-            );
+            eprintln!("aegisctl: warning: cannot put the merged trust store over {}: {error}", store.display());
         }
     }
     Ok(())
@@ -64,22 +51,10 @@ pub fn isolate(trust: &Trust, required: bool) -> Result<(), Failure> {
 
 fn hide_helpers() -> nix::Result<()> {
     let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    for directory in HELPER_DIRECTORIES
-        .iter()
-        .filter(|path| Path::new(path).is_dir())
-    {
-        mount(
-            Some("tmpfs"),
-            *directory,
-            Some("tmpfs"),
-            flags,
-            Some("size=4k,mode=0755"),
-        )?;
+    for directory in HELPER_DIRECTORIES.iter().filter(|path| Path::new(path).is_dir()) {
+        mount(Some("tmpfs"), *directory, Some("tmpfs"), flags, Some("size=4k,mode=0755"))?;
     }
-    for socket in HELPER_SOCKETS
-        .iter()
-        .filter(|path| Path::new(path).exists())
-    {
+    for socket in HELPER_SOCKETS.iter().filter(|path| Path::new(path).exists()) {
         bind(Path::new("/dev/null"), Path::new(socket))?;
     }
     Ok(())
@@ -94,11 +69,7 @@ fn enter() -> nix::Result<()> {
 /// Mount points through which a process moves between cgroups or removes Aegis' pins.
 fn kernel_file_systems() -> Result<Vec<PathBuf>, procfs::ProcError> {
     let mounts = Process::myself()?.mountinfo()?;
-    Ok(mounts
-        .into_iter()
-        .filter(|m| matches!(m.fs_type.as_str(), "cgroup2" | "bpf"))
-        .map(|m| m.mount_point)
-        .collect())
+    Ok(mounts.into_iter().filter(|m| matches!(m.fs_type.as_str(), "cgroup2" | "bpf")).map(|m| m.mount_point).collect())
 }
 
 fn read_only(point: &Path) -> nix::Result<()> {
@@ -108,21 +79,9 @@ fn read_only(point: &Path) -> nix::Result<()> {
 }
 
 fn bind(source: &Path, target: &Path) -> nix::Result<()> {
-    mount(
-        Some(source),
-        target,
-        None::<&str>,
-        MsFlags::MS_BIND,
-        None::<&str>,
-    )
+    mount(Some(source), target, None::<&str>, MsFlags::MS_BIND, None::<&str>)
 }
 
 fn change<P: AsRef<Path> + ?Sized>(target: &P, flags: MsFlags) -> nix::Result<()> {
-    mount(
-        None::<&str>,
-        target.as_ref(),
-        None::<&str>,
-        flags,
-        None::<&str>,
-    )
+    mount(None::<&str>, target.as_ref(), None::<&str>, flags, None::<&str>)
 }

@@ -26,11 +26,7 @@ const KEPT_BY_ROOT: [Capability; 11] = [
 ];
 
 fn kept(stays_root: bool) -> CapsHashSet {
-    if stays_root {
-        KEPT_BY_ROOT.into_iter().collect()
-    } else {
-        CapsHashSet::new()
-    }
+    if stays_root { KEPT_BY_ROOT.into_iter().collect() } else { CapsHashSet::new() }
 }
 
 /// Takes from the bounding set what no program that the command executes may ever get. Without `CAP_SETPCAP` this is
@@ -42,10 +38,7 @@ pub fn shrink_bounding_set(stays_root: bool) -> Result<(), Failure> {
     }
     let kept = kept(stays_root);
     let bounding = caps::read(None, CapSet::Bounding).map_err(failed)?;
-    bounding
-        .difference(&kept)
-        .try_for_each(|cap| caps::drop(None, CapSet::Bounding, *cap))
-        .map_err(failed)
+    bounding.difference(&kept).try_for_each(|cap| caps::drop(None, CapSet::Bounding, *cap)).map_err(failed)
 }
 
 /// Takes the rest from the sets that hold now, and looks whether it is gone.
@@ -60,11 +53,7 @@ pub fn shrink(stays_root: bool) -> Result<(), Failure> {
     caps::set(None, CapSet::Permitted, &kept).map_err(failed)?;
     let left = caps::read(None, CapSet::Permitted).map_err(failed)?;
     if left != kept {
-        return Err(stopped(
-            "drop capabilities",
-            format!("{left:?} are left"),
-            "report this as a bug",
-        ));
+        return Err(stopped("drop capabilities", format!("{left:?} are left"), "report this as a bug"));
     }
     Ok(())
 }

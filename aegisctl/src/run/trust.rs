@@ -39,11 +39,7 @@ impl Trust {
     /// them, and are replaced as a whole, since other commands may be reading them.
     pub fn prepare(info: &RunInfo) -> Result<Self, Failure> {
         let failed = |error: io::Error| {
-            stopped(
-                "write the CA bundle",
-                error,
-                "run aegisctl as root (sudo), and make /run writable",
-            )
+            stopped("write the CA bundle", error, "run aegisctl as root (sudo), and make /run writable")
         };
         let directory = directory(&info.instance).map_err(failed)?;
         let store = system_store().map_err(failed)?;
@@ -60,10 +56,7 @@ impl Trust {
 
 fn directory(instance: &str) -> io::Result<PathBuf> {
     // The instance's name is the daemon's word, but it must not become a way to another directory.
-    let name: String = instance
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-        .collect();
+    let name: String = instance.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     let base = if nix::unistd::geteuid().is_root() {
         PathBuf::from("/run/aegisctl")
     } else {
@@ -100,13 +93,10 @@ fn merged(store: &[u8], ca: &str) -> Vec<u8> {
 
 /// Writes a file that everybody can read, as a whole or not at all.
 pub fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
-    let directory = path
-        .parent()
-        .ok_or_else(|| io::Error::other("the path has no directory"))?;
+    let directory = path.parent().ok_or_else(|| io::Error::other("the path has no directory"))?;
     let mut file = NamedTempFile::new_in(directory)?;
     file.write_all(contents)?;
-    file.as_file()
-        .set_permissions(Permissions::from_mode(0o644))?;
+    file.as_file().set_permissions(Permissions::from_mode(0o644))?;
     let _: File = file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }

@@ -21,10 +21,7 @@ fn without_a_daemon_the_exit_code_is_3_and_the_next_step_is_named() {
         &["policy", "reload"],
         &["run", "--agent", "a", "--", "true"],
     ] {
-        let (_, stderr) = expect(
-            3,
-            aegisctl(arguments).env("AEGIS_SOCKET", "/nonexistent/control.sock"),
-        );
+        let (_, stderr) = expect(3, aegisctl(arguments).env("AEGIS_SOCKET", "/nonexistent/control.sock"));
         assert!(stderr.contains("/nonexistent/control.sock"), "{stderr}");
         assert!(stderr.contains("next: start it"), "{stderr}");
     }
@@ -34,15 +31,7 @@ fn without_a_daemon_the_exit_code_is_3_and_the_next_step_is_named() {
 fn doctor_without_a_daemon_shows_what_it_can_see_and_ends_with_3() {
     let socket = ["--socket", "/nonexistent/control.sock"];
     let (stdout, stderr) = expect(3, aegisctl(&["doctor"]).args(socket));
-    for row in [
-        "kernel version",
-        "kernel BTF",
-        "cgroup v2",
-        "bpffs",
-        "lockdown",
-        "BPF LSM",
-        "run: seccomp",
-    ] {
+    for row in ["kernel version", "kernel BTF", "cgroup v2", "bpffs", "lockdown", "BPF LSM", "run: seccomp"] {
         assert!(stdout.contains(row), "{row}: {stdout}");
     }
     assert!(stderr.contains("next: start it"), "{stderr}");
@@ -55,10 +44,7 @@ fn doctor_fails_when_a_finding_does() {
     let finding = |level: &str| json!([{"name": "kernel BTF", "level": level, "detail": "seen", "fix": "do this"}]);
     let fake = Fake::serve(&[("GET /v1/doctor", 200, finding("fail"))]);
     let (stdout, _) = expect(1, &mut fake.aegisctl(&["doctor"]));
-    assert!(
-        stdout.contains("FAIL") && stdout.contains("do this"),
-        "{stdout}"
-    );
+    assert!(stdout.contains("FAIL") && stdout.contains("do this"), "{stdout}");
     let fake = Fake::serve(&[("GET /v1/doctor", 200, finding("warn"))]);
     let (stdout, _) = expect(0, &mut fake.aegisctl(&["doctor", "--output", "json"]));
     assert_eq!(parsed(&stdout)["findings"][0]["level"], "warn");
@@ -94,10 +80,7 @@ fn status_is_1_when_enforcement_is_not_whole() {
     broken["audit"]["healthy"] = json!(false);
     let fake = Fake::serve(&[("GET /v1/status", 200, broken)]);
     let (stdout, _) = expect(1, &mut fake.aegisctl(&["status"]));
-    assert!(
-        stdout.contains("NOT READY") && stdout.contains("NOT WRITABLE"),
-        "{stdout}"
-    );
+    assert!(stdout.contains("NOT READY") && stdout.contains("NOT WRITABLE"), "{stdout}");
 }
 
 #[test]
@@ -108,10 +91,7 @@ fn agents_are_listed_registered_and_removed() {
         ("DELETE /v1/agents/new", 204, Value::Null),
     ]);
     let (stdout, _) = expect(0, &mut fake.aegisctl(&["agents", "list"]));
-    assert!(
-        stdout.contains("AGENT") && stdout.contains("/sys/fs/cgroup/aegis/finance-agent"),
-        "{stdout}"
-    );
+    assert!(stdout.contains("AGENT") && stdout.contains("/sys/fs/cgroup/aegis/finance-agent"), "{stdout}");
     let (stdout, _) = expect(
         0,
         &mut fake.aegisctl(&[
@@ -126,18 +106,12 @@ fn agents_are_listed_registered_and_removed() {
             "shadow",
         ]),
     );
-    assert!(
-        stdout.contains("next: aegisctl run --agent new"),
-        "{stdout}"
-    );
+    assert!(stdout.contains("next: aegisctl run --agent new"), "{stdout}");
     expect(0, &mut fake.aegisctl(&["agents", "remove", "new"]));
     let (call, body) = &fake.requests()[1];
     assert_eq!(call, "POST /v1/agents");
     assert_eq!(body["labels"], json!({"team": "payments"}));
-    assert_eq!(
-        body["direct"],
-        json!([{"cidr": "10.0.0.5/32", "port": 5432, "protocol": "tcp"}])
-    );
+    assert_eq!(body["direct"], json!([{"cidr": "10.0.0.5/32", "port": 5432, "protocol": "tcp"}]));
     assert_eq!(body["mode"], "shadow");
     // Names that could be paths never reach the daemon.
     expect(2, &mut fake.aegisctl(&["agents", "register", "../x"]));
@@ -151,25 +125,16 @@ fn a_refusal_is_1_with_the_daemons_next_step() {
                          "next_steps": ["run it as root (sudo)"]});
     let fake = Fake::serve(&[("GET /v1/agents", 403, problem)]);
     let (_, stderr) = expect(1, &mut fake.aegisctl(&["agents", "list"]));
-    assert!(
-        stderr.contains("uid 1000 is not root\n  next: run it as root"),
-        "{stderr}"
-    );
+    assert!(stderr.contains("uid 1000 is not root\n  next: run it as root"), "{stderr}");
 }
 
 #[test]
 fn a_minted_token_is_all_that_is_printed() {
     let token = json!({"token": "a.b.c", "agent": "finance-agent", "expires_at": 1, "jti": "j"});
     let fake = Fake::serve(&[("POST /v1/token", 200, token)]);
-    let (stdout, _) = expect(
-        0,
-        &mut fake.aegisctl(&["token", "mint", "--agent", "finance-agent", "--ttl", "60"]),
-    );
+    let (stdout, _) = expect(0, &mut fake.aegisctl(&["token", "mint", "--agent", "finance-agent", "--ttl", "60"]));
     assert_eq!(stdout, "a.b.c\n");
-    assert_eq!(
-        fake.requests()[0].1,
-        json!({"agent": "finance-agent", "ttl_s": 60})
-    );
+    assert_eq!(fake.requests()[0].1, json!({"agent": "finance-agent", "ttl_s": 60}));
     expect(0, &mut fake.aegisctl(&["token", "mint"]));
     assert_eq!(fake.requests()[1].1, json!({}));
 }
@@ -179,43 +144,22 @@ fn audit_tail_shows_lines_and_survives_a_reader_that_goes() {
     let lines: String = (0..5_000).map(|n| format!("{{\"seq\":{n}}}\n")).collect();
     let call = "GET /v1/audit/tail?lines=7&follow=false".to_owned();
     let fake = Fake::serve_text(HashMap::from([(call, (200, lines.clone()))]));
-    let (stdout, _) = expect(
-        0,
-        &mut fake.aegisctl(&["audit", "tail", "-n", "7", "--output", "json"]),
-    );
+    let (stdout, _) = expect(0, &mut fake.aegisctl(&["audit", "tail", "-n", "7", "--output", "json"]));
     assert_eq!(stdout, lines);
     let (stdout, _) = expect(0, &mut fake.aegisctl(&["audit", "tail", "-n", "7"]));
     assert!(stdout.starts_with("not a record: {\"seq\":0}"), "{stdout}");
     let mut head = fake.aegisctl(&["audit", "tail", "-n", "7", "--output", "json"]);
-    let mut child = head
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = head.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
-    assert_eq!(
-        String::from_utf8_lossy(&output.stderr),
-        "",
-        "a closed pipe is no error to talk about"
-    );
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "a closed pipe is no error to talk about");
 }
 
 #[test]
 fn policy_explain_asks_the_daemon_and_answers_by_exit_code() {
-    let answer =
-        |decision: &str| json!({"decision": decision, "text": "because", "explanation": {}});
+    let answer = |decision: &str| json!({"decision": decision, "text": "because", "explanation": {}});
     let call = "POST /v1/policy/explain";
-    let arguments = [
-        "policy",
-        "explain",
-        "--agent",
-        "a",
-        "--url",
-        "https://x.example/",
-        "--header",
-        "x-env: prod",
-    ];
+    let arguments = ["policy", "explain", "--agent", "a", "--url", "https://x.example/", "--header", "x-env: prod"];
     let fake = Fake::serve(&[(call, 200, answer("sanitize"))]);
     let (stdout, _) = expect(0, &mut fake.aegisctl(&arguments));
     assert_eq!(stdout, "because\n");
@@ -226,8 +170,7 @@ fn policy_explain_asks_the_daemon_and_answers_by_exit_code() {
 
 #[test]
 fn policy_reload_says_what_is_in_force() {
-    let policy =
-        json!({"version": "v8", "rules": 4, "source": "p", "loaded_at": "t", "last_error": null});
+    let policy = json!({"version": "v8", "rules": 4, "source": "p", "loaded_at": "t", "last_error": null});
     let fake = Fake::serve(&[("POST /v1/policy/reload", 200, policy)]);
     let (stdout, _) = expect(0, &mut fake.aegisctl(&["policy", "reload"]));
     assert_eq!(stdout, "v8 is in force (4 rules from p)\n");

@@ -3,125 +3,16 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::expect;
 use crate::fake::{CA, Fake};
-
-/// A user without privileges that every Linux has.
-const USER: &str = "nobody";
-
-/// An agent's cgroup and a daemon that knows it; both end with the test.
-struct Lab {
-    root: PathBuf,
-    instance: String,
-    fake: Fake,
-}
-
-impl Lab {
-    fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let instance = format!(
-            "ctltest-{}-{}",
-            std::process::id(),
-            COUNT.fetch_add(1, Ordering::Relaxed)
-        );
-        let root = cgroup2_mount().join(format!("aegis-{instance}"));
-        fs::create_dir_all(root.join("a"))
-            .expect("these tests need root and a writable cgroup v2 mount");
-        let info = json!({
-            "agent": "a", "instance": instance, "cgroup": root.join("a"), "ca_certificate": "/var/lib/aegis/ca.pem",
-            "ca_pem": CA, "proxy": ["127.0.0.1:15001"], "token": "ambient",
-        });
-        let token = json!({"token": "a.b.c", "agent": "a", "expires_at": 1, "jti": "j"});
-        let fake = Fake::serve(&[("GET /v1/run/a", 200, info), ("POST /v1/token", 200, token)]);
-        Self {
-            root,
-            instance,
-            fake,
-        }
-    }
-
-    /// `aegisctl run --agent a OPTIONS -- COMMAND`, without Java's key store: it costs seconds.
-    fn run(&self, options: &[&str], command: &[&str]) -> Command {
-        let arguments: Vec<&str> = [&["run", "--agent", "a"], options, &["--"], command].concat();
-        let mut run = self.fake.aegisctl(&arguments);
-        // Directories that the other user may not enter would be in the way of what is tested.
-        run.current_dir("/")
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-        if PathBuf::from("/usr/bin/keytool").exists() {
-            run.env("PATH", path_without_keytool());
-        }
-        run
-    }
-
-    fn as_user(&self, script: &str) -> String {
-        expect(0, &mut self.run(&["--user", USER], &["sh", "-c", script])).0
-    }
-
-    fn as_root(&self, script: &str) -> String {
-        expect(0, &mut self.run(&[], &["sh", "-c", script])).0
-    }
-
-    /// Runs Python as the user; it prints one JSON value.
-    fn python(&self, options: &[&str], code: &str) -> Value {
-        let (stdout, _) = expect(0, &mut self.run(options, &["/usr/bin/python3", "-c", code]));
-        serde_json::from_str(&stdout).unwrap()
-    }
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(format!("/run/aegisctl/{}", self.instance));
-        for directory in [self.root.join("a"), self.root.clone()] {
-            // The last process may still be on its way out.
-            for _ in 0..50 {
-                if fs::remove_dir(&directory).is_ok() {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(20));
-            }
-        }
-    }
-}
-
-fn cgroup2_mount() -> PathBuf {
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
-    let mut fields = mounts
-        .lines()
-        .map(|line| line.split(' ').collect::<Vec<_>>());
-    PathBuf::from(
-        fields
-            .find(|fields| fields[2] == "cgroup2")
-            .expect("these tests need a cgroup v2 mount")[1],
-    )
-}
-
-/// A directory with what the tests run, so that no keytool is found.
-fn path_without_keytool() -> PathBuf {
-    let directory = std::env::temp_dir().join("aegis-ctltest-path");
-    fs::create_dir_all(&directory).unwrap();
-    for name in [
-        "sh", "cat", "echo", "grep", "id", "true", "env", "ls", "sed", "unshare", "mount", "tail",
-    ] {
-        let link = directory.join(name);
-        let found = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"]
-            .iter()
-            .map(|dir| PathBuf::from(dir).join(name));
-        let target = found.into_iter().find(|path| path.exists()).unwrap();
-        let _ = std::os::unix::fs::symlink(target, link);
-    }
-    directory
-}
+use crate::lab::{Lab, USER, cgroup2_mount, path_without_keytool};
+use crate::probes::{CALLS, SOCKETS};
 
 fn field(status: &str, name: &str) -> String {
-    let line = status
-        .lines()
-        .find(|line| line.starts_with(&format!("{name}:")))
-        .unwrap();
+    let line = status.lines().find(|line| line.starts_with(&format!("{name}:"))).unwrap();
     line.split_once(':').unwrap().1.trim().to_owned()
 }
 
@@ -129,19 +20,10 @@ fn field(status: &str, name: &str) -> String {
 fn the_exit_code_is_the_commands() {
     let lab = Lab::new();
     for code in [0, 1, 7, 255] {
-        expect(
-            code,
-            &mut lab.run(&["--user", USER], &["sh", "-c", &format!("exit {code}")]),
-        );
+        expect(code, &mut lab.run(&["--user", USER], &["sh", "-c", &format!("exit {code}")]));
     }
-    let (_, stderr) = expect(
-        127,
-        &mut lab.run(&["--user", USER], &["no-such-command-here"]),
-    );
-    assert!(
-        stderr.contains("cannot execute no-such-command-here"),
-        "{stderr}"
-    );
+    let (_, stderr) = expect(127, &mut lab.run(&["--user", USER], &["no-such-command-here"]));
+    assert!(stderr.contains("cannot execute no-such-command-here"), "{stderr}");
     expect(126, &mut lab.run(&["--user", USER], &["/etc/passwd"]));
 }
 
@@ -158,12 +40,7 @@ fn a_user_gets_its_cgroup_and_no_privilege() {
     assert_eq!(field(&status, "Uid"), "65534\t65534\t65534\t65534");
     let cgroup = format!("0::/aegis-{}/a", lab.instance);
     // A child is where its parent is.
-    assert!(
-        lab.as_user("cat /proc/self/cgroup; sh -c 'cat /proc/self/cgroup'")
-            .matches(&cgroup)
-            .count()
-            == 2
-    );
+    assert!(lab.as_user("cat /proc/self/cgroup; sh -c 'cat /proc/self/cgroup'").matches(&cgroup).count() == 2);
     let (_, stderr) = expect(0, &mut lab.run(&["--user", USER], &["true"]));
     assert_eq!(stderr, "", "no warning where all is well");
 }
@@ -178,10 +55,7 @@ fn root_is_warned_and_loses_what_leads_out() {
         assert_eq!(field(&status, set), "00000000200405fb", "{set}");
     }
     let out = cgroup2_mount().join("cgroup.procs");
-    let leave = format!(
-        "echo $$ > {} && echo left; cat /proc/self/cgroup",
-        out.display()
-    );
+    let leave = format!("echo $$ > {} && echo left; cat /proc/self/cgroup", out.display());
     let text = lab.as_root(&leave);
     assert!(!text.contains("left") && text.contains("/a\n"), "{text}");
     // Nor by a namespace in which it would be root over again, nor by mounting the hierarchy anew.
@@ -190,25 +64,6 @@ fn root_is_warned_and_loses_what_leads_out() {
     let mounted = lab.as_root("mount -t cgroup2 none /mnt 2>/dev/null && echo mounted; true");
     assert_eq!(mounted, "");
 }
-
-const SOCKETS: &str = r#"
-import errno, json, socket, subprocess, threading
-def made(family, kind, protocol=0):
-    try:
-        socket.socket(family, kind, protocol).close()
-        return "ok"
-    except OSError as error:
-        return errno.errorcode[error.errno]
-thread = threading.Thread(target=lambda: None); thread.start(); thread.join()
-print(json.dumps({
-    "inet": made(socket.AF_INET, socket.SOCK_STREAM), "inet6": made(socket.AF_INET6, socket.SOCK_DGRAM),
-    "unix": made(socket.AF_UNIX, socket.SOCK_STREAM), "route": made(socket.AF_NETLINK, socket.SOCK_RAW, 0),
-    "audit": made(socket.AF_NETLINK, socket.SOCK_RAW, 9), "packet": made(socket.AF_PACKET, socket.SOCK_RAW),
-    "vsock": made(40, socket.SOCK_STREAM), "alg": made(38, socket.SOCK_SEQPACKET), "raw": made(socket.AF_INET, socket.SOCK_RAW, 1),
-    "pair": len(socket.socketpair()), "name": len(socket.getaddrinfo("127.0.0.1", 80)) > 0,
-    "child": subprocess.run(["/bin/true"]).returncode,
-}))
-"#;
 
 #[test]
 fn only_sockets_that_the_hooks_see() {
@@ -223,34 +78,9 @@ fn only_sockets_that_the_hooks_see() {
         }
         assert_eq!(seen["raw"], "EPERM", "without CAP_NET_RAW");
         // Ordinary life goes on: threads, children, socket pairs, name resolution.
-        assert_eq!(
-            (&seen["pair"], &seen["name"], &seen["child"]),
-            (&json!(2), &json!(true), &json!(0))
-        );
+        assert_eq!((&seen["pair"], &seen["name"], &seen["child"]), (&json!(2), &json!(true), &json!(0)));
     }
 }
-
-const CALLS: &str = r#"
-import ctypes, errno, json, os, signal
-libc = ctypes.CDLL(None, use_errno=True)
-def call(number, *arguments):
-    ctypes.set_errno(0)
-    libc.syscall(number, *arguments)
-    return errno.errorcode.get(ctypes.get_errno(), "ok")
-def killed_by(number):
-    child = os.fork()
-    if child == 0:
-        libc.syscall(number, 40, 1, 0)
-        os._exit(0)
-    return os.WTERMSIG(os.waitpid(child, 0)[1])
-print(json.dumps({
-    "bpf": call(321, 0, 0, 0), "ptrace": call(101, 0, 0, 0, 0), "io_uring_setup": call(425, 1, 0), "clone3": call(435, 0, 0),
-    "pidfd_getfd": call(438, 0, 0, 0), "process_vm_writev": call(311, 1, 0, 0, 0, 0, 0), "setns": call(308, 0, 0),
-    "mount": call(165, 0, 0, 0, 0, 0), "unshare_user": call(272, 0x10000000), "unshare_net": call(272, 0x40000000),
-    "unshare_files": call(272, 0x400), "high_bits": call(41, (1 << 32) | 17, 3, 0), "x32": killed_by(0x40000000 | 41),
-    "tiocsti": call(16, 0, 0x5412, b"x"), "tiocsti_high_bits": call(16, 0, (1 << 32) | 0x5412, b"x"), "tiocgwinsz": call(16, 99, 0x5413, 0),
-}))
-"#;
 
 #[cfg(target_arch = "x86_64")]
 #[test]
@@ -277,10 +107,7 @@ fn system_calls_that_lead_around_are_denied() {
         }
         assert_eq!(seen["unshare_files"], "ok");
         assert_eq!(seen["tiocgwinsz"], "EBADF", "other ioctls come through");
-        assert_eq!(
-            seen["high_bits"], "EAFNOSUPPORT",
-            "the kernel reads the lower half of the register only"
-        );
+        assert_eq!(seen["high_bits"], "EAFNOSUPPORT", "the kernel reads the lower half of the register only");
         assert_eq!(seen["x32"], 31, "killed by SIGSYS");
     }
 }
@@ -290,19 +117,8 @@ fn the_ca_is_trusted_through_the_environment_and_the_systems_store() {
     let lab = Lab::new();
     let store = "/etc/ssl/certs/ca-certificates.crt";
     let before = fs::read_to_string(store).unwrap();
-    let mut run = lab.run(
-        &["--user", USER],
-        &[
-            "sh",
-            "-c",
-            &format!("env; echo; cat $SSL_CERT_FILE; cat {store}"),
-        ],
-    );
-    let (text, _) = expect(
-        0,
-        run.env("SSL_CERT_DIR", "/etc/ssl/certs")
-            .env("AEGIS_TOKEN", "the caller's"),
-    );
+    let mut run = lab.run(&["--user", USER], &["sh", "-c", &format!("env; echo; cat $SSL_CERT_FILE; cat {store}")]);
+    let (text, _) = expect(0, run.env("SSL_CERT_DIR", "/etc/ssl/certs").env("AEGIS_TOKEN", "the caller's"));
     let bundle = format!("/run/aegisctl/{}/ca-bundle.pem", lab.instance);
     for name in [
         "SSL_CERT_FILE",
@@ -317,28 +133,14 @@ fn the_ca_is_trusted_through_the_environment_and_the_systems_store() {
         assert!(text.contains(&format!("{name}={bundle}\n")), "{name}");
     }
     for name in ["NODE_EXTRA_CA_CERTS", "DENO_CERT"] {
-        assert!(
-            text.contains(&format!(
-                "{name}=/run/aegisctl/{}/aegis-ca.pem\n",
-                lab.instance
-            )),
-            "{name}"
-        );
+        assert!(text.contains(&format!("{name}=/run/aegisctl/{}/aegis-ca.pem\n", lab.instance)), "{name}");
     }
     assert!(text.contains("AEGIS_AGENT=a\n") && text.contains("USER=nobody\n"));
     assert!(!text.contains("SSL_CERT_DIR") && !text.contains("AEGIS_TOKEN"));
     // Once in the file that the variables name, once in the system's own place.
     assert_eq!(text.matches(CA.trim()).count(), 2);
-    assert_eq!(
-        text.matches(before.trim()).count(),
-        2,
-        "what the system trusts stays trusted"
-    );
-    assert_eq!(
-        fs::read_to_string(store).unwrap(),
-        before,
-        "the host's own store is not touched"
-    );
+    assert_eq!(text.matches(before.trim()).count(), 2, "what the system trusts stays trusted");
+    assert_eq!(fs::read_to_string(store).unwrap(), before, "the host's own store is not touched");
 }
 
 #[test]
@@ -346,26 +148,13 @@ fn java_trusts_the_ca_where_there_is_a_keytool() {
     let lab = Lab::new();
     let script = "echo \"$JAVA_TOOL_OPTIONS\"; keytool -list -storepass changeit -alias aegis -keystore \
                   /run/aegisctl/*/java-*.p12 2>/dev/null";
-    let mut run = lab.run(
-        &["--user", USER],
-        &[
-            "sh",
-            "-c",
-            &script.replace("/*/", &format!("/{}/", lab.instance)),
-        ],
-    );
+    let mut run = lab.run(&["--user", USER], &["sh", "-c", &script.replace("/*/", &format!("/{}/", lab.instance))]);
     run.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
     if PathBuf::from("/usr/bin/keytool").exists() {
         // keytool is a Java program itself: so one has run confined, as a user who could read the store.
         let (text, _) = expect(0, &mut run);
-        let option = format!(
-            "-Djavax.net.ssl.trustStore=/run/aegisctl/{}/java-",
-            lab.instance
-        );
-        assert!(
-            text.contains(&option) && text.contains("trustedCertEntry"),
-            "{text}"
-        );
+        let option = format!("-Djavax.net.ssl.trustStore=/run/aegisctl/{}/java-", lab.instance);
+        assert!(text.contains(&option) && text.contains("trustedCertEntry"), "{text}");
     } else {
         let (text, _) = expect(127, &mut run);
         assert_eq!(text, "\n", "no store, no option");
@@ -375,13 +164,7 @@ fn java_trusts_the_ca_where_there_is_a_keytool() {
 #[test]
 fn a_token_comes_by_the_environment() {
     let lab = Lab::new();
-    let (stdout, _) = expect(
-        0,
-        &mut lab.run(
-            &["--user", USER, "--token"],
-            &["sh", "-c", "echo $AEGIS_TOKEN"],
-        ),
-    );
+    let (stdout, _) = expect(0, &mut lab.run(&["--user", USER, "--token"], &["sh", "-c", "echo $AEGIS_TOKEN"]));
     assert_eq!(stdout, "a.b.c\n");
     assert_eq!(lab.fake.requests()[1].1, json!({"agent": "a"}));
 }
@@ -389,18 +172,8 @@ fn a_token_comes_by_the_environment() {
 #[test]
 fn files_and_pipes_are_inherited_and_nothing_else() {
     let lab = Lab::new();
-    let inner = lab.run(
-        &["--user", USER],
-        &[
-            "sh",
-            "-c",
-            "for fd in /proc/self/fd/*; do echo ${fd##*/}; done",
-        ],
-    );
-    let arguments: Vec<_> = inner
-        .get_args()
-        .map(|argument| argument.to_owned())
-        .collect();
+    let inner = lab.run(&["--user", USER], &["sh", "-c", "for fd in /proc/self/fd/*; do echo ${fd##*/}; done"]);
+    let arguments: Vec<_> = inner.get_args().map(|argument| argument.to_owned()).collect();
     let code = r#"
 import os, socket, sys
 keep = [socket.socket(), os.open("/", os.O_RDONLY), os.open("/etc/passwd", os.O_RDONLY), os.open("/proc/self/status", os.O_RDONLY)]
@@ -409,24 +182,13 @@ for target, source in zip((71, 72, 73, 74), keep):
 os.execv(sys.argv[1], sys.argv[1:])
 "#;
     let mut outer = Command::new("/usr/bin/python3");
-    outer
-        .args(["-c", code])
-        .arg(inner.get_program())
-        .args(arguments)
-        .current_dir("/");
-    outer.envs(
-        inner
-            .get_envs()
-            .filter_map(|(name, value)| value.map(|value| (name.to_owned(), value.to_owned()))),
-    );
+    outer.args(["-c", code]).arg(inner.get_program()).args(arguments).current_dir("/");
+    outer.envs(inner.get_envs().filter_map(|(name, value)| value.map(|value| (name.to_owned(), value.to_owned()))));
     let (stdout, _) = expect(0, &mut outer);
     let open: Vec<&str> = stdout.lines().collect();
     assert!(open.contains(&"73"), "a plain file: {open:?}");
     for closed in ["71", "72", "74"] {
-        assert!(
-            !open.contains(&closed),
-            "{closed} (socket, directory, /proc): {open:?}"
-        );
+        assert!(!open.contains(&closed), "{closed} (socket, directory, /proc): {open:?}");
     }
 }
 
@@ -434,10 +196,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 fn the_hierarchy_is_read_only_whoever_owns_it() {
     let lab = Lab::new();
     std::os::unix::fs::chown(lab.root.join("cgroup.procs"), Some(65_534), None).unwrap();
-    let text = lab.as_user(&format!(
-        "echo $$ > {}/cgroup.procs; cat /proc/self/cgroup",
-        lab.root.display()
-    ));
+    let text = lab.as_user(&format!("echo $$ > {}/cgroup.procs; cat /proc/self/cgroup", lab.root.display()));
     assert!(text.contains("/a\n"), "{text}");
 }
 
@@ -445,15 +204,8 @@ fn the_hierarchy_is_read_only_whoever_owns_it() {
 fn without_sys_admin(lab: &Lab, options: &[&str]) -> Command {
     let run = lab.run(options, &["echo", "started"]);
     let mut command = Command::new("/usr/bin/setpriv");
-    command
-        .args(["--bounding-set", "-sys_admin"])
-        .arg(run.get_program())
-        .args(run.get_args())
-        .current_dir("/");
-    command.envs(
-        run.get_envs()
-            .filter_map(|(name, value)| value.map(|value| (name.to_owned(), value.to_owned()))),
-    );
+    command.args(["--bounding-set", "-sys_admin"]).arg(run.get_program()).args(run.get_args()).current_dir("/");
+    command.envs(run.get_envs().filter_map(|(name, value)| value.map(|value| (name.to_owned(), value.to_owned()))));
     command
 }
 
@@ -461,47 +213,24 @@ fn without_sys_admin(lab: &Lab, options: &[&str]) -> Command {
 fn without_private_mounts_only_those_start_who_cannot_write_the_hierarchy() {
     let lab = Lab::new();
     let (stdout, stderr) = expect(0, &mut without_sys_admin(&lab, &["--user", USER]));
-    assert!(
-        stdout == "started\n" && stderr.contains("warning: no private mount namespace"),
-        "{stderr}"
-    );
+    assert!(stdout == "started\n" && stderr.contains("warning: no private mount namespace"), "{stderr}");
     let (stdout, stderr) = expect(1, &mut without_sys_admin(&lab, &[]));
-    assert!(
-        stdout.is_empty() && stderr.contains("make a private mount namespace"),
-        "{stderr}"
-    );
+    assert!(stdout.is_empty() && stderr.contains("make a private mount namespace"), "{stderr}");
     std::os::unix::fs::chown(lab.root.join("cgroup.procs"), Some(65_534), None).unwrap();
     let (stdout, stderr) = expect(1, &mut without_sys_admin(&lab, &["--user", USER]));
-    assert!(
-        stdout.is_empty() && stderr.contains("its user could write"),
-        "{stderr}"
-    );
+    assert!(stdout.is_empty() && stderr.contains("its user could write"), "{stderr}");
 }
 
 #[test]
 fn sockets_of_helpers_that_start_processes_are_out_of_reach() {
     let lab = Lab::new();
-    let run = lab.run(
-        &["--user", USER],
-        &[
-            "sh",
-            "-c",
-            "ls -A /run/user /run/dbus; cat /run/docker.sock",
-        ],
-    );
+    let run = lab.run(&["--user", USER], &["sh", "-c", "ls -A /run/user /run/dbus; cat /run/docker.sock"]);
     // On a /run of the test's own, in a mount namespace of its own: the host's stays as it is.
     let script = "mount -t tmpfs tmpfs /run && mkdir -p /run/user/65534 /run/dbus && \
                   echo reached | tee /run/user/65534/bus /run/dbus/system_bus_socket > /run/docker.sock && exec \"$0\" \"$@\"";
     let mut command = Command::new("/usr/bin/unshare");
-    command
-        .args(["-m", "/bin/sh", "-c", script])
-        .arg(run.get_program())
-        .args(run.get_args())
-        .current_dir("/");
-    command.envs(
-        run.get_envs()
-            .filter_map(|(name, value)| value.map(|value| (name.to_owned(), value.to_owned()))),
-    );
+    command.args(["-m", "/bin/sh", "-c", script]).arg(run.get_program()).args(run.get_args()).current_dir("/");
+    command.envs(run.get_envs().filter_map(|(name, value)| value.map(|value| (name.to_owned(), value.to_owned()))));
     command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
     let (stdout, _) = expect(0, &mut command);
     assert_eq!(stdout, "/run/dbus:\n\n/run/user:\n");
@@ -510,36 +239,19 @@ fn sockets_of_helpers_that_start_processes_are_out_of_reach() {
 #[test]
 fn what_cannot_be_confined_is_not_started() {
     let unknown = Fake::serve(&[]);
-    let (stdout, stderr) = expect(
-        1,
-        &mut unknown.aegisctl(&["run", "--agent", "b", "--", "echo", "started"]),
-    );
-    assert!(
-        stderr.contains("next: aegisctl agents register b") && stdout.is_empty(),
-        "{stderr}"
-    );
+    let (stdout, stderr) = expect(1, &mut unknown.aegisctl(&["run", "--agent", "b", "--", "echo", "started"]));
+    assert!(stderr.contains("next: aegisctl agents register b") && stdout.is_empty(), "{stderr}");
 
     let lab = Lab::new();
-    let (stdout, stderr) = expect(
-        1,
-        &mut lab.run(&["--user", "no-such-user"], &["echo", "started"]),
-    );
-    assert!(
-        stderr.contains("there is no user") && stdout.is_empty(),
-        "{stderr}"
-    );
+    let (stdout, stderr) = expect(1, &mut lab.run(&["--user", "no-such-user"], &["echo", "started"]));
+    assert!(stderr.contains("there is no user") && stdout.is_empty(), "{stderr}");
 
     let info = json!({
         "agent": "a", "instance": lab.instance, "cgroup": "/tmp", "ca_certificate": "x", "ca_pem": CA, "proxy": [],
         "token": "ambient",
     });
     let elsewhere = Fake::serve(&[("GET /v1/run/a", 200, info)]);
-    let mut run = elsewhere.aegisctl(&[
-        "run", "--agent", "a", "--user", USER, "--", "echo", "started",
-    ]);
+    let mut run = elsewhere.aegisctl(&["run", "--agent", "a", "--user", USER, "--", "echo", "started"]);
     let (stdout, stderr) = expect(1, run.env("PATH", path_without_keytool()));
-    assert!(
-        stderr.contains("not started: join the cgroup /tmp") && stdout.is_empty(),
-        "{stderr}"
-    );
+    assert!(stderr.contains("not started: join the cgroup /tmp") && stdout.is_empty(), "{stderr}");
 }

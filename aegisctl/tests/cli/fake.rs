@@ -22,9 +22,7 @@ pub struct Fake {
 impl Fake {
     /// `answers`: `"GET /path"`, status, body.
     pub fn serve(answers: &[(&str, u16, Value)]) -> Self {
-        let answers = answers
-            .iter()
-            .map(|(call, status, body)| (call.to_string(), (*status, body.to_string())));
+        let answers = answers.iter().map(|(call, status, body)| (call.to_string(), (*status, body.to_string())));
         Self::serve_text(answers.collect())
     }
 
@@ -38,10 +36,7 @@ impl Fake {
                 answer(stream.unwrap(), &answers, &seen);
             }
         });
-        Self {
-            directory,
-            requests,
-        }
+        Self { directory, requests }
     }
 
     /// The command under test, pointed at this daemon.
@@ -73,12 +68,8 @@ fn answer(stream: UnixStream, answers: &Answers, seen: &Mutex<Vec<(String, Value
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
     let call = first.trim().trim_end_matches(" HTTP/1.1").to_owned();
-    seen.lock().unwrap().push((
-        call.clone(),
-        serde_json::from_slice(&body).unwrap_or(Value::Null),
-    ));
-    let missing =
-        json!({"title": "Not Found", "status": 404, "detail": format!("no {call}")}).to_string();
+    seen.lock().unwrap().push((call.clone(), serde_json::from_slice(&body).unwrap_or(Value::Null)));
+    let missing = json!({"title": "Not Found", "status": 404, "detail": format!("no {call}")}).to_string();
     let (status, body) = answers.get(&call).cloned().unwrap_or((404, missing));
     // The reader may have what it wanted and be gone.
     let _ = write!(

@@ -31,13 +31,8 @@ fn help(command: &str) -> String {
 fn every_command_has_an_example() {
     for command in COMMANDS {
         let text = help(command);
-        let (_, examples) = text
-            .split_once("Examples:")
-            .unwrap_or_else(|| panic!("{command}: no examples:\n{text}"));
-        assert!(
-            examples.contains(&format!("aegisctl {command}")),
-            "{command}: the example is of another command"
-        );
+        let (_, examples) = text.split_once("Examples:").unwrap_or_else(|| panic!("{command}: no examples:\n{text}"));
+        assert!(examples.contains(&format!("aegisctl {command}")), "{command}: the example is of another command");
     }
 }
 
@@ -45,10 +40,7 @@ fn every_command_has_an_example() {
 fn no_command_is_forgotten_here() {
     let listed = |text: &str| -> Vec<String> {
         let commands = text.split_once("Commands:\n").map_or("", |(_, rest)| rest);
-        let names = commands
-            .lines()
-            .take_while(|line| line.starts_with("  "))
-            .filter(|line| !line.starts_with("   "));
+        let names = commands.lines().take_while(|line| line.starts_with("  ")).filter(|line| !line.starts_with("   "));
         names
             .filter_map(|line| line.split_whitespace().next())
             .filter(|name| *name != "help")
@@ -60,16 +52,10 @@ fn no_command_is_forgotten_here() {
         let all = if subcommands.is_empty() {
             vec![group.clone()]
         } else {
-            subcommands
-                .iter()
-                .map(|name| format!("{group} {name}"))
-                .collect()
+            subcommands.iter().map(|name| format!("{group} {name}")).collect()
         };
         for command in all {
-            assert!(
-                COMMANDS.contains(&command.as_str()),
-                "{command} is not in the list above"
-            );
+            assert!(COMMANDS.contains(&command.as_str()), "{command} is not in the list above");
         }
     }
 }
@@ -92,10 +78,7 @@ fn wrong_usage_is_2() {
 fn completions_and_man_pages() {
     for shell in ["bash", "zsh", "fish"] {
         let (script, _) = expect(0, &mut aegisctl(&["completions", shell]));
-        assert!(
-            script.contains("aegisctl") && script.contains("doctor"),
-            "{shell}"
-        );
+        assert!(script.contains("aegisctl") && script.contains("doctor"), "{shell}");
     }
     let directory = tempfile::tempdir().unwrap();
     let pages = directory.path().join("man1");

@@ -33,77 +33,36 @@ fn written(name: &str, text: &str) -> (tempfile::TempDir, String) {
 fn a_good_policy_validates_as_file_and_as_directory() {
     let (directory, file) = written("finance.yaml", POLICY);
     let (stdout, _) = expect(0, &mut aegisctl(&["policy", "validate", &file]));
-    assert!(
-        stdout.starts_with("ok: 1 rules in 1 file(s), version v1"),
-        "{stdout}"
-    );
+    assert!(stdout.starts_with("ok: 1 rules in 1 file(s), version v1"), "{stdout}");
     let directory = directory.path().to_str().unwrap();
-    let (stdout, _) = expect(
-        0,
-        &mut aegisctl(&["policy", "validate", directory, "-o", "json"]),
-    );
-    assert_eq!(
-        serde_json::from_str::<serde_json::Value>(&stdout).unwrap()["valid"],
-        true
-    );
+    let (stdout, _) = expect(0, &mut aegisctl(&["policy", "validate", directory, "-o", "json"]));
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&stdout).unwrap()["valid"], true);
 }
 
 #[test]
 fn a_broken_policy_is_1_with_file_line_and_caret() {
     let (_directory, file) = written("finance.yaml", &POLICY.replace("methods", "methodz"));
     let (stdout, _) = expect(1, &mut aegisctl(&["policy", "validate", &file]));
-    assert!(
-        stdout.contains("finance.yaml:8:") && stdout.contains("methodz"),
-        "{stdout}"
-    );
-    let (stdout, _) = expect(
-        1,
-        &mut aegisctl(&["policy", "validate", &file, "-o", "json"]),
-    );
+    assert!(stdout.contains("finance.yaml:8:") && stdout.contains("methodz"), "{stdout}");
+    let (stdout, _) = expect(1, &mut aegisctl(&["policy", "validate", &file, "-o", "json"]));
     let answer: serde_json::Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!(answer["problems"][0]["line"], 8);
-    let (_, stderr) = expect(
-        1,
-        &mut aegisctl(&["policy", "validate", "/nonexistent/p.yaml"]),
-    );
-    assert!(
-        stderr.contains("cannot read /nonexistent/p.yaml"),
-        "{stderr}"
-    );
+    let (_, stderr) = expect(1, &mut aegisctl(&["policy", "validate", "/nonexistent/p.yaml"]));
+    assert!(stderr.contains("cannot read /nonexistent/p.yaml"), "{stderr}");
 }
 
 #[test]
 fn explain_decides_on_the_body() {
     let (_directory, file) = written("finance.yaml", POLICY);
     let explain = |body: &str| {
-        let mut command = aegisctl(&[
-            "policy",
-            "explain",
-            "--policy",
-            &file,
-            "--agent",
-            "finance-agent",
-        ]);
-        command.args([
-            "--method",
-            "POST",
-            "--url",
-            "https://api.stripe.com/v1/charges",
-            "--body",
-            body,
-        ]);
+        let mut command = aegisctl(&["policy", "explain", "--policy", &file, "--agent", "finance-agent"]);
+        command.args(["--method", "POST", "--url", "https://api.stripe.com/v1/charges", "--body", body]);
         command
     };
     let (stdout, _) = expect(0, &mut explain(r#"{"amount": 4000}"#));
-    assert!(
-        stdout.starts_with("allow (enforce)") && stdout.contains("payments-within-limit"),
-        "{stdout}"
-    );
+    assert!(stdout.starts_with("allow (enforce)") && stdout.contains("payments-within-limit"), "{stdout}");
     let (stdout, _) = expect(1, &mut explain(r#"{"amount": 9000}"#));
-    assert!(
-        stdout.starts_with("deny (enforce)") && stdout.contains("NO  "),
-        "{stdout}"
-    );
+    assert!(stdout.starts_with("deny (enforce)") && stdout.contains("NO  "), "{stdout}");
 }
 
 fn claims() -> Claims {
@@ -126,95 +85,52 @@ fn claims() -> Claims {
 
 #[test]
 fn a_token_is_inspected_from_the_argument_and_from_a_pipe() {
-    let token =
-        aegis_token::mint(&aegis_token::SigningKey::generate().unwrap(), &claims()).unwrap();
+    let token = aegis_token::mint(&aegis_token::SigningKey::generate().unwrap(), &claims()).unwrap();
     let (stdout, _) = expect(0, &mut aegisctl(&["token", "inspect", &token]));
     assert!(
-        stdout.contains("finance-agent")
-            && stdout.contains("EXPIRED")
-            && stdout.contains("not checked"),
+        stdout.contains("finance-agent") && stdout.contains("EXPIRED") && stdout.contains("not checked"),
         "{stdout}"
     );
     let mut command = aegisctl(&["token", "inspect", "-", "-o", "json"]);
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     writeln!(child.stdin.take().unwrap(), "{token}").unwrap();
     let output = child.wait_with_output().unwrap();
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(
-        (
-            answer["claims"]["jti"].as_str(),
-            answer["verified"].as_bool()
-        ),
-        (Some("j-1"), Some(false))
-    );
+    assert_eq!((answer["claims"]["jti"].as_str(), answer["verified"].as_bool()), (Some("j-1"), Some(false)));
     expect(1, &mut aegisctl(&["token", "inspect", "no-token"]));
 }
 
 #[test]
 fn audit_verify_names_the_first_broken_line() {
     let mut chain = Chain::genesis("default");
-    let lines: Vec<String> = (0..3)
-        .map(|_| chain.seal(Draft::default()).unwrap().line)
-        .collect();
+    let lines: Vec<String> = (0..3).map(|_| chain.seal(Draft::default()).unwrap().line).collect();
     let (directory, log) = written("audit.jsonl", &lines.concat());
-    let (stdout, _) = expect(
-        0,
-        &mut aegisctl(&["audit", "verify", &log, "--instance", "default"]),
-    );
+    let (stdout, _) = expect(0, &mut aegisctl(&["audit", "verify", &log, "--instance", "default"]));
     assert!(stdout.starts_with("whole: 3 records (1 to 3)"), "{stdout}");
-    let (stdout, _) = expect(
-        1,
-        &mut aegisctl(&["audit", "verify", &log, "--instance", "other"]),
-    );
-    assert!(
-        stdout.contains("BROKEN") && stdout.contains("line 1"),
-        "{stdout}"
-    );
+    let (stdout, _) = expect(1, &mut aegisctl(&["audit", "verify", &log, "--instance", "other"]));
+    assert!(stdout.contains("BROKEN") && stdout.contains("line 1"), "{stdout}");
 
     let key = SigningKey::generate().unwrap();
-    let (public, checkpoints) = (
-        directory.path().join("key.pub"),
-        directory.path().join("checkpoints"),
-    );
+    let (public, checkpoints) = (directory.path().join("key.pub"), directory.path().join("checkpoints"));
     std::fs::write(&public, key.public().to_pem()).unwrap();
     std::fs::write(&checkpoints, "").unwrap();
-    let signed = [
-        "--public-key",
-        public.to_str().unwrap(),
-        "--checkpoints",
-        checkpoints.to_str().unwrap(),
-    ];
+    let signed = ["--public-key", public.to_str().unwrap(), "--checkpoints", checkpoints.to_str().unwrap()];
     let (stdout, _) = expect(0, aegisctl(&["audit", "verify", &log]).args(signed));
     assert!(stdout.contains("signatures checked"), "{stdout}");
 
     std::fs::write(&log, lines.concat().replacen("\"seq\":2", "\"seq\":7", 1)).unwrap();
     let (stdout, _) = expect(1, &mut aegisctl(&["audit", "verify", &log, "-o", "json"]));
     let answer: serde_json::Value = serde_json::from_str(&stdout).unwrap();
-    assert_eq!(
-        (answer["whole"].as_bool(), answer["line"].as_u64()),
-        (Some(false), Some(2))
-    );
+    assert_eq!((answer["whole"].as_bool(), answer["line"].as_u64()), (Some(false), Some(2)));
 }
 
 #[test]
 fn audit_tail_reads_a_file() {
     let mut chain = Chain::genesis("default");
-    let lines: Vec<String> = (0..3)
-        .map(|_| chain.seal(Draft::default()).unwrap().line)
-        .collect();
+    let lines: Vec<String> = (0..3).map(|_| chain.seal(Draft::default()).unwrap().line).collect();
     let (_directory, log) = written("audit.jsonl", &format!("{}half a li", lines.concat()));
-    let (stdout, _) = expect(
-        0,
-        &mut aegisctl(&["audit", "tail", "--file", &log, "-n", "2", "-o", "json"]),
-    );
+    let (stdout, _) = expect(0, &mut aegisctl(&["audit", "tail", "--file", &log, "-n", "2", "-o", "json"]));
     assert_eq!(stdout, lines[1..].concat());
-    let (stdout, _) = expect(
-        0,
-        &mut aegisctl(&["audit", "tail", "--file", &log, "-n", "1"]),
-    );
+    let (stdout, _) = expect(0, &mut aegisctl(&["audit", "tail", "--file", &log, "-n", "1"]));
     assert!(stdout.contains("#3 "), "{stdout}");
 }

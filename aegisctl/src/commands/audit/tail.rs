@@ -41,10 +41,7 @@ pub struct Args {
 
 /// Runs it.
 pub fn run(args: &Args, client: &Client, screen: &Screen) -> Result<ExitCode, Failure> {
-    let mut printer = Printer {
-        json: screen.json(),
-        part: Vec::new(),
-    };
+    let mut printer = Printer { json: screen.json(), part: Vec::new() };
     match &args.file {
         Some(file) => from_file(args, file, &mut printer)?,
         None => {
@@ -71,11 +68,7 @@ fn from_file(args: &Args, path: &Path, printer: &mut Printer) -> Result<(), Fail
     last.iter().try_for_each(|line| printer.take(line))?;
     // What is left in `line` is a record whose end is still to be written.
     printer.part = line;
-    if args.follow {
-        follow(&mut reader, path, printer)
-    } else {
-        Ok(())
-    }
+    if args.follow { follow(&mut reader, path, printer) } else { Ok(()) }
 }
 
 /// Waits for what is written; comes back only with a failure.
@@ -86,10 +79,7 @@ fn follow(reader: &mut impl BufRead, path: &Path, printer: &mut Printer) -> Resu
             Ok(0) => sleep(LOOK),
             Ok(_) => printer.take(&more)?,
             Err(error) => {
-                return Err(Failure::No(format!(
-                    "cannot read {}: {error}",
-                    path.display()
-                )));
+                return Err(Failure::No(format!("cannot read {}: {error}", path.display())));
             }
         }
     }
@@ -111,11 +101,7 @@ impl Printer {
         let lines = std::mem::replace(&mut self.part, rest);
         let mut out = io::stdout().lock();
         for line in String::from_utf8_lossy(&lines).lines() {
-            let text = if self.json {
-                line.to_owned()
-            } else {
-                readable(line)
-            };
+            let text = if self.json { line.to_owned() } else { readable(line) };
             writeln!(out, "{text}")?;
         }
         out.flush()
@@ -131,23 +117,13 @@ fn readable(line: &str) -> String {
         Ok(serde_json::Value::String(name)) => name,
         _ => String::new(),
     };
-    let (decision, mode) = (
-        name(serde_json::to_value(record.decision)),
-        name(serde_json::to_value(record.mode)),
-    );
+    let (decision, mode) = (name(serde_json::to_value(record.decision)), name(serde_json::to_value(record.mode)));
     let shadow = if mode == "shadow" { " (shadow)" } else { "" };
     let method = record.method.as_deref().unwrap_or("-");
     let target = target(&record);
     let rule = record.rule.as_deref().unwrap_or("-");
-    let status = record
-        .status
-        .map(|status| format!(" -> {status}"))
-        .unwrap_or_default();
-    let found: String = record
-        .findings
-        .iter()
-        .map(|finding| format!(" [{}]", finding.detector))
-        .collect();
+    let status = record.status.map(|status| format!(" -> {status}")).unwrap_or_default();
+    let found: String = record.findings.iter().map(|finding| format!(" [{}]", finding.detector)).collect();
     format!(
         "{} #{} {} {decision}{shadow} {method} {target}{status}{found} {rule}: {}",
         record.ts, record.seq, record.agent_id, record.reason
@@ -156,18 +132,7 @@ fn readable(line: &str) -> String {
 
 fn target(record: &Record) -> String {
     let host = record.host.as_deref().unwrap_or("-");
-    let scheme = record
-        .scheme
-        .as_ref()
-        .map(|scheme| format!("{scheme}://"))
-        .unwrap_or_default();
-    let port = record
-        .port
-        .filter(|port| ![80, 443].contains(port))
-        .map(|port| format!(":{port}"))
-        .unwrap_or_default();
-    format!(
-        "{scheme}{host}{port}{}",
-        record.path.as_deref().unwrap_or_default()
-    )
+    let scheme = record.scheme.as_ref().map(|scheme| format!("{scheme}://")).unwrap_or_default();
+    let port = record.port.filter(|port| ![80, 443].contains(port)).map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{scheme}{host}{port}{}", record.path.as_deref().unwrap_or_default())
 }

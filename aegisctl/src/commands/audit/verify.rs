@@ -56,11 +56,7 @@ pub fn run(args: &Args, client: &Client, screen: &Screen) -> Result<ExitCode, Fa
         None => Box::new(io::empty()),
     };
     let key = evidence.public_key.as_deref().map(read_key).transpose()?;
-    let expect = Expect {
-        instance: evidence.instance.as_deref(),
-        key: key.as_ref(),
-        continued: args.continued,
-    };
+    let expect = Expect { instance: evidence.instance.as_deref(), key: key.as_ref(), continued: args.continued };
     match aegis_audit::verify(log, checkpoints, expect) {
         Ok(report) => {
             whole(&report, &evidence, screen)?;
@@ -86,27 +82,21 @@ fn evidence(args: &Args, client: &Client) -> Result<Evidence, Failure> {
     let status: Status = client.get("/v1/status")?;
     let mut evidence = given(PathBuf::from(status.audit.path));
     let existing = |path: Option<String>| path.map(PathBuf::from).filter(|path| path.exists());
-    evidence.checkpoints = evidence
-        .checkpoints
-        .or_else(|| existing(status.audit.checkpoints));
-    evidence.public_key = evidence
-        .public_key
-        .or_else(|| existing(status.audit.public_key));
+    evidence.checkpoints = evidence.checkpoints.or_else(|| existing(status.audit.checkpoints));
+    evidence.public_key = evidence.public_key.or_else(|| existing(status.audit.public_key));
     evidence.instance = evidence.instance.or(Some(status.instance));
     Ok(evidence)
 }
 
 fn open(path: &Path) -> Result<BufReader<File>, Failure> {
-    let file = File::open(path)
-        .map_err(|error| Failure::No(format!("cannot read {}: {error}", path.display())))?;
+    let file = File::open(path).map_err(|error| Failure::No(format!("cannot read {}: {error}", path.display())))?;
     Ok(BufReader::new(file))
 }
 
 fn read_key(path: &Path) -> Result<VerifyingKey, Failure> {
-    let text = fs::read_to_string(path)
-        .map_err(|error| Failure::No(format!("cannot read {}: {error}", path.display())))?;
-    VerifyingKey::from_pem(&text)
-        .map_err(|error| Failure::No(format!("{}: {error}", path.display())))
+    let text =
+        fs::read_to_string(path).map_err(|error| Failure::No(format!("cannot read {}: {error}", path.display())))?;
+    VerifyingKey::from_pem(&text).map_err(|error| Failure::No(format!("{}: {error}", path.display())))
 }
 
 fn whole(report: &Report, evidence: &Evidence, screen: &Screen) -> Result<(), Failure> {
@@ -118,23 +108,10 @@ fn whole(report: &Report, evidence: &Evidence, screen: &Screen) -> Result<(), Fa
         }))?);
     }
     let log = evidence.log.display();
-    screen.line(format!(
-        "whole: {} records ({} to {}) in {log}",
-        report.records, report.first_seq, report.last_seq
-    ))?;
-    let signatures = if report.signed {
-        "signatures checked"
-    } else {
-        "signatures NOT checked: give --public-key"
-    };
-    screen.line(format!(
-        "{} checkpoints agree, {signatures}",
-        report.checkpoints
-    ))?;
-    Ok(screen.line(format!(
-        "{} records came after the last checkpoint",
-        report.after_last_checkpoint
-    ))?)
+    screen.line(format!("whole: {} records ({} to {}) in {log}", report.records, report.first_seq, report.last_seq))?;
+    let signatures = if report.signed { "signatures checked" } else { "signatures NOT checked: give --public-key" };
+    screen.line(format!("{} checkpoints agree, {signatures}", report.checkpoints))?;
+    Ok(screen.line(format!("{} records came after the last checkpoint", report.after_last_checkpoint))?)
 }
 
 fn wrong(broken: &Broken, evidence: &Evidence, screen: &Screen) -> Result<(), Failure> {

@@ -14,51 +14,28 @@ const OLDEST: (u8, u8) = (5, 10);
 
 /// The basics for the daemon, which looks closer itself.
 pub fn kernel() -> Vec<Finding> {
-    vec![
-        version(),
-        btf(),
-        mount("cgroup2"),
-        mount("bpf"),
-        lockdown(),
-        lsm(),
-    ]
+    vec![version(), btf(), mount("cgroup2"), mount("bpf"), lockdown(), lsm()]
 }
 
 /// What `aegisctl run` needs and what it leaves open.
 pub fn run() -> Vec<Finding> {
-    vec![
-        capabilities(),
-        seccomp(),
-        trust_store(),
-        ptrace_scope(),
-        docker_socket(),
-    ]
+    vec![capabilities(), seccomp(), trust_store(), ptrace_scope(), docker_socket()]
 }
 
 fn read(path: &str) -> Option<String> {
-    fs::read_to_string(path)
-        .ok()
-        .map(|text| text.trim().to_owned())
+    fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
 }
 
 fn version() -> Finding {
     let name = "kernel version";
     let Ok(version) = procfs::sys::kernel::Version::current() else {
-        return Finding::fail(
-            name,
-            "/proc/sys/kernel/osrelease cannot be read",
-            "mount /proc",
-        );
+        return Finding::fail(name, "/proc/sys/kernel/osrelease cannot be read", "mount /proc");
     };
     let seen = format!("{}.{}.{}", version.major, version.minor, version.patch);
     if (version.major, version.minor) >= OLDEST {
         Finding::ok(name, seen)
     } else {
-        Finding::fail(
-            name,
-            seen,
-            format!("run Linux {}.{} or newer", OLDEST.0, OLDEST.1),
-        )
+        Finding::fail(name, seen, format!("run Linux {}.{} or newer", OLDEST.0, OLDEST.1))
     }
 }
 
@@ -67,26 +44,17 @@ fn btf() -> Finding {
     if Path::new(path).exists() {
         Finding::ok("kernel BTF", path)
     } else {
-        Finding::warn(
-            "kernel BTF",
-            format!("{path} is missing"),
-            "run a kernel built with CONFIG_DEBUG_INFO_BTF=y",
-        )
+        Finding::warn("kernel BTF", format!("{path} is missing"), "run a kernel built with CONFIG_DEBUG_INFO_BTF=y")
     }
 }
 
 fn mount(kind: &str) -> Finding {
     let (name, fix) = match kind {
         "bpf" => ("bpffs", "mount -t bpf bpf /sys/fs/bpf"),
-        _ => (
-            "cgroup v2",
-            "mount -t cgroup2 none /sys/fs/cgroup (or boot with systemd.unified_cgroup_hierarchy=1)",
-        ),
+        _ => ("cgroup v2", "mount -t cgroup2 none /sys/fs/cgroup (or boot with systemd.unified_cgroup_hierarchy=1)"),
     };
     let mounts = Process::myself().and_then(|process| process.mountinfo());
-    let found = mounts
-        .ok()
-        .and_then(|mounts| mounts.into_iter().find(|mount| mount.fs_type == kind));
+    let found = mounts.ok().and_then(|mounts| mounts.into_iter().find(|mount| mount.fs_type == kind));
     match (found, kind) {
         (Some(mount), _) => Finding::ok(name, mount.mount_point.display().to_string()),
         // The daemon mounts it itself where it may.
@@ -116,9 +84,7 @@ fn lsm() -> Finding {
     } else {
         Finding::warn(
             name,
-            format!(
-                "not active ({active}): AF_PACKET and AF_VSOCK are closed by `aegisctl run` only"
-            ),
+            format!("not active ({active}): AF_PACKET and AF_VSOCK are closed by `aegisctl run` only"),
             "boot with lsm=...,bpf on the kernel command line",
         )
     }
@@ -126,43 +92,21 @@ fn lsm() -> Finding {
 
 fn capabilities() -> Finding {
     let name = "run: privileges";
-    let needed = [
-        Capability::CAP_SYS_ADMIN,
-        Capability::CAP_SETUID,
-        Capability::CAP_SETGID,
-        Capability::CAP_SETPCAP,
-    ];
+    let needed = [Capability::CAP_SYS_ADMIN, Capability::CAP_SETUID, Capability::CAP_SETGID, Capability::CAP_SETPCAP];
     let held = caps::read(None, CapSet::Effective).unwrap_or_default();
-    let missing: Vec<String> = needed
-        .iter()
-        .filter(|cap| !held.contains(cap))
-        .map(ToString::to_string)
-        .collect();
+    let missing: Vec<String> = needed.iter().filter(|cap| !held.contains(cap)).map(ToString::to_string).collect();
     if missing.is_empty() {
-        Finding::ok(
-            name,
-            "can join cgroups, change users and make a private mount namespace",
-        )
+        Finding::ok(name, "can join cgroups, change users and make a private mount namespace")
     } else {
-        Finding::warn(
-            name,
-            format!("this user lacks {}", missing.join(", ")),
-            "run aegisctl as root (sudo)",
-        )
+        Finding::warn(name, format!("this user lacks {}", missing.join(", ")), "run aegisctl as root (sudo)")
     }
 }
 
 fn seccomp() -> Finding {
     let name = "run: seccomp";
     match read("/proc/sys/kernel/seccomp/actions_avail") {
-        Some(actions) if actions.contains("kill_process") && actions.contains("errno") => {
-            Finding::ok(name, actions)
-        }
-        _ => Finding::fail(
-            name,
-            "no system call filters",
-            "run a kernel with CONFIG_SECCOMP_FILTER=y",
-        ),
+        Some(actions) if actions.contains("kill_process") && actions.contains("errno") => Finding::ok(name, actions),
+        _ => Finding::fail(name, "no system call filters", "run a kernel with CONFIG_SECCOMP_FILTER=y"),
     }
 }
 
@@ -170,11 +114,7 @@ fn trust_store() -> Finding {
     let name = "run: system trust store";
     match SYSTEM_STORES.iter().find(|path| Path::new(path).exists()) {
         Some(path) => Finding::ok(name, *path),
-        None => Finding::warn(
-            name,
-            "none found: agents will trust nothing but Aegis",
-            "install ca-certificates",
-        ),
+        None => Finding::warn(name, "none found: agents will trust nothing but Aegis", "install ca-certificates"),
     }
 }
 
@@ -192,13 +132,9 @@ fn ptrace_scope() -> Finding {
 
 fn docker_socket() -> Finding {
     let name = "run: container sockets";
-    let found = [
-        "/run/docker.sock",
-        "/run/containerd/containerd.sock",
-        "/run/podman/podman.sock",
-    ]
-    .into_iter()
-    .find(|path| Path::new(path).exists());
+    let found = ["/run/docker.sock", "/run/containerd/containerd.sock", "/run/podman/podman.sock"]
+        .into_iter()
+        .find(|path| Path::new(path).exists());
     match found {
         None => Finding::ok(name, "none"),
         Some(path) => Finding::warn(

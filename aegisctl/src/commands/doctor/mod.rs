@@ -28,24 +28,18 @@ pub struct Args {}
 pub fn run(client: &Client, screen: &Screen) -> Result<ExitCode, Failure> {
     let (mut findings, unreachable) = match client.get::<Vec<Finding>>("/v1/doctor") {
         Ok(findings) => (findings, None),
-        Err(failure @ (Failure::Unreachable(_) | Failure::Refused(_))) => {
-            (checks::kernel(), Some(failure))
-        }
+        Err(failure @ (Failure::Unreachable(_) | Failure::Refused(_))) => (checks::kernel(), Some(failure)),
         Err(other) => return Err(other),
     };
     findings.extend(checks::run());
     if screen.json() {
-        screen.write_json(
-            &json!({ "daemon_reachable": unreachable.is_none(), "findings": findings }),
-        )?;
+        screen.write_json(&json!({ "daemon_reachable": unreachable.is_none(), "findings": findings }))?;
     } else {
         show(&findings, screen)?;
     }
     match unreachable {
         Some(failure) => Err(failure),
-        None if findings.iter().any(|finding| finding.level == Level::Fail) => {
-            Ok(ExitCode::FAILURE)
-        }
+        None if findings.iter().any(|finding| finding.level == Level::Fail) => Ok(ExitCode::FAILURE),
         None => Ok(ExitCode::SUCCESS),
     }
 }
@@ -53,12 +47,7 @@ pub fn run(client: &Client, screen: &Screen) -> Result<ExitCode, Failure> {
 fn show(findings: &[Finding], screen: &Screen) -> std::io::Result<()> {
     let rows = findings.iter().map(|finding| {
         let fix = finding.fix.as_deref().unwrap_or_default();
-        vec![
-            Cell::new(&finding.name),
-            level(finding.level),
-            Cell::new(&finding.detail),
-            Cell::new(fix),
-        ]
+        vec![Cell::new(&finding.name), level(finding.level), Cell::new(&finding.detail), Cell::new(fix)]
     });
     screen.table(&["CHECK", "STATE", "SEEN", "FIX"], rows.collect())
 }

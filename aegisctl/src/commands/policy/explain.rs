@@ -57,9 +57,7 @@ pub struct Args {
 
 fn pair(separator: char) -> impl Fn(&str) -> Result<(String, String), String> + Clone {
     move |text| match text.split_once(separator) {
-        Some((name, value)) if !name.trim().is_empty() => {
-            Ok((name.trim().to_owned(), value.trim().to_owned()))
-        }
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.trim().to_owned())),
         _ => Err(format!("write NAME{separator}VALUE")),
     }
 }
@@ -78,23 +76,14 @@ pub fn run(args: &Args, client: &Client, screen: &Screen) -> Result<ExitCode, Fa
         screen.line(answer.text.trim_end())?;
     }
     let passes = matches!(answer.decision.as_str(), "allow" | "sanitize");
-    Ok(if passes {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if passes { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn request(args: &Args) -> Result<ExplainRequest, Failure> {
-    let body = match args
-        .body
-        .as_deref()
-        .map(|body| (body, body.strip_prefix('@')))
-    {
-        Some((_, Some(file))) => Some(
-            fs::read_to_string(file)
-                .map_err(|error| Failure::No(format!("cannot read {file}: {error}")))?,
-        ),
+    let body = match args.body.as_deref().map(|body| (body, body.strip_prefix('@'))) {
+        Some((_, Some(file))) => {
+            Some(fs::read_to_string(file).map_err(|error| Failure::No(format!("cannot read {file}: {error}")))?)
+        }
         Some((text, None)) => Some(text.to_owned()),
         None => None,
     };
@@ -110,11 +99,7 @@ fn request(args: &Args) -> Result<ExplainRequest, Failure> {
 fn from_files(args: &Args, request: &ExplainRequest) -> Result<ExplainResponse, Failure> {
     let sources = files::read(&args.policies)?;
     let snapshot = aegis_policy::compile(&sources).map_err(|diagnostics| {
-        let text: String = diagnostics
-            .problems()
-            .iter()
-            .map(|problem| validate::render(problem))
-            .collect();
+        let text: String = diagnostics.problems().iter().map(|problem| validate::render(problem)).collect();
         Failure::No(format!("the policy does not compile\n{text}"))
     })?;
     let agent = Agent {

@@ -12,26 +12,16 @@ use crate::failure::Failure;
 pub fn read(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
     let mut sources = Vec::new();
     for path in paths {
-        let failed =
-            |error: io::Error| Failure::No(format!("cannot read {}: {error}", path.display()));
-        let files = if path.is_dir() {
-            directory(path).map_err(failed)?
-        } else {
-            vec![path.clone()]
-        };
+        let failed = |error: io::Error| Failure::No(format!("cannot read {}: {error}", path.display()));
+        let files = if path.is_dir() { directory(path).map_err(failed)? } else { vec![path.clone()] };
         for file in files {
             let text = fs::read_to_string(&file)
                 .map_err(|error| Failure::No(format!("cannot read {}: {error}", file.display())))?;
-            sources.push(Source {
-                name: file.display().to_string(),
-                text,
-            });
+            sources.push(Source { name: file.display().to_string(), text });
         }
     }
     if sources.is_empty() {
-        return Err(Failure::No(
-            "there is no policy file (*.yaml, *.yml) there".to_owned(),
-        ));
+        return Err(Failure::No("there is no policy file (*.yaml, *.yml) there".to_owned()));
     }
     Ok(sources)
 }
@@ -40,11 +30,7 @@ fn directory(path: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(path)? {
         let file = entry?.path();
-        if file.is_file()
-            && file
-                .extension()
-                .is_some_and(|end| end == "yaml" || end == "yml")
-        {
+        if file.is_file() && file.extension().is_some_and(|end| end == "yaml" || end == "yml") {
             files.push(file);
         }
     }

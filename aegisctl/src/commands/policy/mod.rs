@@ -26,9 +26,7 @@ pub enum Command {
     Validate(validate::Args),
     Explain(explain::Args),
     /// Makes the daemon load its policy again; one that does not compile is refused and the old one stays.
-    #[command(
-        after_help = "Examples:\n  aegisctl policy validate /etc/aegis/policies && sudo aegisctl policy reload"
-    )]
+    #[command(after_help = "Examples:\n  aegisctl policy validate /etc/aegis/policies && sudo aegisctl policy reload")]
     Reload,
 }
 
@@ -46,10 +44,7 @@ fn reload(client: &Client, screen: &Screen) -> Result<ExitCode, Failure> {
     if screen.json() {
         screen.write_json(&policy)?;
     } else {
-        screen.line(format!(
-            "{} is in force ({} rules from {})",
-            policy.version, policy.rules, policy.source
-        ))?;
+        screen.line(format!("{} is in force ({} rules from {})", policy.version, policy.rules, policy.source))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -14,11 +14,7 @@ const JSON_DEPTH: usize = 64;
 ///
 /// # Errors
 /// 400 when the URL or a header is not valid.
-pub fn explain(
-    snapshot: &Snapshot,
-    agent: &Agent,
-    request: &ExplainRequest,
-) -> Result<ExplainResponse, Problem> {
+pub fn explain(snapshot: &Snapshot, agent: &Agent, request: &ExplainRequest) -> Result<ExplainResponse, Problem> {
     let uri = absolute(&request.url)?;
     let headers = headers(request)?;
     let scheme = uri.scheme_str().unwrap_or("https");
@@ -26,9 +22,7 @@ pub fn explain(
         agent,
         scheme,
         host: uri.host().unwrap_or_default(),
-        port: uri
-            .port_u16()
-            .unwrap_or(if scheme == "http" { 80 } else { 443 }),
+        port: uri.port_u16().unwrap_or(if scheme == "http" { 80 } else { 443 }),
         method: &request.method,
         path: uri.path(),
         query: uri.query(),
@@ -43,34 +37,17 @@ pub fn explain(
         Err(_) => JsonBody::Invalid,
     };
     let findings = scan(&needs.profile, &uri, &headers, body);
-    let explanation = snapshot.explain(
-        &intent,
-        &Content {
-            json,
-            findings: &findings,
-        },
-    );
-    let decision = explanation
-        .decision
-        .map_or("deny", aegis_policy::Decision::name)
-        .to_owned();
+    let explanation = snapshot.explain(&intent, &Content { json, findings: &findings });
+    let decision = explanation.decision.map_or("deny", aegis_policy::Decision::name).to_owned();
     let text = describe(&explanation, &decision, &findings);
-    let explanation =
-        serde_json::to_value(&explanation).map_err(|error| Problem::internal(error.to_string()))?;
-    Ok(ExplainResponse {
-        decision,
-        text,
-        explanation,
-    })
+    let explanation = serde_json::to_value(&explanation).map_err(|error| Problem::internal(error.to_string()))?;
+    Ok(ExplainResponse { decision, text, explanation })
 }
 
 fn absolute(url: &str) -> Result<Uri, Problem> {
-    let wrong = |why: String| {
-        Problem::bad_request(why).next("write an absolute URL, such as https://api.example.com/v1")
-    };
-    let uri: Uri = url
-        .parse()
-        .map_err(|error| wrong(format!("{url:?} is no URL: {error}")))?;
+    let wrong =
+        |why: String| Problem::bad_request(why).next("write an absolute URL, such as https://api.example.com/v1");
+    let uri: Uri = url.parse().map_err(|error| wrong(format!("{url:?} is no URL: {error}")))?;
     match uri.scheme_str() {
         Some("http" | "https") if uri.host().is_some() => Ok(uri),
         _ => Err(wrong(format!("{url:?} is no http or https URL"))),
@@ -82,35 +59,23 @@ fn headers(request: &ExplainRequest) -> Result<HeaderMap, Problem> {
     for (name, value) in &request.headers {
         let wrong = || Problem::bad_request(format!("header {name:?} is not valid"));
         let field = HeaderName::try_from(name.as_str()).map_err(|_| wrong())?;
-        headers.append(
-            field,
-            HeaderValue::try_from(value.as_str()).map_err(|_| wrong())?,
-        );
+        headers.append(field, HeaderValue::try_from(value.as_str()).map_err(|_| wrong())?);
     }
     Ok(headers)
 }
 
 fn scan(profile: &aegis_dlp::Profile, uri: &Uri, headers: &HeaderMap, body: &str) -> Vec<Finding> {
-    let target = uri
-        .path_and_query()
-        .map_or("/", http::uri::PathAndQuery::as_str);
+    let target = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     let mut findings = scan_url(profile, target).findings;
     for (name, value) in headers {
         if let Ok(value) = value.to_str() {
-            findings.extend(
-                scan_text(profile, Place::Header(name.as_str().to_owned()), value).findings,
-            );
+            findings.extend(scan_text(profile, Place::Header(name.as_str().to_owned()), value).findings);
         }
     }
-    let content_type = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let mut scanner = Scanner::new(*profile, Format::from_content_type(content_type));
     let mut redacted = Vec::new();
-    if matches!(
-        scanner.push(body.as_bytes(), &mut redacted),
-        aegis_dlp::Flow::Continue
-    ) {
+    if matches!(scanner.push(body.as_bytes(), &mut redacted), aegis_dlp::Flow::Continue) {
         // What it answers to a denial is in its findings too.
         let _ = scanner.finish(&mut redacted);
     }
@@ -125,49 +90,20 @@ fn describe(explanation: &Explanation, decision: &str, findings: &[Finding]) -> 
     text
 }
 
-fn write_all(
-    out: &mut String,
-    e: &Explanation,
-    decision: &str,
-    findings: &[Finding],
-) -> std::fmt::Result {
+fn write_all(out: &mut String, e: &Explanation, decision: &str, findings: &[Finding]) -> std::fmt::Result {
     writeln!(out, "{decision} ({}): {}", e.mode.name(), e.reason)?;
-    writeln!(
-        out,
-        "  rule {}, policy version {}",
-        e.rule.as_deref().unwrap_or("none: default deny"),
-        e.policy_version
-    )?;
+    writeln!(out, "  rule {}, policy version {}", e.rule.as_deref().unwrap_or("none: default deny"), e.policy_version)?;
     for candidate in &e.candidates {
-        let verdict = if candidate.matches {
-            "matches"
-        } else {
-            "does not match"
-        };
-        writeln!(
-            out,
-            "\n{} ({}) {verdict}",
-            candidate.rule,
-            candidate.decision.name()
-        )?;
+        let verdict = if candidate.matches { "matches" } else { "does not match" };
+        writeln!(out, "\n{} ({}) {verdict}", candidate.rule, candidate.decision.name())?;
         for condition in &candidate.conditions {
             let mark = if condition.holds { "yes" } else { "NO " };
-            let seen = condition
-                .value
-                .as_ref()
-                .map(|value| format!("   (saw {value})"))
-                .unwrap_or_default();
+            let seen = condition.value.as_ref().map(|value| format!("   (saw {value})")).unwrap_or_default();
             writeln!(out, "  {mark} {}{seen}", condition.condition)?;
         }
     }
     for finding in findings {
-        writeln!(
-            out,
-            "\nfound {} in {}, {} time(s)",
-            finding.detector.name(),
-            finding.place,
-            finding.count
-        )?;
+        writeln!(out, "\nfound {} in {}, {} time(s)", finding.detector.name(), finding.place, finding.count)?;
     }
     for step in &e.next_steps {
         writeln!(out, "\nnext: {step}")?;

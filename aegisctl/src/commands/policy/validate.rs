@@ -46,9 +46,7 @@ fn good(snapshot: &Snapshot, files: usize, screen: &Screen) -> Result<(), Failur
         let answer = json!({ "valid": true, "version": version, "rules": rules, "problems": [] });
         return Ok(screen.write_json(&answer)?);
     }
-    Ok(screen.line(format!(
-        "ok: {rules} rules in {files} file(s), version {version}"
-    ))?)
+    Ok(screen.line(format!("ok: {rules} rules in {files} file(s), version {version}"))?)
 }
 
 fn bad(diagnostics: &Diagnostics, screen: &Screen) -> Result<(), Failure> {
