@@ -134,7 +134,12 @@ mod tests {
             policy_version: text.into(),
             approval_id: some(),
             findings: vec![
-                FindingEntry { detector: text.into(), action: text.into(), place: text.into(), count: u64::MAX };
+                FindingEntry {
+                    detector: text.into(),
+                    action: text.into(),
+                    place: text.into(),
+                    count: u64::MAX
+                };
                 findings
             ],
             duration_ms: f64::MAX,

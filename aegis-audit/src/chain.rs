@@ -142,9 +142,38 @@ mod tests {
         let sealed = Chain::genesis("default").seal(Draft::default()).unwrap();
         let mut at = 0;
         for field in [
-            "ts", "seq", "decision_id", "trace_id", "org", "tenant", "agent_id", "parent_agent_id", "tool", "method", "scheme", "host", "port",
-            "path", "decision", "mode", "reason", "rule", "policy_version", "approval_id", "findings", "duration_ms", "estimated_cost_usd",
-            "pid", "exe", "cgroup", "bytes_out", "bytes_in", "status", "error", "prev_hash", "hash",
+            "ts",
+            "seq",
+            "decision_id",
+            "trace_id",
+            "org",
+            "tenant",
+            "agent_id",
+            "parent_agent_id",
+            "tool",
+            "method",
+            "scheme",
+            "host",
+            "port",
+            "path",
+            "decision",
+            "mode",
+            "reason",
+            "rule",
+            "policy_version",
+            "approval_id",
+            "findings",
+            "duration_ms",
+            "estimated_cost_usd",
+            "pid",
+            "exe",
+            "cgroup",
+            "bytes_out",
+            "bytes_in",
+            "status",
+            "error",
+            "prev_hash",
+            "hash",
         ] {
             let found = sealed.line.find(&format!("\"{field}\":")).unwrap_or_else(|| panic!("{field} is missing"));
             assert!(found >= at, "{field} is out of order");
@@ -167,7 +196,10 @@ mod tests {
         chain.seal(Draft::default()).unwrap();
         let last = chain.seal(Draft::default()).unwrap();
         assert_eq!(Chain::resume(&last.line).unwrap(), chain);
-        assert!(matches!(Chain::resume(&last.line.replace("\"pid\":0", "\"pid\":1")), Err(ResumeError::Edited { seq: 2 })));
+        assert!(matches!(
+            Chain::resume(&last.line.replace("\"pid\":0", "\"pid\":1")),
+            Err(ResumeError::Edited { seq: 2 })
+        ));
         assert!(matches!(Chain::resume("{}"), Err(ResumeError::NotARecord(_))));
     }
 }

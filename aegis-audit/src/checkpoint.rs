@@ -53,7 +53,8 @@ impl Chain {
             ts: String,
             kid: &'a str,
         }
-        let signed = Signed { seq: self.last_seq(), hash: self.last_hash(), ts: timestamp(at), kid: key.public().kid() };
+        let signed =
+            Signed { seq: self.last_seq(), hash: self.last_hash(), ts: timestamp(at), kid: key.public().kid() };
         let mut line = serde_json::to_string(&signed)?;
         let sig = STANDARD.encode(key.sign(line.as_bytes()));
         line.pop();

@@ -243,7 +243,5 @@ impl Record {
 /// A time as the log writes it. A time that cannot be written (before year 0, after 9999) becomes the epoch: a wrong clock must not lose a
 /// record.
 pub(crate) fn timestamp(at: SystemTime) -> String {
-    OffsetDateTime::from(at)
-        .format(TIMESTAMP)
-        .unwrap_or_else(|_| "1970-01-01T00:00:00.000000Z".to_owned())
+    OffsetDateTime::from(at).format(TIMESTAMP).unwrap_or_else(|_| "1970-01-01T00:00:00.000000Z".to_owned())
 }

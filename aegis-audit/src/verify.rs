@@ -64,7 +64,9 @@ pub enum Why {
     Replaced,
     #[error("it does not start the log of instance `{0}`")]
     ForeignGenesis(String),
-    #[error("truncated: the line has no end (a crash while writing, or a cut); the daemon moves it aside when it starts")]
+    #[error(
+        "truncated: the line has no end (a crash while writing, or a cut); the daemon moves it aside when it starts"
+    )]
     Truncated,
     #[error("rewritten: the signed checkpoint names another hash for this record")]
     Rewritten,
@@ -123,14 +125,17 @@ fn sealed(line: u64, text: &[u8]) -> Result<Record, Broken> {
     let seq = || serde_json::from_slice::<Place>(text).ok().map(|place| place.seq);
     let edited = |why: String| Broken { line, seq: seq(), why: Why::Edited(why) };
     let hash = hash_of(text).ok_or_else(|| edited("it does not end in a hash".to_owned()))?;
-    let record: Record = serde_json::from_slice(text).map_err(|error| edited(format!("it is not a record: {error}")))?;
+    let record: Record =
+        serde_json::from_slice(text).map_err(|error| edited(format!("it is not a record: {error}")))?;
     if record.hash == hash { Ok(record) } else { Err(edited("its hash does not fit its text".to_owned())) }
 }
 
 fn start(record: &Record, expect: Expect<'_>) -> Result<(), Why> {
     match record.seq {
         1 => match expect.instance {
-            Some(instance) if record.prev_hash != genesis_hash(instance) => Err(Why::ForeignGenesis(instance.to_owned())),
+            Some(instance) if record.prev_hash != genesis_hash(instance) => {
+                Err(Why::ForeignGenesis(instance.to_owned()))
+            }
             _ => Ok(()),
         },
         seq if expect.continued && seq > 1 => Ok(()),
@@ -204,10 +209,13 @@ impl<R: BufRead> Iterator for Parsed<'_, R> {
         let bad = |line, seq, error| Broken { line, seq, why: Why::BadCheckpoint(error) };
         let text = match self.lines.next_line() {
             Ok(text) => text?,
-            Err(Broken { line, why, .. }) => return Some(Err(bad(line, None, CheckpointError::NotACheckpoint(why.to_string())))),
+            Err(Broken { line, why, .. }) => {
+                return Some(Err(bad(line, None, CheckpointError::NotACheckpoint(why.to_string()))));
+            }
         };
         let number = self.lines.number;
-        let parsed = Checkpoint::parse(&String::from_utf8_lossy(&text), self.key).map_err(|error| bad(number, None, error));
+        let parsed =
+            Checkpoint::parse(&String::from_utf8_lossy(&text), self.key).map_err(|error| bad(number, None, error));
         Some(parsed.and_then(|checkpoint| {
             let after = std::mem::replace(&mut self.last, checkpoint.seq);
             if checkpoint.seq < after {
@@ -227,7 +235,9 @@ impl<'a, R: BufRead> Checkpoints<'a, R> {
     /// Whether a checkpoint names this record; one that names another hash for it is an error of the log.
     fn agrees(&mut self, record: &Record, line: u64) -> Result<bool, Broken> {
         let mut named = false;
-        while let Some(next) = self.lines.next_if(|next| next.as_ref().map_or(true, |checkpoint| checkpoint.seq <= record.seq)) {
+        while let Some(next) =
+            self.lines.next_if(|next| next.as_ref().map_or(true, |checkpoint| checkpoint.seq <= record.seq))
+        {
             let checkpoint = next?;
             // Those before a continued log's first record belong to files that are not given; a shared predecessor shows in `prev_hash`.
             let expected = match record.seq - checkpoint.seq.min(record.seq) {

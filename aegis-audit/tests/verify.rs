@@ -54,7 +54,12 @@ fn draft(number: usize) -> Draft {
     Draft {
         agent_id: format!("agent-{number}"),
         path: Some(format!("/v1/charges?\"ü\\{number}")),
-        findings: vec![FindingEntry { detector: "ssn".into(), action: "redact".into(), place: "body:7".into(), count: 1 }],
+        findings: vec![FindingEntry {
+            detector: "ssn".into(),
+            action: "redact".into(),
+            place: "body:7".into(),
+            count: 1,
+        }],
         duration_ms: 0.123_456,
         ..Draft::default()
     }
@@ -143,7 +148,10 @@ fn checkpoints_have_to_be_whole_ours_and_in_order() {
             other => panic!("{other}"),
         }
     };
-    assert_eq!(bad(&|log| log.checkpoints[1] = log.checkpoints[1].replace("\"seq\":8", "\"seq\":9")), (2, CheckpointError::Signature));
+    assert_eq!(
+        bad(&|log| log.checkpoints[1] = log.checkpoints[1].replace("\"seq\":8", "\"seq\":9")),
+        (2, CheckpointError::Signature)
+    );
     assert!(matches!(bad(&|log| log.key = SigningKey::generate().unwrap()), (1, CheckpointError::UnknownKey(_))));
     assert_eq!(bad(&|log| log.checkpoints.swap(0, 1)), (2, CheckpointError::Order { seq: 4, after: 8 }));
     assert!(matches!(bad(&|log| log.checkpoints[1].truncate(30)), (2, CheckpointError::NotACheckpoint(_))));
@@ -164,7 +172,8 @@ fn a_rotated_file_is_checked_with_its_predecessor_or_by_leave() {
 #[test]
 fn the_log_of_another_instance_is_not_taken_for_ours() {
     let log = Log::new(2, 4);
-    let broken = verify(log.text().as_slice(), &b""[..], Expect { instance: Some("other"), ..Expect::default() }).unwrap_err();
+    let broken =
+        verify(log.text().as_slice(), &b""[..], Expect { instance: Some("other"), ..Expect::default() }).unwrap_err();
     assert_eq!(broken.why, Why::ForeignGenesis("other".into()));
 }
 
@@ -194,7 +203,11 @@ fn a_third_party_can_verify_with_the_documented_program() {
 
 fn python(log: &Log, text: &[u8]) -> Result<String, String> {
     let page = include_str!("../../docs/audit.md");
-    let program = page.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).expect("docs/audit.md shows a program");
+    let program = page
+        .split("```python\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .expect("docs/audit.md shows a program");
     let checkpoints = serde_json::to_string(&log.checkpoints).unwrap();
     let program = format!("{program}\nprint(verify(sys.stdin.buffer, {INSTANCE:?}, json.loads({checkpoints:?})))\n");
     let mut child = Command::new("python3")

@@ -53,7 +53,8 @@ pub fn mint(key: &SigningKey, claims: &Claims) -> Result<String, TokenError> {
     }
     let mut header = jsonwebtoken::Header::new(Algorithm::EdDSA);
     header.kid = Some(key.kid().to_owned());
-    let token = jsonwebtoken::encode(&header, claims, key.encoding()).map_err(|error| TokenError::Signing(error.to_string()))?;
+    let token = jsonwebtoken::encode(&header, claims, key.encoding())
+        .map_err(|error| TokenError::Signing(error.to_string()))?;
     if token.len() > MAX_TOKEN_BYTES { Err(TokenError::TooLarge(token.len())) } else { Ok(token) }
 }
 
@@ -63,7 +64,9 @@ pub fn mint(key: &SigningKey, claims: &Claims) -> Result<String, TokenError> {
 /// When it is no JWT or has other claims.
 pub fn inspect(token: &str) -> Result<(Header, Claims), TokenError> {
     let (header, payload) = split(token)?;
-    let claims = BASE64URL_NOPAD.decode(payload.as_bytes()).map_err(|_| TokenError::Malformed("its claims are not base64url"))?;
+    let claims = BASE64URL_NOPAD
+        .decode(payload.as_bytes())
+        .map_err(|_| TokenError::Malformed("its claims are not base64url"))?;
     let claims = serde_json::from_slice(&claims).map_err(|error| TokenError::Claims(error.to_string()))?;
     Ok((header, claims))
 }
@@ -77,7 +80,9 @@ pub(crate) fn split(token: &str) -> Result<(Header, &str), TokenError> {
     let (Some(header), Some(payload), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
         return Err(TokenError::Malformed("it does not have three parts"));
     };
-    let header = BASE64URL_NOPAD.decode(header.as_bytes()).map_err(|_| TokenError::Malformed("its header is not base64url"))?;
-    let header = serde_json::from_slice(&header).map_err(|_| TokenError::Malformed("its header is not a JOSE header"))?;
+    let header =
+        BASE64URL_NOPAD.decode(header.as_bytes()).map_err(|_| TokenError::Malformed("its header is not base64url"))?;
+    let header =
+        serde_json::from_slice(&header).map_err(|_| TokenError::Malformed("its header is not a JOSE header"))?;
     Ok((header, payload))
 }

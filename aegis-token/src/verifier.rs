@@ -27,12 +27,19 @@ impl Verifier {
     /// # Errors
     /// When the document is no JWKS, has no key, a key without `kid`, two with one `kid`, or one that is not Ed25519 for signatures: a key set that
     /// is only half understood is not used.
-    pub fn new(jwks: &str, issuer: impl Into<String>, audience: impl Into<String>, leeway: u64) -> Result<Self, TokenError> {
-        let set: JwkSet = serde_json::from_str(jwks).map_err(|error| TokenError::Key(format!("it is not a JWKS: {error}")))?;
+    pub fn new(
+        jwks: &str,
+        issuer: impl Into<String>,
+        audience: impl Into<String>,
+        leeway: u64,
+    ) -> Result<Self, TokenError> {
+        let set: JwkSet =
+            serde_json::from_str(jwks).map_err(|error| TokenError::Key(format!("it is not a JWKS: {error}")))?;
         let mut keys = HashMap::new();
         for jwk in &set.keys {
             let kid = jwk.common.key_id.as_deref().ok_or_else(|| TokenError::Key("a key has no `kid`".to_owned()))?;
-            let ed25519 = matches!(&jwk.algorithm, AlgorithmParameters::OctetKeyPair(okp) if okp.curve == EllipticCurve::Ed25519);
+            let ed25519 =
+                matches!(&jwk.algorithm, AlgorithmParameters::OctetKeyPair(okp) if okp.curve == EllipticCurve::Ed25519);
             let alg = jwk.common.key_algorithm.is_none_or(|alg| alg == KeyAlgorithm::EdDSA);
             let signs = jwk.common.public_key_use.as_ref().is_none_or(|purpose| *purpose == PublicKeyUse::Signature);
             if !(ed25519 && alg && signs) {

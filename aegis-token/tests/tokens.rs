@@ -69,7 +69,8 @@ fn each_bad_token_is_refused_for_its_own_reason() {
         change(&mut changed);
         mint(&key, &changed).unwrap()
     };
-    let public = BASE64URL_NOPAD.decode(serde_json::to_value(key.jwk()).unwrap()["x"].as_str().unwrap().as_bytes()).unwrap();
+    let public =
+        BASE64URL_NOPAD.decode(serde_json::to_value(key.jwk()).unwrap()["x"].as_str().unwrap().as_bytes()).unwrap();
     let (head, signature) = good.rsplit_once('.').unwrap();
     let (header, _) = head.split_once('.').unwrap();
     let unsigned = format!("{}.{}.", encode(&json!({"alg": "none", "kid": key.kid()})), encode(&json!(claims())));
@@ -82,27 +83,70 @@ fn each_bad_token_is_refused_for_its_own_reason() {
         ("junk", "not a token".into(), TokenError::Malformed("it does not have three parts")),
         ("four parts", format!("{good}.x"), TokenError::Malformed("it does not have three parts")),
         ("header no base64", format!("!{good}"), TokenError::Malformed("its header is not base64url")),
-        ("header no JSON", format!("{}.a.b", BASE64URL_NOPAD.encode(b"junk")), TokenError::Malformed("its header is not a JOSE header")),
-        ("oversize", format!("{good}{}", "A".repeat(MAX_TOKEN_BYTES)), TokenError::TooLarge(good.len() + MAX_TOKEN_BYTES)),
+        (
+            "header no JSON",
+            format!("{}.a.b", BASE64URL_NOPAD.encode(b"junk")),
+            TokenError::Malformed("its header is not a JOSE header"),
+        ),
+        (
+            "oversize",
+            format!("{good}{}", "A".repeat(MAX_TOKEN_BYTES)),
+            TokenError::TooLarge(good.len() + MAX_TOKEN_BYTES),
+        ),
         ("alg none", unsigned.clone(), TokenError::Unsigned),
         ("alg NoNe", with_header(&unsigned, &json!({"alg": "NoNe", "kid": key.kid()})), TokenError::Unsigned),
-        ("alg none, signature kept", with_header(&good, &json!({"alg": "none", "kid": key.kid()})), TokenError::Unsigned),
-        ("HS256 with the public key", hmac_token(&json!({"alg": "HS256", "kid": key.kid()}), &public), TokenError::Algorithm),
-        ("HMAC that calls itself EdDSA", hmac_token(&json!({"alg": "EdDSA", "kid": key.kid()}), &public), TokenError::Signature),
+        (
+            "alg none, signature kept",
+            with_header(&good, &json!({"alg": "none", "kid": key.kid()})),
+            TokenError::Unsigned,
+        ),
+        (
+            "HS256 with the public key",
+            hmac_token(&json!({"alg": "HS256", "kid": key.kid()}), &public),
+            TokenError::Algorithm,
+        ),
+        (
+            "HMAC that calls itself EdDSA",
+            hmac_token(&json!({"alg": "EdDSA", "kid": key.kid()}), &public),
+            TokenError::Signature,
+        ),
         ("RS256", with_header(&good, &json!({"alg": "RS256", "kid": key.kid()})), TokenError::Algorithm),
         ("ES256", with_header(&good, &json!({"alg": "ES256", "kid": key.kid()})), TokenError::Algorithm),
         ("alg in lower case", with_header(&good, &json!({"alg": "eddsa", "kid": key.kid()})), TokenError::Algorithm),
         ("no kid", with_header(&good, &json!({"alg": "EdDSA"})), TokenError::NoKid),
         ("unknown kid", mint(&other, &claims()).unwrap(), TokenError::UnknownKid),
-        ("own key in the header", with_header(&mint(&other, &claims()).unwrap(), &json!({"alg": "EdDSA", "kid": key.kid(), "jwk": other.jwk()})), TokenError::Signature),
-        ("kid of another key", with_header(&mint(&other, &claims()).unwrap(), &json!({"alg": "EdDSA", "kid": key.kid()})), TokenError::Signature),
-        ("critical header", with_header(&good, &json!({"alg": "EdDSA", "kid": key.kid(), "crit": ["b64"], "b64": false})), TokenError::Critical),
+        (
+            "own key in the header",
+            with_header(
+                &mint(&other, &claims()).unwrap(),
+                &json!({"alg": "EdDSA", "kid": key.kid(), "jwk": other.jwk()}),
+            ),
+            TokenError::Signature,
+        ),
+        (
+            "kid of another key",
+            with_header(&mint(&other, &claims()).unwrap(), &json!({"alg": "EdDSA", "kid": key.kid()})),
+            TokenError::Signature,
+        ),
+        (
+            "critical header",
+            with_header(&good, &json!({"alg": "EdDSA", "kid": key.kid(), "crit": ["b64"], "b64": false})),
+            TokenError::Critical,
+        ),
         ("claims changed", resigned(&rich), TokenError::Signature),
         ("signature gone", format!("{head}."), TokenError::Signature),
         ("other issuer", with(&|claims| claims.iss = "aegis:other".into()), TokenError::Issuer),
         ("other audience", with(&|claims| claims.aud = "payroll".into()), TokenError::Audience),
-        ("expired", with(&|claims| (claims.nbf, claims.exp) = (NOW - 100, NOW - DEFAULT_LEEWAY)), TokenError::Expired { ago_s: DEFAULT_LEEWAY }),
-        ("not yet", with(&|claims| claims.nbf = NOW + DEFAULT_LEEWAY + 1), TokenError::NotYetValid { in_s: DEFAULT_LEEWAY + 1 }),
+        (
+            "expired",
+            with(&|claims| (claims.nbf, claims.exp) = (NOW - 100, NOW - DEFAULT_LEEWAY)),
+            TokenError::Expired { ago_s: DEFAULT_LEEWAY },
+        ),
+        (
+            "not yet",
+            with(&|claims| claims.nbf = NOW + DEFAULT_LEEWAY + 1),
+            TokenError::NotYetValid { in_s: DEFAULT_LEEWAY + 1 },
+        ),
         ("issued tomorrow", with(&|claims| claims.iat = NOW + 86_400), TokenError::NotYetValid { in_s: 86_400 }),
     ];
     for (name, token, refused) in cases {
@@ -142,7 +186,10 @@ fn claims_of_the_wrong_shape_are_refused_though_they_are_signed() {
 fn what_is_valid_at_no_time_or_too_large_is_not_minted() {
     let key = SigningKey::generate().unwrap();
     assert!(matches!(mint(&key, &Claims { exp: NOW, ..claims() }), Err(TokenError::Claims(_))));
-    assert!(matches!(mint(&key, &Claims { org: "x".repeat(MAX_TOKEN_BYTES), ..claims() }), Err(TokenError::TooLarge(_))));
+    assert!(matches!(
+        mint(&key, &Claims { org: "x".repeat(MAX_TOKEN_BYTES), ..claims() }),
+        Err(TokenError::TooLarge(_))
+    ));
 }
 
 #[test]
@@ -151,7 +198,10 @@ fn keys_survive_pem_and_rotate() {
     let again = SigningKey::from_pem(&old.to_pem()).unwrap();
     assert_eq!(again.kid(), old.kid());
     let token = mint(&again, &claims()).unwrap();
-    assert!(verifier(&[&new, &old]).verify(&token, NOW).is_ok(), "tokens of the old key hold as long as it is published");
+    assert!(
+        verifier(&[&new, &old]).verify(&token, NOW).is_ok(),
+        "tokens of the old key hold as long as it is published"
+    );
     assert_eq!(verifier(&[&new]).verify(&token, NOW), Err(TokenError::UnknownKid));
     assert!(matches!(SigningKey::from_pem("junk"), Err(TokenError::Key(_))));
 }

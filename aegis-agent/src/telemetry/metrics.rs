@@ -216,7 +216,12 @@ impl Metrics {
     pub fn decisions(&self) -> BTreeMap<String, u64> {
         [Decision::Allow, Decision::Deny, Decision::Sanitize, Decision::ApprovalNeeded]
             .into_iter()
-            .map(|decision| (decision.name().to_owned(), self.decided(decision, Mode::Enforce) + self.decided(decision, Mode::Shadow)))
+            .map(|decision| {
+                (
+                    decision.name().to_owned(),
+                    self.decided(decision, Mode::Enforce) + self.decided(decision, Mode::Shadow),
+                )
+            })
             .collect()
     }
 
@@ -245,14 +250,40 @@ impl All {
         registry.register("bytes", "Body bytes by direction, seen from the agent", bytes);
         registry.register("flows", "Connections that were intercepted", self.flows.clone());
         registry.register("flows_active", "Connections that are open", self.flows_active.clone());
-        registry.register("handshakes_failed", "TLS handshakes with agents that failed", self.handshakes_failed.clone());
-        registry.register_with_unit("decision", "Time of a decision alone", Unit::Seconds, self.decision_seconds.clone());
-        registry.register_with_unit("request", "Time of a request from its first byte to its last", Unit::Seconds, self.request_seconds.clone());
-        registry.register("unrecordable", "Requests refused because their record could not be written", self.unrecordable.clone());
+        registry.register(
+            "handshakes_failed",
+            "TLS handshakes with agents that failed",
+            self.handshakes_failed.clone(),
+        );
+        registry.register_with_unit(
+            "decision",
+            "Time of a decision alone",
+            Unit::Seconds,
+            self.decision_seconds.clone(),
+        );
+        registry.register_with_unit(
+            "request",
+            "Time of a request from its first byte to its last",
+            Unit::Seconds,
+            self.request_seconds.clone(),
+        );
+        registry.register(
+            "unrecordable",
+            "Requests refused because their record could not be written",
+            self.unrecordable.clone(),
+        );
         registry.register("kernel_events", "Events from the kernel", self.kernel_events.clone());
-        registry.register("kernel_events_dropped", "Events that the kernel could not hand over", self.kernel_events_dropped.clone());
+        registry.register(
+            "kernel_events_dropped",
+            "Events that the kernel could not hand over",
+            self.kernel_events_dropped.clone(),
+        );
         registry.register("dns_queries", "DNS queries of agents", self.dns.clone());
-        registry.register("spans_dropped", "Spans thrown away: the collector does not keep up", self.spans_dropped.clone());
+        registry.register(
+            "spans_dropped",
+            "Spans thrown away: the collector does not keep up",
+            self.spans_dropped.clone(),
+        );
         registry.register("spans_failed", "Spans that the collector did not take", self.spans_failed.clone());
         self.audit.register(registry.sub_registry_with_prefix("audit"));
     }
@@ -287,7 +318,12 @@ mod tests {
     #[test]
     fn a_decision_counts_once_everywhere() {
         let metrics = Metrics::new();
-        let found = |detector: &str| FindingEntry { detector: detector.into(), action: "redact".into(), place: "url".into(), count: 2 };
+        let found = |detector: &str| FindingEntry {
+            detector: detector.into(),
+            action: "redact".into(),
+            place: "url".into(),
+            count: 2,
+        };
         metrics.decision(&Draft {
             decision: Decision::Sanitize,
             findings: vec![found("ssn"), found("invented-by-an-attacker")],

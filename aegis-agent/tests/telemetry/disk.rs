@@ -1,13 +1,15 @@
 //! A disk that is full: nothing is promised that cannot be kept, nothing promised is lost.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use aegis_agent::telemetry::Unrecordable;
+use aegis_audit::Draft;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
-use crate::support::{draft, eventually, open, verified};
+use crate::support::{draft, eventually, log_path, open, verified};
 
 /// A small file system of its own, gone with the test.
 struct SmallDisk(tempfile::TempDir);
@@ -16,7 +18,8 @@ impl SmallDisk {
     fn new(size: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let options = format!("size={size}");
-        mount(Some("tmpfs"), dir.path(), Some("tmpfs"), MsFlags::empty(), Some(options.as_str())).expect("root, to mount a tmpfs");
+        mount(Some("tmpfs"), dir.path(), Some("tmpfs"), MsFlags::empty(), Some(options.as_str()))
+            .expect("root, to mount a tmpfs");
         Self(dir)
     }
 
@@ -26,9 +29,14 @@ impl SmallDisk {
 
     /// Takes all the space that is left.
     fn fill(&self) {
-        use std::io::Write;
         let mut file = fs::File::create(self.path().join("filler")).unwrap();
         while file.write_all(&[0; 4096]).is_ok() {}
+    }
+
+    fn make_room(&self, bytes: u64) {
+        let filler = fs::OpenOptions::new().write(true).open(self.path().join("filler")).unwrap();
+        let length = filler.metadata().unwrap().len();
+        filler.set_len(length - bytes).unwrap();
     }
 
     fn free(&self) {
@@ -84,29 +92,44 @@ async fn a_full_disk_refuses_the_next_request_and_loses_none_before() {
 #[tokio::test]
 async fn what_cannot_be_written_is_kept_until_it_can() {
     let disk = SmallDisk::new("4m");
-    let log = open(disk.path());
-    log.reserve().unwrap().commit(draft(0));
-    log.drain().await;
-    drop(log);
-    // A torn line that fills its page but for a few bytes: the note about it does not fit into what is left.
-    let path = crate::support::log_path(disk.path());
-    let mut text = fs::read(&path).unwrap();
-    text.extend(vec![b'x'; 4096 - text.len() % 4096 - 1]);
-    fs::write(&path, text).unwrap();
+    let path = log_path(disk.path());
+    write_nearly_to_a_page_s_end(&disk).await;
+    fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"torn").unwrap();
     disk.fill();
-    // The side file for the torn bytes needs a page of its own.
-    disk_make_room(&disk, 8192);
+    // One page, which the side file for the torn bytes takes.
+    disk.make_room(PAGE);
     let log = open(disk.path());
-    assert!(log.reserve().is_err(), "no space, no promise");
+    eventually("the note failing", || !log.health().healthy);
+    let refused = log.reserve().err().unwrap();
+    assert!(matches!(&refused, Unrecordable::Writer(error) if error.contains("No space")), "{refused}");
+    let before = log.health().last_seq;
     disk.free();
-    eventually("the note being written", || log.health().last_seq == 2 && log.health().healthy);
-    assert!(log.reserve().is_ok());
+    eventually("the note being written", || log.health().last_seq == before + 1 && log.health().healthy);
+    eventually("recovery", || log.reserve().map(|slot| slot.commit(draft(1))).is_ok());
     log.drain().await;
-    verified(disk.path());
+    assert_eq!(log.health().error, None);
+    assert_eq!(verified(disk.path()).records, before + 2);
 }
 
-fn disk_make_room(disk: &SmallDisk, bytes: u64) {
-    let filler = fs::OpenOptions::new().write(true).open(disk.path().join("filler")).unwrap();
-    let length = filler.metadata().unwrap().len();
-    filler.set_len(length - bytes).unwrap();
+const PAGE: u64 = 4096;
+
+/// Leaves less room in the file's last page than a record takes.
+async fn write_nearly_to_a_page_s_end(disk: &SmallDisk) {
+    let log = open(disk.path());
+    let mut length = 0;
+    let mut plain = None;
+    loop {
+        let room = PAGE - length % PAGE;
+        if plain.is_some() && room < 200 {
+            return;
+        }
+        // What a path has to have so that its record ends 100 bytes before the page does.
+        let path = plain.map_or(0, |plain| (room - 100).saturating_sub(plain)).min(1900);
+        let path = "x".repeat(usize::try_from(path).unwrap());
+        log.reserve().unwrap().commit(Draft { path: Some(path), ..draft(0) });
+        log.drain().await;
+        length = fs::metadata(log_path(disk.path())).unwrap().len();
+        // A little more than the first: later numbers have more digits.
+        plain.get_or_insert(length + 2);
+    }
 }

@@ -82,7 +82,12 @@ async fn one_record_comes_of_a_slot_whatever_becomes_of_its_task() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_tasks_write_one_chain() {
     let dir = tempfile::tempdir().unwrap();
-    let log = AuditLog::open(&aegis_agent::config::Audit { queue: 100_000, ..config(dir.path()) }, INSTANCE, &dir.path().join("state")).unwrap();
+    let log = AuditLog::open(
+        &aegis_agent::config::Audit { queue: 100_000, ..config(dir.path()) },
+        INSTANCE,
+        &dir.path().join("state"),
+    )
+    .unwrap();
     let tasks: Vec<_> = (0..8u64)
         .map(|task| {
             let log = log.clone();

@@ -20,7 +20,10 @@ struct Collector(mpsc::UnboundedSender<ExportTraceServiceRequest>);
 
 #[tonic::async_trait]
 impl TraceService for Collector {
-    async fn export(&self, request: Request<ExportTraceServiceRequest>) -> Result<Response<ExportTraceServiceResponse>, Status> {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
         self.0.send(request.into_inner()).map_err(|_| Status::unavailable("the test is over"))?;
         Ok(Response::new(ExportTraceServiceResponse::default()))
     }
@@ -71,7 +74,14 @@ async fn a_collector_gets_one_span_a_decision_in_the_record_s_trace() {
     let request = tokio::time::timeout(Duration::from_secs(5), received.recv()).await.unwrap().unwrap();
     assert!(received.try_recv().is_err(), "one export");
     let resource = &request.resource_spans[0];
-    let service = resource.resource.as_ref().unwrap().attributes.iter().find(|attribute| attribute.key == "service.name").unwrap();
+    let service = resource
+        .resource
+        .as_ref()
+        .unwrap()
+        .attributes
+        .iter()
+        .find(|attribute| attribute.key == "service.name")
+        .unwrap();
     assert_eq!(service.value.as_ref().unwrap().value, Some(Value::StringValue("aegis-agent".into())));
     let scope = &resource.scope_spans[0];
     assert_eq!((scope.scope.as_ref().unwrap().name.as_str(), scope.spans.len()), ("aegis", 1));

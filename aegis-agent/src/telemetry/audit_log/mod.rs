@@ -37,7 +37,9 @@ pub enum OpenError {
     Io { path: PathBuf, source: std::io::Error },
     #[error("audit log {path}: another daemon writes it; fix: stop that one, or set audit.path and state_dir")]
     Held { path: PathBuf },
-    #[error("audit log {path} cannot be continued, its last line: {why}; fix: keep it as evidence (mv {path} {path}.bad) and start again")]
+    #[error(
+        "audit log {path} cannot be continued, its last line: {why}; fix: keep it as evidence (mv {path} {path}.bad) and start again"
+    )]
     NotContinuable { path: PathBuf, why: String },
     #[error("audit signing key: {0}")]
     Secret(#[from] SecretError),
@@ -106,7 +108,8 @@ impl AuditLog {
             ledger.commit(about_the_log(note));
         }
         let writer = Writer::new(Arc::clone(&ledger), config, paths.clone(), file, resumed.chain, key, lock);
-        let thread = std::thread::Builder::new().name("aegis-audit".to_owned()).spawn(move || writer.run()).map_err(fail)?;
+        let thread =
+            std::thread::Builder::new().name("aegis-audit".to_owned()).spawn(move || writer.run()).map_err(fail)?;
         ledger.writer_is(thread.thread().clone());
         Ok(Self(Arc::new(Inner { ledger, paths, public_key, writer: Some(thread) })))
     }
@@ -198,7 +201,9 @@ impl Drop for Slot {
     fn drop(&mut self) {
         if let Some(log) = self.log.take() {
             log.ledger.count_abandoned();
-            log.ledger.commit(about_the_log("a request ended before its decision was written: its task was dropped or it panicked"));
+            log.ledger.commit(about_the_log(
+                "a request ended before its decision was written: its task was dropped or it panicked",
+            ));
         }
     }
 }

@@ -27,14 +27,16 @@ pub(super) fn resume(paths: &Paths, instance: &str, key: &VerifyingKey) -> Resul
     notes.extend(repair(&paths.log).map_err(io)?);
     notes.extend(repair(&paths.checkpoints).map_err(io)?);
     let signed = last_line(&paths.checkpoints).map_err(io)?.and_then(|line| {
-        Checkpoint::parse(&line, Some(key)).map_err(|error| notes.push(format!("the last checkpoint was not believed: {error}"))).ok()
+        Checkpoint::parse(&line, Some(key))
+            .map_err(|error| notes.push(format!("the last checkpoint was not believed: {error}")))
+            .ok()
     });
     let written = match last_line(&paths.log).map_err(io)? {
         None => None,
-        Some(line) => Some(Chain::resume(&line).map_err(|error| OpenError::NotContinuable {
-            path: paths.log.clone(),
-            why: error.to_string(),
-        })?),
+        Some(line) => Some(
+            Chain::resume(&line)
+                .map_err(|error| OpenError::NotContinuable { path: paths.log.clone(), why: error.to_string() })?,
+        ),
     };
     let chain = match (written, signed) {
         (Some(written), Some(signed)) if lacks(&written, &signed) => {
@@ -43,7 +45,10 @@ pub(super) fn resume(paths: &Paths, instance: &str, key: &VerifyingKey) -> Resul
         }
         (Some(written), _) => written,
         (None, Some(signed)) => {
-            notes.push(format!("the log is gone or empty; record {} is the last that was signed, the chain goes on after it", signed.seq));
+            notes.push(format!(
+                "the log is gone or empty; record {} is the last that was signed, the chain goes on after it",
+                signed.seq
+            ));
             Chain::after(&signed)
         }
         (None, None) => Chain::genesis(instance),
@@ -62,7 +67,10 @@ fn set_aside(paths: &Paths, written: &Chain, signed: &Checkpoint) -> io::Result<
     let aside = beside(&paths.log, &format!(".cut-{now}"));
     fs::rename(&paths.log, &aside)?;
     let (last, seq) = (written.last_seq(), signed.seq);
-    Ok(format!("the log ended at record {last}, but record {seq} was signed: it lost records; moved to {}", aside.display()))
+    Ok(format!(
+        "the log ended at record {last}, but record {seq} was signed: it lost records; moved to {}",
+        aside.display()
+    ))
 }
 
 /// Moves what stands behind the last newline into `FILE.torn`; the note that says so, if there was anything.

@@ -201,7 +201,9 @@ impl Writer {
             let (ours, theirs) = (self.file.metadata()?, fresh.metadata()?);
             let same = (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino());
             if !same && theirs.len() > 0 {
-                return Err(io::Error::other("there is a file already, and it is not empty; the old one is written on"));
+                return Err(io::Error::other(
+                    "there is a file already, and it is not empty; the old one is written on",
+                ));
             }
             if !same {
                 self.release();
