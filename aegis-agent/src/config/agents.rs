@@ -150,7 +150,10 @@ fn check_direct(at: &str, raw: &RawDirect, p: &mut Checker) -> Option<DirectSpec
     // A single address is what people write for one host.
     let cidr = raw.cidr.parse::<IpNet>().or_else(|_| raw.cidr.parse::<IpAddr>().map(IpNet::from));
     if cidr.is_err() {
-        p.problem(&path, format!("`{}` is not a network; give one such as 10.0.0.0/8, fd00::/8 or 192.0.2.7", raw.cidr));
+        p.problem(
+            &path,
+            format!("`{}` is not a network; give one such as 10.0.0.0/8, fd00::/8 or 192.0.2.7", raw.cidr),
+        );
     } else if let Some(net) = cidr.as_ref().ok().filter(|net| net.trunc() != **net) {
         p.problem(&path, format!("{net} has host bits set; did you mean {}?", net.trunc()));
     }

@@ -32,7 +32,10 @@ impl Listen {
             p.problem("listen.dns_port", format!("{} is the proxy's port too; choose another", listen.dns_port));
         }
         if [listen.proxy_port, listen.dns_port].contains(&listen.http.port()) {
-            p.problem("listen.http", format!("port {} is taken by the proxy or DNS; choose another", listen.http.port()));
+            p.problem(
+                "listen.http",
+                format!("port {} is taken by the proxy or DNS; choose another", listen.http.port()),
+            );
         }
         listen
     }
@@ -99,9 +102,7 @@ pub(super) fn check_cgroup_root(raw: &Path, p: &mut Checker) -> PathBuf {
 pub fn cgroup2_mount() -> Result<PathBuf, String> {
     let mount = crate::kernel::cgroup::mount_point()
         .map_err(|error| format!("/proc/self/mountinfo cannot be read: {error}; mount /proc"))?;
-    mount.ok_or_else(|| {
-        "no cgroup v2 hierarchy is mounted; mount one: mount -t cgroup2 none /sys/fs/cgroup".to_owned()
-    })
+    mount.ok_or_else(|| "no cgroup v2 hierarchy is mounted; mount one: mount -t cgroup2 none /sys/fs/cgroup".to_owned())
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ mod tests;
 mod tree;
 mod yaml;
 
-pub use agents::{AgentMode, AgentSpec, DirectSpec, Transport, TokenMode, is_name};
+pub use agents::{AgentMode, AgentSpec, DirectSpec, TokenMode, Transport, is_name};
 pub use host::{Bpf, Control, Listen, cgroup2_mount};
 pub use problems::{ConfigProblems, Problem};
 pub use services::{Audit, Dns, Fsync, Limits, LogFormat, Telemetry, Tls, Upstream};

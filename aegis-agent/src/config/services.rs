@@ -58,7 +58,7 @@ pub struct Dns {
     pub attempts: u32,
     pub cache_entries: u64,
     pub max_ttl: Duration,
-    /// Agents' queries handled at one time; more are dropped (UDP) or wait (TCP).
+    /// Agents' queries handled at one time; more are dropped (UDP) or hung up on (TCP).
     pub concurrent_queries: usize,
 }
 
@@ -89,7 +89,10 @@ fn check_upstream(path: &str, text: &str, listen: &Listen, p: &mut Checker) -> O
             p.problem(path, format!("{addr} cannot be asked; give the address of a DNS server"));
         }
         Some(_) => return addr,
-        None => p.problem(path, format!("`{text}` is not an address; give one such as 192.0.2.53, 192.0.2.53:5353 or [2001:db8::1]:53")),
+        None => p.problem(
+            path,
+            format!("`{text}` is not an address; give one such as 192.0.2.53, 192.0.2.53:5353 or [2001:db8::1]:53"),
+        ),
     }
     None
 }
@@ -108,7 +111,10 @@ pub struct Upstream {
 impl Upstream {
     pub(super) fn check(raw: &RawUpstream, p: &mut Checker) -> Self {
         if !raw.system_roots && raw.extra_roots.is_empty() {
-            p.problem("upstream.system_roots", "with false and no extra_roots no origin can be trusted; give extra_roots");
+            p.problem(
+                "upstream.system_roots",
+                "with false and no extra_roots no origin can be trusted; give extra_roots",
+            );
         }
         Self {
             extra_roots: (raw.extra_roots.iter().enumerate())
@@ -167,11 +173,17 @@ impl Telemetry {
             let uri = endpoint.parse::<http::Uri>().ok();
             let http = uri.is_some_and(|u| u.host().is_some() && matches!(u.scheme_str(), Some("http" | "https")));
             if !http {
-                p.problem("telemetry.otlp_endpoint", format!("`{endpoint}` is not a URL; give one such as http://127.0.0.1:4317"));
+                p.problem(
+                    "telemetry.otlp_endpoint",
+                    format!("`{endpoint}` is not a URL; give one such as http://127.0.0.1:4317"),
+                );
             }
         }
         if let Err(error) = raw.log.parse::<tracing_subscriber::EnvFilter>() {
-            p.problem("telemetry.log", format!("`{}`: {error}; give `info` or a filter such as `info,aegis_agent=debug`", raw.log));
+            p.problem(
+                "telemetry.log",
+                format!("`{}`: {error}; give `info` or a filter such as `info,aegis_agent=debug`", raw.log),
+            );
         }
         Self {
             otlp_endpoint: raw.otlp_endpoint.clone(),

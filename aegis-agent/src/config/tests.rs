@@ -54,7 +54,10 @@ fn all_problems_are_told_at_once() {
 
 #[test]
 fn a_nested_duplicate_key_is_told_with_its_line() {
-    assert_eq!(problems("dns:\n  attempts: 2\n  timeout_ms: 5000\n  attempts: 3\n"), ["dns.attempts (line 4): is set twice; keep one"]);
+    assert_eq!(
+        problems("dns:\n  attempts: 2\n  timeout_ms: 5000\n  attempts: 3\n"),
+        ["dns.attempts (line 4): is set twice; keep one"]
+    );
 }
 
 #[test]
@@ -87,7 +90,10 @@ fn agents_become_specs() {
     let yaml = "agents:\n- {name: a, token: required, direct: [{cidr: 10.0.0.0/8, port: 5432}, {cidr: 'fd00::1', protocol: udp}]}";
     let agent = &Config::parse(yaml, Path::new("/")).unwrap().agents[0];
     assert_eq!((agent.token, agent.mode, agent.org.as_str()), (TokenMode::Required, AgentMode::Enforce, "default"));
-    assert_eq!(agent.direct[1], DirectSpec { cidr: "fd00::1/128".parse().unwrap(), port: None, protocol: Transport::Udp });
+    assert_eq!(
+        agent.direct[1],
+        DirectSpec { cidr: "fd00::1/128".parse().unwrap(), port: None, protocol: Transport::Udp }
+    );
     assert!(problems("agents: [{name: a, direct: [{cidr: 10.1.0.0/8}]}]")[0].ends_with("did you mean 10.0.0.0/8?"));
     assert!(problems("agents: [{name: a}, {name: a}]")[0].starts_with("agents[1].name"));
 }

@@ -24,10 +24,11 @@ pub(super) struct Duplicate {
 pub(super) fn parse(text: &str) -> Result<Parsed, Error> {
     let walk = Walk::default();
     let value = walk.run(text)?;
-    let duplicates = walk.duplicates.into_inner().into_iter().map(|path| Duplicate {
-        line: line_of(text, &path, Which::Again),
-        path,
-    });
+    let duplicates = walk
+        .duplicates
+        .into_inner()
+        .into_iter()
+        .map(|path| Duplicate { line: line_of(text, &path, Which::Again), path });
     Ok(Parsed { value, duplicates: duplicates.collect() })
 }
 

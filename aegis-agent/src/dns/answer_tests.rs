@@ -37,7 +37,8 @@ fn owners(answer: &Answer) -> Vec<String> {
 #[test]
 fn only_the_chain_and_its_end_are_taken() {
     let links = [cname("b.test.", "c.test."), cname("a.test.", "b.test.")];
-    let answer = of([vec![a("evil.test.", 9), a("c.test.", 90)], links.to_vec(), vec![a("a.test.", 9)]].concat(), vec![]);
+    let answer =
+        of([vec![a("evil.test.", 9), a("c.test.", 90)], links.to_vec(), vec![a("a.test.", 9)]].concat(), vec![]);
     assert_eq!(owners(&answer), ["a.test.", "b.test.", "c.test."]);
     assert_eq!(answer.holds, Duration::from_secs(60));
     assert!(!answer.leads_on(RecordType::A));

@@ -13,6 +13,7 @@ mod answer;
 mod cache;
 mod host;
 mod name;
+mod places;
 mod reply;
 mod request;
 mod resolv_conf;

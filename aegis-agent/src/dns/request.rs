@@ -127,7 +127,12 @@ mod tests {
         assert_eq!(code(|m| m.authorities.push(record())), ResponseCode::FormErr);
         assert_eq!(code(|m| m.additionals.push(record())), ResponseCode::FormErr);
         assert_eq!(code(|m| m.queries[0].query_class = DNSClass::CH), ResponseCode::Refused);
-        assert_eq!(code(|m| { m.set_edns(Edns::new()).edns.as_mut().unwrap().set_version(1); }), ResponseCode::BADVERS);
+        assert_eq!(
+            code(|m| {
+                m.set_edns(Edns::new()).edns.as_mut().unwrap().set_version(1);
+            }),
+            ResponseCode::BADVERS
+        );
     }
 
     #[test]

@@ -79,8 +79,8 @@ impl Resolver {
     pub fn new(config: &config::Dns) -> Result<Self, ResolverError> {
         let mut servers = config.upstreams.clone();
         if servers.is_empty() {
-            let text = std::fs::read_to_string(RESOLV_CONF)
-                .map_err(|error| ResolverError::NoServer(format!(" ({error})")))?;
+            let text =
+                std::fs::read_to_string(RESOLV_CONF).map_err(|error| ResolverError::NoServer(format!(" ({error})")))?;
             servers = resolv_conf::nameservers(&text);
         }
         if servers.is_empty() {

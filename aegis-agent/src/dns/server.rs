@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::host::{DnsHost, Transport};
+use super::places::Places;
 use super::request::MAX_QUERY;
 use super::serving::{Client, serve};
 
@@ -38,7 +39,9 @@ fn fix(error: &io::Error, address: SocketAddr) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
             let port = address.port();
-            format!("; fix: stop the process that has it (ss -lntup 'sport = :{port}' shows it) or set another listen.dns_port")
+            format!(
+                "; fix: stop the process that has it (ss -lntup 'sport = :{port}' shows it) or set another listen.dns_port"
+            )
         }
         _ => String::new(),
     }
@@ -125,7 +128,7 @@ pub struct DnsServer {
 #[derive(Clone)]
 struct Shared {
     host: Arc<dyn DnsHost>,
-    queries: Arc<Semaphore>,
+    places: Arc<Places>,
     tcp_clients: Arc<Semaphore>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -133,10 +136,10 @@ struct Shared {
 
 impl DnsServer {
     pub fn new(sockets: Sockets, host: Arc<dyn DnsHost>) -> Self {
-        let queries = Arc::new(Semaphore::new(host.concurrent_queries()));
+        let places = Places::new(host.concurrent_queries());
         let tcp_clients = Arc::new(Semaphore::new(TCP_CLIENTS));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        Self { sockets, shared: Shared { host, queries, tcp_clients, tasks, stop } }
+        Self { sockets, shared: Shared { host, places, tcp_clients, tasks, stop } }
     }
 
     /// Serves until `stop`, then answers what was asked before.
@@ -166,13 +169,14 @@ async fn datagrams(shared: Shared, socket: Arc<UdpSocket>) {
             tokio::time::sleep(RECOVERY).await;
             continue;
         };
+        let Some(query) = buffer.get(..n).map(<[u8]>::to_vec) else { continue };
+        let flow = shared.host.flows().dns_client(peer).unwrap_or_else(|error| unknown(&error));
         // Over the limit a query is dropped: the client asks again, and a queue would only grow.
-        let (Ok(permit), Some(query)) = (Arc::clone(&shared.queries).try_acquire_owned(), buffer.get(..n)) else { continue };
-        let (host, socket, query) = (Arc::clone(&shared.host), Arc::clone(&socket), query.to_vec());
+        let Some(place) = shared.places.take(flow.as_ref().map(|flow| flow.agent)) else { continue };
+        let client = Client { peer, transport: Transport::Udp, flow };
+        let (host, socket) = (Arc::clone(&shared.host), Arc::clone(&socket));
         shared.tasks.spawn(async move {
-            let _permit = permit;
-            let flow = host.flows().dns_client(peer).unwrap_or_else(|error| unknown(&error));
-            let client = Client { peer, transport: Transport::Udp, flow };
+            let _place = place;
             if let Some(answer) = serve(&host, &client, &query).await {
                 // The client may be gone; it asks again if it is not.
                 let _ = socket.send_to(&answer, peer).await;
@@ -218,7 +222,7 @@ async fn conversation(shared: &Shared, mut stream: TcpStream, client: &Client) -
             query = timeout(TCP_IDLE, next_query(&mut stream)) => query??,
             () = shared.stop.cancelled() => return Ok(()),
         };
-        let Ok(_permit) = shared.queries.acquire().await else { return Ok(()) };
+        let Some(_place) = shared.places.take(client.flow.as_ref().map(|flow| flow.agent)) else { return Ok(()) };
         let Some(answer) = serve(&shared.host, client, &query).await else { return Ok(()) };
         let length = u16::try_from(answer.len()).map_err(io::Error::other)?;
         let framed = [&length.to_be_bytes(), answer.as_slice()].concat();

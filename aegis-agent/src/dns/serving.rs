@@ -70,7 +70,8 @@ fn admit(
         Err((denial, explanation))
     };
     if !is_answered(request.kind()) {
-        let reason = format!("queries of type {} are not answered: they carry data more than addresses", request.kind());
+        let reason =
+            format!("queries of type {} are not answered: they carry data more than addresses", request.kind());
         return blocked(refusal(DenialKind::Protocol, &reason));
     }
     let Some(name) = name else {

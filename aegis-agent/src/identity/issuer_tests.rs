@@ -34,7 +34,10 @@ fn a_token_holds_for_its_agent_until_it_expires() {
         assert_eq!((claims.jti, claims.exp), (minted.jti.clone(), minted.exp));
     }
     let late = now() + TTL + Duration::from_secs(3600);
-    assert!(matches!(issuer.check(&minted.token, &agent("a"), late), Err(TokenRefused::Invalid(_))), "cached, but expired");
+    assert!(
+        matches!(issuer.check(&minted.token, &agent("a"), late), Err(TokenRefused::Invalid(_))),
+        "cached, but expired"
+    );
 }
 
 #[test]

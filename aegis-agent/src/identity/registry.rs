@@ -201,7 +201,8 @@ fn check(spec: &AgentSpec) -> Result<(), RegistryError> {
     if spec.org.is_empty() || spec.tenant.is_empty() {
         return bad("org and tenant must not be empty".to_owned());
     }
-    if let Some(direct) = spec.direct.iter().find(|direct| direct.cidr.trunc() != direct.cidr || direct.port == Some(0)) {
+    if let Some(direct) = spec.direct.iter().find(|direct| direct.cidr.trunc() != direct.cidr || direct.port == Some(0))
+    {
         return bad(format!("the direct destination {} has host bits set or port 0", direct.cidr));
     }
     Ok(())

@@ -38,7 +38,9 @@ impl Roster {
         match std::fs::metadata(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => return Err(unreadable(error.to_string())),
-            Ok(meta) if meta.len() > MAX_BYTES => return Err(unreadable("it is too large to be a registry".to_owned())),
+            Ok(meta) if meta.len() > MAX_BYTES => {
+                return Err(unreadable("it is too large to be a registry".to_owned()));
+            }
             Ok(_) => {}
         }
         let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;

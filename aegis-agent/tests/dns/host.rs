@@ -14,11 +14,7 @@ use hickory_proto::rr::RecordType;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub fn settings(upstreams: &[SocketAddr]) -> config::Dns {
-    config::Dns {
-        upstreams: upstreams.to_vec(),
-        timeout: Duration::from_secs(5),
-        ..config::Config::default().dns
-    }
+    config::Dns { upstreams: upstreams.to_vec(), timeout: Duration::from_secs(5), ..config::Config::default().dns }
 }
 
 /// What was recorded of one query.
@@ -96,7 +92,7 @@ impl DnsHost for Host {
     }
 
     fn concurrent_queries(&self) -> usize {
-        64
+        1024
     }
 }
 

@@ -222,7 +222,8 @@ async fn a_truncated_answer_is_asked_for_over_tcp() {
 async fn the_next_server_is_asked_when_one_is_silent_or_broken_and_stays_preferred() {
     let silent = Origin::start(|_, _| Answer::Silence).await;
     let good = Origin::zone().await;
-    let config = aegis_agent::config::Dns { timeout: Duration::from_millis(150), ..settings(&[silent.address, good.address]) };
+    let config =
+        aegis_agent::config::Dns { timeout: Duration::from_millis(150), ..settings(&[silent.address, good.address]) };
     let resolver = Resolver::new(&config).unwrap();
     assert_eq!(resolver.resolve("api.test").await.unwrap().len(), 2);
     let before = silent.count();

@@ -36,7 +36,9 @@ async fn allowed_names_are_answered_and_recorded() {
     assert!(answer.metadata.recursion_available);
     assert!(answer.queries[0].name().eq_case(&name("Api.Test.")), "the question as it was put");
     assert_eq!(answer.answers, [a("api.test.", 1)]);
-    let answers = ask_tcp(&server, Some(1), &[question("api.test.", RecordType::AAAA), question("alias.test.", RecordType::A)]).await;
+    let answers =
+        ask_tcp(&server, Some(1), &[question("api.test.", RecordType::AAAA), question("alias.test.", RecordType::A)])
+            .await;
     assert_eq!((answers[0].answers.len(), answers[1].answers.len()), (1, 2));
     let expected = [
         entry(Some(1), "api.test", RecordType::A, ResponseCode::NoError, "answered 1"),
