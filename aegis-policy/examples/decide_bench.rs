@@ -6,33 +6,21 @@ use std::error::Error;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use aegis_policy::{
-    Agent, Content, Intent, JsonBody, Snapshot, Source, compile, parse_strict_json,
-};
+use aegis_policy::{Agent, Content, Intent, JsonBody, Snapshot, Source, compile, parse_strict_json};
 
 const RULES_AN_AGENT: usize = 10;
 const ROUNDS: usize = 50_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!(
-        "{:>7} {:>7} {:>12} {:>12} {:>12} {:>12}",
-        "agents", "rules", "load", "p50 ns", "p99 ns", "needs p50"
-    );
+    println!("{:>7} {:>7} {:>12} {:>12} {:>12} {:>12}", "agents", "rules", "load", "p50 ns", "p99 ns", "needs p50");
     for agents in [1, 10, 100, 300] {
         let text = policies(agents)?;
         let start = Instant::now();
-        let snapshot = compile(&[Source {
-            name: "bench.yaml".into(),
-            text,
-        }])
-        .map_err(|problems| problems.to_string())?;
+        let snapshot =
+            compile(&[Source { name: "bench.yaml".into(), text }]).map_err(|problems| problems.to_string())?;
         let load = start.elapsed();
         let (p50, p99, needs) = measure(&snapshot)?;
-        println!(
-            "{agents:>7} {:>7} {:>9} ms {p50:>12} {p99:>12} {needs:>12}",
-            snapshot.rules(),
-            load.as_millis()
-        );
+        println!("{agents:>7} {:>7} {:>9} ms {p50:>12} {p99:>12} {needs:>12}", snapshot.rules(), load.as_millis());
     }
     Ok(())
 }
@@ -41,10 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn policies(agents: usize) -> Result<String, std::fmt::Error> {
     let mut text = String::from("version: bench\npolicies:\n");
     for agent in 0..agents {
-        writeln!(
-            text,
-            "  - name: policy-{agent}\n    agents: [agent-{agent}]\n    rules:"
-        )?;
+        writeln!(text, "  - name: policy-{agent}\n    agents: [agent-{agent}]\n    rules:")?;
         for rule in 0..RULES_AN_AGENT {
             writeln!(
                 text,
@@ -60,13 +45,8 @@ fn policies(agents: usize) -> Result<String, std::fmt::Error> {
 }
 
 fn measure(snapshot: &Snapshot) -> Result<(u128, u128, u128), Box<dyn Error>> {
-    let agent = Agent {
-        name: "agent-0".into(),
-        ..Agent::default()
-    };
-    let filler: Vec<String> = (0..60)
-        .map(|n| format!("\"field_{n}\": \"{}\"", "x".repeat(50)))
-        .collect();
+    let agent = Agent { name: "agent-0".into(), ..Agent::default() };
+    let filler: Vec<String> = (0..60).map(|n| format!("\"field_{n}\": \"{}\"", "x".repeat(50))).collect();
     let body = format!("{{{}, \"amount\": 4200}}", filler.join(", "));
     let json = parse_strict_json(body.as_bytes(), 64)?;
     let mut headers = http::HeaderMap::new();
@@ -81,32 +61,25 @@ fn measure(snapshot: &Snapshot) -> Result<(u128, u128, u128), Box<dyn Error>> {
         query: None,
         headers: &headers,
     };
-    let content = Content {
-        json: JsonBody::Value(&json),
-        findings: &[],
-    };
+    let content = Content { json: JsonBody::Value(&json), findings: &[] };
     let verdict = snapshot.decide(&intent, &content);
     if !matches!(verdict, aegis_policy::Verdict::Permit(_)) {
         return Err(format!("expected a permit, got {verdict:?}").into());
     }
-    let (p50, p99) = percentiles(|| drop(std::hint::black_box(snapshot.decide(&intent, &content))));
-    let (needs, _) = percentiles(|| drop(std::hint::black_box(snapshot.needs(&intent))));
+    let (p50, p99) = percentiles(|| snapshot.decide(&intent, &content));
+    let (needs, _) = percentiles(|| snapshot.needs(&intent));
     Ok((p50, p99, needs))
 }
 
-fn percentiles(work: impl Fn()) -> (u128, u128) {
+fn percentiles<T>(work: impl Fn() -> T) -> (u128, u128) {
     let mut times: Vec<Duration> = (0..ROUNDS)
         .map(|_| {
             let start = Instant::now();
-            work();
+            std::hint::black_box(work());
             start.elapsed()
         })
         .collect();
     times.sort_unstable();
-    let at = |share: usize| {
-        times
-            .get(times.len() * share / 100)
-            .map_or(0, Duration::as_nanos)
-    };
+    let at = |share: usize| times.get(times.len() * share / 100).map_or(0, Duration::as_nanos);
     (at(50), at(99))
 }

@@ -50,48 +50,29 @@ pub(crate) struct Program {
 
 impl std::fmt::Debug for Program {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Program")
-            .field("instructions", &self.instructions)
-            .finish_non_exhaustive()
+        f.debug_struct("Program").field("instructions", &self.instructions).finish_non_exhaustive()
     }
 }
 
 /// Regular expressions of all snapshots together that stay compiled.
 pub(crate) fn configure() {
-    regorus::cache::configure(regorus::cache::Config {
-        regex: 16_384,
-        glob: 0,
-    });
+    regorus::cache::configure(regorus::cache::Config { regex: 16_384, glob: 0 });
 }
 
 impl Program {
     /// Compiles `text`, whose chains are `decision` and, where `enforced`, `enforced`.
-    pub(crate) fn compile(
-        package: &str,
-        text: &str,
-        rules: usize,
-        enforced: bool,
-    ) -> Result<Program, EngineError> {
+    pub(crate) fn compile(package: &str, text: &str, rules: usize, enforced: bool) -> Result<Program, EngineError> {
         let decision = format!("data.{package}.{}", crate::rego::DECISION);
         let second = format!("data.{package}.{}", crate::rego::ENFORCED);
         let mut engine = Engine::new();
-        engine
-            .add_policy(format!("{package}.rego"), text.to_owned())
-            .map_err(failed)?;
+        engine.add_policy(format!("{package}.rego"), text.to_owned()).map_err(failed)?;
         let entry: Rc<str> = decision.as_str().into();
         let policy = engine.compile_with_entrypoint(&entry).map_err(failed)?;
         let mut entries = vec![decision.as_str()];
         entries.extend(enforced.then_some(second.as_str()));
         let bytecode = Compiler::compile_from_policy(&policy, &entries).map_err(failed)?;
-        let instructions =
-            INSTRUCTIONS_AT_LEAST.saturating_add(rules.saturating_mul(INSTRUCTIONS_A_RULE));
-        Ok(Program {
-            policy,
-            bytecode,
-            instructions,
-            enforced,
-            idle: Mutex::default(),
-        })
+        let instructions = INSTRUCTIONS_AT_LEAST.saturating_add(rules.saturating_mul(INSTRUCTIONS_A_RULE));
+        Ok(Program { policy, bytecode, instructions, enforced, idle: Mutex::default() })
     }
 
     /// The id of the first rule of the chain that holds; `None` where none does.
@@ -101,11 +82,7 @@ impl Program {
             Chain::Enforced if self.enforced => 1,
             Chain::Enforced => return Ok(None),
         };
-        let pooled = self
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
+        let pooled = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut vm = pooled.unwrap_or_else(|| self.machine());
         vm.set_input(input);
         let result = vm.execute_entry_point_by_index(entry);
@@ -119,9 +96,7 @@ impl Program {
         match value {
             Value::Undefined => Ok(None),
             Value::String(id) => Ok(Some(id)),
-            other => Err(EngineError(format!(
-                "the chain gave {other} instead of a rule"
-            ))),
+            other => Err(EngineError(format!("the chain gave {other} instead of a rule"))),
         }
     }
 
@@ -129,10 +104,7 @@ impl Program {
         let mut vm = RegoVM::new_with_policy(self.policy.clone());
         vm.load_program(self.bytecode.clone());
         vm.set_max_instructions(self.instructions);
-        vm.set_execution_timer_config(Some(ExecutionTimerConfig {
-            limit: TIME_LIMIT,
-            check_interval: CLOCK_EVERY,
-        }));
+        vm.set_execution_timer_config(Some(ExecutionTimerConfig { limit: TIME_LIMIT, check_interval: CLOCK_EVERY }));
         vm
     }
 }
@@ -140,27 +112,15 @@ impl Program {
 /// The names of the rules of a module that hold, by the interpreter: for `explain`, where speed does not matter.
 pub(crate) fn holding(package: &str, text: &str, input: Value) -> Result<Vec<String>, EngineError> {
     let mut engine = Engine::new();
-    engine
-        .add_policy(format!("{package}.rego"), text.to_owned())
-        .map_err(failed)?;
+    engine.add_policy(format!("{package}.rego"), text.to_owned()).map_err(failed)?;
     engine.set_input(input);
-    let results = engine
-        .eval_query(format!("data.{package}"), false)
-        .map_err(failed)?;
-    let value = results
-        .result
-        .first()
-        .and_then(|row| row.expressions.first())
-        .map(|expression| &expression.value);
+    let results = engine.eval_query(format!("data.{package}"), false).map_err(failed)?;
+    let value = results.result.first().and_then(|row| row.expressions.first()).map(|expression| &expression.value);
     let Some(Value::Object(rules)) = value else {
         return Ok(Vec::new());
     };
-    let held = rules
-        .iter()
-        .filter(|(_, holds)| **holds == Value::Bool(true));
-    Ok(held
-        .filter_map(|(name, _)| name.as_string().ok().map(|name| name.to_string()))
-        .collect())
+    let held = rules.iter().filter(|(_, holds)| **holds == Value::Bool(true));
+    Ok(held.filter_map(|(name, _)| name.as_string().ok().map(|name| name.to_string())).collect())
 }
 
 fn failed(error: impl std::fmt::Display) -> EngineError {
@@ -173,28 +133,16 @@ mod tests {
     use super::*;
 
     fn program(body: &str) -> Program {
-        let text =
-            format!("package aegis.t\n\nimport rego.v1\n\ndecision := \"id\" if {{\n{body}\n}}\n");
+        let text = format!("package aegis.t\n\nimport rego.v1\n\ndecision := \"id\" if {{\n{body}\n}}\n");
         Program::compile("aegis.t", &text, 1, false).unwrap()
     }
 
     #[test]
     fn a_chain_gives_a_rule_or_none() {
         let input = || Value::from_json_str(r#"{"n": 1}"#).unwrap();
-        assert!(matches!(
-            program("input.n == 1").first(Chain::Decision, input()),
-            Ok(Some(_))
-        ));
-        assert!(matches!(
-            program("input.n == 2").first(Chain::Decision, input()),
-            Ok(None)
-        ));
-        assert!(
-            program("input.n == 1")
-                .first(Chain::Enforced, input())
-                .unwrap()
-                .is_none()
-        );
+        assert!(matches!(program("input.n == 1").first(Chain::Decision, input()), Ok(Some(_))));
+        assert!(matches!(program("input.n == 2").first(Chain::Decision, input()), Ok(None)));
+        assert!(program("input.n == 1").first(Chain::Enforced, input()).unwrap().is_none());
     }
 
     #[test]

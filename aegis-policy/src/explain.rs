@@ -61,20 +61,13 @@ pub struct Condition {
     pub value: Option<String>,
 }
 
-pub(crate) fn explain(
-    snapshot: &Snapshot,
-    intent: &Intent<'_>,
-    content: &Content<'_>,
-) -> Explanation {
+pub(crate) fn explain(snapshot: &Snapshot, intent: &Intent<'_>, content: &Content<'_>) -> Explanation {
     match decide::find(snapshot, intent) {
         Ok(found) => {
             let verdict = decide::decide_found(snapshot, intent, content, &found);
-            Explanation {
-                candidates: candidates(snapshot, intent, content, &found),
-                ..of(verdict)
-            }
+            Explanation { candidates: candidates(snapshot, intent, content, &found), ..of(verdict) }
         }
-        Err(denial) => of(Verdict::Denial(denial)),
+        Err(denial) => of(Verdict::Denial(*denial)),
     }
 }
 
@@ -102,27 +95,14 @@ fn of(verdict: Verdict) -> Explanation {
 }
 
 /// Each condition is asked of the same engine, in a module where it stands alone.
-fn candidates(
-    snapshot: &Snapshot,
-    intent: &Intent<'_>,
-    content: &Content<'_>,
-    found: &Found,
-) -> Vec<Candidate> {
+fn candidates(snapshot: &Snapshot, intent: &Intent<'_>, content: &Content<'_>, found: &Found) -> Vec<Candidate> {
     let bucket = &found.rules.requests;
     let rules: Vec<(usize, &Rule)> = snapshot.catalog.numbered(&bucket.rules).collect();
     let text = clause_module("aegis.explain", &rules);
-    let held = engine::holding(
-        "aegis.explain",
-        &text,
-        bucket.reads.document(intent, content),
-    )
-    .unwrap_or_default();
+    let held = engine::holding("aegis.explain", &text, bucket.reads.document(intent, content)).unwrap_or_default();
     let held: HashSet<String> = held.into_iter().collect();
     let document = whole(intent, content);
-    rules
-        .iter()
-        .map(|(number, rule)| candidate(*number, rule, &held, &document))
-        .collect()
+    rules.iter().map(|(number, rule)| candidate(*number, rule, &held, &document)).collect()
 }
 
 fn candidate(number: usize, rule: &Rule, held: &HashSet<String>, document: &Value) -> Candidate {
@@ -131,11 +111,7 @@ fn candidate(number: usize, rule: &Rule, held: &HashSet<String>, document: &Valu
         value: seen(&clause.probe, document),
         condition: clause.says,
     };
-    let conditions: Vec<Condition> = clauses(rule)
-        .into_iter()
-        .enumerate()
-        .map(condition)
-        .collect();
+    let conditions: Vec<Condition> = clauses(rule).into_iter().enumerate().map(condition).collect();
     Candidate {
         rule: rule.id.to_string(),
         decision: rule.decision,
@@ -152,18 +128,13 @@ fn seen(probe: &Probe, document: &Value) -> Option<String> {
         Probe::Port => (document.get("port"), None),
         Probe::Method => (document.get("method"), None),
         Probe::Path => (document.get("path"), document.pointer("/ambiguous/path")),
-        Probe::Header(name) => (
-            document.get("headers").and_then(|fields| fields.get(name)),
-            None,
-        ),
-        Probe::Query(name) => (
-            document.get("query").and_then(|fields| fields.get(name)),
-            document.pointer("/ambiguous/query"),
-        ),
-        Probe::Body(path) => (
-            document.get("body").and_then(|body| step(body, path)),
-            document.pointer("/ambiguous/body"),
-        ),
+        Probe::Header(name) => (document.get("headers").and_then(|fields| fields.get(name)), None),
+        Probe::Query(name) => {
+            (document.get("query").and_then(|fields| fields.get(name)), document.pointer("/ambiguous/query"))
+        }
+        Probe::Body(path) => {
+            (document.get("body").and_then(|body| step(body, path)), document.pointer("/ambiguous/body"))
+        }
     };
     match (value, ambiguous) {
         (_, Some(_)) => Some("can be read in more than one way".to_owned()),
@@ -184,10 +155,7 @@ fn shown(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    let everything = Profile {
-        redact: DetectorSet::ALL,
-        ..Profile::default()
-    };
+    let everything = Profile { redact: DetectorSet::ALL, ..Profile::default() };
     let clean = scan_text(&everything, Place::Body { offset: 0 }, &text).text;
     let mut short: String = clean.chars().take(SHOWN).collect();
     if short.len() < clean.len() {

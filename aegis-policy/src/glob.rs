@@ -92,11 +92,7 @@ impl PathGlob {
         }
         // A pattern that no normalised path can equal would be a rule that silently never matches.
         let sample = pattern.replace('*', "x");
-        let sample = if sample.starts_with('/') {
-            sample
-        } else {
-            format!("/{sample}")
-        };
+        let sample = if sample.starts_with('/') { sample } else { format!("/{sample}") };
         match crate::path::normalise(&sample) {
             Some(normal) if normal == sample => PathGlob::new(pattern, &parts),
             _ => Err("no normalised path can match this (see docs/policy.md, paths)".into()),
@@ -111,10 +107,7 @@ impl PathGlob {
         let test = match parts {
             [Part::Literal(whole)] => PathTest::Equals(whole.clone()),
             [Part::Literal(start), Part::Across] => PathTest::StartsWith(start.clone()),
-            parts => PathTest::Regex(format!(
-                "^{}$",
-                parts.iter().map(Part::regex).collect::<String>()
-            )),
+            parts => PathTest::Regex(format!("^{}$", parts.iter().map(Part::regex).collect::<String>())),
         };
         let regex = match &test {
             PathTest::Regex(text) => Some(
@@ -125,11 +118,7 @@ impl PathGlob {
             ),
             _ => None,
         };
-        Ok(PathGlob {
-            pattern: pattern.to_owned(),
-            test,
-            regex,
-        })
+        Ok(PathGlob { pattern: pattern.to_owned(), test, regex })
     }
 
     /// How Rego tests it.
@@ -179,11 +168,7 @@ mod tests {
         ] {
             let glob = NameGlob::new(pattern);
             assert_eq!(glob.matches(text), expected, "{pattern} {text}");
-            assert_eq!(
-                regex::Regex::new(&glob.regex()).unwrap().is_match(text),
-                expected,
-                "{pattern} {text}"
-            );
+            assert_eq!(regex::Regex::new(&glob.regex()).unwrap().is_match(text), expected, "{pattern} {text}");
         }
     }
 
@@ -192,13 +177,8 @@ mod tests {
         let test = |pattern: &str| PathGlob::parse(pattern).unwrap().test().clone();
         assert_eq!(test("/v1/charges"), PathTest::Equals("/v1/charges".into()));
         assert_eq!(test("/v1/**"), PathTest::StartsWith("/v1/".into()));
-        assert_eq!(
-            test("/v1/*/x.y"),
-            PathTest::Regex(r"^/v1/[^/]*/x\.y$".into())
-        );
-        for bad in [
-            "v1", "", "/a//b", "/a/../b", "/a***", "/a b", "/a%2fb", "/%41", "/a?b", "/a;b",
-        ] {
+        assert_eq!(test("/v1/*/x.y"), PathTest::Regex(r"^/v1/[^/]*/x\.y$".into()));
+        for bad in ["v1", "", "/a//b", "/a/../b", "/a***", "/a b", "/a%2fb", "/%41", "/a?b", "/a;b"] {
             assert!(PathGlob::parse(bad).is_err(), "{bad}");
         }
     }

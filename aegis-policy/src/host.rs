@@ -16,9 +16,7 @@ pub(crate) enum Host {
 impl Host {
     /// `None` for what is neither a host name nor an address literal in its usual spelling.
     pub(crate) fn parse(text: &str) -> Option<Host> {
-        let bare = text
-            .strip_prefix('[')
-            .map_or(Some(text), |inner| inner.strip_suffix(']'))?;
+        let bare = text.strip_prefix('[').map_or(Some(text), |inner| inner.strip_suffix(']'))?;
         match bare.parse::<IpAddr>() {
             // Brackets are for IPv6 only (RFC 3986 section 3.2.2).
             Ok(IpAddr::V4(_)) if bare.len() != text.len() => None,
@@ -47,9 +45,7 @@ fn normal_name(text: &str) -> Option<String> {
 
 fn valid_label(label: &str) -> bool {
     (1..=63).contains(&label.len())
-        && label
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
         && !label.starts_with('-')
         && !label.ends_with('-')
 }
@@ -75,8 +71,7 @@ impl HostPattern {
             return Ok(HostPattern::Any);
         }
         if let Some(domain) = text.strip_prefix("*.") {
-            let domain =
-                normal_name(domain).ok_or_else(|| format!("`{domain}` is not a host name"))?;
+            let domain = normal_name(domain).ok_or_else(|| format!("`{domain}` is not a host name"))?;
             return Ok(HostPattern::Below(format!(".{domain}")));
         }
         if text.contains('/') {
@@ -85,15 +80,9 @@ impl HostPattern {
         match Host::parse(text) {
             Some(Host::Name(name)) => Ok(HostPattern::Exact(name)),
             Some(Host::Ip(ip)) => Ok(HostPattern::Net(ip.into())),
-            None if text.contains('*') => {
-                Err("a wildcard stands alone or as the first label, `*.example.com`".into())
-            }
-            None if text.contains(':') => Err(format!(
-                "`{text}` is not a host name; ports go under `ports`"
-            )),
-            None => Err(format!(
-                "`{text}` is neither a host name, an address nor a network"
-            )),
+            None if text.contains('*') => Err("a wildcard stands alone or as the first label, `*.example.com`".into()),
+            None if text.contains(':') => Err(format!("`{text}` is not a host name; ports go under `ports`")),
+            None => Err(format!("`{text}` is neither a host name, an address nor a network")),
         }
     }
 
@@ -122,19 +111,12 @@ impl std::fmt::Display for HostPattern {
 }
 
 fn parse_net(text: &str) -> Result<HostPattern, String> {
-    let net: IpNet = text
-        .parse()
-        .map_err(|_| format!("`{text}` is not a network such as 10.0.0.0/8"))?;
+    let net: IpNet = text.parse().map_err(|_| format!("`{text}` is not a network such as 10.0.0.0/8"))?;
     if net.trunc() != net {
-        return Err(format!(
-            "`{text}` has bits set beyond its prefix; did you mean {}?",
-            net.trunc()
-        ));
+        return Err(format!("`{text}` has bits set beyond its prefix; did you mean {}?", net.trunc()));
     }
     match net {
-        IpNet::V6(v6) if v6.addr().to_ipv4_mapped().is_some() => {
-            Err("write IPv4-mapped networks as IPv4".into())
-        }
+        IpNet::V6(v6) if v6.addr().to_ipv4_mapped().is_some() => Err("write IPv4-mapped networks as IPv4".into()),
         net => Ok(HostPattern::Net(net)),
     }
 }
@@ -171,11 +153,7 @@ mod tests {
             ("a.b:443", None),
             ("user@a.b", None),
         ] {
-            assert_eq!(
-                Host::parse(text).map(|host| host.text()).as_deref(),
-                expected,
-                "{text}"
-            );
+            assert_eq!(Host::parse(text).map(|host| host.text()).as_deref(), expected, "{text}");
         }
         assert!(Host::parse(&format!("{}.b", "a".repeat(64))).is_none());
         assert!(Host::parse(&"a.".repeat(127)).is_some());
@@ -199,10 +177,7 @@ mod tests {
             ("10.0.0.1", "10.0.0.1", true),
             ("fd00::/8", "[fd00::1]", true),
         ] {
-            let matches = HostPattern::parse(pattern)
-                .ok()
-                .zip(Host::parse(host))
-                .map(|(p, h)| p.matches(&h));
+            let matches = HostPattern::parse(pattern).ok().zip(Host::parse(host)).map(|(p, h)| p.matches(&h));
             assert_eq!(matches, Some(expected), "{pattern} {host}");
         }
         for bad in [

@@ -60,44 +60,21 @@ pub(crate) struct HostRules {
 impl Catalog {
     pub(crate) fn new(policies: Vec<Policy>, mut rules: Vec<Rule>) -> Catalog {
         rules.sort_by_key(|rule| std::cmp::Reverse(rule.priority));
-        Catalog {
-            policies,
-            rules,
-            buckets: Mutex::default(),
-        }
+        Catalog { policies, rules, buckets: Mutex::default() }
     }
 
-    pub(crate) fn numbered<'c>(
-        &'c self,
-        numbers: &'c [usize],
-    ) -> impl Iterator<Item = (usize, &'c Rule)> {
-        numbers
-            .iter()
-            .filter_map(|number| Some((*number, self.rules.get(*number)?)))
+    pub(crate) fn numbered<'c>(&'c self, numbers: &'c [usize]) -> impl Iterator<Item = (usize, &'c Rule)> {
+        numbers.iter().filter_map(|number| Some((*number, self.rules.get(*number)?)))
     }
 
     /// The table of the agent that these policies are for.
-    pub(crate) fn table(
-        &self,
-        covers: impl Fn(&Policy) -> bool,
-    ) -> Result<AgentTable, EngineError> {
+    pub(crate) fn table(&self, covers: impl Fn(&Policy) -> bool) -> Result<AgentTable, EngineError> {
         let covered: Vec<bool> = self.policies.iter().map(covers).collect();
         let mine = |at: usize| covered.get(at).copied().unwrap_or(false);
-        let rules: Numbers = self
-            .rules
-            .iter()
-            .enumerate()
-            .filter(|(_, rule)| mine(rule.policy))
-            .map(|(number, _)| number)
-            .collect();
-        let mut own = self
-            .policies
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| mine(*at))
-            .peekable();
-        let shadow_default =
-            own.peek().is_some() && own.all(|(_, policy)| policy.mode == Mode::Shadow);
+        let rules: Numbers =
+            self.rules.iter().enumerate().filter(|(_, rule)| mine(rule.policy)).map(|(number, _)| number).collect();
+        let mut own = self.policies.iter().enumerate().filter(|(at, _)| mine(*at)).peekable();
+        let shadow_default = own.peek().is_some() && own.all(|(_, policy)| policy.mode == Mode::Shadow);
 
         let (mut exact, mut below) = (HashMap::new(), HashMap::new());
         for (_, rule) in self.numbered(&rules) {
@@ -108,42 +85,23 @@ impl Catalog {
                     HostPattern::Any | HostPattern::Net(_) => continue,
                 };
                 if !map.contains_key(name) {
-                    map.insert(
-                        name.clone(),
-                        self.host_rules(&rules, |other| covers_all(other, pattern))?,
-                    );
+                    map.insert(name.clone(), self.host_rules(&rules, |other| covers_all(other, pattern))?);
                 }
             }
         }
         let any = self.host_rules(&rules, |pattern| *pattern == HostPattern::Any)?;
-        Ok(AgentTable {
-            shadow_default,
-            rules,
-            exact,
-            below,
-            any,
-        })
+        Ok(AgentTable { shadow_default, rules, exact, below, any })
     }
 
-    fn host_rules(
-        &self,
-        rules: &[usize],
-        hit: impl Fn(&HostPattern) -> bool,
-    ) -> Result<HostRules, EngineError> {
-        let all: Numbers = self
-            .numbered(rules)
-            .filter(|(_, rule)| rule.hosts.iter().any(&hit))
-            .map(|(number, _)| number)
-            .collect();
+    fn host_rules(&self, rules: &[usize], hit: impl Fn(&HostPattern) -> bool) -> Result<HostRules, EngineError> {
+        let all: Numbers =
+            self.numbered(rules).filter(|(_, rule)| rule.hosts.iter().any(&hit)).map(|(number, _)| number).collect();
         let requests: Numbers = self
             .numbered(&all)
             .filter(|(_, rule)| rule.transport == Transport::Http)
             .map(|(number, _)| number)
             .collect();
-        Ok(HostRules {
-            all,
-            requests: self.bucket(requests)?,
-        })
+        Ok(HostRules { all, requests: self.bucket(requests)? })
     }
 
     /// The compiled bucket of these rules; equal lists share one.
@@ -168,11 +126,7 @@ impl Catalog {
     }
 
     /// The rules of `table` for `host`.
-    pub(crate) fn for_host(
-        &self,
-        table: &AgentTable,
-        host: &Host,
-    ) -> Result<HostRules, EngineError> {
+    pub(crate) fn for_host(&self, table: &AgentTable, host: &Host) -> Result<HostRules, EngineError> {
         match host {
             Host::Name(name) => Ok(table.for_name(name).clone()),
             // Networks may overlap in any way, so the list is made by looking; its bucket is compiled once.
@@ -202,11 +156,7 @@ impl AgentTable {
 
     fn for_name(&self, name: &str) -> &HostRules {
         let domains = name.match_indices('.').filter_map(|(at, _)| name.get(at..));
-        let below = || {
-            domains
-                .filter(|domain| domain.len() < name.len())
-                .find_map(|domain| self.below.get(domain))
-        };
+        let below = || domains.filter(|domain| domain.len() < name.len()).find_map(|domain| self.below.get(domain));
         self.exact.get(name).or_else(below).unwrap_or(&self.any)
     }
 }
@@ -216,23 +166,14 @@ impl Bucket {
         let package = format!("aegis.bucket_{serial}");
         let rules: Vec<(usize, &Rule)> = catalog.numbered(&numbers).collect();
         let text = rego::module(&package, &rules, None);
-        let shadow = rules
-            .iter()
-            .filter(|(_, rule)| rule.mode == Mode::Shadow)
-            .count();
+        let shadow = rules.iter().filter(|(_, rule)| rule.mode == Mode::Shadow).count();
         let enforced = shadow > 0 && shadow < rules.len();
         let program = match rules.len() {
             0 => None,
             count => Some(Program::compile(&package, &text, count, enforced)?),
         };
         let reads = Reads::of(rules.iter().map(|(_, rule)| *rule));
-        Ok(Bucket {
-            package,
-            text,
-            rules: numbers.clone(),
-            reads,
-            program,
-        })
+        Ok(Bucket { package, text, rules: numbers.clone(), reads, program })
     }
 
     /// The first rule of the chain that holds for `input`.
@@ -248,11 +189,7 @@ impl Bucket {
         let Some(id) = program.first(chain, input)? else {
             return Ok(None);
         };
-        let rule = self
-            .rules
-            .iter()
-            .filter_map(|number| catalog.rules.get(*number))
-            .find(|rule| *rule.id == *id);
+        let rule = self.rules.iter().filter_map(|number| catalog.rules.get(*number)).find(|rule| *rule.id == *id);
         rule.map(Some).ok_or_else(|| EngineError::stray(&id))
     }
 }

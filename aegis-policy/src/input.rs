@@ -90,12 +90,8 @@ impl Reads {
         if !self.body.is_empty() {
             match content.json {
                 JsonBody::None => {}
-                JsonBody::Value(value) => {
-                    drop(document.insert(self.keys.body.clone(), self.pruned(value)))
-                }
-                JsonBody::Invalid | JsonBody::TooLarge => {
-                    drop(ambiguous.insert(self.keys.body.clone(), true.into()))
-                }
+                JsonBody::Value(value) => drop(document.insert(self.keys.body.clone(), self.pruned(value))),
+                JsonBody::Invalid | JsonBody::TooLarge => drop(ambiguous.insert(self.keys.body.clone(), true.into())),
             }
         }
         if !ambiguous.is_empty() {
@@ -139,27 +135,15 @@ pub fn whole(intent: &Intent<'_>, content: &Content<'_>) -> Json {
         None => drop(ambiguous.insert("path".into(), true.into())),
     }
     match query_pairs(intent.query.unwrap_or_default()) {
-        Some(pairs) => set(
-            "query",
-            grouped(
-                pairs
-                    .into_iter()
-                    .map(|(k, v)| (k.into_owned(), v.into_owned())),
-            ),
-        ),
+        Some(pairs) => set("query", grouped(pairs.into_iter().map(|(k, v)| (k.into_owned(), v.into_owned())))),
         None => drop(ambiguous.insert("query".into(), true.into())),
     }
     match content.json {
         JsonBody::None => {}
         JsonBody::Value(value) => set("body", value.clone()),
-        JsonBody::Invalid | JsonBody::TooLarge => {
-            drop(ambiguous.insert("body".into(), true.into()))
-        }
+        JsonBody::Invalid | JsonBody::TooLarge => drop(ambiguous.insert("body".into(), true.into())),
     }
-    let fields = intent
-        .headers
-        .iter()
-        .map(|(name, value)| (name.as_str().to_owned(), text(value)));
+    let fields = intent.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value)));
     set("headers", grouped(fields));
     set("ambiguous", ambiguous.into());
     document
@@ -180,12 +164,7 @@ fn text(value: &http::HeaderValue) -> String {
 fn headers(intent: &Intent<'_>, names: &[String]) -> Value {
     let mut fields = BTreeMap::new();
     for name in names {
-        let values: Vec<Value> = intent
-            .headers
-            .get_all(name)
-            .iter()
-            .map(|value| text(value).into())
-            .collect();
+        let values: Vec<Value> = intent.headers.get_all(name).iter().map(|value| text(value).into()).collect();
         if !values.is_empty() {
             fields.insert(Value::from(name.as_str()), Value::from(values));
         }
@@ -197,16 +176,10 @@ fn query(intent: &Intent<'_>, names: &[String]) -> Option<Value> {
     let mut fields: BTreeMap<Value, Vec<Value>> = BTreeMap::new();
     for (name, value) in query_pairs(intent.query.unwrap_or_default())? {
         if names.iter().any(|wanted| *wanted == name) {
-            fields
-                .entry(Value::from(&*name))
-                .or_default()
-                .push(Value::from(&*value));
+            fields.entry(Value::from(&*name)).or_default().push(Value::from(&*value));
         }
     }
-    let fields: BTreeMap<Value, Value> = fields
-        .into_iter()
-        .map(|(name, values)| (name, values.into()))
-        .collect();
+    let fields: BTreeMap<Value, Value> = fields.into_iter().map(|(name, values)| (name, values.into())).collect();
     Some(fields.into())
 }
 
@@ -217,11 +190,7 @@ fn query_pairs(query: &str) -> Option<Vec<(Cow<'_, str>, Cow<'_, str>)>> {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
         Some((Cow::Owned(decode(name)?), Cow::Owned(decode(value)?)))
     };
-    query
-        .split('&')
-        .filter(|part| !part.is_empty())
-        .map(pair)
-        .collect()
+    query.split('&').filter(|part| !part.is_empty()).map(pair).collect()
 }
 
 fn decode(text: &str) -> Option<String> {
@@ -248,16 +217,8 @@ fn prune(body: &Json, paths: &[&[Segment]]) -> Value {
                     continue;
                 };
                 let Some(value) = map.get(key) else { continue };
-                let name = Value::from(key.as_str());
-                if !kept.contains_key(&name) {
-                    kept.insert(
-                        name,
-                        prune(
-                            value,
-                            &below(paths, |step| *step == Segment::Key(key.clone())),
-                        ),
-                    );
-                }
+                kept.entry(Value::from(key.as_str()))
+                    .or_insert_with(|| prune(value, &below(paths, |step| *step == Segment::Key(key.clone()))));
             }
             kept.into()
         }
@@ -270,18 +231,9 @@ fn prune(body: &Json, paths: &[&[Segment]]) -> Value {
             let end = indexes.max().map_or(0, |last| items.len().min(last + 1));
             let item = |at: usize, value: &Json| {
                 let inner = below(paths, |step| *step == Segment::Index(at));
-                if inner.is_empty() {
-                    Value::Null
-                } else {
-                    prune(value, &inner)
-                }
+                if inner.is_empty() { Value::Null } else { prune(value, &inner) }
             };
-            let kept: Vec<Value> = items
-                .iter()
-                .take(end)
-                .enumerate()
-                .map(|(at, value)| item(at, value))
-                .collect();
+            let kept: Vec<Value> = items.iter().take(end).enumerate().map(|(at, value)| item(at, value)).collect();
             kept.into()
         }
         scalar => leaf(scalar),
@@ -289,11 +241,7 @@ fn prune(body: &Json, paths: &[&[Segment]]) -> Value {
 }
 
 fn below<'p>(paths: &[&'p [Segment]], first: impl Fn(&Segment) -> bool) -> Vec<&'p [Segment]> {
-    let rest = |path: &&'p [Segment]| {
-        path.split_first()
-            .filter(|(step, _)| first(step))
-            .map(|(_, rest)| rest)
-    };
+    let rest = |path: &&'p [Segment]| path.split_first().filter(|(step, _)| first(step)).map(|(_, rest)| rest);
     paths.iter().filter_map(rest).collect()
 }
 

@@ -36,9 +36,7 @@ fn push_escape(normal: &mut String, byte: u8) -> Option<()> {
             Some(())
         }
         other => {
-            const DIGITS: [char; 16] = [
-                '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F',
-            ];
+            const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
             normal.push('%');
             normal.push(*DIGITS.get(usize::from(other >> 4))?);
             normal.push(*DIGITS.get(usize::from(other & 15))?);
@@ -48,9 +46,7 @@ fn push_escape(normal: &mut String, byte: u8) -> Option<()> {
 }
 
 pub(crate) fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 #[cfg(test)]

@@ -107,14 +107,8 @@ impl Policy {
     /// Whether the policy is for this agent.
     pub(crate) fn covers(&self, agent: &Agent) -> bool {
         self.agents.iter().any(|glob| glob.matches(&agent.name))
-            && (self.tenants.is_empty()
-                || self.tenants.iter().any(|glob| glob.matches(&agent.tenant)))
-            && self.labels.iter().all(|(key, glob)| {
-                agent
-                    .labels
-                    .get(key)
-                    .is_some_and(|value| glob.matches(value))
-            })
+            && (self.tenants.is_empty() || self.tenants.iter().any(|glob| glob.matches(&agent.tenant)))
+            && self.labels.iter().all(|(key, glob)| agent.labels.get(key).is_some_and(|value| glob.matches(value)))
     }
 }
 
@@ -122,6 +116,21 @@ impl Rule {
     /// Whether a doubtful value counts as met: it must never help the agent.
     pub(crate) fn doubt_meets(&self) -> bool {
         !self.decision.permits()
+    }
+
+    /// Whether no request to the rule's hosts and ports gets past it.
+    pub(crate) fn refuses_every_request(&self) -> bool {
+        self.decision == Decision::Deny
+            && self.mode == Mode::Enforce
+            && self.transport == Transport::Http
+            && self.methods.is_empty()
+            && self.paths.is_empty()
+            && self.reads_only_head()
+    }
+
+    /// Whether nothing but port, method and path are looked at.
+    pub(crate) fn reads_only_head(&self) -> bool {
+        self.headers.is_empty() && self.query.is_empty() && self.body.is_empty()
     }
 
     /// Whether a match can end in something other than a refusal of the connection, so that the name has to resolve.

@@ -11,10 +11,7 @@ use crate::rego;
 use crate::rule::Policy;
 use crate::schema::{self, Document};
 use crate::source::diagnostics::{Diagnostics, Problem, Source};
-use crate::{
-    Agent, Connect, ConnectPlan, Content, Explanation, Intent, NameVerdict, Needs, Verdict, decide,
-    explain,
-};
+use crate::{Agent, Connect, ConnectPlan, Content, Explanation, Intent, NameVerdict, Needs, Verdict, decide, explain};
 
 /// Agents whose tables are kept; beyond it all are made anew, so that made-up agents can't fill the memory.
 const MAX_AGENTS: usize = 65_536;
@@ -55,19 +52,21 @@ pub fn compile(sources: &[Source]) -> Result<Snapshot, Diagnostics> {
     };
     match snapshot.warm_up() {
         Ok(()) => Ok(snapshot),
-        Err(error) => Err(Diagnostics::new(
-            sources
-                .first()
-                .map(|source| refused(source, &error))
-                .into_iter()
-                .collect(),
-        )),
+        Err(error) => {
+            Err(Diagnostics::new(sources.first().map(|source| refused(source, &error)).into_iter().collect()))
+        }
     }
 }
 
 /// The versions that the files give themselves; for files without one, what identifies their text.
 fn version(document: &Document, sources: &[Source]) -> String {
-    let joined = document.versions.join("+");
+    let mut versions: Vec<&str> = Vec::new();
+    for version in &document.versions {
+        if !versions.contains(&version.as_str()) {
+            versions.push(version);
+        }
+    }
+    let joined = versions.join("+");
     if !joined.is_empty() && joined.len() <= 128 {
         return joined;
     }
@@ -77,25 +76,14 @@ fn version(document: &Document, sources: &[Source]) -> String {
         hash.update(source.text.as_bytes());
     }
     let digest = hash.finalize();
-    let hex: String = digest
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hex: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{hex}")
 }
 
 /// The engine refused what was generated. Not the author's fault, but not to be loaded either.
 fn refused(source: &Source, error: &EngineError) -> Problem {
     let message = format!("the policy engine refused the compiled rules: {error}");
-    Problem::at(
-        source,
-        1,
-        1,
-        message,
-        "while compiling this".to_owned(),
-        None,
-    )
+    Problem::at(source, 1, 1, message, "while compiling this".to_owned(), None)
 }
 
 impl Snapshot {
@@ -112,9 +100,7 @@ impl Snapshot {
     /// The Rego modules by package: first the complete one (`aegis.policy`), which decides alone from the documented
     /// input, then those that the index chooses from, compiled at load.
     pub fn rego(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.modules
-            .iter()
-            .map(|(package, text)| (package.as_str(), text.as_str()))
+        self.modules.iter().map(|(package, text)| (package.as_str(), text.as_str()))
     }
 
     /// What to do with a connection, before any of its bytes went anywhere.
@@ -152,11 +138,7 @@ impl Snapshot {
         let table = Arc::new(self.catalog.table(|policy| policy.covers(agent))?);
         let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
         if tables.len() < MAX_AGENTS {
-            let known = Known {
-                tenant: agent.tenant.clone(),
-                labels: agent.labels.clone(),
-                table: table.clone(),
-            };
+            let known = Known { tenant: agent.tenant.clone(), labels: agent.labels.clone(), table: table.clone() };
             tables.insert(agent.name.clone(), known);
         }
         Ok(table)
@@ -165,15 +147,10 @@ impl Snapshot {
     /// Compiles what the policies' own agent names lead to, so that load time finds every error and the first request is
     /// as fast as the next.
     fn warm_up(&mut self) -> Result<(), EngineError> {
-        let patterns = self
-            .catalog
-            .policies
-            .iter()
-            .flat_map(|policy| &policy.agents);
+        let patterns = self.catalog.policies.iter().flat_map(|policy| &policy.agents);
         let names: HashSet<String> = patterns.map(|glob| glob.pattern().to_owned()).collect();
         for name in names {
-            self.catalog
-                .table(|policy| policy.agents.iter().any(|glob| glob.matches(&name)))?;
+            self.catalog.table(|policy| policy.agents.iter().any(|glob| glob.matches(&name)))?;
             if let Some(agent) = self.plain_agent(name) {
                 self.table(&agent)?;
             }
@@ -183,25 +160,15 @@ impl Snapshot {
         let complete = rego::module("aegis.policy", &all, Some(policies));
         let buckets = self.catalog.compiled();
         self.modules.push(("aegis.policy".to_owned(), complete));
-        self.modules.extend(
-            buckets
-                .iter()
-                .map(|bucket| (bucket.package.clone(), bucket.text.clone())),
-        );
+        self.modules.extend(buckets.iter().map(|bucket| (bucket.package.clone(), bucket.text.clone())));
         Ok(())
     }
 
     /// The agent of a literal name, where no policy looks at more than the name.
     fn plain_agent(&self, name: String) -> Option<Agent> {
-        let by_name_only = self
-            .catalog
-            .policies
-            .iter()
-            .all(|policy| policy.tenants.is_empty() && policy.labels.is_empty());
-        (by_name_only && !name.contains('*')).then(|| Agent {
-            name,
-            ..Agent::default()
-        })
+        let by_name_only =
+            self.catalog.policies.iter().all(|policy| policy.tenants.is_empty() && policy.labels.is_empty());
+        (by_name_only && !name.contains('*')).then(|| Agent { name, ..Agent::default() })
     }
 }
 

@@ -107,11 +107,7 @@ pub struct Denial {
 
 impl Denial {
     /// A refusal that no rule made.
-    pub fn new(
-        kind: DenialKind,
-        reason: impl Into<String>,
-        policy_version: impl Into<String>,
-    ) -> Denial {
+    pub fn new(kind: DenialKind, reason: impl Into<String>, policy_version: impl Into<String>) -> Denial {
         Denial {
             decision: Decision::Deny,
             reason: reason.into(),

@@ -16,31 +16,13 @@ const RULES: &str = "- {name: pass, hosts: [pass.test], tls: passthrough, decisi
 - {name: local, hosts: [10.0.0.0/8], ports: [5432], tcp: true, private: true, decision: allow}";
 
 fn agent(mode: Mode) -> Agent {
-    Agent {
-        name: "a".into(),
-        mode,
-        ..Agent::default()
-    }
+    Agent { name: "a".into(), mode, ..Agent::default() }
 }
 
-fn plan(
-    snapshot: &Snapshot,
-    mode: Mode,
-    protocol: Sniffed,
-    host: Option<&str>,
-    to: &str,
-) -> String {
-    let connect = Connect {
-        host,
-        destination: to.parse().unwrap(),
-        protocol,
-    };
+fn plan(snapshot: &Snapshot, mode: Mode, protocol: Sniffed, host: Option<&str>, to: &str) -> String {
+    let connect = Connect { host, destination: to.parse().unwrap(), protocol };
     let told = |word: &str, permit: aegis_policy::Permit| {
-        let shadow = if permit.mode() == Mode::Shadow {
-            "shadow "
-        } else {
-            ""
-        };
+        let shadow = if permit.mode() == Mode::Shadow { "shadow " } else { "" };
         format!("{shadow}{word} {}:{}", permit.host(), permit.port())
     };
     match snapshot.connect(&agent(mode), &connect) {
@@ -59,18 +41,8 @@ fn what_becomes_of_a_connection() {
     let snapshot = snapshot(&policy(RULES));
     use Sniffed::{Http, Other, Tls};
     for (protocol, host, to, expected) in [
-        (
-            Tls,
-            Some("pass.test"),
-            "1.2.3.4:443",
-            "passthrough pass.test:443",
-        ),
-        (
-            Tls,
-            Some("PASS.test."),
-            "1.2.3.4:443",
-            "passthrough pass.test:443",
-        ),
+        (Tls, Some("pass.test"), "1.2.3.4:443", "passthrough pass.test:443"),
+        (Tls, Some("PASS.test."), "1.2.3.4:443", "passthrough pass.test:443"),
         (Tls, Some("pass.test"), "1.2.3.4:8443", "inspect"),
         (Tls, Some("web.test"), "1.2.3.4:443", "inspect"),
         (Tls, Some("unknown.test"), "1.2.3.4:443", "inspect"),
@@ -79,12 +51,7 @@ fn what_becomes_of_a_connection() {
         (Tls, None, "203.0.113.9:443", "inspect"),
         (Tls, None, "[::ffff:203.0.113.9]:443", "inspect"),
         (Tls, None, "198.51.100.1:443", "tcp 198.51.100.1:443"),
-        (
-            Tls,
-            Some("unknown.test"),
-            "198.51.100.1:443",
-            "tcp 198.51.100.1:443",
-        ),
+        (Tls, Some("unknown.test"), "198.51.100.1:443", "tcp 198.51.100.1:443"),
         (Http, None, "1.2.3.4:80", "inspect"),
         (Other, None, "198.51.100.1:25", "tcp 198.51.100.1:25"),
         (Other, None, "198.51.100.1:26", "deny"),
@@ -97,18 +64,9 @@ fn what_becomes_of_a_connection() {
         let got = plan(&snapshot, Mode::Enforce, protocol, host, to);
         assert_eq!(got, expected, "{protocol:?} {host:?} {to}");
     }
-    assert_eq!(
-        plan(&snapshot, Mode::Shadow, Other, None, "1.2.3.4:9"),
-        "shadow tcp 1.2.3.4:9"
-    );
-    assert_eq!(
-        plan(&snapshot, Mode::Shadow, Other, None, "192.0.2.1:25"),
-        "shadow tcp 192.0.2.1:25"
-    );
-    assert_eq!(
-        plan(&snapshot, Mode::Shadow, Tls, None, "1.2.3.4:443"),
-        "inspect"
-    );
+    assert_eq!(plan(&snapshot, Mode::Shadow, Other, None, "1.2.3.4:9"), "shadow tcp 1.2.3.4:9");
+    assert_eq!(plan(&snapshot, Mode::Shadow, Other, None, "192.0.2.1:25"), "shadow tcp 192.0.2.1:25");
+    assert_eq!(plan(&snapshot, Mode::Shadow, Tls, None, "1.2.3.4:443"), "inspect");
 }
 
 #[test]
@@ -120,8 +78,7 @@ fn a_passthrough_rule_is_not_for_requests() {
 #[test]
 fn only_names_that_a_rule_could_answer_are_resolved() {
     let snapshot = snapshot(&policy(RULES));
-    let resolves =
-        |mode, name: &str| matches!(snapshot.name(&agent(mode), name), NameVerdict::Resolve);
+    let resolves = |mode, name: &str| matches!(snapshot.name(&agent(mode), name), NameVerdict::Resolve);
     for (name, expected) in [
         ("web.test", true),
         ("WEB.test.", true),
@@ -139,4 +96,15 @@ fn only_names_that_a_rule_could_answer_are_resolved() {
     }
     assert!(resolves(Mode::Shadow, "unknown.test"));
     assert!(!resolves(Mode::Shadow, "a b"));
+}
+
+#[test]
+fn a_wildcard_does_not_let_out_names_below_a_denied_domain() {
+    let rules = "- {name: no, hosts: ['*.evil.test'], decision: deny}
+- {name: posts, hosts: ['*.half.test'], methods: [POST], decision: deny}
+- {name: all, hosts: ['*'], decision: allow}";
+    let snapshot = snapshot(&policy(rules));
+    let resolves = |name: &str| matches!(snapshot.name(&agent(Mode::Enforce), name), NameVerdict::Resolve);
+    assert!(!resolves("c2VjcmV0.evil.test"));
+    assert!(resolves("x.half.test") && resolves("evil.test") && resolves("other.test"));
 }

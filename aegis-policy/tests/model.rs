@@ -25,9 +25,7 @@ struct Model {
 
 const HOSTS: [&str; 5] = ["a.test", "*.a.test", "*.b.a.test", "*", "203.0.113.0/24"];
 const PATHS: [&str; 5] = ["/", "/x", "/x/*", "/x/**", "/*/y"];
-const TARGETS: [&str; 9] = [
-    "/", "/x", "/x/", "/x/y", "/x/y/z", "/%78/y", "/x/../y", "/x//y", "/x%2fy",
-];
+const TARGETS: [&str; 9] = ["/", "/x", "/x/", "/x/y", "/x/y/z", "/%78/y", "/x/../y", "/x//y", "/x%2fy"];
 
 fn rule() -> impl Strategy<Value = Model> {
     let body = prop_oneof![
@@ -53,30 +51,21 @@ fn rule() -> impl Strategy<Value = Model> {
         prop::sample::select(vec!["allow", "deny", "approval_needed"]),
         prop::bool::weighted(0.2),
     )
-        .prop_map(
-            |(agent, hosts, methods, paths, header, body, priority, decision, shadow)| Model {
-                agent,
-                hosts,
-                methods,
-                paths,
-                header,
-                body,
-                priority,
-                decision,
-                shadow,
-            },
-        )
+        .prop_map(|(agent, hosts, methods, paths, header, body, priority, decision, shadow)| Model {
+            agent,
+            hosts,
+            methods,
+            paths,
+            header,
+            body,
+            priority,
+            decision,
+            shadow,
+        })
 }
 
 fn request() -> impl Strategy<Value = Ask> {
-    let host = prop::sample::select(vec![
-        "a.test",
-        "x.a.test",
-        "y.b.a.test",
-        "c.test",
-        "203.0.113.5",
-        "198.51.100.5",
-    ]);
+    let host = prop::sample::select(vec!["a.test", "x.a.test", "y.b.a.test", "c.test", "203.0.113.5", "198.51.100.5"]);
     let body = prop::sample::select(vec![
         None,
         Some(r#"{"v":5}"#),
@@ -94,14 +83,7 @@ fn request() -> impl Strategy<Value = Ask> {
     ]);
     let headers = prop::collection::vec(prop::sample::select(vec!["1", "2", "3"]), 0..3);
     let method = prop::sample::select(vec!["GET", "POST", "PUT"]);
-    (
-        prop::sample::select(vec!["a", "b", "c"]),
-        method,
-        host,
-        prop::sample::select(&TARGETS[..]),
-        headers,
-        body,
-    )
+    (prop::sample::select(vec!["a", "b", "c"]), method, host, prop::sample::select(&TARGETS[..]), headers, body)
         .prop_map(|(agent, method, host, path, headers, body)| {
             let mut request = ask(&format!("{method} https://{host}{path}")).by(agent);
             for value in headers {
@@ -156,43 +138,24 @@ fn holds(rule: &Model, request: &Ask) -> bool {
     let path = match request.path.as_str() {
         _ if rule.paths.is_empty() => true,
         "/x/../y" | "/x//y" | "/x%2fy" => doubt,
-        path => rule
-            .paths
-            .iter()
-            .any(|glob| path_matches(glob, if path == "/%78/y" { "/x/y" } else { path })),
+        path => rule.paths.iter().any(|glob| path_matches(glob, if path == "/%78/y" { "/x/y" } else { path })),
     };
-    let values: Vec<&str> = request
-        .headers
-        .get_all("x-h")
-        .iter()
-        .map(|value| value.to_str().unwrap())
-        .collect();
+    let values: Vec<&str> = request.headers.get_all("x-h").iter().map(|value| value.to_str().unwrap()).collect();
     let header = match rule.header {
         None => true,
         Some((wanted, _)) if doubt => values.contains(&wanted),
         Some((wanted, _)) => values == [wanted],
     };
-    agent
-        && host
-        && method
-        && path
-        && header
-        && rule
-            .body
-            .as_ref()
-            .is_none_or(|test| body_holds(test, request, doubt))
+    agent && host && method && path && header && rule.body.as_ref().is_none_or(|test| body_holds(test, request, doubt))
 }
 
 fn path_matches(glob: &str, path: &str) -> bool {
     match glob {
-        "/x/*" => path
-            .strip_prefix("/x/")
-            .is_some_and(|rest| !rest.contains('/')),
+        "/x/*" => path.strip_prefix("/x/").is_some_and(|rest| !rest.contains('/')),
         "/x/**" => path.starts_with("/x/"),
-        "/*/y" => path
-            .strip_prefix('/')
-            .and_then(|rest| rest.strip_suffix("/y"))
-            .is_some_and(|rest| !rest.contains('/')),
+        "/*/y" => {
+            path.strip_prefix('/').and_then(|rest| rest.strip_suffix("/y")).is_some_and(|rest| !rest.contains('/'))
+        }
         exact => path == exact,
     }
 }
@@ -210,9 +173,7 @@ fn body_holds((op, wanted): &(&'static str, Value), request: &Ask, doubt: bool) 
     };
     let kind = |value: &Value| std::mem::discriminant(value);
     let sample = wanted.as_array().map_or(wanted, |list| &list[0]);
-    let equal = |a: &Value, b: &Value| {
-        a == b || (a.is_number() && b.is_number() && a.as_f64() == b.as_f64())
-    };
+    let equal = |a: &Value, b: &Value| a == b || (a.is_number() && b.is_number() && a.as_f64() == b.as_f64());
     match *op {
         "exists" => *wanted == json!(true),
         _ if kind(value) != kind(sample) => doubt,
@@ -230,10 +191,7 @@ fn body_holds((op, wanted): &(&'static str, Value), request: &Ask, doubt: bool) 
 fn reference(rules: &[Model], request: &Ask) -> String {
     let mut order: Vec<(usize, &Model)> = rules.iter().enumerate().collect();
     order.sort_by_key(|(_, rule)| -rule.priority);
-    let hits: Vec<(usize, &Model)> = order
-        .into_iter()
-        .filter(|(_, rule)| holds(rule, request))
-        .collect();
+    let hits: Vec<(usize, &Model)> = order.into_iter().filter(|(_, rule)| holds(rule, request)).collect();
     let Some((number, first)) = hits.first() else {
         return "deny".into();
     };
@@ -250,13 +208,7 @@ fn reference(rules: &[Model], request: &Ask) -> String {
 
 /// The verdict that the ids of the complete module's two chains stand for.
 fn verdict(rules: &[Model], first: Option<&str>, enforced: Option<&str>) -> String {
-    let rule = |id: &str| {
-        &rules[id
-            .trim_start_matches('p')
-            .trim_end_matches("/r")
-            .parse::<usize>()
-            .unwrap()]
-    };
+    let rule = |id: &str| &rules[id.trim_start_matches('p').trim_end_matches("/r").parse::<usize>().unwrap()];
     match (first, enforced) {
         (None, _) => "deny".into(),
         (Some(id), _) if !rule(id).shadow => format!("{} {id}", rule(id).decision),
@@ -271,10 +223,8 @@ fn verdict(rules: &[Model], first: Option<&str>, enforced: Option<&str>) -> Stri
 fn complete(snapshot: &Snapshot, request: &Ask) -> (Option<String>, Option<String>) {
     let (_, text) = snapshot.rego().next().unwrap();
     let mut engine = regorus::Engine::new();
-    engine
-        .add_policy("aegis.rego".into(), text.into())
-        .unwrap_or_else(|error| panic!("{error}\n{text}"));
-    let input = request.with(|intent, content| aegis_policy::input_document(intent, content));
+    engine.add_policy("aegis.rego".into(), text.into()).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let input = request.with(aegis_policy::input_document);
     engine.set_input_json(&input.to_string()).unwrap();
     let mut rule = |name: &str| match engine.eval_rule(format!("data.aegis.policy.{name}")) {
         Ok(regorus::Value::String(id)) => Some(id.to_string()),

@@ -15,11 +15,7 @@ fn problems(text: &str) -> Diagnostics {
 
 /// All problems of the file, one a line.
 fn told(text: &str) -> Vec<String> {
-    problems(text)
-        .problems()
-        .iter()
-        .map(ToString::to_string)
-        .collect()
+    problems(text).problems().iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -77,65 +73,34 @@ policies:
 fn what_does_not_go_together_is_said() {
     let rule = |rest: &str| told(&policy(&format!("- {{name: r, hosts: [a.test], {rest}}}")));
     for (rest, expected) in [
-        (
-            "tcp: true, ports: [25], methods: [GET], decision: allow",
-            "`methods` can't be checked beside `tcp: true`",
-        ),
+        ("tcp: true, ports: [25], methods: [GET], decision: allow", "`methods` can't be checked beside `tcp: true`"),
         (
             "tcp: true, ports: [25], body: [{path: a, op: exists}], decision: allow",
             "`body` can't be checked beside `tcp: true`",
         ),
-        (
-            "tls: passthrough, paths: [/a], decision: allow",
-            "`paths` can't be checked beside `tls: passthrough`",
-        ),
-        (
-            "tcp: true, ports: [25], tls: inspect, decision: allow",
-            "`tls` has no meaning beside `tcp: true`",
-        ),
+        ("tls: passthrough, paths: [/a], decision: allow", "`paths` can't be checked beside `tls: passthrough`"),
+        ("tcp: true, ports: [25], tls: inspect, decision: allow", "`tls` has no meaning beside `tcp: true`"),
         ("tcp: true, decision: allow", "`ports` is missing"),
-        (
-            "tls: passthrough, decision: sanitize",
-            "what is not read can't be sanitized",
-        ),
+        ("tls: passthrough, decision: sanitize", "what is not read can't be sanitized"),
         ("decision: sanitize", "`sanitize` with nothing to redact"),
-        (
-            "decision: deny, dlp: {deny: [pii]}",
-            "`dlp` has no effect where the rule lets nothing pass",
-        ),
+        ("decision: deny, dlp: {deny: [pii]}", "`dlp` has no effect where the rule lets nothing pass"),
         ("methods: [GET]", "`decision` is missing"),
-        (
-            "decision: allow, reason: 5",
-            "expected a string, found a number",
-        ),
-        (
-            "decision: allow, private: yes please",
-            "expected true or false, found a string",
-        ),
-        (
-            "decision: allow, body: [{path: a, op: in, value: [1, x]}]",
-            "the members must be of one type",
-        ),
+        ("decision: allow, reason: 5", "expected a string, found a number"),
+        ("decision: allow, private: yes please", "expected true or false, found a string"),
+        ("decision: allow, body: [{path: a, op: in, value: [1, x]}]", "the members must be of one type"),
         ("decision: allow, headers: {a: b, A: c}", "`a` stands twice"),
         ("decision: allow, hosts: [b.test]", "`hosts` stands twice"),
         ("decision: allow, name: 'a/b'", "`name` stands twice"),
-        (
-            "decision: allow, priority: 1.5",
-            "1.5 is not a whole number",
-        ),
+        ("decision: allow, priority: 1.5", "1.5 is not a whole number"),
     ] {
         let found = rule(rest);
         assert_eq!(found.len(), 1, "{rest}: {found:?}");
         assert!(found[0].ends_with(expected), "{rest}: {found:?}");
     }
     let found = told(&policy("- {name: r, hosts: [10.0.0.0/8], decision: allow}"));
-    assert!(
-        found[0].ends_with("10.0.0.0/8 is private or local address space"),
-        "{found:?}"
-    );
-    let found = told(&policy(
-        "- {name: r, hosts: [a.test], decision: allow}\n- {name: r, hosts: [b.test], decision: deny}",
-    ));
+    assert!(found[0].ends_with("10.0.0.0/8 is private or local address space"), "{found:?}");
+    let found =
+        told(&policy("- {name: r, hosts: [a.test], decision: allow}\n- {name: r, hosts: [b.test], decision: deny}"));
     assert_eq!(found, ["p.yaml:7:16: a second rule of this name"]);
 }
 
@@ -143,12 +108,7 @@ fn what_does_not_go_together_is_said() {
 fn names_are_unique_over_all_files() {
     let text = policy("- {name: r, hosts: [a.test], decision: allow}");
     let result = compile(&[source("one.yaml", &text), source("two.yaml", &text)]);
-    let told: Vec<String> = result
-        .unwrap_err()
-        .problems()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let told: Vec<String> = result.unwrap_err().problems().iter().map(ToString::to_string).collect();
     assert_eq!(told, ["two.yaml:3:11: a second policy `p`"]);
 }
 
@@ -169,10 +129,7 @@ fn what_is_no_document_is_refused() {
         ),
     ] {
         let told = told(text);
-        assert!(
-            !told.is_empty() && told[0].starts_with(place),
-            "{text:?}: {told:?}"
-        );
+        assert!(!told.is_empty() && told[0].starts_with(place), "{text:?}: {told:?}");
     }
 }
 
@@ -198,11 +155,7 @@ fn json_is_yaml_too() {
         {"name": "r", "hosts": ["a.test"], "decision": "allow"}]}]}"#;
     assert_eq!(compile(&[source("p.json", text)]).unwrap().rules(), 1);
     let twice = r#"{"policies": [], "policies": [{"name": "p"}]}"#;
-    assert!(
-        told(twice)
-            .iter()
-            .any(|line| line.contains("`policies` stands twice"))
-    );
+    assert!(told(twice).iter().any(|line| line.contains("`policies` stands twice")));
 }
 
 #[test]
@@ -216,14 +169,8 @@ fn versions() {
         )
     };
     let version = |sources: &[aegis_policy::Source]| compile(sources).unwrap().version().to_owned();
-    assert_eq!(
-        version(&[file("one", "version: v1\n"), file("two", "version: v2\n")]),
-        "v1+v2"
-    );
-    assert_eq!(
-        version(&[file("one", "version: v1\n"), file("two", "version: v1\n")]),
-        "v1"
-    );
+    assert_eq!(version(&[file("one", "version: v1\n"), file("two", "version: v2\n")]), "v1+v2");
+    assert_eq!(version(&[file("one", "version: v1\n"), file("two", "version: v1\n")]), "v1");
     let unnamed = version(&[file("one", "")]);
     assert!(unnamed.starts_with("sha256:"), "{unnamed}");
     assert_ne!(unnamed, version(&[file("two", "")]));
@@ -232,8 +179,5 @@ fn versions() {
 #[test]
 fn nothing_configured_allows_nothing() {
     let snapshot = compile(&[]).unwrap();
-    assert_eq!(
-        common::line(&common::ask("GET https://a.test/").decide(&snapshot)),
-        "deny"
-    );
+    assert_eq!(common::line(&common::ask("GET https://a.test/").decide(&snapshot)), "deny");
 }

@@ -23,10 +23,7 @@ struct Case {
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
 #[test]
@@ -53,13 +50,7 @@ fn each_shipped_policy_does_what_the_cases_beside_it_say() {
             if let Some(body) = &case.body {
                 request = request.body(body);
             }
-            assert_eq!(
-                line(&request.decide(&snapshot)),
-                case.expect,
-                "{name}: {} by {}",
-                case.ask,
-                case.agent
-            );
+            assert_eq!(line(&request.decide(&snapshot)), case.expect, "{name}: {} by {}", case.ask, case.agent);
             tested += 1;
         }
     }
@@ -68,28 +59,17 @@ fn each_shipped_policy_does_what_the_cases_beside_it_say() {
 
 #[test]
 fn the_starter_policy_is_the_file() {
-    assert_eq!(
-        aegis_policy::STARTER,
-        fs::read_to_string(root().join("policies/starter.yaml")).unwrap()
-    );
+    assert_eq!(aegis_policy::STARTER, fs::read_to_string(root().join("policies/starter.yaml")).unwrap());
 }
 
 /// Every yaml block of docs/policy.md is a file, or a list of rules.
 #[test]
 fn the_examples_of_the_documentation_compile() {
     let text = fs::read_to_string(root().join("docs/policy.md")).unwrap();
-    let blocks: Vec<&str> = text
-        .split("```yaml\n")
-        .skip(1)
-        .map(|rest| rest.split("```").next().unwrap())
-        .collect();
+    let blocks: Vec<&str> = text.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     assert!(blocks.len() > 5);
     for block in blocks {
-        let whole = if block.starts_with("- ") {
-            common::policy(block)
-        } else {
-            block.to_owned()
-        };
+        let whole = if block.starts_with("- ") { common::policy(block) } else { block.to_owned() };
         assert!(common::snapshot(&whole).rules() > 0, "{block}");
     }
 }

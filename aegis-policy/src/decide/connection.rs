@@ -3,6 +3,7 @@
 use aegis_dlp::Profile;
 
 use crate::decide::{Permit, Target, permit, refusal, shadow_of_denial};
+use crate::engine::EngineError;
 use crate::host::Host;
 use crate::rule::{Rule, Transport};
 use crate::snapshot::Snapshot;
@@ -12,10 +13,7 @@ pub(crate) fn connect(snapshot: &Snapshot, agent: &Agent, connect: &Connect<'_>)
     let version = &*snapshot.version;
     let named = match connect.host.map(Host::parse) {
         Some(None) => {
-            return ConnectPlan::Deny(Denial::protocol(
-                "the connection names no valid host",
-                version,
-            ));
+            return ConnectPlan::Deny(Denial::protocol("the connection names no valid host", version));
         }
         Some(named) => named,
         None => None,
@@ -24,13 +22,7 @@ pub(crate) fn connect(snapshot: &Snapshot, agent: &Agent, connect: &Connect<'_>)
         // The host comes with each request.
         (Sniffed::Http, _) => ConnectPlan::Inspect,
         (Sniffed::Tls, Some(host)) => tls(snapshot, agent, connect, host),
-        (Sniffed::Tls, None) => unnamed(
-            snapshot,
-            agent,
-            connect,
-            "TLS without a server name",
-            ConnectPlan::Inspect,
-        ),
+        (Sniffed::Tls, None) => unnamed(snapshot, agent, connect, "TLS without a server name", ConnectPlan::Inspect),
         (Sniffed::Other, named) => other(snapshot, agent, connect, named.as_ref()),
     }
 }
@@ -41,104 +33,51 @@ fn tls(snapshot: &Snapshot, agent: &Agent, connect: &Connect<'_>, host: &Host) -
     let address = Host::Ip(connect.destination.ip().to_canonical());
     let port = connect.destination.port();
     let rule = match first(snapshot, agent, port, |rule| {
-        let at = if rule.transport == Transport::Tcp {
-            &address
-        } else {
-            host
-        };
-        rule.hosts
-            .iter()
-            .any(|pattern| pattern.matches(at) || pattern.matches(host))
+        let at = if rule.transport == Transport::Tcp { &address } else { host };
+        rule.hosts.iter().any(|pattern| pattern.matches(at) || pattern.matches(host))
     }) {
         Ok(rule) => rule,
-        Err(denial) => return ConnectPlan::Deny(denial),
+        Err(error) => return ConnectPlan::Deny(refusal::engine(snapshot, &error)),
     };
     match rule {
-        Some(rule) if rule.transport == Transport::Passthrough => relay(
-            &Target {
-                snapshot,
-                agent,
-                host,
-                port,
-            },
-            rule,
-            ConnectPlan::Passthrough,
-        ),
+        Some(rule) if rule.transport == Transport::Passthrough => {
+            relay(&Target { snapshot, agent, host, port }, rule, ConnectPlan::Passthrough)
+        }
         Some(rule) if rule.transport == Transport::Tcp => {
             let named = rule.hosts.iter().any(|pattern| pattern.matches(host));
             let host = if named { host } else { &address };
-            relay(
-                &Target {
-                    snapshot,
-                    agent,
-                    host,
-                    port,
-                },
-                rule,
-                ConnectPlan::Tcp,
-            )
+            relay(&Target { snapshot, agent, host, port }, rule, ConnectPlan::Tcp)
         }
         _ => ConnectPlan::Inspect,
     }
 }
 
 /// Raw TCP: only what a `tcp` rule names, by the address, or by the name that the enforcer's own resolver gave it for.
-fn other(
-    snapshot: &Snapshot,
-    agent: &Agent,
-    connect: &Connect<'_>,
-    named: Option<&Host>,
-) -> ConnectPlan {
+fn other(snapshot: &Snapshot, agent: &Agent, connect: &Connect<'_>, named: Option<&Host>) -> ConnectPlan {
     let address = Host::Ip(connect.destination.ip().to_canonical());
     let port = connect.destination.port();
     let by = |rule: &Rule, host: &Host| rule.hosts.iter().any(|pattern| pattern.matches(host));
     let hit = |rule: &Rule| {
-        rule.transport == Transport::Tcp
-            && (by(rule, &address) || named.is_some_and(|name| by(rule, name)))
+        rule.transport == Transport::Tcp && (by(rule, &address) || named.is_some_and(|name| by(rule, name)))
     };
     match first(snapshot, agent, port, hit) {
         Ok(Some(rule)) => {
             let host = named.filter(|name| by(rule, name)).unwrap_or(&address);
-            relay(
-                &Target {
-                    snapshot,
-                    agent,
-                    host,
-                    port,
-                },
-                rule,
-                ConnectPlan::Tcp,
-            )
+            relay(&Target { snapshot, agent, host, port }, rule, ConnectPlan::Tcp)
         }
         Ok(None) => {
-            let target = Target {
-                snapshot,
-                agent,
-                host: &address,
-                port,
-            };
+            let target = Target { snapshot, agent, host: &address, port };
             nothing(&target, "this is neither TLS nor HTTP", ConnectPlan::Tcp)
         }
-        Err(denial) => ConnectPlan::Deny(denial),
+        Err(error) => ConnectPlan::Deny(refusal::engine(snapshot, &error)),
     }
 }
 
 /// TLS that names nobody: the address is all there is, so a rule must name a network.
-fn unnamed(
-    snapshot: &Snapshot,
-    agent: &Agent,
-    connect: &Connect<'_>,
-    why: &str,
-    inspect: ConnectPlan,
-) -> ConnectPlan {
+fn unnamed(snapshot: &Snapshot, agent: &Agent, connect: &Connect<'_>, why: &str, inspect: ConnectPlan) -> ConnectPlan {
     let host = Host::Ip(connect.destination.ip().to_canonical());
     let port = connect.destination.port();
-    let target = Target {
-        snapshot,
-        agent,
-        host: &host,
-        port,
-    };
+    let target = Target { snapshot, agent, host: &host, port };
     let hit = |rule: &Rule| rule.hosts.iter().any(|pattern| pattern.matches(&host));
     match first(snapshot, agent, port, hit) {
         Ok(Some(rule)) => match rule.transport {
@@ -147,7 +86,7 @@ fn unnamed(
             Transport::Tcp => relay(&target, rule, ConnectPlan::Tcp),
         },
         Ok(None) => nothing(&target, why, |_| inspect),
-        Err(denial) => ConnectPlan::Deny(denial),
+        Err(error) => ConnectPlan::Deny(refusal::engine(snapshot, &error)),
     }
 }
 
@@ -157,10 +96,8 @@ fn first<'s>(
     agent: &Agent,
     port: u16,
     hit: impl Fn(&Rule) -> bool,
-) -> Result<Option<&'s Rule>, Denial> {
-    let table = snapshot
-        .table(agent)
-        .map_err(|error| refusal::engine(snapshot, &error))?;
+) -> Result<Option<&'s Rule>, EngineError> {
+    let table = snapshot.table(agent)?;
     let mut hits = table
         .all()
         .iter()
@@ -173,31 +110,16 @@ fn first<'s>(
 
 /// What a rule for unread bytes says of the connection.
 fn relay(target: &Target<'_>, rule: &Rule, plan: impl Fn(Permit) -> ConnectPlan) -> ConnectPlan {
-    let mode = if target.agent.mode == Mode::Shadow {
-        Mode::Shadow
-    } else {
-        rule.mode
-    };
+    let mode = if target.agent.mode == Mode::Shadow { Mode::Shadow } else { rule.mode };
     if rule.decision.permits() || mode == Mode::Shadow {
-        plan(permit(
-            target,
-            rule,
-            rule.decision,
-            mode,
-            rule.private,
-            Profile::default(),
-        ))
+        plan(permit(target, rule, rule.decision, mode, rule.private, Profile::default()))
     } else {
         ConnectPlan::Deny(refusal::by_rule(target, rule))
     }
 }
 
 /// No rule is for it.
-fn nothing(
-    target: &Target<'_>,
-    why: &str,
-    shadow: impl FnOnce(Permit) -> ConnectPlan,
-) -> ConnectPlan {
+fn nothing(target: &Target<'_>, why: &str, shadow: impl FnOnce(Permit) -> ConnectPlan) -> ConnectPlan {
     let to = format!("{}:{}", target.host.text(), target.port);
     let denial = refusal::unreadable(target.snapshot, target.agent, &to, why);
     if passes_in_shadow(target.snapshot, target.agent) {
@@ -209,10 +131,7 @@ fn nothing(
 
 /// Whether what no rule names passes for this agent.
 fn passes_in_shadow(snapshot: &Snapshot, agent: &Agent) -> bool {
-    agent.mode == Mode::Shadow
-        || snapshot
-            .table(agent)
-            .is_ok_and(|table| table.shadow_default)
+    agent.mode == Mode::Shadow || snapshot.table(agent).is_ok_and(|table| table.shadow_default)
 }
 
 /// A name is resolved only where some rule could let something be said to its host: a name is a message too.
@@ -224,13 +143,10 @@ pub(crate) fn name(snapshot: &Snapshot, agent: &Agent, host: &str) -> NameVerdic
     if passes_in_shadow(snapshot, agent) {
         return NameVerdict::Resolve;
     }
-    let rules = snapshot
-        .table(agent)
-        .and_then(|table| snapshot.catalog.for_host(&table, &host));
+    let rules = snapshot.table(agent).and_then(|table| snapshot.catalog.for_host(&table, &host));
     match rules {
         Ok(rules) => {
-            let mut candidates = snapshot.catalog.numbered(&rules.all).map(|(_, rule)| rule);
-            if candidates.any(Rule::may_answer) {
+            if somebody_may_answer(snapshot.catalog.numbered(&rules.all).map(|(_, rule)| rule)) {
                 NameVerdict::Resolve
             } else {
                 NameVerdict::Refuse(refusal::unknown_host(snapshot, agent, &host, 443))
@@ -238,4 +154,20 @@ pub(crate) fn name(snapshot: &Snapshot, agent: &Agent, host: &str) -> NameVerdic
         }
         Err(error) => NameVerdict::Refuse(refusal::engine(snapshot, &error)),
     }
+}
+
+/// Whether any of a host's rules can lead to more than a flat refusal. Ports that a rule refuses whatever the request stay
+/// closed to the rules behind it: else a wildcard would let the names below a denied domain out.
+fn somebody_may_answer<'r>(rules: impl Iterator<Item = &'r Rule>) -> bool {
+    let mut closed: Vec<u16> = Vec::new();
+    for rule in rules {
+        let open = rule.transport == Transport::Tcp || rule.ports.iter().any(|port| !closed.contains(port));
+        if rule.may_answer() && open {
+            return true;
+        }
+        if rule.refuses_every_request() {
+            closed.extend(&rule.ports);
+        }
+    }
+    false
 }

@@ -37,49 +37,27 @@ struct Target<'a> {
     port: u16,
 }
 
-pub(crate) fn find(snapshot: &Snapshot, intent: &Intent<'_>) -> Result<Found, Denial> {
+pub(crate) fn find(snapshot: &Snapshot, intent: &Intent<'_>) -> Result<Found, Box<Denial>> {
     let host = Host::parse(intent.host)
         .ok_or_else(|| Denial::protocol("the request names no valid host", &*snapshot.version))?;
-    let table = snapshot
-        .table(intent.agent)
-        .map_err(|error| refusal::engine(snapshot, &error))?;
-    let rules = snapshot
-        .catalog
-        .for_host(&table, &host)
-        .map_err(|error| refusal::engine(snapshot, &error))?;
+    let table = snapshot.table(intent.agent).map_err(|error| refusal::engine(snapshot, &error))?;
+    let rules = snapshot.catalog.for_host(&table, &host).map_err(|error| refusal::engine(snapshot, &error))?;
     Ok(Found { host, table, rules })
 }
 
 pub(crate) fn decide(snapshot: &Snapshot, intent: &Intent<'_>, content: &Content<'_>) -> Verdict {
     match find(snapshot, intent) {
         Ok(found) => decide_found(snapshot, intent, content, &found),
-        Err(denial) => Verdict::Denial(denial),
+        Err(denial) => Verdict::Denial(*denial),
     }
 }
 
-pub(crate) fn decide_found(
-    snapshot: &Snapshot,
-    intent: &Intent<'_>,
-    content: &Content<'_>,
-    found: &Found,
-) -> Verdict {
-    let target = Target {
-        snapshot,
-        agent: intent.agent,
-        host: &found.host,
-        port: intent.port,
-    };
+pub(crate) fn decide_found(snapshot: &Snapshot, intent: &Intent<'_>, content: &Content<'_>, found: &Found) -> Verdict {
+    let target = Target { snapshot, agent: intent.agent, host: &found.host, port: intent.port };
     match chains(snapshot, intent, content, found) {
         Ok((first, enforced)) => {
             let nothing = || refusal::no_rule_for_request(&target, intent, &found.rules);
-            settle(
-                &target,
-                first,
-                enforced,
-                found.table.shadow_default,
-                content.findings,
-                nothing,
-            )
+            settle(&target, first, enforced, found.table.shadow_default, content.findings, nothing)
         }
         // An engine that fails knows no shadow: what it would have said is not known.
         Err(error) => Verdict::Denial(refusal::engine(snapshot, &error)),
@@ -97,9 +75,7 @@ fn chains<'s>(
     let input = bucket.reads.document(intent, content);
     let first = bucket.first(&snapshot.catalog, Chain::Decision, input.clone())?;
     let enforced = match first {
-        Some(rule) if rule.mode == Mode::Shadow => {
-            bucket.first(&snapshot.catalog, Chain::Enforced, input)?
-        }
+        Some(rule) if rule.mode == Mode::Shadow => bucket.first(&snapshot.catalog, Chain::Enforced, input)?,
         other => other,
     };
     Ok((first, enforced))
@@ -117,20 +93,10 @@ fn settle(
     let Some(first) = first else {
         let denial = nothing();
         let shadow = shadow_default || target.agent.mode == Mode::Shadow;
-        return if shadow {
-            Verdict::Permit(shadow_of_denial(target, denial, false))
-        } else {
-            Verdict::Denial(denial)
-        };
+        return if shadow { Verdict::Permit(shadow_of_denial(target, denial, false)) } else { Verdict::Denial(denial) };
     };
     let Some(rule) = enforced else {
-        return Verdict::Permit(shadow_permit(
-            target,
-            first,
-            findings,
-            first.private,
-            first.profile.report_only(),
-        ));
+        return Verdict::Permit(shadow_permit(target, first, findings, first.private, first.profile.report_only()));
     };
     if let Some(denial) = denial_of(target, rule, findings) {
         return if target.agent.mode == Mode::Shadow {
@@ -140,32 +106,13 @@ fn settle(
         };
     }
     if target.agent.mode == Mode::Shadow {
-        return Verdict::Permit(shadow_permit(
-            target,
-            rule,
-            findings,
-            rule.private,
-            rule.profile.report_only(),
-        ));
+        return Verdict::Permit(shadow_permit(target, rule, findings, rule.private, rule.profile.report_only()));
     }
     if first.mode == Mode::Shadow {
         // Recorded as the shadow rule would have it, forwarded as the enforced one does.
-        return Verdict::Permit(shadow_permit(
-            target,
-            first,
-            findings,
-            rule.private,
-            rule.profile,
-        ));
+        return Verdict::Permit(shadow_permit(target, first, findings, rule.private, rule.profile));
     }
-    Verdict::Permit(permit(
-        target,
-        rule,
-        rule.decision,
-        Mode::Enforce,
-        rule.private,
-        rule.profile,
-    ))
+    Verdict::Permit(permit(target, rule, rule.decision, Mode::Enforce, rule.private, rule.profile))
 }
 
 /// The denial that `rule` means for a request with these findings, if it does.
@@ -174,21 +121,13 @@ fn denial_of(target: &Target<'_>, rule: &Rule, findings: &[Finding]) -> Option<D
         Decision::Deny | Decision::ApprovalNeeded => Some(refusal::by_rule(target, rule)),
         // What the finding's own action says depends on the profile it was found with; the rule's profile decides.
         Decision::Allow | Decision::Sanitize => {
-            let found = findings
-                .iter()
-                .find(|finding| rule.profile.deny.contains(finding.detector))?;
+            let found = findings.iter().find(|finding| rule.profile.deny.contains(finding.detector))?;
             Some(refusal::by_finding(target, rule, found))
         }
     }
 }
 
-fn shadow_permit(
-    target: &Target<'_>,
-    rule: &Rule,
-    findings: &[Finding],
-    private: bool,
-    profile: Profile,
-) -> Permit {
+fn shadow_permit(target: &Target<'_>, rule: &Rule, findings: &[Finding], private: bool, profile: Profile) -> Permit {
     match denial_of(target, rule, findings) {
         Some(denial) => {
             let decision = denial.decision;
@@ -258,16 +197,11 @@ pub(crate) fn needs(snapshot: &Snapshot, intent: &Intent<'_>) -> Needs {
     let profile = match candidates.as_slice() {
         [only] if only.mode == Mode::Enforce && !shadow => only.profile,
         several => Profile {
-            report: several.iter().fold(Default::default(), |set, rule| {
-                rule.profile.detectors().union(set)
-            }),
+            report: several.iter().fold(Default::default(), |set, rule| rule.profile.detectors().union(set)),
             ..Profile::default()
         },
     };
-    Needs {
-        json: candidates.iter().any(|rule| !rule.body.is_empty()),
-        profile,
-    }
+    Needs { json: candidates.iter().any(|rule| !rule.body.is_empty()), profile }
 }
 
 impl Rule {
@@ -277,15 +211,8 @@ impl Rule {
             && self.ports.contains(&port)
             && (self.methods.is_empty() || self.methods.iter().any(|known| known == method))
             && match path {
-                Some(path) => {
-                    self.paths.is_empty() || self.paths.iter().any(|glob| glob.matches(path))
-                }
+                Some(path) => self.paths.is_empty() || self.paths.iter().any(|glob| glob.matches(path)),
                 None => self.paths.is_empty() || self.doubt_meets(),
             }
-    }
-
-    /// Whether port, method and path are all that the rule looks at.
-    fn reads_only_head(&self) -> bool {
-        self.headers.is_empty() && self.query.is_empty() && self.body.is_empty()
     }
 }

@@ -119,17 +119,11 @@ impl Grant {
     pub fn denial_for(&self, detector: Detector) -> Denial {
         Denial {
             decision: Decision::Deny,
-            reason: format!(
-                "the body holds data that must not leave: {}",
-                detector.name()
-            ),
+            reason: format!("the body holds data that must not leave: {}", detector.name()),
             rule: self.rule.as_deref().map(str::to_owned),
             tool: self.tool.as_deref().map(str::to_owned),
             policy_version: self.policy_version.to_string(),
-            next_steps: vec![format!(
-                "Remove the {} from the request and send it again.",
-                detector.name()
-            )],
+            next_steps: vec![format!("Remove the {} from the request and send it again.", detector.name())],
             kind: DenialKind::Policy,
         }
     }

@@ -42,18 +42,10 @@ pub(crate) fn guards(policy: &Policy, rule: &Rule) -> Vec<Clause> {
         all.push(names("tenants", "input.agent.tenant", &policy.tenants));
     }
     for (key, glob) in &policy.labels {
-        all.push(names(
-            "labels",
-            &format!("input.agent.labels[{}]", quote(key)),
-            std::slice::from_ref(glob),
-        ));
+        all.push(names("labels", &format!("input.agent.labels[{}]", quote(key)), std::slice::from_ref(glob)));
     }
     let any = rule.hosts.iter().map(host).collect();
-    all.push(Clause {
-        says: "hosts".into(),
-        probe: Probe::Index,
-        any,
-    });
+    all.push(Clause { says: "hosts".into(), probe: Probe::Index, any });
     all
 }
 
@@ -62,11 +54,7 @@ fn names(says: &str, value: &str, globs: &[NameGlob]) -> Clause {
         true => vec![format!("{value} == {}", quote(glob.pattern()))],
         false => vec![matches(&glob.regex(), value)],
     };
-    Clause {
-        says: says.into(),
-        probe: Probe::Index,
-        any: globs.iter().map(test).collect(),
-    }
+    Clause { says: says.into(), probe: Probe::Index, any: globs.iter().map(test).collect() }
 }
 
 fn host(pattern: &HostPattern) -> Vec<String> {
@@ -75,10 +63,7 @@ fn host(pattern: &HostPattern) -> Vec<String> {
         HostPattern::Below(domain) => vec![format!("endswith(input.host, {})", quote(domain))],
         HostPattern::Any => vec!["not input.host_is_address".into()],
         HostPattern::Net(net) => {
-            vec![
-                "input.host_is_address".into(),
-                format!("net.cidr_contains({}, input.host)", quote(&net.to_string())),
-            ]
+            vec!["input.host_is_address".into(), format!("net.cidr_contains({}, input.host)", quote(&net.to_string()))]
         }
     }
 }
@@ -93,11 +78,7 @@ pub(crate) fn clauses(rule: &Rule) -> Vec<Clause> {
         any: vec![vec![member("input.port", &ports)]],
     }];
     if !rule.methods.is_empty() {
-        let methods: Vec<Value> = rule
-            .methods
-            .iter()
-            .map(|method| Value::from(method.as_str()))
-            .collect();
+        let methods: Vec<Value> = rule.methods.iter().map(|method| Value::from(method.as_str())).collect();
         all.push(Clause {
             says: format!("method in {}", rule.methods.join(" ")),
             probe: Probe::Method,
@@ -107,11 +88,7 @@ pub(crate) fn clauses(rule: &Rule) -> Vec<Clause> {
     if !rule.paths.is_empty() {
         all.push(paths(rule, doubt));
     }
-    all.extend(
-        rule.headers
-            .iter()
-            .map(|test| field("headers", test, doubt)),
-    );
+    all.extend(rule.headers.iter().map(|test| field("headers", test, doubt)));
     all.extend(rule.query.iter().map(|test| field("query", test, doubt)));
     all.extend(rule.body.iter().map(|test| body(test, doubt)));
     all
@@ -126,37 +103,21 @@ fn paths(rule: &Rule, doubt: bool) -> Clause {
     let mut any: Vec<Vec<String>> = rule.paths.iter().map(|glob| test(glob.test())).collect();
     any.extend(doubt.then(|| vec!["input.ambiguous.path".into()]));
     let patterns: Vec<&str> = rule.paths.iter().map(|glob| glob.pattern()).collect();
-    Clause {
-        says: format!("path in {}", patterns.join(" ")),
-        probe: Probe::Path,
-        any,
-    }
+    Clause { says: format!("path in {}", patterns.join(" ")), probe: Probe::Path, any }
 }
 
 /// A rule that permits wants the field exactly once; one that refuses is content with any of several.
 fn field(under: &str, test: &FieldTest, doubt: bool) -> Clause {
     let values = format!("input.{under}[{}]", quote(&test.name));
     let (what, any) = match (&test.test, doubt) {
-        (TextTest::Equals(text), false) => {
-            (text, vec![vec![format!("{values} == [{}]", quote(text))]])
+        (TextTest::Equals(text), false) => (text, vec![vec![format!("{values} == [{}]", quote(text))]]),
+        (TextTest::Equals(text), true) => (text, vec![vec![format!("{} in {values}", quote(text))]]),
+        (TextTest::Matches(regex), false) => {
+            (regex, vec![vec![format!("count({values}) == 1"), matches(regex, &format!("{values}[0]"))]])
         }
-        (TextTest::Equals(text), true) => {
-            (text, vec![vec![format!("{} in {values}", quote(text))]])
+        (TextTest::Matches(regex), true) => {
+            (regex, vec![vec![format!("some value in {values}"), matches(regex, "value")]])
         }
-        (TextTest::Matches(regex), false) => (
-            regex,
-            vec![vec![
-                format!("count({values}) == 1"),
-                matches(regex, &format!("{values}[0]")),
-            ]],
-        ),
-        (TextTest::Matches(regex), true) => (
-            regex,
-            vec![vec![
-                format!("some value in {values}"),
-                matches(regex, "value"),
-            ]],
-        ),
     };
     let mut any = any;
     let (verb, probe) = match under {
@@ -166,16 +127,8 @@ fn field(under: &str, test: &FieldTest, doubt: bool) -> Clause {
     if doubt && under == "query" {
         any.push(vec!["input.ambiguous.query".into()]);
     }
-    let operator = if matches!(test.test, TextTest::Equals(_)) {
-        "=="
-    } else {
-        "matches"
-    };
-    Clause {
-        says: format!("{verb} {} {operator} {what}", test.name),
-        probe,
-        any,
-    }
+    let operator = if matches!(test.test, TextTest::Equals(_)) { "==" } else { "matches" };
+    Clause { says: format!("{verb} {} {operator} {what}", test.name), probe, any }
 }
 
 fn body(test: &BodyTest, doubt: bool) -> Clause {
@@ -185,11 +138,7 @@ fn body(test: &BodyTest, doubt: bool) -> Clause {
         any.extend(body_doubt(&test.test, &value));
         any.push(vec!["input.ambiguous.body".into()]);
     }
-    Clause {
-        says: test.to_string(),
-        probe: Probe::Body(test.path.clone()),
-        any,
-    }
+    Clause { says: test.to_string(), probe: Probe::Body(test.path.clone()), any }
 }
 
 fn body_test(test: &ValueTest, value: &str) -> Vec<String> {
@@ -197,34 +146,23 @@ fn body_test(test: &ValueTest, value: &str) -> Vec<String> {
         ValueTest::Equals(wanted) => vec![format!("{value} == {wanted}")],
         ValueTest::Differs(unwanted) => vec![is(unwanted, value), format!("{value} != {unwanted}")],
         ValueTest::Compares(order, bound) => {
-            vec![
-                format!("is_number({value})"),
-                format!("{value} {} {bound}", order.symbol()),
-            ]
+            vec![format!("is_number({value})"), format!("{value} {} {bound}", order.symbol())]
         }
         ValueTest::In(wanted) => vec![member(value, wanted)],
         ValueTest::NotIn(unwanted) => {
-            let mut lines: Vec<String> = unwanted
-                .first()
-                .map(|first| is(first, value))
-                .into_iter()
-                .collect();
+            let mut lines: Vec<String> = unwanted.first().map(|first| is(first, value)).into_iter().collect();
             lines.extend(unwanted.iter().map(|one| format!("{value} != {one}")));
             lines
         }
         ValueTest::Matches(regex) => vec![format!("is_string({value})"), matches(regex, value)],
         ValueTest::Exists(true) => vec![format!("type_name({value})")],
-        ValueTest::Exists(false) => vec![
-            "not input.ambiguous.body".into(),
-            format!("not type_name({value})"),
-        ],
+        ValueTest::Exists(false) => vec!["not input.ambiguous.body".into(), format!("not type_name({value})")],
     }
 }
 
 /// The value is there and of another type than the condition speaks of.
 fn body_doubt(test: &ValueTest, value: &str) -> Option<Vec<String>> {
-    let other_type =
-        |sample: &Value| vec![format!("type_name({value}) != {}", quote(kind(sample)))];
+    let other_type = |sample: &Value| vec![format!("type_name({value}) != {}", quote(kind(sample)))];
     match test {
         ValueTest::Equals(sample) | ValueTest::Differs(sample) => Some(other_type(sample)),
         ValueTest::In(samples) | ValueTest::NotIn(samples) => samples.first().map(other_type),

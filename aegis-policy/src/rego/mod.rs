@@ -22,11 +22,7 @@ pub(crate) const ENFORCED: &str = "enforced";
 /// A Rego module for `rules` (each with its number), in the order in which they are tried.
 ///
 /// With `policies` the module is complete: it tests agent and host as well. Without, these are left to the index.
-pub(crate) fn module(
-    package: &str,
-    rules: &[(usize, &Rule)],
-    policies: Option<&[Policy]>,
-) -> String {
+pub(crate) fn module(package: &str, rules: &[(usize, &Rule)], policies: Option<&[Policy]>) -> String {
     let mut text = format!("package {package}\n\nimport rego.v1\n");
     for (_, rule) in rules {
         let hosts: Vec<String> = rule.hosts.iter().map(ToString::to_string).collect();
@@ -45,21 +41,14 @@ pub(crate) fn module(
     let bodies: Vec<(&Rule, Vec<String>)> = rules
         .iter()
         .map(|(number, rule)| {
-            let mut all = policies
-                .and_then(|list| list.get(rule.policy))
-                .map(|p| guards(p, rule))
-                .unwrap_or_default();
+            let mut all = policies.and_then(|list| list.get(rule.policy)).map(|p| guards(p, rule)).unwrap_or_default();
             all.extend(clauses(rule));
             (*rule, body(*number, &all, &mut helpers))
         })
         .collect();
     chain(&mut text, DECISION, bodies.iter());
     if bodies.iter().any(|(rule, _)| rule.mode == Mode::Shadow) {
-        chain(
-            &mut text,
-            ENFORCED,
-            bodies.iter().filter(|(rule, _)| rule.mode == Mode::Enforce),
-        );
+        chain(&mut text, ENFORCED, bodies.iter().filter(|(rule, _)| rule.mode == Mode::Enforce));
     }
     text.push_str(&helpers);
     outcomes(&mut text, rules);
@@ -88,9 +77,7 @@ fn body(number: usize, clauses: &[Clause], helpers: &mut String) -> Vec<String> 
     let mut lines = Vec::new();
     for (at, clause) in clauses.iter().enumerate() {
         match clause.any.as_slice() {
-            [only] if !only.iter().any(|line| line.starts_with("some ")) => {
-                lines.extend(only.iter().cloned())
-            }
+            [only] if !only.iter().any(|line| line.starts_with("some ")) => lines.extend(only.iter().cloned()),
             several => {
                 let name = clause_name(number, at);
                 alternatives(helpers, &name, several);
@@ -112,14 +99,9 @@ fn alternatives(text: &mut String, name: &str, any: &[Vec<String>]) {
 }
 
 /// A chain without rules is left out: undefined is a denial.
-fn chain<'a>(
-    text: &mut String,
-    name: &str,
-    bodies: impl Iterator<Item = &'a (&'a Rule, Vec<String>)>,
-) {
-    let links: Vec<String> = bodies
-        .map(|(rule, lines)| format!(":= {} if {{\n\t{}\n}}", quote(&rule.id), lines.join("\n\t")))
-        .collect();
+fn chain<'a>(text: &mut String, name: &str, bodies: impl Iterator<Item = &'a (&'a Rule, Vec<String>)>) {
+    let links: Vec<String> =
+        bodies.map(|(rule, lines)| format!(":= {} if {{\n\t{}\n}}", quote(&rule.id), lines.join("\n\t"))).collect();
     if !links.is_empty() {
         line(text, format_args!("\n{name} {}", links.join(" else ")));
     }
@@ -142,9 +124,7 @@ pub(crate) fn quote(text: &str) -> String {
 
 /// Names hold no control characters; this keeps a comment one line whatever they hold.
 fn comment(text: &str) -> String {
-    text.chars()
-        .filter(|c| !c.is_control() && *c != '\u{2028}' && *c != '\u{2029}')
-        .collect()
+    text.chars().filter(|c| !c.is_control() && *c != '\u{2028}' && *c != '\u{2029}').collect()
 }
 
 fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {

@@ -7,25 +7,16 @@ use crate::rule::{BodyTest, FieldTest, Order, Segment, TextTest, ValueTest};
 use crate::source::cursor::{Cursor, Fields};
 use crate::source::node::Node;
 
-const OPERATORS: [&str; 10] = [
-    "==", "!=", "<", "<=", ">", ">=", "in", "not_in", "matches", "exists",
-];
+const OPERATORS: [&str; 10] = ["==", "!=", "<", "<=", ">", ">=", "in", "not_in", "matches", "exists"];
 
 pub(super) fn headers(fields: &Fields<'_>) -> Vec<FieldTest> {
-    field_tests(
-        fields,
-        "headers",
-        |name, key| match http::HeaderName::from_bytes(name.as_bytes()) {
-            Ok(name) => Some(name.as_str().to_owned()),
-            Err(_) => {
-                key.problem(
-                    format!("`{name}` is not a header's name"),
-                    "not a header name",
-                );
-                None
-            }
-        },
-    )
+    field_tests(fields, "headers", |name, key| match http::HeaderName::from_bytes(name.as_bytes()) {
+        Ok(name) => Some(name.as_str().to_owned()),
+        Err(_) => {
+            key.problem(format!("`{name}` is not a header's name"), "not a header name");
+            None
+        }
+    })
 }
 
 pub(super) fn query(fields: &Fields<'_>) -> Vec<FieldTest> {
@@ -54,33 +45,19 @@ fn field_tests<'a>(
 fn text_test(value: &Cursor<'_>) -> Option<TextTest> {
     if let Node::Map(_) = value.node {
         let fields = value.fields(&["matches"]);
-        return fields
-            .require("matches")
-            .and_then(regex)
-            .map(TextTest::Matches);
+        return fields.require("matches").and_then(regex).map(TextTest::Matches);
     }
     value.string().map(|text| TextTest::Equals(text.to_owned()))
 }
 
 fn regex(at: &Cursor<'_>) -> Option<String> {
     let pattern = at.string()?;
-    match regex::RegexBuilder::new(pattern)
-        .size_limit(REGEX_SIZE)
-        .build()
-    {
+    match regex::RegexBuilder::new(pattern).size_limit(REGEX_SIZE).build() {
         Ok(_) => Some(pattern.to_owned()),
         Err(error) => {
             let text = error.to_string();
-            let why = text
-                .lines()
-                .last()
-                .unwrap_or(&text)
-                .trim_start_matches("error: ")
-                .to_owned();
-            at.problem(
-                format!("bad regular expression: {why}"),
-                "bad regular expression",
-            );
+            let why = text.lines().last().unwrap_or(&text).trim_start_matches("error: ").to_owned();
+            at.problem(format!("bad regular expression: {why}"), "bad regular expression");
             None
         }
     }
@@ -90,34 +67,22 @@ pub(super) fn body(item: &Cursor<'_>) -> Option<BodyTest> {
     let fields = item.fields(&["path", "op", "value"]);
     let path = fields.require("path").and_then(body_path);
     let test = fields.require("op").and_then(|op| value_test(op, &fields));
-    Some(BodyTest {
-        path: path?,
-        test: test?,
-    })
+    Some(BodyTest { path: path?, test: test? })
 }
 
 /// `a.b.0` or the JSON pointer `/a/b/0` (RFC 6901). Digits alone are an array index.
 fn body_path(at: &Cursor<'_>) -> Option<Vec<Segment>> {
     let text = at.string()?;
     let segments: Vec<String> = match text.strip_prefix('/') {
-        Some(pointer) => pointer
-            .split('/')
-            .map(|part| part.replace("~1", "/").replace("~0", "~"))
-            .collect(),
+        Some(pointer) => pointer.split('/').map(|part| part.replace("~1", "/").replace("~0", "~")).collect(),
         None => text.split('.').map(str::to_owned).collect(),
     };
     if segments.iter().any(String::is_empty) || segments.len() > 32 {
-        at.problem_with(
-            "expected a path into the body",
-            "not a path",
-            "such as `amount`, `items.0.price` or `/a/b`",
-        );
+        at.problem_with("expected a path into the body", "not a path", "such as `amount`, `items.0.price` or `/a/b`");
         return None;
     }
     let segment = |text: String| match text.parse::<u16>() {
-        Ok(index) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Segment::Index(usize::from(index))
-        }
+        Ok(index) if text.bytes().all(|byte| byte.is_ascii_digit()) => Segment::Index(usize::from(index)),
         _ => Segment::Key(text),
     };
     Some(segments.into_iter().map(segment).collect())
@@ -127,11 +92,7 @@ fn value_test(op: &Cursor<'_>, fields: &Fields<'_>) -> Option<ValueTest> {
     let operator = op.string()?;
     if !OPERATORS.contains(&operator) {
         let help = format!("one of: {}", OPERATORS.join(" "));
-        op.problem_with(
-            format!("unknown operator `{operator}`"),
-            "unknown operator",
-            help,
-        );
+        op.problem_with(format!("unknown operator `{operator}`"), "unknown operator", help);
         return None;
     }
     if operator == "exists" {
@@ -161,10 +122,7 @@ fn comparison(operator: &str, value: &Cursor<'_>) -> Option<ValueTest> {
     match value.node {
         Node::Number(number) => Some(ValueTest::Compares(order, number.clone())),
         other => {
-            value.problem(
-                format!("`{operator}` compares numbers, found {}", other.kind()),
-                "expected a number",
-            );
+            value.problem(format!("`{operator}` compares numbers, found {}", other.kind()), "expected a number");
             None
         }
     }
@@ -177,10 +135,7 @@ fn scalar(value: &Cursor<'_>) -> Option<Value> {
         Node::Number(number) => Some(Value::Number(number.clone())),
         Node::String(text) => Some(Value::String(text.clone())),
         Node::List(_) | Node::Map(_) => {
-            value.problem(
-                "expected a string, a number, a boolean or null",
-                "not a single value",
-            );
+            value.problem("expected a string, a number, a boolean or null", "not a single value");
             None
         }
     }
@@ -191,10 +146,7 @@ fn set(value: &Cursor<'_>) -> Option<Vec<Value>> {
     let items = value.items();
     let values: Vec<Value> = items.iter().filter_map(scalar).collect();
     let first = values.first()?;
-    if values
-        .iter()
-        .any(|other| std::mem::discriminant(other) != std::mem::discriminant(first))
-    {
+    if values.iter().any(|other| std::mem::discriminant(other) != std::mem::discriminant(first)) {
         value.problem("the members must be of one type", "more than one type");
         return None;
     }

@@ -26,11 +26,7 @@ pub(crate) fn read(sources: &[Source]) -> Result<Document, Diagnostics> {
     for source in sources {
         problems.extend(read_file(source, &mut document));
     }
-    if problems.is_empty() {
-        Ok(document)
-    } else {
-        Err(Diagnostics::new(problems))
-    }
+    if problems.is_empty() { Ok(document) } else { Err(Diagnostics::new(problems)) }
 }
 
 fn read_file(source: &Source, document: &mut Document) -> Vec<Problem> {
@@ -38,28 +34,15 @@ fn read_file(source: &Source, document: &mut Document) -> Vec<Problem> {
         Ok(node) => node,
         Err(stop) => {
             let label = "the parser stopped here".to_owned();
-            return vec![Problem::at(
-                source,
-                stop.line,
-                stop.column,
-                stop.message,
-                label,
-                None,
-            )];
+            return vec![Problem::at(source, stop.line, stop.column, stop.message, label, None)];
         }
     };
     let problems = Problems::new(source);
     {
         let root = Cursor::root(&node, &problems);
         let fields = root.fields(&["version", "policies"]);
-        if let Some(version) = fields
-            .get("version")
-            .and_then(|at| words::name(at, "a version"))
-        {
-            if !document.versions.iter().any(|seen| seen == version) {
-                document.versions.push(version.to_owned());
-            }
-        }
+        let version = fields.get("version").and_then(|at| words::name(at, "a version"));
+        document.versions.extend(version.map(str::to_owned));
         if let Some(list) = fields.require("policies") {
             for item in list.items() {
                 policy::read(&item, document);

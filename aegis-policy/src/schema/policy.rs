@@ -4,48 +4,30 @@ use crate::rule::Policy;
 use crate::schema::{Document, rule, words};
 use crate::source::cursor::Cursor;
 
-const KEYS: [&str; 8] = [
-    "name", "agents", "tenants", "labels", "mode", "priority", "dlp", "rules",
-];
+const KEYS: [&str; 8] = ["name", "agents", "tenants", "labels", "mode", "priority", "dlp", "rules"];
 
 pub(super) fn read(at: &Cursor<'_>, document: &mut Document) {
     let fields = at.fields(&KEYS);
-    let name = fields
-        .require("name")
-        .and_then(|at| words::name(at, "a policy's name"))
-        .unwrap_or_default();
-    if document.policies.iter().any(|other| &*other.name == name) {
-        if let Some(at) = fields.get("name") {
-            at.problem_with(
-                format!("a second policy `{name}`"),
-                "taken",
-                "policy names are unique over all files",
-            );
-        }
+    let name = fields.require("name").and_then(|at| words::name(at, "a policy's name")).unwrap_or_default();
+    if document.policies.iter().any(|other| &*other.name == name)
+        && let Some(at) = fields.get("name")
+    {
+        at.problem_with(format!("a second policy `{name}`"), "taken", "policy names are unique over all files");
     }
     fields.require("agents");
-    let labels = fields
-        .get("labels")
-        .map(Cursor::entries)
-        .unwrap_or_default();
+    let labels = fields.get("labels").map(Cursor::entries).unwrap_or_default();
     let policy = Policy {
         name: name.into(),
         agents: fields.list("agents", words::glob),
         tenants: fields.list("tenants", words::glob),
-        labels: labels
-            .iter()
-            .filter_map(|(key, _, value)| Some(((*key).to_owned(), words::glob(value)?)))
-            .collect(),
+        labels: labels.iter().filter_map(|(key, _, value)| Some(((*key).to_owned(), words::glob(value)?))).collect(),
         mode: fields.get("mode").and_then(words::mode).unwrap_or_default(),
     };
     let defaults = rule::Defaults {
         index: document.policies.len(),
         name,
         mode: policy.mode,
-        priority: fields
-            .get("priority")
-            .and_then(|at| at.integer("a whole number"))
-            .unwrap_or(0),
+        priority: fields.get("priority").and_then(|at| at.integer("a whole number")).unwrap_or(0),
         dlp: fields.get("dlp").map(words::dlp).unwrap_or_default(),
     };
     document.policies.push(policy);

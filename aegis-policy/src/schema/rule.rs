@@ -14,8 +14,8 @@ use crate::source::cursor::{Cursor, Fields};
 use crate::{Decision, Mode};
 
 const KEYS: [&str; 17] = [
-    "name", "tool", "hosts", "ports", "methods", "paths", "headers", "query", "body", "tls", "tcp",
-    "private", "decision", "dlp", "mode", "reason", "priority",
+    "name", "tool", "hosts", "ports", "methods", "paths", "headers", "query", "body", "tls", "tcp", "private",
+    "decision", "dlp", "mode", "reason", "priority",
 ];
 
 /// Keys that look into a request, which passthrough and raw TCP never read.
@@ -34,22 +34,14 @@ pub(super) fn read(at: &Cursor<'_>, policy: &Defaults<'_>, before: &[Rule]) -> O
     let fields = at.fields(&KEYS);
     let id = identity(&fields, policy, before);
     let transport = transport(&fields);
-    let private = fields
-        .get("private")
-        .and_then(Cursor::boolean)
-        .unwrap_or(false);
+    let private = fields.get("private").and_then(Cursor::boolean).unwrap_or(false);
     let decision = fields.require("decision").and_then(words::decision);
     let hosts = hosts(&fields, private);
     let mode = fields.get("mode").and_then(words::mode).unwrap_or_default();
     let dlp = fields.get("dlp").map(words::dlp).unwrap_or_default();
-    let tool = fields
-        .get("tool")
-        .and_then(|at| words::name(at, "a tool's name"))
-        .map(Arc::from);
+    let tool = fields.get("tool").and_then(|at| words::name(at, "a tool's name")).map(Arc::from);
     let reason = fields.get("reason").and_then(words::text);
-    let priority = fields
-        .get("priority")
-        .and_then(|at| at.integer("a whole number"));
+    let priority = fields.get("priority").and_then(|at| at.integer("a whole number"));
     let ports = ports(&fields, transport);
     let (methods, paths) = (fields.list("methods", method), fields.list("paths", path));
     let headers = conditions::headers(&fields);
@@ -74,41 +66,24 @@ pub(super) fn read(at: &Cursor<'_>, policy: &Defaults<'_>, before: &[Rule]) -> O
         body,
         decision,
         profile,
-        mode: if policy.mode == Mode::Shadow {
-            Mode::Shadow
-        } else {
-            mode
-        },
+        mode: if policy.mode == Mode::Shadow { Mode::Shadow } else { mode },
     })
 }
 
 fn identity(fields: &Fields<'_>, policy: &Defaults<'_>, before: &[Rule]) -> Option<Arc<str>> {
     let at = fields.require("name")?;
     let id: Arc<str> = format!("{}/{}", policy.name, words::name(at, "a rule's name")?).into();
-    if before
-        .iter()
-        .any(|rule| rule.policy == policy.index && rule.id == id)
-    {
-        at.problem_with(
-            "a second rule of this name",
-            "taken",
-            "rule names are unique in their policy",
-        );
+    if before.iter().any(|rule| rule.policy == policy.index && rule.id == id) {
+        at.problem_with("a second rule of this name", "taken", "rule names are unique in their policy");
     }
     Some(id)
 }
 
 fn transport(fields: &Fields<'_>) -> Transport {
     let tcp = fields.get("tcp").and_then(Cursor::boolean).unwrap_or(false);
-    let passthrough = fields
-        .get("tls")
-        .and_then(words::passthrough)
-        .unwrap_or(false);
+    let passthrough = fields.get("tls").and_then(words::passthrough).unwrap_or(false);
     if tcp && let Some(at) = fields.get("tls") {
-        at.problem(
-            "`tls` has no meaning beside `tcp: true`",
-            "not with `tcp: true`",
-        );
+        at.problem("`tls` has no meaning beside `tcp: true`", "not with `tcp: true`");
     }
     let transport = match (tcp, passthrough) {
         (true, _) => Transport::Tcp,
@@ -118,11 +93,7 @@ fn transport(fields: &Fields<'_>) -> Transport {
     if transport != Transport::Http {
         for key in CONTENT_KEYS {
             if let Some(at) = fields.get(key) {
-                let what = if tcp {
-                    "`tcp: true`"
-                } else {
-                    "`tls: passthrough`"
-                };
+                let what = if tcp { "`tcp: true`" } else { "`tls: passthrough`" };
                 at.problem_with(
                     format!("`{key}` can't be checked beside {what}"),
                     "never read",
@@ -159,8 +130,7 @@ fn is_private(net: &IpNet) -> bool {
         IpNet::V4(v4) => {
             let first = v4.network();
             let last = v4.broadcast();
-            let local =
-                |ip: std::net::Ipv4Addr| ip.is_private() || ip.is_loopback() || ip.is_link_local();
+            let local = |ip: std::net::Ipv4Addr| ip.is_private() || ip.is_loopback() || ip.is_link_local();
             local(first) && local(last)
         }
         IpNet::V6(v6) => {
@@ -220,19 +190,13 @@ fn check_decision(
 ) -> (Decision, Profile) {
     if transport != Transport::Http {
         if let (Decision::Sanitize, Some(at)) = (decision, fields.get("decision")) {
-            at.problem(
-                "what is not read can't be sanitized",
-                "not with passthrough or tcp",
-            );
+            at.problem("what is not read can't be sanitized", "not with passthrough or tcp");
         }
         return (decision, Profile::default());
     }
     if !decision.permits() {
         if let Some(at) = fields.get("dlp") {
-            at.problem(
-                "`dlp` has no effect where the rule lets nothing pass",
-                "no effect",
-            );
+            at.problem("`dlp` has no effect where the rule lets nothing pass", "no effect");
         }
         return (decision, Profile::default());
     }

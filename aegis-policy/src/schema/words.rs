@@ -36,10 +36,7 @@ pub(super) fn name<'a>(at: &Cursor<'a>, what: &str) -> Option<&'a str> {
 pub(super) fn text(at: &Cursor<'_>) -> Option<Arc<str>> {
     let text = at.string()?;
     if text.is_empty() || text.len() > 1000 || text.chars().any(char::is_control) {
-        at.problem(
-            "expected one line of 1 to 1000 bytes",
-            "not one line of text",
-        );
+        at.problem("expected one line of 1 to 1000 bytes", "not one line of text");
         return None;
     }
     Some(text.into())
@@ -48,10 +45,7 @@ pub(super) fn text(at: &Cursor<'_>) -> Option<Arc<str>> {
 pub(super) fn glob(at: &Cursor<'_>) -> Option<NameGlob> {
     let text = at.string()?;
     if text.is_empty() || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        at.problem(
-            "expected a name or a pattern such as `fin-*`",
-            "not a pattern",
-        );
+        at.problem("expected a name or a pattern such as `fin-*`", "not a pattern");
         return None;
     }
     Some(NameGlob::new(text))
@@ -59,17 +53,10 @@ pub(super) fn glob(at: &Cursor<'_>) -> Option<NameGlob> {
 
 fn one_of<T: Copy>(at: &Cursor<'_>, words: &[(&str, T)]) -> Option<T> {
     let text = at.string()?;
-    let found = words
-        .iter()
-        .find(|(word, _)| *word == text)
-        .map(|(_, value)| *value);
+    let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
     if found.is_none() {
         let list: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        at.problem_with(
-            format!("`{text}` is not known here"),
-            "unknown word",
-            format!("one of: {}", list.join(", ")),
-        );
+        at.problem_with(format!("`{text}` is not known here"), "unknown word", format!("one of: {}", list.join(", ")));
     }
     found
 }
@@ -97,11 +84,7 @@ pub(super) fn passthrough(at: &Cursor<'_>) -> Option<bool> {
 
 pub(super) fn dlp(at: &Cursor<'_>) -> Dlp {
     let fields = at.fields(&["redact", "deny", "report"]);
-    Dlp {
-        redact: detectors(&fields, "redact"),
-        deny: detectors(&fields, "deny"),
-        report: detectors(&fields, "report"),
-    }
+    Dlp { redact: detectors(&fields, "redact"), deny: detectors(&fields, "deny"), report: detectors(&fields, "report") }
 }
 
 fn detectors(fields: &Fields<'_>, key: &str) -> Option<DetectorSet> {
@@ -111,17 +94,10 @@ fn detectors(fields: &Fields<'_>, key: &str) -> Option<DetectorSet> {
         match DetectorSet::parse(name) {
             Ok(set) => Some(set),
             Err(unknown) => {
-                item.problem_with(
-                    format!("unknown detector `{name}`"),
-                    "unknown detector",
-                    unknown.to_string(),
-                );
+                item.problem_with(format!("unknown detector `{name}`"), "unknown detector", unknown.to_string());
                 None
             }
         }
     });
-    Some(
-        sets.into_iter()
-            .fold(DetectorSet::EMPTY, DetectorSet::union),
-    )
+    Some(sets.into_iter().fold(DetectorSet::EMPTY, DetectorSet::union))
 }

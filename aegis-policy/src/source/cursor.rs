@@ -30,10 +30,7 @@ pub(crate) struct Fields<'a> {
 
 impl<'a> Problems<'a> {
     pub(crate) fn new(source: &'a Source) -> Problems<'a> {
-        Problems {
-            source,
-            found: RefCell::new(Vec::new()),
-        }
+        Problems { source, found: RefCell::new(Vec::new()) }
     }
 
     fn add(&self, steps: &[Step], message: String, label: String, help: Option<String>) {
@@ -54,49 +51,27 @@ impl<'a> Problems<'a> {
 
 impl<'a> Cursor<'a> {
     pub(crate) fn root(node: &'a Node, problems: &'a Problems<'a>) -> Cursor<'a> {
-        Cursor {
-            node,
-            steps: Vec::new(),
-            problems,
-        }
+        Cursor { node, steps: Vec::new(), problems }
     }
 
     fn below(&self, step: Step, node: &'a Node) -> Cursor<'a> {
         let mut steps = self.steps.clone();
         steps.push(step);
-        Cursor {
-            node,
-            steps,
-            problems: self.problems,
-        }
+        Cursor { node, steps, problems: self.problems }
     }
 
     /// Notes a problem here.
     pub(crate) fn problem(&self, message: impl Into<String>, label: &str) {
-        self.problems
-            .add(&self.steps, message.into(), label.to_owned(), None);
+        self.problems.add(&self.steps, message.into(), label.to_owned(), None);
     }
 
     /// Notes a problem here, and how to put it right.
-    pub(crate) fn problem_with(
-        &self,
-        message: impl Into<String>,
-        label: &str,
-        help: impl Into<String>,
-    ) {
-        self.problems.add(
-            &self.steps,
-            message.into(),
-            label.to_owned(),
-            Some(help.into()),
-        );
+    pub(crate) fn problem_with(&self, message: impl Into<String>, label: &str, help: impl Into<String>) {
+        self.problems.add(&self.steps, message.into(), label.to_owned(), Some(help.into()));
     }
 
     fn expected<T>(&self, what: &str) -> Option<T> {
-        self.problem(
-            format!("expected {what}, found {}", self.node.kind()),
-            &format!("expected {what}"),
-        );
+        self.problem(format!("expected {what}, found {}", self.node.kind()), &format!("expected {what}"));
         None
     }
 
@@ -129,10 +104,7 @@ impl<'a> Cursor<'a> {
         };
         let value = number.as_i64().and_then(|value| T::try_from(value).ok());
         value.or_else(|| {
-            self.problem(
-                format!("{number} is not {what}"),
-                &format!("expected {what}"),
-            );
+            self.problem(format!("{number} is not {what}"), &format!("expected {what}"));
             None
         })
     }
@@ -141,18 +113,10 @@ impl<'a> Cursor<'a> {
     pub(crate) fn items(&self) -> Vec<Cursor<'a>> {
         match self.node {
             Node::List(items) if items.is_empty() => {
-                self.problem_with(
-                    "the list is empty",
-                    "nothing in it",
-                    "leave the key out, or name at least one",
-                );
+                self.problem_with("the list is empty", "nothing in it", "leave the key out, or name at least one");
                 Vec::new()
             }
-            Node::List(items) => items
-                .iter()
-                .enumerate()
-                .map(|(at, node)| self.below(Step::Item(at), node))
-                .collect(),
+            Node::List(items) => items.iter().enumerate().map(|(at, node)| self.below(Step::Item(at), node)).collect(),
             _ => self.expected("a list").unwrap_or_default(),
         }
     }
@@ -164,17 +128,10 @@ impl<'a> Cursor<'a> {
         };
         let mut entries: Vec<(&'a str, Cursor<'a>, Cursor<'a>)> = Vec::with_capacity(map.len());
         for (at, (key, value)) in map.iter().enumerate() {
-            let (key, value) = (
-                self.below(Step::Key(at), key),
-                self.below(Step::Value(at), value),
-            );
+            let (key, value) = (self.below(Step::Key(at), key), self.below(Step::Value(at), value));
             let Some(name) = key.string() else { continue };
             if entries.iter().any(|(seen, ..)| *seen == name) {
-                key.problem_with(
-                    format!("`{name}` stands twice"),
-                    "repeated key",
-                    "each key may stand once in a map",
-                );
+                key.problem_with(format!("`{name}` stands twice"), "repeated key", "each key may stand once in a map");
             } else {
                 entries.push((name, key, value));
             }
@@ -196,35 +153,26 @@ impl<'a> Cursor<'a> {
                 );
             }
         }
-        Fields {
-            entries,
-            whole: self.clone(),
-        }
+        Fields { entries, whole: self.clone() }
     }
 }
 
 impl<'a> Fields<'a> {
     pub(crate) fn get(&self, name: &str) -> Option<&Cursor<'a>> {
-        self.entries
-            .iter()
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| value)
+        self.entries.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 
     /// Like `get`, and a problem of the whole map where it is missing.
     pub(crate) fn require(&self, name: &str) -> Option<&Cursor<'a>> {
         let found = self.get(name);
         if found.is_none() && matches!(self.whole.node, Node::Map(_)) {
-            self.whole
-                .problem(format!("`{name}` is missing"), &format!("needs `{name}`"));
+            self.whole.problem(format!("`{name}` is missing"), &format!("needs `{name}`"));
         }
         found
     }
 
     /// The items of the list under `name`, each read by `read`; what can't be read is left out (and noted).
     pub(crate) fn list<T>(&self, name: &str, read: impl Fn(&Cursor<'a>) -> Option<T>) -> Vec<T> {
-        self.get(name)
-            .map(|list| list.items().iter().filter_map(read).collect())
-            .unwrap_or_default()
+        self.get(name).map(|list| list.items().iter().filter_map(read).collect()).unwrap_or_default()
     }
 }

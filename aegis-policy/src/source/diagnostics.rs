@@ -79,14 +79,7 @@ impl Diagnostics {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}:{}:{}: {}",
-            self.source.name(),
-            self.line,
-            self.column,
-            self.message
-        )
+        write!(f, "{}:{}:{}: {}", self.source.name(), self.line, self.column, self.message)
     }
 }
 
@@ -94,9 +87,7 @@ impl std::error::Error for Problem {}
 
 impl miette::Diagnostic for Problem {
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.help
-            .as_ref()
-            .map(|help| Box::new(help) as Box<dyn fmt::Display>)
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
@@ -123,26 +114,14 @@ impl std::error::Error for Diagnostics {}
 
 impl miette::Diagnostic for Diagnostics {
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn miette::Diagnostic> + 'a>> {
-        Some(Box::new(
-            self.problems
-                .iter()
-                .map(|problem| problem as &dyn miette::Diagnostic),
-        ))
+        Some(Box::new(self.problems.iter().map(|problem| problem as &dyn miette::Diagnostic)))
     }
 }
 
 fn byte_offset(text: &str, line: usize, column: usize) -> usize {
-    let start: usize = text
-        .split_inclusive('\n')
-        .take(line.saturating_sub(1))
-        .map(str::len)
-        .sum();
+    let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let rest = text.get(start..).unwrap_or_default();
-    let inside: usize = rest
-        .chars()
-        .take(column.saturating_sub(1))
-        .map(char::len_utf8)
-        .sum();
+    let inside: usize = rest.chars().take(column.saturating_sub(1)).map(char::len_utf8).sum();
     start + inside
 }
 
@@ -150,20 +129,13 @@ fn byte_offset(text: &str, line: usize, column: usize) -> usize {
 fn token_length(rest: &str) -> usize {
     let line = rest.lines().next().unwrap_or_default();
     let quoted = match line.chars().next() {
-        Some(quote @ ('"' | '\'')) => line
-            .get(1..)
-            .and_then(|tail| tail.find(quote))
-            .map(|end| end + 2),
+        Some(quote @ ('"' | '\'')) => line.get(1..).and_then(|tail| tail.find(quote)).map(|end| end + 2),
         _ => None,
     };
     quoted.unwrap_or_else(|| {
         let end = line.find([',', ']', '}', '#']).unwrap_or(line.len());
         let end = line.find(": ").map_or(end, |colon| colon.min(end));
-        let plain = line
-            .get(..end)
-            .unwrap_or(line)
-            .trim_end()
-            .trim_end_matches(':');
+        let plain = line.get(..end).unwrap_or(line).trim_end().trim_end_matches(':');
         plain.len().max(1)
     })
 }

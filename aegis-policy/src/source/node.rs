@@ -44,24 +44,12 @@ impl Node {
     /// Reads one YAML (or JSON) document.
     pub(crate) fn parse(text: &str) -> Result<Node, Unreadable> {
         let budget = Cell::new(MAX_NODES);
-        Build { budget: &budget }
-            .deserialize(serde_yaml::Deserializer::from_str(text))
-            .map_err(|error| {
-                let (line, column) = error
-                    .location()
-                    .map_or((1, 1), |at| (at.line(), at.column()));
-                let text = error.to_string();
-                let message = text
-                    .rfind(" at line ")
-                    .and_then(|end| text.get(..end))
-                    .unwrap_or(&text)
-                    .to_owned();
-                Unreadable {
-                    message,
-                    line,
-                    column,
-                }
-            })
+        Build { budget: &budget }.deserialize(serde_yaml::Deserializer::from_str(text)).map_err(|error| {
+            let (line, column) = error.location().map_or((1, 1), |at| (at.line(), at.column()));
+            let text = error.to_string();
+            let message = text.rfind(" at line ").and_then(|end| text.get(..end)).unwrap_or(&text).to_owned();
+            Unreadable { message, line, column }
+        })
     }
 
     /// What kind of node it is, for messages.
@@ -79,12 +67,8 @@ impl Node {
 
 /// The 1-based line and column of the node that `steps` lead to.
 pub(crate) fn locate(text: &str, steps: &[Step]) -> (usize, usize) {
-    let failure = Walk { steps }
-        .deserialize(serde_yaml::Deserializer::from_str(text))
-        .err();
-    failure
-        .and_then(|error| error.location())
-        .map_or((1, 1), |at| (at.line(), at.column()))
+    let failure = Walk { steps }.deserialize(serde_yaml::Deserializer::from_str(text)).err();
+    failure.and_then(|error| error.location()).map_or((1, 1), |at| (at.line(), at.column()))
 }
 
 #[derive(Copy, Clone)]
@@ -129,9 +113,7 @@ impl<'de> Visitor<'de> for Build<'_> {
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Node, E> {
         let number = serde_json::Number::from_f64(value);
-        number
-            .map(Node::Number)
-            .ok_or_else(|| E::custom("the number is not finite"))
+        number.map(Node::Number).ok_or_else(|| E::custom("the number is not finite"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Node, E> {
@@ -231,9 +213,7 @@ mod tests {
 
     #[test]
     fn repeated_keys_stay_visible() {
-        let Node::Map(entries) = Node::parse("a: 1\na: 2").unwrap() else {
-            panic!("not a map")
-        };
+        let Node::Map(entries) = Node::parse("a: 1\na: 2").unwrap() else { panic!("not a map") };
         assert_eq!(entries.len(), 2);
     }
 

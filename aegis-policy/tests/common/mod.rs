@@ -4,9 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use aegis_dlp::{Action, Detector, Finding, Place};
-use aegis_policy::{
-    Agent, Content, Intent, JsonBody, Mode, Snapshot, Source, Verdict, compile, parse_strict_json,
-};
+use aegis_policy::{Agent, Content, Intent, JsonBody, Mode, Snapshot, Source, Verdict, compile, parse_strict_json};
 
 /// A request.
 #[derive(Clone, Debug)]
@@ -29,21 +27,14 @@ pub fn ask(line: &str) -> Ask {
     let (scheme, rest) = url.split_once("://").expect("scheme");
     let at = rest.find('/').expect("path");
     let (authority, target) = rest.split_at(at);
-    let (path, query) = target
-        .split_once('?')
-        .map_or((target, None), |(path, query)| {
-            (path, Some(query.to_owned()))
-        });
+    let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query.to_owned())));
     let default = if scheme == "https" { 443 } else { 80 };
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, port.parse().expect("port")),
         _ => (authority, default),
     };
     Ask {
-        agent: Agent {
-            name: "a".into(),
-            ..Agent::default()
-        },
+        agent: Agent { name: "a".into(), ..Agent::default() },
         scheme: scheme.into(),
         host: host.into(),
         port,
@@ -69,10 +60,7 @@ impl Ask {
 
     pub fn header(mut self, name: &str, value: &str) -> Ask {
         let name = http::HeaderName::from_bytes(name.as_bytes()).unwrap();
-        self.headers.append(
-            name,
-            http::HeaderValue::from_bytes(value.as_bytes()).unwrap(),
-        );
+        self.headers.append(name, http::HeaderValue::from_bytes(value.as_bytes()).unwrap());
         self
     }
 
@@ -82,12 +70,7 @@ impl Ask {
     }
 
     pub fn found(mut self, detector: Detector) -> Ask {
-        self.findings.push(Finding {
-            detector,
-            action: Action::Report,
-            place: Place::Url,
-            count: 1,
-        });
+        self.findings.push(Finding { detector, action: Action::Report, place: Place::Url, count: 1 });
         self
     }
 
@@ -108,46 +91,29 @@ impl Ask {
             Some(Ok(value)) => JsonBody::Value(value),
             Some(Err(_)) => JsonBody::Invalid,
         };
-        use_it(
-            &intent,
-            &Content {
-                json,
-                findings: &self.findings,
-            },
-        )
+        use_it(&intent, &Content { json, findings: &self.findings })
     }
 
     /// The verdict, giving `decide` the body only where `needs` asks for it, as the daemon does.
     pub fn decide(&self, snapshot: &Snapshot) -> Verdict {
         self.with(|intent, content| {
-            let json = if snapshot.needs(intent).json {
-                content.json
-            } else {
-                JsonBody::None
-            };
+            let json = if snapshot.needs(intent).json { content.json } else { JsonBody::None };
             snapshot.decide(intent, &Content { json, ..*content })
         })
     }
 }
 
 pub fn source(name: &str, text: &str) -> Source {
-    Source {
-        name: name.into(),
-        text: text.into(),
-    }
+    Source { name: name.into(), text: text.into() }
 }
 
 pub fn snapshot(yaml: &str) -> Snapshot {
-    compile(&[source("test.yaml", yaml)])
-        .unwrap_or_else(|problems| panic!("{:#?}\n{yaml}", problems.problems()))
+    compile(&[source("test.yaml", yaml)]).unwrap_or_else(|problems| panic!("{:#?}\n{yaml}", problems.problems()))
 }
 
 /// Rules of one policy for agent `a`.
 pub fn policy(rules: &str) -> String {
-    let rules: String = rules
-        .lines()
-        .map(|line| format!("      {line}\n"))
-        .collect();
+    let rules: String = rules.lines().map(|line| format!("      {line}\n")).collect();
     format!("version: v1\npolicies:\n  - name: p\n    agents: [a]\n    rules:\n{rules}")
 }
 
