@@ -92,7 +92,8 @@ fn policy(status: &Status) -> String {
 }
 
 fn counts<'a>(counts: impl Iterator<Item = (&'a String, &'a u64)>) -> String {
-    let text: Vec<String> = counts.map(|(kind, count)| format!("{kind} {count}")).collect();
+    let text: Vec<String> =
+        counts.filter(|(_, count)| **count > 0).map(|(kind, count)| format!("{kind} {count}")).collect();
     if text.is_empty() { "none yet".to_owned() } else { text.join(", ") }
 }
 

@@ -55,38 +55,41 @@ fn mount(kind: &str) -> Finding {
     };
     let mounts = Process::myself().and_then(|process| process.mountinfo());
     let found = mounts.ok().and_then(|mounts| mounts.into_iter().find(|mount| mount.fs_type == kind));
-    match (found, kind) {
-        (Some(mount), _) => Finding::ok(name, mount.mount_point.display().to_string()),
-        // The daemon mounts it itself where it may.
-        (None, "bpf") => Finding::warn(name, "not mounted", fix),
-        (None, _) => Finding::fail(name, "not mounted", fix),
+    match found {
+        Some(mount) => Finding::ok(name, mount.mount_point.display().to_string()),
+        None => Finding::fail(name, "not mounted", fix),
     }
+}
+
+/// What cannot be seen is said to be so: absence of the file is no proof of absence of the thing.
+fn unseen(name: &str) -> Finding {
+    Finding::warn(name, "unknown: securityfs is not mounted", "mount -t securityfs securityfs /sys/kernel/security")
 }
 
 fn lockdown() -> Finding {
     let name = "lockdown";
-    match read("/sys/kernel/security/lockdown") {
-        Some(state) if state.contains("[confidentiality]") => Finding::fail(
+    match (read("/sys/kernel/security/lockdown"), read("/sys/kernel/security/lsm")) {
+        (Some(state), _) if state.contains("[confidentiality]") => Finding::fail(
             name,
             state,
             "boot without lockdown=confidentiality: it forbids eBPF that reads kernel memory",
         ),
-        Some(state) => Finding::ok(name, state),
-        None => Finding::ok(name, "off"),
+        (Some(state), _) => Finding::ok(name, state),
+        (None, Some(_)) => Finding::ok(name, "not built into this kernel"),
+        (None, None) => unseen(name),
     }
 }
 
 fn lsm() -> Finding {
     let name = "BPF LSM";
-    let active = read("/sys/kernel/security/lsm").unwrap_or_default();
-    if active.split(',').any(|module| module == "bpf") {
-        Finding::ok(name, active)
-    } else {
-        Finding::warn(
+    match read("/sys/kernel/security/lsm") {
+        None => unseen(name),
+        Some(active) if active.split(',').any(|module| module == "bpf") => Finding::ok(name, active),
+        Some(active) => Finding::warn(
             name,
             format!("not active ({active}): AF_PACKET and AF_VSOCK are closed by `aegisctl run` only"),
             "boot with lsm=...,bpf on the kernel command line",
-        )
+        ),
     }
 }
 
