@@ -23,18 +23,12 @@ fn main() -> ExitCode {
 }
 
 fn embed() -> Result<(), String> {
-    let variable = |name: &str| {
-        env::var_os(name)
-            .map(PathBuf::from)
-            .ok_or(format!("{name} is not set: run this by cargo"))
-    };
+    let variable =
+        |name: &str| env::var_os(name).map(PathBuf::from).ok_or(format!("{name} is not set: run this by cargo"));
     let root = variable("CARGO_MANIFEST_DIR")?.join("..");
-    let root = root
-        .canonicalize()
-        .map_err(|error| format!("{}: {error}", root.display()))?;
+    let root = root.canonicalize().map_err(|error| format!("{}: {error}", root.display()))?;
     let object = build_object::build(&root)?;
     let embedded = variable("OUT_DIR")?.join("aegis-ebpf");
-    fs::copy(&object, &embedded)
-        .map_err(|error| format!("cannot copy {}: {error}", object.display()))?;
+    fs::copy(&object, &embedded).map_err(|error| format!("cannot copy {}: {error}", object.display()))?;
     Ok(())
 }

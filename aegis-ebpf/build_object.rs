@@ -19,10 +19,7 @@ pub fn linker(root: &Path) -> PathBuf {
 pub fn build(root: &Path) -> Result<PathBuf, String> {
     let linker = linker(root);
     if !linker.exists() {
-        return Err(format!(
-            "bpf-linker is not at {}; run `cargo xtask build-ebpf`",
-            linker.display()
-        ));
+        return Err(format!("bpf-linker is not at {}; run `cargo xtask build-ebpf`", linker.display()));
     }
     let target_dir = root.join("target/bpf");
     let mut cargo = Command::new("cargo");
@@ -34,25 +31,13 @@ pub fn build(root: &Path) -> Result<PathBuf, String> {
         // Stable rustc: `build-std` and the target's own features are what this opens.
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", &linker)
-        .env(
-            "CARGO_ENCODED_RUSTFLAGS",
-            "-Cdebuginfo=2\x1f-Clink-arg=--btf",
-        );
+        .env("CARGO_ENCODED_RUSTFLAGS", "-Cdebuginfo=2\x1f-Clink-arg=--btf");
     // What the calling cargo set for the host must not reach a build for another target.
     // HOST is set inside build scripts only and would make cargo build everything anew there.
-    for name in [
-        "HOST",
-        "RUSTC",
-        "RUSTC_WRAPPER",
-        "RUSTC_WORKSPACE_WRAPPER",
-        "RUSTFLAGS",
-        "CARGO_BUILD_TARGET",
-    ] {
+    for name in ["HOST", "RUSTC", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "RUSTFLAGS", "CARGO_BUILD_TARGET"] {
         cargo.env_remove(name);
     }
-    let output = cargo
-        .output()
-        .map_err(|error| format!("cannot run cargo: {error}"))?;
+    let output = cargo.output().map_err(|error| format!("cannot run cargo: {error}"))?;
     if !output.status.success() {
         return Err(format!(
             "building aegis-ebpf failed; run `cargo xtask build-ebpf`\n{}",

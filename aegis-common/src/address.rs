@@ -90,11 +90,7 @@ impl Endpoint {
     /// `port` in host byte order.
     #[inline(always)]
     pub const fn new(address: Address, port: u16) -> Self {
-        Self {
-            address,
-            port,
-            padding: 0,
-        }
+        Self { address, port, padding: 0 }
     }
 }
 
@@ -212,10 +208,7 @@ mod tests {
             assert_eq!(address.is_loopback(), loopback, "{text}");
             assert_eq!(address.is_unspecified(), unspecified, "{text}");
             let of_family = address.loopback_of_family();
-            assert!(
-                of_family.is_loopback() && of_family.is_v4() == address.is_v4(),
-                "{text}"
-            );
+            assert!(of_family.is_loopback() && of_family.is_v4() == address.is_v4(), "{text}");
         }
     }
 }

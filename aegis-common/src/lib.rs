@@ -88,9 +88,6 @@ mod tests {
     #[test]
     fn rule_bits_are_the_keys_bits() {
         assert_eq!(offset_of!(DirectKey, address) * 8, RULE_HEAD_BITS as usize);
-        assert_eq!(
-            size_of::<DirectKey>() * 8,
-            (RULE_HEAD_BITS + ADDRESS_BITS) as usize
-        );
+        assert_eq!(size_of::<DirectKey>() * 8, (RULE_HEAD_BITS + ADDRESS_BITS) as usize);
     }
 }

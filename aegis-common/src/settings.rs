@@ -19,13 +19,8 @@ assert_layout!(Settings, size 48, align 4);
 
 impl Settings {
     /// What an object is built with; the daemon always overrides it.
-    pub const EMPTY: Self = Self {
-        proxy_v4: Endpoint::EMPTY,
-        proxy_v6: Endpoint::EMPTY,
-        dns_port: 0,
-        padding: 0,
-        root_level: 0,
-    };
+    pub const EMPTY: Self =
+        Self { proxy_v4: Endpoint::EMPTY, proxy_v6: Endpoint::EMPTY, dns_port: 0, padding: 0, root_level: 0 };
 }
 
 /// The one value of the array `META`: what the pinned maps were made for.

@@ -48,11 +48,7 @@ impl SocketState {
         cgroup_id: 0,
         agent: 0,
         flags: 0,
-        process: Process {
-            pid: 0,
-            uid: 0,
-            comm: [0; 16],
-        },
+        process: Process { pid: 0, uid: 0, comm: [0; 16] },
         original: Endpoint::EMPTY,
         local: Endpoint::EMPTY,
         listener: 0,

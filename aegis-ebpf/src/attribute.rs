@@ -5,9 +5,8 @@ use aegis_common::{Process, SocketState};
 use aya_ebpf::{
     bindings::bpf_sock,
     helpers::generated::{
-        bpf_get_current_ancestor_cgroup_id, bpf_get_current_cgroup_id, bpf_get_current_comm,
-        bpf_get_current_pid_tgid, bpf_get_current_uid_gid, bpf_get_netns_cookie,
-        bpf_get_socket_cookie,
+        bpf_get_current_ancestor_cgroup_id, bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_get_current_pid_tgid,
+        bpf_get_current_uid_gid, bpf_get_netns_cookie, bpf_get_socket_cookie,
     },
     macros::cgroup_sock,
     programs::SockContext,
@@ -50,10 +49,7 @@ pub fn caller() -> Option<Caller> {
         }
         // SAFETY: preallocated and written by the daemon only; the value is copied at once.
         if let Some(agent) = unsafe { AGENT_CGROUPS.get(cgroup_id) } {
-            found = Some(Caller {
-                agent: *agent,
-                cgroup_id,
-            });
+            found = Some(Caller { agent: *agent, cgroup_id });
         }
     }
     found
@@ -73,11 +69,7 @@ pub fn process() -> Process {
     // SAFETY: plain helpers; the buffer is as long as said. On failure it is left as zeros.
     unsafe {
         bpf_get_current_comm(comm.as_mut_ptr().cast(), 16);
-        Process {
-            pid: (bpf_get_current_pid_tgid() >> 32) as u32,
-            uid: bpf_get_current_uid_gid() as u32,
-            comm,
-        }
+        Process { pid: (bpf_get_current_pid_tgid() >> 32) as u32, uid: bpf_get_current_uid_gid() as u32, comm }
     }
 }
 
@@ -97,8 +89,7 @@ pub fn owner<'a>(sk: *mut bpf_sock) -> Result<&'a mut SocketState, Refusal> {
 pub fn sock_create(ctx: SockContext) -> i32 {
     conclude(try_sock_create(ctx.sock), || {
         // SAFETY: fields of the context.
-        let (family, socket_type, protocol) =
-            unsafe { ((*ctx.sock).family, (*ctx.sock).type_, (*ctx.sock).protocol) };
+        let (family, socket_type, protocol) = unsafe { ((*ctx.sock).family, (*ctx.sock).type_, (*ctx.sock).protocol) };
         Incident {
             family: family as u16,
             socket_type: socket_type as u16,
@@ -120,12 +111,7 @@ fn try_sock_create(sk: *mut bpf_sock) -> Result<Allow, Refusal> {
         return Err(Refusal::Socket);
     }
     // SAFETY: for this program type the context is the socket.
-    let (cookie, netns_cookie) = unsafe {
-        (
-            bpf_get_socket_cookie(sk.cast()),
-            bpf_get_netns_cookie(sk.cast()),
-        )
-    };
+    let (cookie, netns_cookie) = unsafe { (bpf_get_socket_cookie(sk.cast()), bpf_get_netns_cookie(sk.cast())) };
     let mut state = SocketState {
         cookie,
         netns_cookie,
@@ -135,11 +121,7 @@ fn try_sock_create(sk: *mut bpf_sock) -> Result<Allow, Refusal> {
         ..SocketState::EMPTY
     };
     // SAFETY: as above.
-    if unsafe { make_state(sk, &mut state) } {
-        Ok(Allow::Quietly)
-    } else {
-        Err(Refusal::Unattributed)
-    }
+    if unsafe { make_state(sk, &mut state) } { Ok(Allow::Quietly) } else { Err(Refusal::Unattributed) }
 }
 
 #[cgroup_sock(sock_release)]

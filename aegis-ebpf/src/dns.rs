@@ -1,20 +1,24 @@
 //! DNS over UDP: which agent a datagram to the resolver comes from, and the illusion that the
 //! answer came from the resolver that the agent asked.
 
-use aegis_common::{
-    DNS_PORT, DnsKey, Endpoint, Flow, SocketState, counter, event_kind, socket_flag,
-};
+use aegis_common::{DNS_PORT, DnsKey, Endpoint, Flow, SocketState, counter, event_kind, socket_flag};
 use aya_ebpf::{macros::cgroup_sock_addr, programs::SockAddrContext};
 
 use crate::{
     intercept::about,
-    maps::{DNS_CLIENTS, count, settings, state_of},
+    maps::{DNS_CLIENTS, DNS_SHARES, atomic_add, count, settings, state_of},
     sockaddr::{Call, Family},
     verdict::{Refusal, report},
 };
 
 /// Never replaces an entry (BPF_NOEXIST).
 const NEW_ONLY: u64 = 1;
+
+/// How many sockets of one agent may ask the resolver at a time, so that no agent can fill the
+/// table for the others.
+const CLIENTS_PER_AGENT: u64 = 4096;
+
+const MINUS_ONE: u64 = u64::MAX;
 
 /// Records the sender of a datagram to the resolver. Refused when another living socket sends
 /// from the same address (SO_REUSEPORT): the two could be taken for each other.
@@ -23,21 +27,12 @@ pub fn record(state: &mut SocketState, local: &Endpoint) -> Result<(), Refusal> 
     if state.flags & socket_flag::RECORDED != 0 && state.local != *local {
         forget(state);
     }
-    let key = DnsKey {
-        netns_cookie: state.netns_cookie,
-        local: *local,
-        padding: 0,
-    };
-    if let Some(entry) = DNS_CLIENTS.get_ptr_mut(key) {
-        // SAFETY: a live entry; its fields are written by the socket it belongs to only.
-        unsafe {
-            if (*entry).socket_cookie != state.cookie {
-                return Err(Refusal::Packet);
-            }
-            (*entry).original = state.original;
-            (*entry).process = state.process;
-        }
-        return Ok(());
+    let key = DnsKey { netns_cookie: state.netns_cookie, local: *local, padding: 0 };
+    if DNS_CLIENTS.get_ptr_mut(key).is_some() {
+        return refresh(state, key);
+    }
+    if !reserve(state.agent) {
+        return Err(full(state));
     }
     let flow = Flow {
         socket_cookie: state.cookie,
@@ -47,48 +42,89 @@ pub fn record(state: &mut SocketState, local: &Endpoint) -> Result<(), Refusal> 
         process: state.process,
     };
     if DNS_CLIENTS.insert(key, flow, NEW_ONLY).is_err() {
-        count(counter::FLOW_TABLE_FULL);
-        report(event_kind::FLOW_TABLE_FULL, &about(state));
-        return Err(Refusal::Packet);
+        release(state.agent);
+        // Another thread may have been first with the same socket.
+        return refresh(state, key).map_err(|_| full(state));
     }
     state.local = *local;
     state.flags |= socket_flag::RECORDED;
     Ok(())
 }
 
-/// Removes a socket's entry. TCP sockets have none: no TCP key is a `DnsKey` of their cookie.
+/// Brings the socket's own entry up to date.
+#[inline(always)]
+fn refresh(state: &SocketState, key: DnsKey) -> Result<(), Refusal> {
+    let entry = DNS_CLIENTS.get_ptr_mut(key).ok_or(Refusal::Packet)?;
+    // SAFETY: a live entry; its fields are written by the socket it belongs to only.
+    unsafe {
+        if (*entry).socket_cookie != state.cookie {
+            return Err(Refusal::Packet);
+        }
+        (*entry).original = state.original;
+        (*entry).process = state.process;
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn full(state: &SocketState) -> Refusal {
+    count(counter::FLOW_TABLE_FULL);
+    report(event_kind::FLOW_TABLE_FULL, &about(state));
+    Refusal::Packet
+}
+
+/// Counts one more entry of the agent, unless it has its share.
+#[inline(always)]
+fn reserve(agent: u32) -> bool {
+    if DNS_SHARES.get_ptr_mut(agent).is_none() {
+        // Fails when another CPU was first, which is as well.
+        let _ = DNS_SHARES.insert(agent, 0, NEW_ONLY);
+    }
+    let Some(share) = DNS_SHARES.get_ptr_mut(agent) else { return false };
+    // SAFETY: a live entry, only ever changed atomically.
+    unsafe {
+        atomic_add(share, 1);
+        if share.read_volatile() > CLIENTS_PER_AGENT {
+            atomic_add(share, MINUS_ONE);
+            return false;
+        }
+    }
+    true
+}
+
+#[inline(always)]
+fn release(agent: u32) {
+    if let Some(share) = DNS_SHARES.get_ptr_mut(agent) {
+        // SAFETY: as in `reserve`.
+        unsafe { atomic_add(share, MINUS_ONE) };
+    }
+}
+
+/// Removes a socket's entry. TCP sockets have none: their flag means an entry of `FLOWS`, and no
+/// entry here has their cookie.
 #[inline(always)]
 pub fn forget(state: &mut SocketState) {
     if state.flags & socket_flag::RECORDED == 0 {
         return;
     }
-    let key = DnsKey {
-        netns_cookie: state.netns_cookie,
-        local: state.local,
-        padding: 0,
-    };
+    let key = DnsKey { netns_cookie: state.netns_cookie, local: state.local, padding: 0 };
     // SAFETY: only this socket's own entry is removed below.
     if let Some(flow) = unsafe { DNS_CLIENTS.get(key) }
         && flow.socket_cookie == state.cookie
+        && DNS_CLIENTS.remove(key).is_ok()
     {
-        let _ = DNS_CLIENTS.remove(key);
+        release(state.agent);
     }
 }
 
 #[cgroup_sock_addr(recvmsg4)]
 pub fn recvmsg4(ctx: SockAddrContext) -> i32 {
-    show_resolver(&Call {
-        ctx: &ctx,
-        family: Family::V4,
-    })
+    show_resolver(&Call { ctx: &ctx, family: Family::V4 })
 }
 
 #[cgroup_sock_addr(recvmsg6)]
 pub fn recvmsg6(ctx: SockAddrContext) -> i32 {
-    show_resolver(&Call {
-        ctx: &ctx,
-        family: Family::V6,
-    })
+    show_resolver(&Call { ctx: &ctx, family: Family::V6 })
 }
 
 /// The kernel allows these hooks no verdict but 1.

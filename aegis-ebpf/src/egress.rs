@@ -47,15 +47,9 @@ pub fn egress(ctx: SkBuffContext) -> i32 {
         // SAFETY: a full socket of the context.
         let state = unsafe { state_of(sk) };
         let destination = packet.as_ref().map_or(Endpoint::EMPTY, |packet| packet.to);
-        let protocol = packet
-            .as_ref()
-            .map_or(0, |packet| u16::from(packet.protocol));
+        let protocol = packet.as_ref().map_or(0, |packet| u16::from(packet.protocol));
         match state {
-            Some(state) => Incident {
-                destination,
-                protocol,
-                ..about(state)
-            },
+            Some(state) => Incident { destination, protocol, ..about(state) },
             None => Incident {
                 destination,
                 protocol,
@@ -68,11 +62,7 @@ pub fn egress(ctx: SkBuffContext) -> i32 {
 }
 
 #[inline(always)]
-fn try_egress(
-    skb: *mut __sk_buff,
-    sk: *mut bpf_sock,
-    packet: Option<&Packet>,
-) -> Result<Allow, Refusal> {
+fn try_egress(skb: *mut __sk_buff, sk: *mut bpf_sock, packet: Option<&Packet>) -> Result<Allow, Refusal> {
     let packet = packet.ok_or(Refusal::Packet)?;
     // SAFETY: fields of a full socket.
     let (protocol, socket_state) = unsafe { ((*sk).protocol, (*sk).state) };
@@ -91,11 +81,7 @@ fn try_egress(
 /// A connection that a verdict admitted may go on. Others (listening sockets and what they
 /// accepted) answer on loopback only: data would leave by answers to inbound connections.
 #[inline(always)]
-fn tcp(
-    state: Option<&mut SocketState>,
-    socket_state: u32,
-    packet: &Packet,
-) -> Result<Allow, Refusal> {
+fn tcp(state: Option<&mut SocketState>, socket_state: u32, packet: &Packet) -> Result<Allow, Refusal> {
     if packet.to.address.is_loopback() {
         return Ok(Allow::Quietly);
     }
@@ -109,12 +95,7 @@ fn tcp(
 }
 
 #[inline(always)]
-fn udp(
-    skb: *mut __sk_buff,
-    state: &mut SocketState,
-    socket_state: u32,
-    packet: &Packet,
-) -> Result<Allow, Refusal> {
+fn udp(skb: *mut __sk_buff, state: &mut SocketState, socket_state: u32, packet: &Packet) -> Result<Allow, Refusal> {
     if packet.to.address.is_loopback() {
         if packet.to.port == settings().dns_port {
             dns::record(state, &packet.from)?;
@@ -152,14 +133,7 @@ fn parse(skb: *mut __sk_buff) -> Option<Packet> {
 fn load<const N: usize>(skb: *mut __sk_buff) -> Option<[u32; N]> {
     let mut words = [0u32; N];
     // SAFETY: the buffer is as long as said.
-    let result = unsafe {
-        bpf_skb_load_bytes(
-            skb.cast(),
-            0,
-            words.as_mut_ptr().cast(),
-            size_of::<[u32; N]>() as u32,
-        )
-    };
+    let result = unsafe { bpf_skb_load_bytes(skb.cast(), 0, words.as_mut_ptr().cast(), size_of::<[u32; N]>() as u32) };
     (result == 0).then_some(words)
 }
 
@@ -184,14 +158,8 @@ fn parse_v4(words: &[u32; 6]) -> Option<Packet> {
 fn parse_v6(words: &[u32; 11]) -> Packet {
     let protocol = (u32::from_be(words[1]) >> 8) as u8;
     Packet {
-        from: Endpoint::new(
-            Address::v6([words[2], words[3], words[4], words[5]]),
-            source_port(words[10]),
-        ),
-        to: Endpoint::new(
-            Address::v6([words[6], words[7], words[8], words[9]]),
-            destination_port(words[10]),
-        ),
+        from: Endpoint::new(Address::v6([words[2], words[3], words[4], words[5]]), source_port(words[10])),
+        to: Endpoint::new(Address::v6([words[6], words[7], words[8], words[9]]), destination_port(words[10])),
         protocol,
     }
 }

@@ -13,18 +13,12 @@ use crate::{
 
 #[cgroup_sock_addr(sendmsg4)]
 pub fn sendmsg4(ctx: SockAddrContext) -> i32 {
-    sendmsg(&Call {
-        ctx: &ctx,
-        family: Family::V4,
-    })
+    sendmsg(&Call { ctx: &ctx, family: Family::V4 })
 }
 
 #[cgroup_sock_addr(sendmsg6)]
 pub fn sendmsg6(ctx: SockAddrContext) -> i32 {
-    sendmsg(&Call {
-        ctx: &ctx,
-        family: Family::V6,
-    })
+    sendmsg(&Call { ctx: &ctx, family: Family::V6 })
 }
 
 #[inline(always)]
@@ -68,18 +62,12 @@ fn try_sendmsg(call: &Call<'_>, to: &Endpoint) -> Result<Allow, Refusal> {
 
 #[cgroup_sock_addr(bind4)]
 pub fn bind4(ctx: SockAddrContext) -> i32 {
-    bind(&Call {
-        ctx: &ctx,
-        family: Family::V4,
-    })
+    bind(&Call { ctx: &ctx, family: Family::V4 })
 }
 
 #[cgroup_sock_addr(bind6)]
 pub fn bind6(ctx: SockAddrContext) -> i32 {
-    bind(&Call {
-        ctx: &ctx,
-        family: Family::V6,
-    })
+    bind(&Call { ctx: &ctx, family: Family::V6 })
 }
 
 #[inline(always)]
@@ -98,11 +86,7 @@ fn bind(call: &Call<'_>) -> i32 {
 fn try_bind(call: &Call<'_>, at: &Endpoint) -> Result<Allow, Refusal> {
     attribute::owner(call.socket())?;
     let settings = settings();
-    let taken = [
-        settings.proxy_v4.port,
-        settings.proxy_v6.port,
-        settings.dns_port,
-    ];
+    let taken = [settings.proxy_v4.port, settings.proxy_v6.port, settings.dns_port];
     if at.port != 0 && taken.contains(&at.port) {
         return Err(Refusal::Bind);
     }

@@ -1,14 +1,12 @@
 //! Intercept: connects go where the verdict says, the original destination travels with the
 //! socket and, at the SYN, into the table that the accepting side reads.
 
-use aegis_common::{
-    Address, Endpoint, Flow, FlowKey, SocketState, counter, event_kind, protocol, socket_flag,
-};
+use aegis_common::{Address, Endpoint, Flow, FlowKey, SocketState, counter, event_kind, protocol, socket_flag};
 use aya_ebpf::{
     EbpfContext,
     bindings::{
-        BPF_SOCK_OPS_STATE_CB, BPF_SOCK_OPS_STATE_CB_FLAG, BPF_SOCK_OPS_TCP_CONNECT_CB,
-        BPF_TCP_CLOSE, BPF_TCP_FIN_WAIT1, BPF_TCP_FIN_WAIT2,
+        BPF_SOCK_OPS_STATE_CB, BPF_SOCK_OPS_STATE_CB_FLAG, BPF_SOCK_OPS_TCP_CONNECT_CB, BPF_TCP_CLOSE,
+        BPF_TCP_FIN_WAIT1, BPF_TCP_FIN_WAIT2,
     },
     macros::{cgroup_sock_addr, sock_ops},
     programs::{SockAddrContext, SockOpsContext},
@@ -23,18 +21,12 @@ use crate::{
 
 #[cgroup_sock_addr(connect4)]
 pub fn connect4(ctx: SockAddrContext) -> i32 {
-    connect(&Call {
-        ctx: &ctx,
-        family: Family::V4,
-    })
+    connect(&Call { ctx: &ctx, family: Family::V4 })
 }
 
 #[cgroup_sock_addr(connect6)]
 pub fn connect6(ctx: SockAddrContext) -> i32 {
-    connect(&Call {
-        ctx: &ctx,
-        family: Family::V6,
-    })
+    connect(&Call { ctx: &ctx, family: Family::V6 })
 }
 
 #[inline(always)]
@@ -85,11 +77,7 @@ pub fn this_host(to: &Endpoint) -> Endpoint {
 pub fn redirect(call: &Call<'_>, state: &mut SocketState, to: Endpoint, resolver: bool) -> u32 {
     let settings = settings();
     let v4 = to.address.is_v4() || settings.proxy_v6.port == 0;
-    let mut listener = if v4 {
-        settings.proxy_v4
-    } else {
-        settings.proxy_v6
-    };
+    let mut listener = if v4 { settings.proxy_v4 } else { settings.proxy_v6 };
     if resolver {
         listener.port = settings.dns_port;
     }
@@ -101,18 +89,12 @@ pub fn redirect(call: &Call<'_>, state: &mut SocketState, to: Endpoint, resolver
 
 #[cgroup_sock_addr(getpeername4)]
 pub fn getpeername4(ctx: SockAddrContext) -> i32 {
-    show_original(&Call {
-        ctx: &ctx,
-        family: Family::V4,
-    })
+    show_original(&Call { ctx: &ctx, family: Family::V4 })
 }
 
 #[cgroup_sock_addr(getpeername6)]
 pub fn getpeername6(ctx: SockAddrContext) -> i32 {
-    show_original(&Call {
-        ctx: &ctx,
-        family: Family::V6,
-    })
+    show_original(&Call { ctx: &ctx, family: Family::V6 })
 }
 
 /// The kernel allows these hooks no verdict but 1.
@@ -160,11 +142,7 @@ fn record(ctx: &SockOpsContext, state: &mut SocketState) {
         return;
     }
     // The IPv6 address of an IPv4-mapped connection may not be set yet.
-    let address = if state.flags & socket_flag::TARGET_V4 != 0 {
-        Address::v4(ctx.local_ip4())
-    } else {
-        local_ip6(ctx)
-    };
+    let address = if state.flags & socket_flag::TARGET_V4 != 0 { Address::v4(ctx.local_ip4()) } else { local_ip6(ctx) };
     state.local = Endpoint::new(address, ctx.local_port() as u16);
     let flow = Flow {
         socket_cookie: state.cookie,
@@ -204,12 +182,7 @@ fn forget(state: &mut SocketState, old_state: u32) {
 
 #[inline(always)]
 fn key(state: &SocketState) -> FlowKey {
-    FlowKey {
-        netns_cookie: state.netns_cookie,
-        local: state.local,
-        listener: state.listener,
-        padding: 0,
-    }
+    FlowKey { netns_cookie: state.netns_cookie, local: state.local, listener: state.listener, padding: 0 }
 }
 
 #[inline(always)]

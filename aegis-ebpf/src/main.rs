@@ -15,6 +15,8 @@
 
 #![no_std]
 #![no_main]
+// For one instruction, see `maps::atomic_add`.
+#![feature(asm_experimental_arch)]
 
 mod attribute;
 mod dns;

@@ -33,6 +33,10 @@ pub static FLOWS: HashMap<FlowKey, Flow, 65536, NO_PREALLOC> = HashMap::new();
 #[btf_map]
 pub static DNS_CLIENTS: HashMap<DnsKey, Flow, 65536, NO_PREALLOC> = HashMap::new();
 
+/// Agent index -> how many entries of `DNS_CLIENTS` are its.
+#[btf_map]
+pub static DNS_SHARES: HashMap<u32, u64, 16384, NO_PREALLOC> = HashMap::new();
+
 #[btf_map]
 pub static DIRECT: LpmTrie<DirectKey, u32, 16384> = LpmTrie::new();
 
@@ -63,6 +67,18 @@ pub fn count(index: u32) {
         // one CPU except rarely, which can lose a count but nothing else.
         unsafe { *value = (*value).wrapping_add(1) };
     }
+}
+
+/// Adds to a map's value, wrapping, atomically.
+///
+/// # Safety
+/// `value` must point to a live, aligned map value.
+#[inline(always)]
+pub unsafe fn atomic_add(value: *mut u64, delta: u64) {
+    // `core` has no atomic arithmetic for this target, which has no compare-and-swap in its
+    // baseline; the plain addition has been there since the beginning.
+    // SAFETY: by the caller.
+    unsafe { core::arch::asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) value, in(reg) delta) };
 }
 
 /// The state of a socket, or none.

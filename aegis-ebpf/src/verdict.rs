@@ -2,8 +2,7 @@
 //! where a refusal becomes a denial.
 
 use aegis_common::{
-    ADDRESS_BITS, DNS_PORT, DirectKey, Endpoint, Event, Process, RULE_HEAD_BITS, counter,
-    event_kind, protocol,
+    ADDRESS_BITS, DNS_PORT, DirectKey, Endpoint, Event, Process, RULE_HEAD_BITS, counter, event_kind, protocol,
 };
 use aya_ebpf::{
     bindings::{
@@ -56,10 +55,7 @@ impl Refusal {
     #[inline(always)]
     fn event_and_counter(self) -> (u32, u32) {
         match self {
-            Self::Unattributed => (
-                event_kind::DENIED_UNATTRIBUTED,
-                counter::DENIED_UNATTRIBUTED,
-            ),
+            Self::Unattributed => (event_kind::DENIED_UNATTRIBUTED, counter::DENIED_UNATTRIBUTED),
             Self::NotOwner => (event_kind::DENIED_CONNECT, counter::DENIED_CONNECT),
             Self::Udp => (event_kind::DENIED_UDP, counter::DENIED_UDP),
             Self::Socket => (event_kind::DENIED_SOCKET, counter::DENIED_SOCKET),
@@ -193,13 +189,7 @@ pub fn route<C>(ctx: *mut C, agent: u32, protocol: u8, from: &Endpoint, to: &End
 #[inline(always)]
 pub fn is_direct(agent: u32, protocol: u8, to: &Endpoint) -> bool {
     let key = |port: u16| {
-        let data = DirectKey {
-            agent,
-            port,
-            protocol,
-            padding: 0,
-            address: to.address,
-        };
+        let data = DirectKey { agent, port, protocol, padding: 0, address: to.address };
         Key::new(RULE_HEAD_BITS + ADDRESS_BITS, data)
     };
     DIRECT.get(&key(to.port)).is_some() || DIRECT.get(&key(0)).is_some()

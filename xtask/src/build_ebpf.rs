@@ -23,9 +23,7 @@ const LINKER_VERSION: &str = "0.10.3";
 /// When a prerequisite cannot be installed or the programs do not compile.
 pub fn run(root: &Path) -> Result<PathBuf> {
     ensure_linker(root)?;
-    with_spinner("building aegis-ebpf", || {
-        build_object::build(root).map_err(anyhow::Error::msg)
-    })
+    with_spinner("building aegis-ebpf", || build_object::build(root).map_err(anyhow::Error::msg))
 }
 
 /// Installs bpf-linker below `target/tools` and the source of `core` where they are missing.
@@ -34,23 +32,14 @@ pub fn run(root: &Path) -> Result<PathBuf> {
 /// When rustup or cargo fails; their own messages are in the error.
 pub fn ensure_linker(root: &Path) -> Result<()> {
     if !core_source()?.is_dir() {
-        with_spinner("installing rust-src", || {
-            finish(Command::new("rustup").args(["component", "add", "rust-src"]))
-        })?;
+        with_spinner("installing rust-src", || finish(Command::new("rustup").args(["component", "add", "rust-src"])))?;
     }
     if !linker_is_current(root) {
         with_spinner("installing bpf-linker (some minutes, once)", || {
             let tools = root.join("target/tools");
             finish(
                 Command::new("cargo")
-                    .args([
-                        "install",
-                        "--locked",
-                        "--force",
-                        "bpf-linker",
-                        "--version",
-                        LINKER_VERSION,
-                    ])
+                    .args(["install", "--locked", "--force", "bpf-linker", "--version", LINKER_VERSION])
                     .arg("--root")
                     .arg(tools),
             )
@@ -60,10 +49,7 @@ pub fn ensure_linker(root: &Path) -> Result<()> {
 }
 
 fn core_source() -> Result<PathBuf> {
-    let output = Command::new("rustc")
-        .args(["--print", "sysroot"])
-        .output()
-        .context("cannot run rustc")?;
+    let output = Command::new("rustc").args(["--print", "sysroot"]).output().context("cannot run rustc")?;
     ensure!(output.status.success(), "rustc --print sysroot failed");
     let sysroot = String::from_utf8(output.stdout).context("the sysroot is not UTF-8")?;
     Ok(Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/core"))
@@ -83,11 +69,7 @@ fn finish(command: &mut Command) -> Result<()> {
         .output()
         .with_context(|| format!("cannot run {}", command.get_program().display()))?;
     if !output.status.success() {
-        bail!(
-            "{} failed:\n{}",
-            command.get_program().display(),
-            String::from_utf8_lossy(&output.stderr)
-        );
+        bail!("{} failed:\n{}", command.get_program().display(), String::from_utf8_lossy(&output.stderr));
     }
     Ok(())
 }

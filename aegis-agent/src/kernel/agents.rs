@@ -66,10 +66,7 @@ impl Agents {
         direct: &[DirectRule],
     ) -> Result<(), KernelError> {
         if let Some(owner) = self.owner(cgroup.id)?.filter(|owner| *owner != agent) {
-            return Err(KernelError::CgroupTaken {
-                cgroup: cgroup.path.clone(),
-                owner,
-            });
+            return Err(KernelError::CgroupTaken { cgroup: cgroup.path.clone(), owner });
         }
         self.replace_rules(agent, direct)?;
         self.cgroups
@@ -86,9 +83,7 @@ impl Agents {
             }
         }
         for id in ids {
-            self.cgroups
-                .remove(&id)
-                .map_err(KernelError::bpf("withdraw a cgroup"))?;
+            self.cgroups.remove(&id).map_err(KernelError::bpf("withdraw a cgroup"))?;
         }
         self.replace_rules(agent, &[])
     }
@@ -102,11 +97,7 @@ impl Agents {
     }
 
     /// New rules go in before old ones go out, so that what both allow stays reachable.
-    fn replace_rules(
-        &mut self,
-        agent: AgentIndex,
-        direct: &[DirectRule],
-    ) -> Result<(), KernelError> {
+    fn replace_rules(&mut self, agent: AgentIndex, direct: &[DirectRule]) -> Result<(), KernelError> {
         let wanted: Vec<Key<DirectKey>> = direct.iter().map(|rule| lpm_key(agent, rule)).collect();
         let mut stale = Vec::new();
         for key in self.direct.keys() {
@@ -116,14 +107,10 @@ impl Agents {
             }
         }
         for key in &wanted {
-            self.direct
-                .insert(key, 1, 0)
-                .map_err(KernelError::bpf("add a direct destination"))?;
+            self.direct.insert(key, 1, 0).map_err(KernelError::bpf("add a direct destination"))?;
         }
         for key in &stale {
-            self.direct
-                .remove(key)
-                .map_err(KernelError::bpf("remove a direct destination"))?;
+            self.direct.remove(key).map_err(KernelError::bpf("remove a direct destination"))?;
         }
         Ok(())
     }
@@ -147,10 +134,7 @@ fn lpm_key(agent: AgentIndex, rule: &DirectRule) -> Key<DirectKey> {
         padding: 0,
         address: Address::from(network),
     };
-    Key::new(
-        RULE_HEAD_BITS + mapped_bits + u32::from(rule.cidr.prefix_len()),
-        data,
-    )
+    Key::new(RULE_HEAD_BITS + mapped_bits + u32::from(rule.cidr.prefix_len()), data)
 }
 
 /// Fails unless `cgroup` is strictly below `root`, spelled without `..`.
@@ -162,10 +146,7 @@ pub(super) fn check_below(root: &Path, cgroup: &Path) -> Result<(), KernelError>
     if below {
         return Ok(());
     }
-    Err(KernelError::OutsideRoot {
-        cgroup: cgroup.to_owned(),
-        root: root.to_owned(),
-    })
+    Err(KernelError::OutsideRoot { cgroup: cgroup.to_owned(), root: root.to_owned() })
 }
 
 #[cfg(test)]
@@ -183,11 +164,7 @@ mod tests {
             ("::/0", Some(1), 64, "::", 1),
         ];
         for (cidr, port, bits, address, key_port) in table {
-            let rule = DirectRule {
-                cidr: cidr.parse().unwrap(),
-                port,
-                protocol: Protocol::Tcp,
-            };
+            let rule = DirectRule { cidr: cidr.parse().unwrap(), port, protocol: Protocol::Tcp };
             let key = lpm_key(agent, &rule);
             assert_eq!(key.prefix_len(), bits, "{cidr}");
             let expected: std::net::Ipv6Addr = address.parse().unwrap();

@@ -38,11 +38,7 @@ fn unescape(field: &[u8]) -> OsString {
             .filter(|_| *first == b'\\')
             .and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
         bytes.push(octal.unwrap_or(*first));
-        rest = if octal.is_some() {
-            tail.get(3..).unwrap_or_default()
-        } else {
-            tail
-        };
+        rest = if octal.is_some() { tail.get(3..).unwrap_or_default() } else { tail };
     }
     OsString::from_vec(bytes)
 }
@@ -56,18 +52,9 @@ pub(super) struct Cgroup {
 
 impl Cgroup {
     pub(super) fn ensure(path: &Path) -> Result<Self, KernelError> {
-        fs::create_dir_all(path).map_err(KernelError::io(format!(
-            "make the cgroup {}",
-            path.display()
-        )))?;
-        let metadata = fs::metadata(path).map_err(KernelError::io(format!(
-            "look at the cgroup {}",
-            path.display()
-        )))?;
-        Ok(Self {
-            path: path.to_owned(),
-            id: metadata.ino(),
-        })
+        fs::create_dir_all(path).map_err(KernelError::io(format!("make the cgroup {}", path.display())))?;
+        let metadata = fs::metadata(path).map_err(KernelError::io(format!("look at the cgroup {}", path.display())))?;
+        Ok(Self { path: path.to_owned(), id: metadata.ino() })
     }
 }
 
@@ -85,31 +72,15 @@ mod tests {
     #[test]
     fn the_mount_is_found_wherever_it_is() {
         let table = [
-            (
-                "24 1 0:22 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw",
-                Some("/sys/fs/cgroup"),
-            ),
-            (
-                "24 1 0:22 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw",
-                Some("/sys/fs/cgroup/unified"),
-            ),
-            (
-                "24 1 0:22 / /a\\040b rw master:1 shared:2 - cgroup2 none rw",
-                Some("/a b"),
-            ),
-            (
-                "24 1 0:22 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu",
-                None,
-            ),
+            ("24 1 0:22 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw", Some("/sys/fs/cgroup")),
+            ("24 1 0:22 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw", Some("/sys/fs/cgroup/unified")),
+            ("24 1 0:22 / /a\\040b rw master:1 shared:2 - cgroup2 none rw", Some("/a b")),
+            ("24 1 0:22 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu", None),
             ("24 1 0:22 / /cgroup2 rw", None),
             ("", None),
         ];
         for (line, expected) in table {
-            assert_eq!(
-                parse_mounts(line.as_bytes()),
-                expected.map(PathBuf::from),
-                "{line}"
-            );
+            assert_eq!(parse_mounts(line.as_bytes()), expected.map(PathBuf::from), "{line}");
         }
     }
 

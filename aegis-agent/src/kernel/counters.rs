@@ -30,9 +30,7 @@ pub struct Counters {
 impl Counters {
     pub(super) fn read(map: &PerCpuArray<MapData, u64>) -> Result<Self, KernelError> {
         let sum = |index: u32| -> Result<u64, KernelError> {
-            let values = map
-                .get(&index, 0)
-                .map_err(KernelError::bpf("read the kernel's counters"))?;
+            let values = map.get(&index, 0).map_err(KernelError::bpf("read the kernel's counters"))?;
             Ok(values.iter().copied().fold(0, u64::wrapping_add))
         };
         Ok(Self {

@@ -41,10 +41,7 @@ pub enum KernelError {
     Io { action: String, source: io::Error },
     /// The kernel or the loader refused something about programs, maps or links.
     #[error("cannot {action}: {}", chain(source.as_ref()))]
-    Bpf {
-        action: String,
-        source: Box<dyn Error + Send + Sync>,
-    },
+    Bpf { action: String, source: Box<dyn Error + Send + Sync> },
 }
 
 impl KernelError {
@@ -53,14 +50,9 @@ impl KernelError {
         |source| Self::Io { action, source }
     }
 
-    pub(super) fn bpf<E: Error + Send + Sync + 'static>(
-        action: impl Into<String>,
-    ) -> impl FnOnce(E) -> Self {
+    pub(super) fn bpf<E: Error + Send + Sync + 'static>(action: impl Into<String>) -> impl FnOnce(E) -> Self {
         let action = action.into();
-        |source| Self::Bpf {
-            action,
-            source: Box::new(source),
-        }
+        |source| Self::Bpf { action, source: Box::new(source) }
     }
 }
 

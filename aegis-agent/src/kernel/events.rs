@@ -32,11 +32,7 @@ pub enum EventKind {
     /// UDP to a destination that is not allowlisted.
     DeniedUdp,
     /// A socket that is neither TCP nor UDP over IP (numbers as in socket(2)).
-    DeniedSocket {
-        family: u16,
-        type_: u16,
-        protocol: u16,
-    },
+    DeniedSocket { family: u16, type_: u16, protocol: u16 },
     /// The caller is in the enforced subtree but is no agent.
     DeniedUnattributed,
     /// A connect to an allowlisted destination passed untouched.
@@ -69,11 +65,9 @@ impl EventKind {
         Some(match event.kind {
             event_kind::DENIED_CONNECT => Self::DeniedConnect,
             event_kind::DENIED_UDP => Self::DeniedUdp,
-            event_kind::DENIED_SOCKET => Self::DeniedSocket {
-                family: event.family,
-                type_: event.socket_type,
-                protocol: event.protocol,
-            },
+            event_kind::DENIED_SOCKET => {
+                Self::DeniedSocket { family: event.family, type_: event.socket_type, protocol: event.protocol }
+            }
             event_kind::DENIED_UNATTRIBUTED => Self::DeniedUnattributed,
             event_kind::ALLOWED_DIRECT => Self::AllowedDirect,
             event_kind::FLOW_TABLE_FULL => Self::FlowTableFull,
@@ -91,8 +85,7 @@ impl KernelEvent {
         Some(Self {
             kind: EventKind::of(&event)?,
             agent: AgentIndex::new(event.agent),
-            destination: (event.destination != Endpoint::default())
-                .then(|| event.destination.into()),
+            destination: (event.destination != Endpoint::default()).then(|| event.destination.into()),
             protocol: u8::try_from(event.protocol).unwrap_or(0),
             pid: event.process.pid,
             uid: event.process.uid,
@@ -110,8 +103,7 @@ pub struct EventStream {
 
 impl EventStream {
     pub(super) fn new(ring: RingBuf<MapData>) -> Result<Self, KernelError> {
-        let ring =
-            syscall::watch(ring).map_err(KernelError::io("watch the kernel's event ring"))?;
+        let ring = syscall::watch(ring).map_err(KernelError::io("watch the kernel's event ring"))?;
         Ok(Self { ring })
     }
 
@@ -141,10 +133,7 @@ mod tests {
             bytes
         };
         let parsed = KernelEvent::parse(&event(event_kind::DENIED_UDP)).unwrap();
-        assert_eq!(
-            (parsed.kind, parsed.agent, parsed.destination),
-            (EventKind::DeniedUdp, None, None)
-        );
+        assert_eq!((parsed.kind, parsed.agent, parsed.destination), (EventKind::DeniedUdp, None, None));
         assert_eq!(KernelEvent::parse(&event(0)), None);
         assert_eq!(KernelEvent::parse(&event(99)), None);
         assert_eq!(KernelEvent::parse(&event(1)[1..]), None);

@@ -70,11 +70,7 @@ pub(super) struct KernelFlows {
 
 impl KernelFlows {
     /// Must be called in the network namespace of the listeners.
-    pub(super) fn new(
-        flows: Map,
-        dns_clients: Map,
-        cfg: &KernelConfig,
-    ) -> Result<Self, KernelError> {
+    pub(super) fn new(flows: Map, dns_clients: Map, cfg: &KernelConfig) -> Result<Self, KernelError> {
         let wrong = || KernelError::bpf("open the flow table");
         // For its check of the key's and the value's size.
         HashMap::<_, FlowKey, Flow>::try_from(&flows).map_err(wrong())?;
@@ -86,24 +82,13 @@ impl KernelFlows {
             dns_clients: dns_clients.try_into().map_err(wrong())?,
             netns_cookie: own_netns_cookie()?,
             proxy_v4_port: cfg.proxy_v4.port(),
-            proxy_v6_port: cfg
-                .proxy_v6
-                .map_or(cfg.proxy_v4.port(), |listener| listener.port()),
+            proxy_v6_port: cfg.proxy_v6.map_or(cfg.proxy_v4.port(), |listener| listener.port()),
             dns_port: cfg.dns_port,
         })
     }
 
-    fn take_from(
-        &self,
-        listener: u16,
-        peer: SocketAddr,
-    ) -> Result<Option<FlowRecord>, KernelError> {
-        let key = FlowKey {
-            netns_cookie: self.netns_cookie,
-            local: peer.into(),
-            listener,
-            padding: 0,
-        };
+    fn take_from(&self, listener: u16, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError> {
+        let key = FlowKey { netns_cookie: self.netns_cookie, local: peer.into(), listener, padding: 0 };
         // Lookup and removal are one operation: two acceptors can never both get one record.
         let flow = syscall::map_take::<FlowKey, Flow>(self.flows.fd().as_fd(), &key)
             .map_err(KernelError::io("read the flow table"))?;
@@ -113,11 +98,7 @@ impl KernelFlows {
 
 impl FlowTable for KernelFlows {
     fn take(&self, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError> {
-        let listener = if peer.ip().to_canonical().is_ipv4() {
-            self.proxy_v4_port
-        } else {
-            self.proxy_v6_port
-        };
+        let listener = if peer.ip().to_canonical().is_ipv4() { self.proxy_v4_port } else { self.proxy_v6_port };
         self.take_from(listener, peer)
     }
 
@@ -126,11 +107,7 @@ impl FlowTable for KernelFlows {
     }
 
     fn dns_client(&self, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError> {
-        let key = DnsKey {
-            netns_cookie: self.netns_cookie,
-            local: peer.into(),
-            padding: 0,
-        };
+        let key = DnsKey { netns_cookie: self.netns_cookie, local: peer.into(), padding: 0 };
         match self.dns_clients.get(&key, 0) {
             Ok(flow) => Ok(record(&flow, self.netns_cookie)),
             Err(aya::maps::MapError::KeyNotFound) => Ok(None),
@@ -197,17 +174,11 @@ fn canonical(peer: SocketAddr) -> SocketAddr {
 }
 
 fn put(table: &Table, peer: SocketAddr, record: FlowRecord) {
-    table
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .insert(canonical(peer), record);
+    table.lock().unwrap_or_else(PoisonError::into_inner).insert(canonical(peer), record);
 }
 
 fn remove(table: &Table, peer: SocketAddr) -> Option<FlowRecord> {
-    table
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .remove(&canonical(peer))
+    table.lock().unwrap_or_else(PoisonError::into_inner).remove(&canonical(peer))
 }
 
 impl FlowTable for MemoryFlows {
@@ -220,10 +191,7 @@ impl FlowTable for MemoryFlows {
     }
 
     fn dns_client(&self, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError> {
-        let table = self
-            .dns_clients
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let table = self.dns_clients.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(table.get(&canonical(peer)).cloned())
     }
 }
@@ -268,10 +236,7 @@ mod tests {
         assert_eq!(flows.take_dns(peer).unwrap(), Some(someone("192.0.2.1:53")));
         assert_eq!(flows.take_dns(peer).unwrap(), None);
         for _ in 0..2 {
-            assert_eq!(
-                flows.dns_client(peer).unwrap(),
-                Some(someone("192.0.2.2:53"))
-            );
+            assert_eq!(flows.dns_client(peer).unwrap(), Some(someone("192.0.2.2:53")));
         }
     }
 

@@ -28,35 +28,23 @@ pub(super) struct Hook {
 }
 
 /// Loads the object with the pinned maps (made if missing) and this daemon's settings.
-pub(super) fn object(
-    cfg: &KernelConfig,
-    pins: &Pins,
-    root_level: u32,
-) -> Result<Ebpf, KernelError> {
+pub(super) fn object(cfg: &KernelConfig, pins: &Pins, root_level: u32) -> Result<Ebpf, KernelError> {
     let settings = settings(cfg, root_level);
     let mut loader = EbpfLoader::new();
     loader.override_global(SETTINGS, &settings, true);
     // Level 0 is below every level: the verifier then removes the logging code altogether.
-    let log_level: u8 = if cfg.log {
-        aya_log::Level::Debug as u8
-    } else {
-        0
-    };
+    let log_level: u8 = if cfg.log { aya_log::Level::Debug as u8 } else { 0 };
     loader.override_global(aya_log::LEVEL, &log_level, true);
     for name in map_name::ALL {
         loader.map_pin_path(name, pins.map(name));
     }
-    loader
-        .load(OBJECT)
-        .map_err(KernelError::bpf("load the kernel programs"))
+    loader.load(OBJECT).map_err(KernelError::bpf("load the kernel programs"))
 }
 
 fn settings(cfg: &KernelConfig, root_level: u32) -> Settings {
     Settings {
         proxy_v4: std::net::SocketAddr::V4(cfg.proxy_v4).into(),
-        proxy_v6: cfg.proxy_v6.map_or(Endpoint::default(), |listener| {
-            std::net::SocketAddr::V6(listener).into()
-        }),
+        proxy_v6: cfg.proxy_v6.map_or(Endpoint::default(), |listener| std::net::SocketAddr::V6(listener).into()),
         dns_port: cfg.dns_port,
         padding: 0,
         root_level,
@@ -66,14 +54,8 @@ fn settings(cfg: &KernelConfig, root_level: u32) -> Settings {
 /// Writes what the maps are for; the last step of making them.
 pub(super) fn write_meta(object: &mut Ebpf, root: &Cgroup) -> Result<(), KernelError> {
     let action = "write the version of the pinned maps";
-    let mut meta: Array<_, Meta> = map(object, map_name::META)?
-        .try_into()
-        .map_err(KernelError::bpf(action))?;
-    let value = Meta {
-        root_cgroup_id: root.id,
-        abi_version: ABI_VERSION,
-        padding: 0,
-    };
+    let mut meta: Array<_, Meta> = map(object, map_name::META)?.try_into().map_err(KernelError::bpf(action))?;
+    let value = Meta { root_cgroup_id: root.id, abi_version: ABI_VERSION, padding: 0 };
     meta.set(0, value, 0).map_err(KernelError::bpf(action))
 }
 
@@ -86,34 +68,20 @@ pub(super) fn map(object: &mut Ebpf, name: &str) -> Result<Map, KernelError> {
 }
 
 /// Loads every program and puts it into its pinned link, or makes the link.
-pub(super) fn attach_all(
-    object: &mut Ebpf,
-    pins: &Pins,
-    root: &Cgroup,
-) -> Result<Vec<Hook>, KernelError> {
-    let cgroup = File::open(&root.path).map_err(KernelError::io(format!(
-        "open the cgroup {}",
-        root.path.display()
-    )))?;
+pub(super) fn attach_all(object: &mut Ebpf, pins: &Pins, root: &Cgroup) -> Result<Vec<Hook>, KernelError> {
+    let cgroup = File::open(&root.path).map_err(KernelError::io(format!("open the cgroup {}", root.path.display())))?;
     let mut hooks = Vec::new();
     for (name, program) in object.programs_mut() {
         load(program).map_err(KernelError::bpf(format!("load the program {name}")))?;
         let pin = pins.link(name);
         if pin.exists() {
-            replace(program, &pin)
-                .map_err(KernelError::bpf(format!("replace the program {name}")))?;
+            replace(program, &pin).map_err(KernelError::bpf(format!("replace the program {name}")))?;
         } else {
-            let link = attach(program, &cgroup)
-                .map_err(KernelError::bpf(format!("attach the program {name}")))?;
-            link.pin(&pin)
-                .map_err(KernelError::bpf(format!("pin the program {name}")))?;
+            let link = attach(program, &cgroup).map_err(KernelError::bpf(format!("attach the program {name}")))?;
+            link.pin(&pin).map_err(KernelError::bpf(format!("pin the program {name}")))?;
         }
-        let link =
-            syscall::obj_get(&pin).map_err(KernelError::io(format!("open the link of {name}")))?;
-        hooks.push(Hook {
-            name: name.to_owned(),
-            link,
-        });
+        let link = syscall::obj_get(&pin).map_err(KernelError::io(format!("open the link of {name}")))?;
+        hooks.push(Hook { name: name.to_owned(), link });
     }
     hooks.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(hooks)
@@ -164,17 +132,9 @@ fn replace(program: &Program, pin: &Path) -> Result<(), ProgramError> {
 
 /// The depth of the enforced root, refused when it is the root of the hierarchy.
 pub(super) fn root_level(cgroup_root: &Path) -> Result<u32, KernelError> {
-    let mount = cgroup::mount_point()
-        .map_err(KernelError::io("read /proc/self/mountinfo"))?
-        .unwrap_or_default();
-    cgroup::depth(&mount, cgroup_root)
-        .filter(|depth| *depth > 0)
-        .ok_or_else(|| KernelError::Preflight {
-            problem: format!(
-                "{} is not below the cgroup v2 mount {}",
-                cgroup_root.display(),
-                mount.display()
-            ),
-            fix: "set cgroup_root to a cgroup of Aegis' own below that mount".to_owned(),
-        })
+    let mount = cgroup::mount_point().map_err(KernelError::io("read /proc/self/mountinfo"))?.unwrap_or_default();
+    cgroup::depth(&mount, cgroup_root).filter(|depth| *depth > 0).ok_or_else(|| KernelError::Preflight {
+        problem: format!("{} is not below the cgroup v2 mount {}", cgroup_root.display(), mount.display()),
+        fix: "set cgroup_root to a cgroup of Aegis' own below that mount".to_owned(),
+    })
 }

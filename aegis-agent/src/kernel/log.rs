@@ -30,8 +30,7 @@ impl Log for ToTracing {
 /// Starts a task that forwards the log lines of this object's programs for as long as the
 /// runtime lives.
 pub(super) fn forward(object: &mut Ebpf) -> Result<(), KernelError> {
-    let logger = EbpfLogger::init_with_logger(object, ToTracing)
-        .map_err(KernelError::bpf("open the programs' log"))?;
+    let logger = EbpfLogger::init_with_logger(object, ToTracing).map_err(KernelError::bpf("open the programs' log"))?;
     let mut logger = syscall::watch(logger).map_err(KernelError::io("watch the programs' log"))?;
     tokio::spawn(async move {
         while let Ok(mut ready) = logger.readable_mut().await {

@@ -104,10 +104,7 @@ impl Kernel {
         if let Found::Adoptable { root_cgroup_id } = pins.inspect()?
             && root_cgroup_id != root.id
         {
-            return Err(KernelError::ForeignRoot {
-                dir: cfg.pin_dir.clone(),
-                cgroup_root: cfg.cgroup_root.clone(),
-            });
+            return Err(KernelError::ForeignRoot { dir: cfg.pin_dir.clone(), cgroup_root: cfg.cgroup_root.clone() });
         }
         let mut object = load::object(cfg, &pins, root_level)?;
         load::write_meta(&mut object, &root)?;
@@ -118,12 +115,7 @@ impl Kernel {
         Self::assemble(cfg, pins, hooks, object)
     }
 
-    fn assemble(
-        cfg: &KernelConfig,
-        pins: Pins,
-        hooks: Vec<Hook>,
-        mut object: Ebpf,
-    ) -> Result<Self, KernelError> {
+    fn assemble(cfg: &KernelConfig, pins: Pins, hooks: Vec<Hook>, mut object: Ebpf) -> Result<Self, KernelError> {
         let mut open = |name: &str| load::map(&mut object, name);
         let wrong = || KernelError::bpf("open the programs' maps");
         Ok(Self {
@@ -134,11 +126,7 @@ impl Kernel {
                 cgroups: open(map_name::AGENT_CGROUPS)?.try_into().map_err(wrong())?,
                 direct: open(map_name::DIRECT)?.try_into().map_err(wrong())?,
             }),
-            flows: Arc::new(KernelFlows::new(
-                open(map_name::FLOWS)?,
-                open(map_name::DNS_CLIENTS)?,
-                cfg,
-            )?),
+            flows: Arc::new(KernelFlows::new(open(map_name::FLOWS)?, open(map_name::DNS_CLIENTS)?, cfg)?),
             events: Mutex::new(Some(open(map_name::EVENTS)?.try_into().map_err(wrong())?)),
             counters: open(map_name::COUNTERS)?.try_into().map_err(wrong())?,
         })
@@ -158,18 +146,10 @@ impl Kernel {
     ///
     /// # Errors
     /// When the cgroup is not below the enforced root, belongs to another agent, or a map is full.
-    pub fn enroll(
-        &self,
-        agent: AgentIndex,
-        cgroup: &Path,
-        direct: &[DirectRule],
-    ) -> Result<u64, KernelError> {
+    pub fn enroll(&self, agent: AgentIndex, cgroup: &Path, direct: &[DirectRule]) -> Result<u64, KernelError> {
         agents::check_below(&self.root, cgroup)?;
         let cgroup = Cgroup::ensure(cgroup)?;
-        self.agents
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .enroll(agent, &cgroup, direct)?;
+        self.agents.lock().unwrap_or_else(PoisonError::into_inner).enroll(agent, &cgroup, direct)?;
         Ok(cgroup.id)
     }
 
@@ -179,10 +159,7 @@ impl Kernel {
     /// # Errors
     /// When a map cannot be read or written.
     pub fn withdraw(&self, agent: AgentIndex) -> Result<(), KernelError> {
-        self.agents
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .withdraw(agent)
+        self.agents.lock().unwrap_or_else(PoisonError::into_inner).withdraw(agent)
     }
 
     /// Who is behind the flows that reach the listeners of this network namespace.
@@ -197,11 +174,7 @@ impl Kernel {
     /// # Errors
     /// [`KernelError::EventsTaken`] the second time.
     pub fn events(&self) -> Result<EventStream, KernelError> {
-        let ring = self
-            .events
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let ring = self.events.lock().unwrap_or_else(PoisonError::into_inner).take();
         EventStream::new(ring.ok_or(KernelError::EventsTaken)?)
     }
 

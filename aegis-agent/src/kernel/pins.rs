@@ -28,9 +28,7 @@ pub(super) enum Found {
 
 impl Pins {
     pub(super) fn new(dir: &Path) -> Self {
-        Self {
-            dir: dir.to_owned(),
-        }
+        Self { dir: dir.to_owned() }
     }
 
     pub(super) fn map(&self, name: &str) -> PathBuf {
@@ -67,18 +65,13 @@ impl Pins {
         if !map_name::ALL.into_iter().any(present) {
             return Ok(Found::Nothing);
         }
-        let foreign = |found: String| KernelError::ForeignPins {
-            dir: self.dir.clone(),
-            found,
-        };
+        let foreign = |found: String| KernelError::ForeignPins { dir: self.dir.clone(), found };
         // Without META the first start was cut short; what the other maps are is unknown.
         let meta = self.meta().map_err(|_| foreign("unknown".to_owned()))?;
         if meta.abi_version != ABI_VERSION || !map_name::ALL.into_iter().all(present) {
             return Err(foreign(meta.abi_version.to_string()));
         }
-        Ok(Found::Adoptable {
-            root_cgroup_id: meta.root_cgroup_id,
-        })
+        Ok(Found::Adoptable { root_cgroup_id: meta.root_cgroup_id })
     }
 
     fn meta(&self) -> Result<Meta, aya::maps::MapError> {
@@ -95,19 +88,15 @@ impl Pins {
                 entries => entries.map_err(KernelError::io(format!("read {}", dir.display())))?,
             };
             for entry in entries {
-                let path = entry
-                    .map_err(KernelError::io(format!("read {}", dir.display())))?
-                    .path();
-                fs::remove_file(&path)
-                    .map_err(KernelError::io(format!("unpin {}", path.display())))?;
+                let path = entry.map_err(KernelError::io(format!("read {}", dir.display())))?.path();
+                fs::remove_file(&path).map_err(KernelError::io(format!("unpin {}", path.display())))?;
             }
             fs::remove_dir(&dir).map_err(KernelError::io(format!("remove {}", dir.display())))?;
         }
         match fs::remove_dir(&self.dir) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(KernelError::io(format!(
-                "remove {}",
-                self.dir.display()
-            ))(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(KernelError::io(format!("remove {}", self.dir.display()))(error))
+            }
             _ => Ok(()),
         }
     }

@@ -25,13 +25,7 @@ impl Finding {
             Ok(detail) => (true, detail, None),
             Err((detail, fix)) => (false, detail, Some(fix)),
         };
-        Self {
-            name: name.to_owned(),
-            ok,
-            required,
-            detail,
-            fix,
-        }
+        Self { name: name.to_owned(), ok, required, detail, fix }
     }
 }
 
@@ -46,6 +40,7 @@ pub fn check(cfg: &KernelConfig) -> Vec<Finding> {
         Finding::new("privilege", true, privilege()),
         Finding::new("cgroup v2", true, cgroup_v2()),
         Finding::new("cgroup root", true, cgroup_root(cfg)),
+        Finding::new("listeners", true, listeners(cfg)),
         Finding::new("bpf file system", true, bpf_fs(&cfg.pin_dir)),
         Finding::new("kernel BTF", true, btf()),
         Finding::new("lockdown", true, lockdown()),
@@ -58,10 +53,7 @@ pub fn check(cfg: &KernelConfig) -> Vec<Finding> {
 
 /// The first required finding that is not ok, as an error.
 pub(super) fn require(cfg: &KernelConfig) -> Result<(), KernelError> {
-    match check(cfg)
-        .into_iter()
-        .find(|finding| finding.required && !finding.ok)
-    {
+    match check(cfg).into_iter().find(|finding| finding.required && !finding.ok) {
         None => Ok(()),
         Some(finding) => Err(KernelError::Preflight {
             problem: format!("{}: {}", finding.name, finding.detail),
@@ -95,24 +87,18 @@ fn parse_release(release: &str) -> Option<(u32, u32)> {
 
 fn privilege() -> Outcome {
     use caps::{CapSet, Capability};
-    let missing: Vec<String> = [
-        Capability::CAP_BPF,
-        Capability::CAP_NET_ADMIN,
-        Capability::CAP_PERFMON,
-    ]
-    .into_iter()
-    .filter(|cap| !caps::has_cap(None, CapSet::Effective, *cap).unwrap_or(false))
-    .map(|cap| cap.to_string())
-    .collect();
-    // CAP_SYS_ADMIN holds the other two of the three that concern BPF.
-    let admin = caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap_or(false);
-    if missing.is_empty() || (admin && missing == ["CAP_PERFMON"]) {
+    let has = |cap| caps::has_cap(None, CapSet::Effective, cap).unwrap_or(false);
+    // CAP_SYS_ADMIN holds what the other two were split from.
+    let needed: &[Capability] = if has(Capability::CAP_SYS_ADMIN) {
+        &[Capability::CAP_NET_ADMIN]
+    } else {
+        &[Capability::CAP_NET_ADMIN, Capability::CAP_BPF, Capability::CAP_PERFMON]
+    };
+    let missing: Vec<String> = needed.iter().filter(|cap| !has(**cap)).map(ToString::to_string).collect();
+    if missing.is_empty() {
         return Ok("may load and attach programs".to_owned());
     }
-    no(
-        format!("missing {}", missing.join(", ")),
-        "run as root (sudo)",
-    )
+    no(format!("missing {}", missing.join(", ")), "run as root (sudo)")
 }
 
 fn cgroup_v2() -> Outcome {
@@ -120,10 +106,7 @@ fn cgroup_v2() -> Outcome {
     match cgroup::mount_point() {
         Ok(Some(mount)) => Ok(mount.display().to_string()),
         Ok(None) => no("not mounted", fix),
-        Err(error) => no(
-            format!("cannot read /proc/self/mountinfo: {error}"),
-            "mount /proc",
-        ),
+        Err(error) => no(format!("cannot read /proc/self/mountinfo: {error}"), "mount /proc"),
     }
 }
 
@@ -135,11 +118,25 @@ fn cgroup_root(cfg: &KernelConfig) -> Outcome {
     }
 }
 
+/// The programs tell the listeners apart by port and trust nothing but loopback.
+fn listeners(cfg: &KernelConfig) -> Outcome {
+    let v6_port = cfg.proxy_v6.map_or(cfg.proxy_v4.port(), |listener| listener.port());
+    let ports = [cfg.proxy_v4.port(), v6_port, cfg.dns_port];
+    let loopback = cfg.proxy_v4.ip().is_loopback() && cfg.proxy_v6.is_none_or(|listener| listener.ip().is_loopback());
+    if !loopback {
+        return no("the proxy does not listen on loopback", "let it listen on 127.0.0.1 and ::1");
+    }
+    if ports.contains(&0) || ports[..2].contains(&cfg.dns_port) {
+        return no(
+            "the proxy's and the resolver's port must be set and differ",
+            "change listen.proxy_port or listen.dns_port",
+        );
+    }
+    Ok(format!("proxy {}, resolver port {}", cfg.proxy_v4, cfg.dns_port))
+}
+
 fn bpf_fs(pin_dir: &Path) -> Outcome {
-    let existing = pin_dir
-        .ancestors()
-        .find(|dir| dir.exists())
-        .unwrap_or(Path::new("/"));
+    let existing = pin_dir.ancestors().find(|dir| dir.exists()).unwrap_or(Path::new("/"));
     match statfs::statfs(existing) {
         Ok(found) if found.filesystem_type() == BPF_FS_MAGIC => Ok(pin_dir.display().to_string()),
         Ok(_) => {
@@ -165,10 +162,7 @@ fn btf() -> Outcome {
     if Path::new(path).exists() {
         return Ok(path.to_owned());
     }
-    no(
-        format!("{path} is missing"),
-        "use a kernel built with CONFIG_DEBUG_INFO_BTF=y (every distribution's is)",
-    )
+    no(format!("{path} is missing"), "use a kernel built with CONFIG_DEBUG_INFO_BTF=y (every distribution's is)")
 }
 
 /// kernel_lockdown(7): the chosen mode stands in brackets.
@@ -176,36 +170,25 @@ fn lockdown() -> Outcome {
     let text = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
     let mode = text.split(['[', ']']).nth(1).unwrap_or("none");
     if mode == "confidentiality" {
-        return no(
-            "confidentiality: the kernel refuses BPF programs",
-            "boot with lockdown=integrity or none",
-        );
+        return no("confidentiality: the kernel refuses BPF programs", "boot with lockdown=integrity or none");
     }
     Ok(mode.to_owned())
 }
 
 fn sysctl(name: &str) -> Option<String> {
-    fs::read_to_string(Path::new("/proc/sys").join(name))
-        .ok()
-        .map(|text| text.trim().to_owned())
+    fs::read_to_string(Path::new("/proc/sys").join(name)).ok().map(|text| text.trim().to_owned())
 }
 
 fn jit() -> Outcome {
     match sysctl("net/core/bpf_jit_enable").as_deref() {
-        Some("0") => no(
-            "off: the programs are interpreted",
-            "sysctl -w net.core.bpf_jit_enable=1",
-        ),
+        Some("0") => no("off: the programs are interpreted", "sysctl -w net.core.bpf_jit_enable=1"),
         Some(_) | None => Ok("on".to_owned()),
     }
 }
 
 fn unprivileged_bpf() -> Outcome {
     match sysctl("kernel/unprivileged_bpf_disabled").as_deref() {
-        Some("0") => no(
-            "any user may load BPF programs",
-            "sysctl -w kernel.unprivileged_bpf_disabled=1",
-        ),
+        Some("0") => no("any user may load BPF programs", "sysctl -w kernel.unprivileged_bpf_disabled=1"),
         Some(_) | None => Ok("off".to_owned()),
     }
 }
@@ -230,10 +213,7 @@ fn ipv6(cfg: &KernelConfig) -> Outcome {
     }
     match sysctl("net/ipv6/conf/lo/disable_ipv6").as_deref() {
         Some("0") => Ok("on loopback".to_owned()),
-        _ => no(
-            "not on loopback: agents' IPv6 connections fail",
-            "sysctl -w net.ipv6.conf.lo.disable_ipv6=0",
-        ),
+        _ => no("not on loopback: agents' IPv6 connections fail", "sysctl -w net.ipv6.conf.lo.disable_ipv6=0"),
     }
 }
 

@@ -28,13 +28,8 @@ const SO_NETNS_COOKIE: libc::c_int = 71;
 fn bpf<T>(command: libc::c_long, attributes: &mut T) -> io::Result<libc::c_long> {
     // SAFETY: the kernel reads (and for some commands writes) `size_of::<T>()` bytes at a live,
     // exclusively borrowed value.
-    let result =
-        unsafe { libc::syscall(libc::SYS_bpf, command, attributes as *mut T, size_of::<T>()) };
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(result)
-    }
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, attributes as *mut T, size_of::<T>()) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
 /// Opens a pinned object.
@@ -46,11 +41,7 @@ pub(super) fn obj_get(path: &Path) -> io::Result<OwnedFd> {
         flags: u32,
     }
     let path = CString::new(path.as_os_str().as_bytes())?;
-    let mut attributes = Attributes {
-        path: path.as_ptr() as u64,
-        fd: 0,
-        flags: 0,
-    };
+    let mut attributes = Attributes { path: path.as_ptr() as u64, fd: 0, flags: 0 };
     let fd = bpf(OBJ_GET, &mut attributes)?;
     let fd = i32::try_from(fd).map_err(io::Error::other)?;
     // SAFETY: the kernel has just made this descriptor for us.
@@ -66,12 +57,7 @@ pub(super) fn link_update(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::
         flags: u32,
         old_program: u32,
     }
-    let mut attributes = Attributes {
-        link: link.as_raw_fd(),
-        program: program.as_raw_fd(),
-        flags: 0,
-        old_program: 0,
-    };
+    let mut attributes = Attributes { link: link.as_raw_fd(), program: program.as_raw_fd(), flags: 0, old_program: 0 };
     bpf(LINK_UPDATE, &mut attributes).map(drop)
 }
 
@@ -98,11 +84,8 @@ pub(super) fn link_info(link: BorrowedFd<'_>) -> io::Result<LinkInfo> {
         info: u64,
     }
     let mut info = LinkInfo::default();
-    let mut attributes = Attributes {
-        fd: link.as_raw_fd(),
-        length: size_of::<LinkInfo>() as u32,
-        info: (&raw mut info) as u64,
-    };
+    let mut attributes =
+        Attributes { fd: link.as_raw_fd(), length: size_of::<LinkInfo>() as u32, info: (&raw mut info) as u64 };
     bpf(OBJ_GET_INFO_BY_FD, &mut attributes)?;
     Ok(info)
 }
@@ -147,11 +130,7 @@ pub(super) fn netns_cookie(socket: BorrowedFd<'_>) -> io::Result<u64> {
             &raw mut length,
         )
     };
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(cookie)
-    }
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(cookie) }
 }
 
 /// Watches one of aya's ring buffers for readability. Fails outside a tokio runtime.

@@ -17,9 +17,28 @@ fn children_are_the_agent_too() {
         let table = [
             ("a child cgroup", &deep, connect.to_owned()),
             ("a fork", &cgroup, format!("if os.fork() == 0: {connect}; os._exit(0)\nos.wait()")),
-            ("an exec", &cgroup, format!("subprocess.run(['python3', '-c', \"from socket import *; {}\"])", connect.replace('\'', "\\'"))),
-            ("a fork's inherited socket", &cgroup, "s = socket()\nif os.fork() == 0: s.connect(('192.0.2.1', 443)); s.recv(1); os._exit(0)\nos.wait()".to_owned()),
-            ("a move to a child cgroup", &cgroup, format!("s = socket()\nopen('{}/cgroup.procs', 'w').write('0')\ns.connect(('192.0.2.1', 443)); s.recv(1)", deep.display())),
+            (
+                "an exec",
+                &cgroup,
+                format!(
+                    "subprocess.run(['python3', '-c', \"from socket import *; {}\"])",
+                    connect.replace('\'', "\\'")
+                ),
+            ),
+            (
+                "a fork's inherited socket",
+                &cgroup,
+                "s = socket()\nif os.fork() == 0: s.connect(('192.0.2.1', 443)); s.recv(1); os._exit(0)\nos.wait()"
+                    .to_owned(),
+            ),
+            (
+                "a move to a child cgroup",
+                &cgroup,
+                format!(
+                    "s = socket()\nopen('{}/cgroup.procs', 'w').write('0')\ns.connect(('192.0.2.1', 443)); s.recv(1)",
+                    deep.display()
+                ),
+            ),
         ];
         for (what, cgroup, script) in table {
             let child = python(cgroup, &script, &[]);
@@ -52,12 +71,7 @@ fn nobody_gets_no_socket() {
         fs::create_dir(&stranger).unwrap();
         let script = "attempt(socket); attempt(lambda: socket(AF_INET6, SOCK_DGRAM))";
         for cgroup in [&stranger, &lab.cfg.cgroup_root] {
-            assert_eq!(
-                lines(python(cgroup, script, &[])),
-                ["EPERM", "EPERM"],
-                "{}",
-                cgroup.display()
-            );
+            assert_eq!(lines(python(cgroup, script, &[])), ["EPERM", "EPERM"], "{}", cgroup.display());
         }
         assert_eq!(lab.kernel().counters().unwrap().denied_unattributed, 4);
     });
@@ -77,11 +91,7 @@ fn only_tcp_and_udp_sockets_can_be_made() {
             "AF_INET, SOCK_DGRAM, 136",
         ];
         for kind in certain {
-            let printed = lines(python(
-                &cgroup,
-                &format!("attempt(lambda: socket({kind}))"),
-                &[],
-            ));
+            let printed = lines(python(&cgroup, &format!("attempt(lambda: socket({kind}))"), &[]));
             assert_eq!(printed, ["EPERM"], "{kind}");
         }
         // Where the kernel lacks the protocol (or forbids ping sockets) it says so first.
@@ -92,11 +102,7 @@ fn only_tcp_and_udp_sockets_can_be_made() {
             "AF_INET, 6, 33",
         ];
         for kind in wherever {
-            let printed = lines(python(
-                &cgroup,
-                &format!("attempt(lambda: socket({kind}))"),
-                &[],
-            ));
+            let printed = lines(python(&cgroup, &format!("attempt(lambda: socket({kind}))"), &[]));
             assert_ne!(printed, ["ok"], "{kind}");
         }
         assert!(lab.kernel().counters().unwrap().denied_socket >= certain.len() as u64);
@@ -119,11 +125,7 @@ fn sockets_that_changed_hands_are_refused() {
     lab(|lab| {
         let (one, two) = (lab.agent(1, &[]), lab.agent(2, &[]));
         let outside = lab.cfg.cgroup_root.parent().unwrap().to_owned();
-        for (what, to) in [
-            ("another agent", &two),
-            ("nobody", &lab.cfg.cgroup_root),
-            ("the outside", &outside),
-        ] {
+        for (what, to) in [("another agent", &two), ("nobody", &lab.cfg.cgroup_root), ("the outside", &outside)] {
             let printed = lines(python(&one, MAKE_THEN_MOVE, &[to.to_str().unwrap()]));
             assert_eq!(printed, ["EPERM"; 4], "{what}");
         }
@@ -135,20 +137,11 @@ fn enrolment_is_checked() {
     lab(|lab| {
         let one = lab.agent(1, &[]);
         let kernel = lab.kernel();
-        assert_eq!(
-            kernel.enroll(agent(1), &one, &[]).unwrap(),
-            kernel.enroll(agent(1), &one, &[]).unwrap()
-        );
-        assert!(matches!(
-            kernel.enroll(agent(2), &one, &[]),
-            Err(KernelError::CgroupTaken { .. })
-        ));
+        assert_eq!(kernel.enroll(agent(1), &one, &[]).unwrap(), kernel.enroll(agent(1), &one, &[]).unwrap());
+        assert!(matches!(kernel.enroll(agent(2), &one, &[]), Err(KernelError::CgroupTaken { .. })));
         let root = &lab.cfg.cgroup_root;
         for cgroup in [root.clone(), root.join("../elsewhere"), "/tmp".into()] {
-            assert!(matches!(
-                kernel.enroll(agent(2), &cgroup, &[]),
-                Err(KernelError::OutsideRoot { .. })
-            ));
+            assert!(matches!(kernel.enroll(agent(2), &cgroup, &[]), Err(KernelError::OutsideRoot { .. })));
         }
         kernel.withdraw(agent(1)).unwrap();
         assert_eq!(lines(python(&one, "attempt(socket)", &[])), ["EPERM"]);

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 
-use crate::lab::{accept, agent, eventually, lab, lines, python};
+use crate::lab::{accept, agent, eventually, first_line, lab, lines, python};
 
 /// Asks argv[2] in the way argv[1] says and prints where the answer came from.
 const ASK: &str = r#"
@@ -25,12 +25,7 @@ sys.stdin.read()
 fn queries_over_udp_are_redirected_and_attributed() {
     lab(|lab| {
         let cgroup = lab.agent(9, &[]);
-        for resolver in [
-            "192.0.2.53",
-            "2001:db8::53",
-            "::ffff:192.0.2.53",
-            "127.0.0.53",
-        ] {
+        for resolver in ["192.0.2.53", "2001:db8::53", "::ffff:192.0.2.53", "127.0.0.53"] {
             for way in ["unconnected", "connected"] {
                 let child = python(&cgroup, ASK, &[way, resolver]);
                 println!("{resolver} {way}");
@@ -42,17 +37,10 @@ fn queries_over_udp_are_redirected_and_attributed() {
                 let record = lab.kernel().flows().dns_client(peer).unwrap().unwrap();
                 let original = SocketAddr::new(resolver.parse().unwrap(), 53);
                 assert_eq!(record.original.ip(), original.ip().to_canonical());
-                assert_eq!(
-                    (record.original.port(), record.agent, record.pid),
-                    (53, agent(9), child.id())
-                );
+                assert_eq!((record.original.port(), record.agent, record.pid), (53, agent(9), child.id()));
                 listener.send_to(b"answer", peer).unwrap();
                 let printed = lines(child);
-                assert_eq!(
-                    printed.last().unwrap(),
-                    &format!("answer {resolver} 53"),
-                    "{way}"
-                );
+                assert_eq!(printed.last().unwrap(), &format!("answer {resolver} 53"), "{way}");
                 if way == "connected" {
                     assert_eq!(printed[0], format!("{resolver} 53"));
                 }
@@ -68,17 +56,9 @@ fn queries_over_tcp_reach_the_resolver_too() {
     lab(|lab| {
         let resolver = TcpListener::bind(("127.0.0.1", lab.cfg.dns_port)).unwrap();
         let cgroup = lab.agent(9, &[]);
-        let child = python(
-            &cgroup,
-            "create_connection(('192.0.2.53', 53)).recv(1)",
-            &[],
-        );
+        let child = python(&cgroup, "create_connection(('192.0.2.53', 53)).recv(1)", &[]);
         let (stream, peer) = accept(&resolver);
-        assert_eq!(
-            lab.kernel().flows().take(peer).unwrap(),
-            None,
-            "not the proxy's"
-        );
+        assert_eq!(lab.kernel().flows().take(peer).unwrap(), None, "not the proxy's");
         let record = lab.kernel().flows().take_dns(peer).unwrap().unwrap();
         assert_eq!(record.original, "192.0.2.53:53".parse().unwrap());
         drop(stream);
@@ -113,5 +93,35 @@ sys.stdin.read()
         let record = lab.kernel().flows().dns_client(peer).unwrap().unwrap();
         assert_eq!(record.agent, agent(1));
         assert_eq!(lines(first), ["ok"]);
+    });
+}
+
+#[test]
+fn an_agent_can_use_up_its_own_share_only() {
+    lab(|lab| {
+        let (one, two) = (lab.agent(1, &[]), lab.agent(2, &[]));
+        let greedy = r#"
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
+asked, held = 0, []
+for _ in range(5000):
+    s = socket(AF_INET, SOCK_DGRAM)
+    held.append(s)
+    try:
+        s.sendto(b'query', ('192.0.2.53', 53))
+        asked += 1
+    except PermissionError: pass
+print(asked, flush=True)
+sys.stdin.readline()
+for s in held: s.close()
+attempt(lambda: socket(AF_INET, SOCK_DGRAM).sendto(b'query', ('192.0.2.53', 53)))
+"#;
+        let mut child = python(&one, greedy, &[]);
+        assert_eq!(first_line(&mut child), "4096");
+        let once = "attempt(lambda: socket(AF_INET, SOCK_DGRAM).sendto(b'query', ('192.0.2.53', 53)))";
+        assert_eq!(lines(python(&one, once, &[])), ["EPERM"]);
+        assert_eq!(lines(python(&two, once, &[])), ["ok"]);
+        drop(child.stdin.take());
+        assert_eq!(lines(child), ["ok"], "what was given back");
     });
 }

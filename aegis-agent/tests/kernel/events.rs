@@ -22,29 +22,16 @@ attempt(lambda: socket().bind(('127.0.0.1', int(sys.argv[1]))))
         assert_eq!(lines(child), ["EPERM", "EPERM", "ECONNREFUSED", "EPERM"]);
         let expected = [
             (EventKind::DeniedUdp, Some("192.0.2.1:443".to_owned()), 17),
-            (
-                EventKind::DeniedSocket {
-                    family: 2,
-                    type_: 1,
-                    protocol: 262,
-                },
-                None,
-                0,
-            ),
+            (EventKind::DeniedSocket { family: 2, type_: 1, protocol: 262 }, None, 0),
             (EventKind::AllowedDirect, Some(format!("{OUTSIDE_V4}:7")), 6),
             (EventKind::DeniedBind, Some(format!("127.0.0.1:{port}")), 6),
         ];
         for (kind, destination, protocol) in expected {
-            let event = runtime
-                .block_on(async { tokio::time::timeout(PATIENCE, events.next()).await })
-                .unwrap()
-                .unwrap();
+            let event =
+                runtime.block_on(async { tokio::time::timeout(PATIENCE, events.next()).await }).unwrap().unwrap();
             assert_eq!((event.kind, event.agent), (kind, Some(agent(8))));
             assert_eq!(event.destination, destination.map(|to| to.parse().unwrap()));
-            assert_eq!(
-                (event.protocol, event.pid, event.comm.as_str()),
-                (protocol, pid, "python3")
-            );
+            assert_eq!((event.protocol, event.pid, event.comm.as_str()), (protocol, pid, "python3"));
         }
         let again = runtime.block_on(async { lab.kernel().events() });
         assert!(matches!(again, Err(KernelError::EventsTaken)));
@@ -81,8 +68,5 @@ for _ in range(6000):
 }
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }

@@ -4,6 +4,7 @@
 
 use std::{
     fs,
+    io::Read,
     net::{SocketAddr, SocketAddrV4, SocketAddrV6, TcpListener, TcpStream, UdpSocket},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -12,9 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aegis_agent::kernel::{
-    AgentIndex, DirectRule, FlowRecord, Kernel, KernelConfig, Protocol, cgroup,
-};
+use aegis_agent::kernel::{AgentIndex, DirectRule, FlowRecord, Kernel, KernelConfig, Protocol, cgroup};
 use aegis_common::{Flow, FlowKey, map_name};
 use aya::maps::{HashMap, Map, MapData};
 use nix::{
@@ -69,16 +68,7 @@ impl Lab {
             socket.set_read_timeout(Some(PATIENCE)).unwrap();
         }
         let kernel = Some(Kernel::attach(&cfg).unwrap_or_else(|error| panic!("{error}")));
-        Self {
-            kernel,
-            cfg,
-            proxy_v4,
-            proxy_v6,
-            dns_v4,
-            dns_v6,
-            _cgroup: root,
-            _bpf: bpf,
-        }
+        Self { kernel, cfg, proxy_v4, proxy_v6, dns_v4, dns_v6, _cgroup: root, _bpf: bpf }
     }
 
     pub fn kernel(&self) -> &Kernel {
@@ -129,20 +119,13 @@ pub fn agent(index: u32) -> AgentIndex {
 }
 
 pub fn rule(cidr: &str, port: Option<u16>, protocol: Protocol) -> DirectRule {
-    DirectRule {
-        cidr: cidr.parse().unwrap(),
-        port,
-        protocol,
-    }
+    DirectRule { cidr: cidr.parse().unwrap(), port, protocol }
 }
 
 /// Starts Python in a cgroup. It is there before Python begins.
 pub fn python(cgroup: &Path, script: &str, arguments: &[&str]) -> Child {
     Command::new("/bin/sh")
-        .args([
-            "-c",
-            r#"echo $$ > "$0/cgroup.procs" && exec python3 -S -c "$@""#,
-        ])
+        .args(["-c", r#"echo $$ > "$0/cgroup.procs" && exec python3 -S -c "$@""#])
         .arg(cgroup)
         .arg(format!("{PRELUDE}\n{script}"))
         .args(arguments)
@@ -165,19 +148,22 @@ def attempt(call):
         print(errno.errorcode.get(error.errno, error), flush=True)
 "#;
 
+/// The next line a running child prints, byte by byte: the rest stays for [`lines`].
+pub fn first_line(child: &mut Child) -> String {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    let stdout = child.stdout.as_mut().unwrap();
+    while stdout.read(&mut byte).unwrap() == 1 && byte != *b"\n" {
+        line.extend(byte);
+    }
+    String::from_utf8(line).unwrap()
+}
+
 /// Waits for a child and returns the lines it printed. Its failure is the test's.
 pub fn lines(child: Child) -> Vec<String> {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = child.wait_with_output().unwrap();
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
     assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
-    String::from_utf8(stdout)
-        .unwrap()
-        .lines()
-        .map(str::to_owned)
-        .collect()
+    String::from_utf8(stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
 /// Waits until something holds.
@@ -196,10 +182,7 @@ fn bring_up_network() {
         format!("ip addr add {OUTSIDE_V6}/128 dev lo nodad"),
     ] {
         let mut words = command.split(' ');
-        let status = Command::new(words.next().unwrap())
-            .args(words)
-            .status()
-            .unwrap();
+        let status = Command::new(words.next().unwrap()).args(words).status().unwrap();
         assert!(status.success(), "{command}");
     }
 }
@@ -248,10 +231,7 @@ impl BpfMount {
     fn new() -> Self {
         let none: Option<&str> = None;
         mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
-        let dir = tempfile::Builder::new()
-            .prefix("aegis-test-bpf-")
-            .tempdir()
-            .unwrap();
+        let dir = tempfile::Builder::new().prefix("aegis-test-bpf-").tempdir().unwrap();
         mount(Some("bpf"), dir.path(), Some("bpf"), MsFlags::empty(), none).unwrap();
         Self(dir)
     }
@@ -268,14 +248,8 @@ struct CgroupTree(PathBuf);
 
 fn unique_cgroup() -> CgroupTree {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    let mount = cgroup::mount_point()
-        .unwrap()
-        .expect("cgroup v2 is mounted");
-    let name = format!(
-        "aegis-test-{}-{}",
-        std::process::id(),
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    );
+    let mount = cgroup::mount_point().unwrap().expect("cgroup v2 is mounted");
+    let name = format!("aegis-test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     CgroupTree(mount.join(name))
 }
 

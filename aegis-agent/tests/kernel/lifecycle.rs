@@ -30,10 +30,7 @@ fn every_program_is_attached_and_pinned() {
     lab(|lab| {
         let hooks = lab.kernel().hooks();
         assert!(hooks.iter().map(|hook| hook.name.as_str()).eq(PROGRAMS));
-        assert!(
-            hooks.iter().all(|hook| hook.attached && hook.pinned),
-            "{hooks:?}"
-        );
+        assert!(hooks.iter().all(|hook| hook.attached && hook.pinned), "{hooks:?}");
     });
 }
 
@@ -52,36 +49,20 @@ fn enforcement_and_enrolments_survive_the_daemon() {
             &[],
         );
         drop(lab.kernel.take());
-        let child = python(
-            &cgroup,
-            "s = socket(AF_INET, SOCK_DGRAM); attempt(lambda: s.sendto(b'x', ('192.0.2.1', 9)))",
-            &[],
-        );
+        let child =
+            python(&cgroup, "s = socket(AF_INET, SOCK_DGRAM); attempt(lambda: s.sendto(b'x', ('192.0.2.1', 9)))", &[]);
         assert_eq!(lines(child), ["EPERM"], "without a daemon");
         lab.kernel = Some(Kernel::attach(&lab.cfg).unwrap());
-        assert!(
-            lab.kernel()
-                .hooks()
-                .iter()
-                .all(|hook| hook.attached && hook.pinned)
-        );
+        assert!(lab.kernel().hooks().iter().all(|hook| hook.attached && hook.pinned));
         let child = python(&cgroup, connect, &[]);
         let (stream, record) = lab.accept(&lab.proxy_v4);
-        assert_eq!(
-            record.unwrap().agent,
-            agent(4),
-            "enrolled before the restart"
-        );
+        assert_eq!(record.unwrap().agent, agent(4), "enrolled before the restart");
         drop(stream);
         lines(child);
         let mut old = old;
         drop(old.stdin.take());
         let (stream, record) = lab.accept(&lab.proxy_v4);
-        assert_eq!(
-            record.unwrap().original,
-            "192.0.2.1:444".parse().unwrap(),
-            "a socket from before"
-        );
+        assert_eq!(record.unwrap().original, "192.0.2.1:444".parse().unwrap(), "a socket from before");
         drop(stream);
         lines(old);
     });
@@ -127,39 +108,19 @@ fn detaching_removes_everything() {
 #[test]
 fn what_cannot_be_adopted_is_refused_with_the_way_out() {
     lab(|lab| {
-        let elsewhere = KernelConfig {
-            cgroup_root: lab.cfg.cgroup_root.join("sub"),
-            ..lab.cfg.clone()
-        };
+        let elsewhere = KernelConfig { cgroup_root: lab.cfg.cgroup_root.join("sub"), ..lab.cfg.clone() };
         let refused = Kernel::attach(&elsewhere).err().unwrap();
-        assert!(
-            matches!(refused, KernelError::ForeignRoot { .. }),
-            "{refused}"
-        );
+        assert!(matches!(refused, KernelError::ForeignRoot { .. }), "{refused}");
         let pin = lab.cfg.pin_dir.join("maps").join(map_name::META);
         let map = Map::from_map_data(MapData::from_pin(&pin).unwrap()).unwrap();
         let mut meta: Array<_, Meta> = map.try_into().unwrap();
         let current = meta.get(&0, 0).unwrap();
-        meta.set(
-            0,
-            Meta {
-                abi_version: current.abi_version + 1,
-                ..current
-            },
-            0,
-        )
-        .unwrap();
+        meta.set(0, Meta { abi_version: current.abi_version + 1, ..current }, 0).unwrap();
         let refused = Kernel::attach(&lab.cfg).err().unwrap();
-        assert!(
-            matches!(refused, KernelError::ForeignPins { .. }),
-            "{refused}"
-        );
+        assert!(matches!(refused, KernelError::ForeignPins { .. }), "{refused}");
         fs::remove_file(&pin).unwrap();
         let refused = Kernel::attach(&lab.cfg).err().unwrap();
-        assert!(
-            refused.to_string().contains("aegis-agent --detach"),
-            "{refused}"
-        );
+        assert!(refused.to_string().contains("aegis-agent --detach"), "{refused}");
     });
 }
 
@@ -167,61 +128,31 @@ fn what_cannot_be_adopted_is_refused_with_the_way_out() {
 fn a_machine_that_cannot_enforce_is_told_in_one_line() {
     lab(|lab| {
         let table = [
+            (KernelConfig { pin_dir: "/tmp/aegis-no-bpffs".into(), ..lab.cfg.clone() }, "mount -t bpf bpf"),
             (
-                KernelConfig {
-                    pin_dir: "/tmp/aegis-no-bpffs".into(),
-                    ..lab.cfg.clone()
-                },
-                "mount -t bpf bpf",
-            ),
-            (
-                KernelConfig {
-                    cgroup_root: "/tmp/aegis-no-cgroup".into(),
-                    ..lab.cfg.clone()
-                },
+                KernelConfig { cgroup_root: "/tmp/aegis-no-cgroup".into(), ..lab.cfg.clone() },
                 "below the cgroup v2 mount",
             ),
             (
-                KernelConfig {
-                    cgroup_root: lab.cfg.cgroup_root.parent().unwrap().into(),
-                    ..lab.cfg.clone()
-                },
+                KernelConfig { cgroup_root: lab.cfg.cgroup_root.parent().unwrap().into(), ..lab.cfg.clone() },
                 "of Aegis' own",
             ),
         ];
         for (cfg, part) in table {
             let line = Kernel::attach(&cfg).err().unwrap().to_string();
-            assert!(
-                line.contains(part) && line.contains("fix: ") && !line.contains('\n'),
-                "{line}"
-            );
+            assert!(line.contains(part) && line.contains("fix: ") && !line.contains('\n'), "{line}");
         }
         let findings = preflight::check(&lab.cfg);
-        assert!(
-            findings
-                .iter()
-                .all(|finding| finding.ok || !finding.required),
-            "{findings:?}"
-        );
-        assert!(
-            findings
-                .iter()
-                .all(|finding| finding.ok == finding.fix.is_none())
-        );
+        assert!(findings.iter().all(|finding| finding.ok || !finding.required), "{findings:?}");
+        assert!(findings.iter().all(|finding| finding.ok == finding.fix.is_none()));
     });
 }
 
 #[test]
 fn the_programs_can_log() {
     lab(|lab| {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let cfg = KernelConfig {
-            log: true,
-            ..lab.cfg.clone()
-        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let cfg = KernelConfig { log: true, ..lab.cfg.clone() };
         let begun = Instant::now();
         lab.kernel = Some(runtime.block_on(async { Kernel::attach(&cfg) }).unwrap());
         println!("loaded with logging in {:?}", begun.elapsed());

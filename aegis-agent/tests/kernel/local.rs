@@ -2,13 +2,12 @@
 //! outside.
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::Read,
     net::{SocketAddr, TcpStream},
-    process::Child,
     time::Duration,
 };
 
-use crate::lab::{OUTSIDE_V4, lab, lines, python};
+use crate::lab::{OUTSIDE_V4, first_line, lab, lines, python};
 
 /// Listens on argv[1] (TCP) and answers `hello`; prints the port.
 const SERVER: &str = r#"
@@ -28,14 +27,6 @@ s.connect((sys.argv[1], int(sys.argv[2])))
 print(s.recv(5).decode())
 "#;
 
-fn first_line(child: &mut Child) -> String {
-    let mut line = String::new();
-    BufReader::new(child.stdout.as_mut().unwrap())
-        .read_line(&mut line)
-        .unwrap();
-    line.trim().to_owned()
-}
-
 #[test]
 fn an_agent_reaches_its_own_listeners_on_loopback() {
     lab(|lab| {
@@ -51,11 +42,7 @@ fn an_agent_reaches_its_own_listeners_on_loopback() {
         ] {
             let mut server = python(&cgroup, SERVER, &[bound]);
             let port = first_line(&mut server);
-            assert_eq!(
-                lines(python(&cgroup, CLIENT, &[named, &port])),
-                ["hello"],
-                "{bound} {named}"
-            );
+            assert_eq!(lines(python(&cgroup, CLIENT, &[named, &port])), ["hello"], "{bound} {named}");
             server.kill().unwrap();
             server.wait().unwrap();
         }
@@ -71,10 +58,7 @@ fn an_agent_does_not_reach_others_on_loopback() {
         let port = first_line(&mut server);
         let child = python(&two, CLIENT, &["127.0.0.1", &port]);
         let (stream, record) = lab.accept(&lab.proxy_v4);
-        assert_eq!(
-            record.unwrap().original,
-            format!("127.0.0.1:{port}").parse().unwrap()
-        );
+        assert_eq!(record.unwrap().original, format!("127.0.0.1:{port}").parse().unwrap());
         drop(stream);
         assert_eq!(lines(child), [""]);
         server.kill().unwrap();
@@ -89,10 +73,7 @@ fn inbound_connections_get_an_answer_on_loopback_only() {
         let mut server = python(&cgroup, SERVER, &["0.0.0.0"]);
         let port: u16 = first_line(&mut server).parse().unwrap();
         let mut text = String::new();
-        TcpStream::connect(("127.0.0.1", port))
-            .unwrap()
-            .read_to_string(&mut text)
-            .unwrap();
+        TcpStream::connect(("127.0.0.1", port)).unwrap().read_to_string(&mut text).unwrap();
         assert_eq!(text, "hello");
         let outside = SocketAddr::new(OUTSIDE_V4.parse().unwrap(), port);
         assert!(TcpStream::connect_timeout(&outside, Duration::from_millis(300)).is_err());
@@ -129,10 +110,7 @@ for connected in (False, True):
 "#;
         let mut child = python(&one, server, &[]);
         let port = first_line(&mut child);
-        assert_eq!(
-            lines(python(&one, client, &[&port, "own"])),
-            ["ok", "X", "ok", "ok", "X"]
-        );
+        assert_eq!(lines(python(&one, client, &[&port, "own"])), ["ok", "X", "ok", "ok", "X"]);
         let refused = lines(python(&two, client, &[&port, "other"]));
         assert_eq!(refused[..2], ["EPERM", "EPERM"], "{refused:?}");
         child.kill().unwrap();
@@ -150,15 +128,9 @@ for port in map(int, sys.argv[1:]):
         attempt(lambda: socket(family, kind).bind((host, port)))
 attempt(lambda: socket().bind(('127.0.0.1', 0)))
 "#;
-        let (proxy, dns) = (
-            lab.cfg.proxy_v4.port().to_string(),
-            lab.cfg.dns_port.to_string(),
-        );
+        let (proxy, dns) = (lab.cfg.proxy_v4.port().to_string(), lab.cfg.dns_port.to_string());
         let printed = lines(python(&cgroup, script, &[&proxy, &dns]));
-        assert_eq!(
-            printed,
-            ["EPERM", "EPERM", "EPERM", "EPERM", "EPERM", "EPERM", "ok"]
-        );
+        assert_eq!(printed, ["EPERM", "EPERM", "EPERM", "EPERM", "EPERM", "EPERM", "ok"]);
         assert_eq!(lab.kernel().counters().unwrap().denied_bind, 6);
     });
 }

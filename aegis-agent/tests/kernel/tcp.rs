@@ -2,7 +2,7 @@
 
 use std::{io::Read, net::TcpListener};
 
-use aegis_agent::kernel::Protocol;
+use aegis_agent::kernel::{Kernel, KernelConfig, Protocol};
 
 use crate::lab::{OUTSIDE_V4, OUTSIDE_V6, accept, agent, eventually, lab, lines, python, rule};
 
@@ -33,37 +33,18 @@ fn every_connect_reaches_the_proxy_with_its_original_destination() {
         for (host, port, family, original) in table {
             let child = python(&cgroup, CONNECT, &[host, port, family]);
             let pid = child.id();
-            let listener = if original.starts_with('[') {
-                &lab.proxy_v6
-            } else {
-                &lab.proxy_v4
-            };
+            let listener = if original.starts_with('[') { &lab.proxy_v6 } else { &lab.proxy_v4 };
             let (stream, record) = lab.accept(listener);
             let record = record.unwrap_or_else(|| panic!("no record for {host}"));
             assert_eq!(record.original, original.parse().unwrap());
             assert_eq!(record.agent, agent(7), "{host}");
-            assert_eq!(
-                (record.pid, record.uid, record.comm.as_str()),
-                (pid, 0, "python3"),
-                "{host}"
-            );
-            let again = lab
-                .kernel()
-                .flows()
-                .take(stream.peer_addr().unwrap())
-                .unwrap();
+            assert_eq!((record.pid, record.uid, record.comm.as_str()), (pid, 0, "python3"), "{host}");
+            let again = lab.kernel().flows().take(stream.peer_addr().unwrap()).unwrap();
             assert_eq!(again, None, "a record can be taken once");
             drop(stream);
-            assert_eq!(
-                lines(child),
-                [format!("{pid} {host} {port}")],
-                "getpeername for {host}"
-            );
+            assert_eq!(lines(child), [format!("{pid} {host} {port}")], "getpeername for {host}");
         }
-        assert_eq!(
-            lab.kernel().counters().unwrap().redirected,
-            table.len() as u64
-        );
+        assert_eq!(lab.kernel().counters().unwrap().redirected, table.len() as u64);
     });
 }
 
@@ -72,36 +53,20 @@ fn the_ways_around_connect_are_no_ways_around() {
     lab(|lab| {
         let cgroup = lab.agent(3, &[]);
         let table = [
-            (
-                "non-blocking",
-                "s.setblocking(False); s.connect_ex(('192.0.2.1', 443)); time.sleep(.2)",
-            ),
-            (
-                "fast open",
-                "s.sendto(b'x', MSG_FASTOPEN, ('192.0.2.1', 443))",
-            ),
-            (
-                "bound source",
-                "s.bind(('10.9.0.1', 0)); s.connect(('192.0.2.1', 443))",
-            ),
+            ("non-blocking", "s.setblocking(False); s.connect_ex(('192.0.2.1', 443)); time.sleep(.2)"),
+            ("fast open", "s.sendto(b'x', MSG_FASTOPEN, ('192.0.2.1', 443))"),
+            ("bound source", "s.bind(('10.9.0.1', 0)); s.connect(('192.0.2.1', 443))"),
             (
                 "reconnect",
                 "s.setblocking(False); s.connect_ex(('192.0.2.9', 443)); s.close(); s = socket(); s.connect(('192.0.2.1', 443))",
             ),
         ];
         for (name, way) in table {
-            let child = python(
-                &cgroup,
-                &format!("s = socket()\n{way}\ntime.sleep(.1)"),
-                &[],
-            );
+            let child = python(&cgroup, &format!("s = socket()\n{way}\ntime.sleep(.1)"), &[]);
             let expected = "192.0.2.1:443".parse().unwrap();
             let (_stream, record) = loop {
                 let (stream, record) = lab.accept(&lab.proxy_v4);
-                if record
-                    .as_ref()
-                    .is_some_and(|record| record.original == expected)
-                {
+                if record.as_ref().is_some_and(|record| record.original == expected) {
                     break (stream, record);
                 }
             };
@@ -221,11 +186,7 @@ s.close()
 fn what_was_sent_before_an_early_close_is_still_attributed() {
     lab(|lab| {
         let cgroup = lab.agent(5, &[]);
-        lines(python(
-            &cgroup,
-            "s = create_connection(('192.0.2.1', 443)); s.send(b'gone'); s.close()",
-            &[],
-        ));
+        lines(python(&cgroup, "s = create_connection(('192.0.2.1', 443)); s.send(b'gone'); s.close()", &[]));
         let (mut stream, record) = lab.accept(&lab.proxy_v4);
         assert_eq!(record.unwrap().agent, agent(5));
         let mut text = String::new();
@@ -250,5 +211,42 @@ fn a_connection_that_the_kernel_did_not_redirect_has_no_record() {
         assert_eq!(record.unwrap().original, lab.proxy_v4.local_addr().unwrap());
         drop(stream);
         lines(child);
+    });
+}
+
+#[test]
+fn without_an_ipv6_listener_ipv6_goes_to_the_ipv4_one() {
+    lab(|lab| {
+        let cfg = KernelConfig { proxy_v6: None, ..lab.cfg.clone() };
+        lab.kernel = Some(Kernel::attach(&cfg).unwrap());
+        let cgroup = lab.agent(7, &[]);
+        let child = python(&cgroup, CONNECT, &["2001:db8::1", "443", "6"]);
+        let (stream, record) = lab.accept(&lab.proxy_v4);
+        assert_eq!(record.unwrap().original, "[2001:db8::1]:443".parse().unwrap());
+        drop(stream);
+        let pid = child.id();
+        assert_eq!(lines(child), [format!("{pid} 2001:db8::1 443")]);
+    });
+}
+
+#[test]
+fn another_network_namespace_is_no_way_out() {
+    lab(|lab| {
+        let cgroup = lab.agent(7, &[]);
+        // Its own loopback has no listener; 10.9.0.1 would be reachable there without Aegis.
+        let script = r#"
+inner = """
+import socket, errno, os
+os.system('ip link set lo up; ip addr add 10.9.0.1/32 dev lo')
+try:
+    socket.create_connection(('10.9.0.1', 443), 5)
+    print('ok')
+except OSError as error:
+    print(errno.errorcode[error.errno])
+"""
+print(subprocess.run(['unshare', '-n', 'python3', '-c', inner], capture_output=True, text=True).stdout.strip())
+"#;
+        assert_eq!(lines(python(&cgroup, script, &[])), ["ECONNREFUSED"]);
+        assert_eq!(lab.kernel().counters().unwrap().redirected, 1);
     });
 }

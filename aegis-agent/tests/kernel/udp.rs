@@ -16,32 +16,14 @@ fn udp_leaves_in_no_way() {
         let table = [
             ("sendto", "socket(AF_INET, SOCK_DGRAM).sendto(b'x', v4)"),
             ("connect", "socket(AF_INET, SOCK_DGRAM).connect(v4)"),
-            (
-                "sendmsg",
-                "socket(AF_INET, SOCK_DGRAM).sendmsg([b'x'], [], 0, v4)",
-            ),
+            ("sendmsg", "socket(AF_INET, SOCK_DGRAM).sendmsg([b'x'], [], 0, v4)"),
             ("v6 sendto", "socket(AF_INET6, SOCK_DGRAM).sendto(b'x', v6)"),
             ("v6 connect", "socket(AF_INET6, SOCK_DGRAM).connect(v6)"),
-            (
-                "mapped sendto",
-                "socket(AF_INET6, SOCK_DGRAM).sendto(b'x', mapped)",
-            ),
-            (
-                "mapped connect",
-                "socket(AF_INET6, SOCK_DGRAM).connect(mapped)",
-            ),
-            (
-                "broadcast",
-                "wide(socket(AF_INET, SOCK_DGRAM)).sendto(b'x', ('255.255.255.255', 9))",
-            ),
-            (
-                "multicast",
-                "socket(AF_INET, SOCK_DGRAM).sendto(b'x', ('224.0.0.251', 5353))",
-            ),
-            (
-                "a listener's port",
-                "socket(AF_INET, SOCK_DGRAM).sendto(b'x', ('127.0.0.1', int(sys.argv[3])))",
-            ),
+            ("mapped sendto", "socket(AF_INET6, SOCK_DGRAM).sendto(b'x', mapped)"),
+            ("mapped connect", "socket(AF_INET6, SOCK_DGRAM).connect(mapped)"),
+            ("broadcast", "wide(socket(AF_INET, SOCK_DGRAM)).sendto(b'x', ('255.255.255.255', 9))"),
+            ("multicast", "socket(AF_INET, SOCK_DGRAM).sendto(b'x', ('224.0.0.251', 5353))"),
+            ("a listener's port", "socket(AF_INET, SOCK_DGRAM).sendto(b'x', ('127.0.0.1', int(sys.argv[3])))"),
             ("corked", "corked(v4)"),
         ];
         let prelude = r#"
@@ -54,28 +36,17 @@ def corked(to):
     s.sendto(b'x', MSG_MORE, to)
     s.sendto(b'y', to)
 "#;
-        let arguments = [
-            port(&outside_v4),
-            port(&outside_v6),
-            lab.cfg.dns_port.to_string(),
-        ];
+        let arguments = [port(&outside_v4), port(&outside_v6), lab.cfg.dns_port.to_string()];
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         for (name, call) in table {
             let script = format!("{prelude}\nattempt(lambda: {call})");
-            assert_eq!(
-                lines(python(&cgroup, &script, &arguments)),
-                ["EPERM"],
-                "{name}"
-            );
+            assert_eq!(lines(python(&cgroup, &script, &arguments)), ["EPERM"], "{name}");
         }
         for outside in [&outside_v4, &outside_v6] {
             outside.set_nonblocking(true).unwrap();
             assert!(outside.recv(&mut [0; 8]).is_err(), "something arrived");
         }
-        assert_eq!(
-            lab.kernel().counters().unwrap().denied_udp,
-            table.len() as u64
-        );
+        assert_eq!(lab.kernel().counters().unwrap().denied_udp, table.len() as u64);
     });
 }
 
@@ -85,10 +56,7 @@ fn allowlisted_udp_passes_and_sends_nowhere_else() {
         let allowed = UdpSocket::bind((OUTSIDE_V4, 0)).unwrap();
         let other = UdpSocket::bind((OUTSIDE_V4, 0)).unwrap();
         let port = |socket: &UdpSocket| socket.local_addr().unwrap().port();
-        let cgroup = lab.agent(
-            1,
-            &[rule("10.9.0.1/32", Some(port(&allowed)), Protocol::Udp)],
-        );
+        let cgroup = lab.agent(1, &[rule("10.9.0.1/32", Some(port(&allowed)), Protocol::Udp)]);
         let script = r#"
 allowed, other = ('10.9.0.1', int(sys.argv[1])), ('10.9.0.1', int(sys.argv[2]))
 s = socket(AF_INET, SOCK_DGRAM)
