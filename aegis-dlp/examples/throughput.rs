@@ -1,4 +1,5 @@
 //! Prints how many gigabytes a second one core scans: `cargo run -p aegis-dlp --release --example throughput`.
+//! An argument names the bodies to scan, as printed.
 
 use std::time::{Duration, Instant};
 
@@ -12,11 +13,9 @@ const BODY: usize = 4 << 20;
 const TIME: Duration = Duration::from_millis(1500);
 
 fn main() {
-    println!(
-        "{:<44} {:>7} {:>9}",
-        "body, all 11 detectors, redacting", "GB/s", "findings"
-    );
-    for (name, format, unit) in bodies() {
+    println!("{:<44} {:>7} {:>9}", "body, all 11 detectors, redacting", "GB/s", "findings");
+    let only = std::env::args().nth(1).unwrap_or_default();
+    for (name, format, unit) in bodies().into_iter().filter(|(name, ..)| name.contains(&only)) {
         let body = unit.repeat(BODY / unit.len());
         let (rate, findings) = measure(format, body.as_bytes());
         println!("{name:<44} {rate:>7.2} {findings:>9}");
@@ -24,10 +23,7 @@ fn main() {
     for size in [1 << 10, 4 << 10, 10 << 10] {
         let body = CLEAN_JSON.repeat(size / CLEAN_JSON.len());
         let (rate, _) = measure(Format::Json, body.as_bytes());
-        println!(
-            "a clean JSON body of {size:>5} bytes: {:.2} us",
-            body.len() as f64 / rate / 1e3
-        );
+        println!("a clean JSON body of {size:>5} bytes: {:.2} us", body.len() as f64 / rate / 1e3);
     }
 }
 
@@ -36,8 +32,7 @@ const CLEAN_TEXT: &str = "The enforcer attributes each socket to the agent whose
     17 rules and (at 09:15) one refusal - see section 4.2, or ask somebody who knows.\n";
 const CLEAN_JSON: &str = r#"{"model":"large-2","max_tokens":1024,"stream":true,"messages":[{"role":"user","content":"Summarise the minutes of the meeting in three sentences, please."},{"role":"assistant","content":"The team agreed on the plan, moved the date by a week and asked for a second review."}],"temperature":0.7,"user":"finance-agent","ids":[17,42,1048576]}"#;
 const ESCAPED_JSON: &str = r#"{"role":"user","content":"fn main() {\n    let name = \"world\";\n    println!(\"hello {name}\");\n}\n\nWhy does it not compile?\tTell me.\n"}"#;
-const NUMBERS: &str =
-    "[0.4929401929401923,-0.0378282246310005,1700000000,1764000000123,0.1111111111111111,-0.93]";
+const NUMBERS: &str = "[0.4929401929401923,-0.0378282246310005,1700000000,1764000000123,0.1111111111111111,-0.93]";
 const LOG: &str = "2026-11-23T01:22:05.123456Z INFO proxy flow=0194c1f0-7e2a-7c41-9d52-3f5c2b1a7e90 host=api.example.com status=200 bytes=18231\n";
 const DIRTY_JSON: &str = r#"{"name":"Jane Doe","email":"jane.doe@example.com","ssn":"123-45-6789","dob":"1980-01-02","card":"4111 1111 1111 1111","note":"Customer called about the late delivery and asked for a refund to the card on file; see the ticket for the full history."}"#;
 
@@ -46,30 +41,19 @@ fn bodies() -> [(&'static str, Format, &'static str); 7] {
         ("clean text", Format::Text, CLEAN_TEXT),
         ("clean JSON", Format::Json, CLEAN_JSON),
         ("clean JSON, many escapes", Format::Json, ESCAPED_JSON),
-        (
-            "clean form",
-            Format::Form,
-            "name=Jane+Doe&city=Ulm&note=a+word+or+two%2C+and+more&x=1&",
-        ),
+        ("clean form", Format::Form, "name=Jane+Doe&city=Ulm&note=a+word+or+two%2C+and+more&x=1&"),
         ("numbers (JSON, an embedding)", Format::Json, NUMBERS),
         ("log lines (text, dates and ids)", Format::Text, LOG),
-        (
-            "dirty JSON (4 matches in 250 bytes)",
-            Format::Json,
-            DIRTY_JSON,
-        ),
+        ("dirty JSON (4 matches in 250 bytes)", Format::Json, DIRTY_JSON),
     ]
 }
 
-/// Scans the body until the time is up: gigabytes a second, and matches in one body.
+/// Scans the body until the time is up: gigabytes a second of processor time, and matches in one body.
 fn measure(format: Format, body: &[u8]) -> (f64, u64) {
-    let profile = Profile {
-        redact: DetectorSet::ALL,
-        ..Profile::default()
-    };
+    let profile = Profile { redact: DetectorSet::ALL, ..Profile::default() };
     let mut out = Vec::with_capacity(CHUNK * 2);
     let (mut bytes, mut findings) = (0_usize, 0);
-    let started = Instant::now();
+    let (started, used) = (Instant::now(), processor_time());
     while started.elapsed() < TIME {
         let mut scanner = Scanner::new(profile, format);
         for chunk in body.chunks(CHUNK) {
@@ -80,8 +64,14 @@ fn measure(format: Format, body: &[u8]) -> (f64, u64) {
         bytes += body.len();
         findings = scanner.findings().iter().map(|finding| finding.count).sum();
     }
-    (
-        bytes as f64 / started.elapsed().as_secs_f64() / 1e9,
-        findings,
-    )
+    let took = match (used, processor_time()) {
+        (Some(before), Some(after)) => (after - before) / 1e9,
+        _ => started.elapsed().as_secs_f64(),
+    };
+    (bytes as f64 / took / 1e9, findings)
+}
+
+/// Nanoseconds this thread was on a processor: the machine may have more to do than this.
+fn processor_time() -> Option<f64> {
+    std::fs::read_to_string("/proc/thread-self/schedstat").ok()?.split_whitespace().next()?.parse().ok()
 }

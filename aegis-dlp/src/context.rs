@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
+use memchr::{memchr2, memrchr};
+
 use crate::view::View;
 
 /// How far back from a match its context reaches, in bytes; the key of a JSON value adds as much again.
@@ -27,51 +29,15 @@ struct Word {
 }
 
 const WORDS: [Word; 9] = [
-    Word {
-        text: "birth",
-        topic: Topic::Birth,
-        inside: true,
-    },
-    Word {
-        text: "born",
-        topic: Topic::Birth,
-        inside: false,
-    },
-    Word {
-        text: "dob",
-        topic: Topic::Birth,
-        inside: false,
-    },
-    Word {
-        text: "d.o.b",
-        topic: Topic::Birth,
-        inside: false,
-    },
-    Word {
-        text: "ssn",
-        topic: Topic::SocialSecurity,
-        inside: false,
-    },
-    Word {
-        text: "social sec",
-        topic: Topic::SocialSecurity,
-        inside: true,
-    },
-    Word {
-        text: "social_sec",
-        topic: Topic::SocialSecurity,
-        inside: true,
-    },
-    Word {
-        text: "social-sec",
-        topic: Topic::SocialSecurity,
-        inside: true,
-    },
-    Word {
-        text: "socialsec",
-        topic: Topic::SocialSecurity,
-        inside: true,
-    },
+    Word { text: "birth", topic: Topic::Birth, inside: true },
+    Word { text: "born", topic: Topic::Birth, inside: false },
+    Word { text: "dob", topic: Topic::Birth, inside: false },
+    Word { text: "d.o.b", topic: Topic::Birth, inside: false },
+    Word { text: "ssn", topic: Topic::SocialSecurity, inside: false },
+    Word { text: "social sec", topic: Topic::SocialSecurity, inside: true },
+    Word { text: "social_sec", topic: Topic::SocialSecurity, inside: true },
+    Word { text: "social-sec", topic: Topic::SocialSecurity, inside: true },
+    Word { text: "socialsec", topic: Topic::SocialSecurity, inside: true },
 ];
 
 static SEARCHER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
@@ -95,11 +61,7 @@ pub(crate) fn speaks_of(view: &View<'_>, start: usize, topic: Topic) -> bool {
         return says(field(view.slice(floor, start)), topic);
     }
     let text = view.slice(floor, start);
-    let Some(quote) = text
-        .iter()
-        .rposition(|byte| *byte == b'"')
-        .map(|at| floor + at)
-    else {
+    let Some(quote) = memrchr(b'"', text).map(|at| floor + at) else {
         return says(field(text), topic);
     };
     let near = view.slice(quote + 1, start);
@@ -121,44 +83,30 @@ fn key_of<'a>(view: &View<'a>, value: usize) -> Option<&'a [u8]> {
         let nested = elements.iter().any(|byte| matches!(byte, b'{' | b'}'));
         before = before.get(..colon).filter(|_| !nested)?;
     }
-    let key = before
-        .strip_suffix(b":")?
-        .trim_ascii_end()
-        .strip_suffix(b"\"")?;
+    let key = before.strip_suffix(b":")?.trim_ascii_end().strip_suffix(b"\"")?;
     Some(string_before(view, floor + key.len()))
 }
 
 /// The string that ends with the quote at `end`.
 fn string_before<'a>(view: &View<'a>, end: usize) -> &'a [u8] {
     let inside = view.slice(end.saturating_sub(REACH), end);
-    let from = inside
-        .iter()
-        .rposition(|byte| *byte == b'"')
-        .map_or(0, |quote| quote + 1);
+    let from = memrchr(b'"', inside).map_or(0, |quote| quote + 1);
     inside.get(from..).unwrap_or_default()
 }
 
 /// The part of `text` that belongs to the same field as what follows it.
 fn field(text: &[u8]) -> &[u8] {
-    let after =
-        |text, at: Option<usize>| at.and_then(|at| split(text, at + 1)).unwrap_or((&[], text));
-    let (_, text) = after(text, text.iter().rposition(|byte| *byte == b'&'));
-    let (above, line) = after(text, text.iter().rposition(|byte| *byte == b'\n'));
-    let line = if line.trim_ascii().is_empty() {
-        let above = above.trim_ascii_end();
-        after(above, above.iter().rposition(|byte| *byte == b'\n')).1
-    } else {
-        line
-    };
+    let (_, text) = cut(text, b'&');
+    let (above, line) = cut(text, b'\n');
+    let line = if line.trim_ascii().is_empty() { cut(above.trim_ascii_end(), b'\n').1 } else { line };
     // `dob: none, created: 2020-01-01`: what has a name of its own is not about the one before it.
-    match after(line, line.iter().rposition(|byte| *byte == b',')) {
-        (_, last) if last.iter().any(|byte| matches!(byte, b':' | b'=')) => last,
-        _ => line,
-    }
+    let (_, last) = cut(line, b',');
+    if memchr2(b':', b'=', last).is_some() { last } else { line }
 }
 
-fn split(text: &[u8], at: usize) -> Option<(&[u8], &[u8])> {
-    text.split_at_checked(at)
+/// The text before and after the last such byte; all of it is after where there is none.
+fn cut(text: &[u8], byte: u8) -> (&[u8], &[u8]) {
+    memrchr(byte, text).and_then(|at| Some((text.get(..at)?, text.get(at + 1..)?))).unwrap_or((&[], text))
 }
 
 fn says(text: &[u8], topic: Topic) -> bool {
@@ -177,29 +125,16 @@ fn says(text: &[u8], topic: Topic) -> bool {
 /// Whether letters before and after are of other words: `userSSN`, `ssn_id`, `ssns`, not `classname`.
 fn is_word(text: &[u8], start: usize, end: usize) -> bool {
     let letter = |at: Option<usize>| at.and_then(|at| text.get(at)).copied().unwrap_or(b' ');
-    let (previous, first, next) = (
-        letter(start.checked_sub(1)),
-        letter(Some(start)),
-        letter(Some(end)),
-    );
-    let next = if next == b's' {
-        letter(Some(end + 1))
-    } else {
-        next
-    };
-    let opens = !previous.is_ascii_alphabetic()
-        || previous.is_ascii_lowercase() && first.is_ascii_uppercase();
+    let (previous, first, next) = (letter(start.checked_sub(1)), letter(Some(start)), letter(Some(end)));
+    let next = if next == b's' { letter(Some(end + 1)) } else { next };
+    let opens = !previous.is_ascii_alphabetic() || previous.is_ascii_lowercase() && first.is_ascii_uppercase();
     opens && !next.is_ascii_lowercase()
 }
 
 /// `[SSN]` and `[DOB]` as Aegis writes them are no words: the output must hold nothing to be found.
 fn is_mask(text: &[u8], start: usize, end: usize) -> bool {
-    let masked = text
-        .get(start..end)
-        .is_some_and(|word| word == b"SSN" || word == b"DOB");
-    masked
-        && start.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'[')
-        && text.get(end) == Some(&b']')
+    let masked = text.get(start..end).is_some_and(|word| word == b"SSN" || word == b"DOB");
+    masked && start.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'[') && text.get(end) == Some(&b']')
 }
 
 #[cfg(test)]
@@ -208,11 +143,7 @@ mod tests {
     use super::*;
 
     fn before(text: &str, json: bool, topic: Topic) -> bool {
-        let view = View {
-            bytes: text.as_bytes(),
-            end: true,
-            json,
-        };
+        let view = View { bytes: text.as_bytes(), end: true, json };
         speaks_of(&view, text.len(), topic)
     }
 
@@ -223,35 +154,13 @@ mod tests {
 
     #[test]
     fn text() {
-        for text in [
-            "dob: ",
-            "Born on ",
-            "birthdate=",
-            "DOB\n",
-            "DOB:\r\n  ",
-            "patientDOB ",
-            "a=b&dob=",
-        ] {
+        for text in ["dob: ", "Born on ", "birthdate=", "DOB\n", "DOB:\r\n  ", "patientDOB ", "a=b&dob="] {
             assert!(before(text, false, Topic::Birth), "{text:?}");
         }
-        for text in [
-            "adobe ",
-            "stubborn ",
-            "dob: x\ncreated: ",
-            "dob=x&at=",
-            "dob: none, at: ",
-            "[DOB] ",
-        ] {
+        for text in ["adobe ", "stubborn ", "dob: x\ncreated: ", "dob=x&at=", "dob: none, at: ", "[DOB] "] {
             assert!(!before(text, false, Topic::Birth), "{text:?}");
         }
-        for text in [
-            "ssn ",
-            "SSN: ",
-            "userSSN=",
-            "ssn_number ",
-            "Social Security Number: ",
-            "ssns: ",
-        ] {
+        for text in ["ssn ", "SSN: ", "userSSN=", "ssn_number ", "Social Security Number: ", "ssns: "] {
             assert!(before(text, false, Topic::SocialSecurity), "{text:?}");
         }
         assert!(!before("className ", false, Topic::SocialSecurity));
@@ -268,11 +177,7 @@ mod tests {
         ] {
             assert!(before(text, true, Topic::Birth), "{text}");
         }
-        for text in [
-            r#"{"dob": null, "created": ""#,
-            r#"{"dob": null, "created": "#,
-            r#"["dob", "x", ""#,
-        ] {
+        for text in [r#"{"dob": null, "created": ""#, r#"{"dob": null, "created": "#, r#"["dob", "x", ""#] {
             assert!(!before(text, true, Topic::Birth), "{text}");
         }
     }

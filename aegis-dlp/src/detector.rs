@@ -98,10 +98,7 @@ impl fmt::Display for Detector {
 
 /// A policy named a detector or group that does not exist.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error(
-    "unknown detector {name:?}; known are {}, and the groups pii, secrets and all",
-    known()
-)]
+#[error("unknown detector {name:?}; known are {}, and the groups pii, secrets and all", known())]
 pub struct UnknownDetector {
     /// The name as it was given.
     pub name: String,
@@ -115,12 +112,8 @@ impl FromStr for Detector {
     type Err = UnknownDetector;
 
     fn from_str(name: &str) -> Result<Self, UnknownDetector> {
-        let found = Detector::ALL
-            .into_iter()
-            .find(|detector| detector.name() == name);
-        found.ok_or_else(|| UnknownDetector {
-            name: name.to_owned(),
-        })
+        let found = Detector::ALL.into_iter().find(|detector| detector.name() == name);
+        found.ok_or_else(|| UnknownDetector { name: name.to_owned() })
     }
 }
 
@@ -133,10 +126,7 @@ impl DetectorSet {
     pub const EMPTY: DetectorSet = DetectorSet(0);
     /// What identifies or concerns a person: group `pii`.
     pub const PII: DetectorSet = DetectorSet(
-        Detector::Ssn.bit()
-            | Detector::Email.bit()
-            | Detector::DateOfBirth.bit()
-            | Detector::PaymentCard.bit(),
+        Detector::Ssn.bit() | Detector::Email.bit() | Detector::DateOfBirth.bit() | Detector::PaymentCard.bit(),
     );
     /// Every detector: group `all`.
     pub const ALL: DetectorSet = DetectorSet((1 << Detector::ALL.len()) - 1);
@@ -184,9 +174,7 @@ impl DetectorSet {
 
     /// The detectors of the set, in declaration order.
     pub fn iter(self) -> impl Iterator<Item = Detector> {
-        Detector::ALL
-            .into_iter()
-            .filter(move |detector| self.contains(*detector))
+        Detector::ALL.into_iter().filter(move |detector| self.contains(*detector))
     }
 }
 
@@ -198,11 +186,7 @@ impl From<Detector> for DetectorSet {
 
 impl FromIterator<Detector> for DetectorSet {
     fn from_iter<I: IntoIterator<Item = Detector>>(detectors: I) -> Self {
-        detectors
-            .into_iter()
-            .fold(DetectorSet::EMPTY, |set, detector| {
-                set.union(detector.into())
-            })
+        detectors.into_iter().fold(DetectorSet::EMPTY, |set, detector| set.union(detector.into()))
     }
 }
 
@@ -222,31 +206,16 @@ mod tests {
         for detector in Detector::ALL {
             assert_eq!(detector.name().parse::<Detector>().unwrap(), detector);
             assert_eq!(serde_json::to_value(detector).unwrap(), detector.name());
-            assert_eq!(
-                DetectorSet::parse(detector.name()).unwrap(),
-                DetectorSet::from(detector)
-            );
+            assert_eq!(DetectorSet::parse(detector.name()).unwrap(), DetectorSet::from(detector));
         }
-        assert_eq!(
-            DetectorSet::PII.union(DetectorSet::SECRETS),
-            DetectorSet::ALL
-        );
+        assert_eq!(DetectorSet::PII.union(DetectorSet::SECRETS), DetectorSet::ALL);
         assert!(!DetectorSet::PII.intersects(DetectorSet::SECRETS));
-        assert_eq!(
-            DetectorSet::parse("all")
-                .unwrap()
-                .iter()
-                .collect::<Vec<_>>(),
-            Detector::ALL
-        );
+        assert_eq!(DetectorSet::parse("all").unwrap().iter().collect::<Vec<_>>(), Detector::ALL);
     }
 
     #[test]
     fn an_unknown_name_is_refused_and_the_known_ones_listed() {
         let refused = DetectorSet::parse("sssn").unwrap_err().to_string();
-        assert!(
-            refused.contains("sssn") && refused.contains("date_of_birth"),
-            "{refused}"
-        );
+        assert!(refused.contains("sssn") && refused.contains("date_of_birth"), "{refused}");
     }
 }

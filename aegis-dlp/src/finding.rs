@@ -55,22 +55,13 @@ pub(crate) struct Findings(Vec<Finding>);
 impl Findings {
     pub(crate) fn add(&mut self, detector: Detector, action: Action, place: Place) {
         if self.0.len() >= MAX_FINDINGS {
-            let same = self
-                .0
-                .iter_mut()
-                .rev()
-                .find(|f| f.detector == detector && f.action == action);
+            let same = self.0.iter_mut().rev().find(|f| f.detector == detector && f.action == action);
             if let Some(same) = same {
                 same.count = same.count.saturating_add(1);
                 return;
             }
         }
-        self.0.push(Finding {
-            detector,
-            action,
-            place,
-            count: 1,
-        });
+        self.0.push(Finding { detector, action, place, count: 1 });
     }
 
     pub(crate) fn as_slice(&self) -> &[Finding] {
@@ -95,10 +86,7 @@ mod tests {
         }
         findings.add(Detector::Ssn, Action::Redact, Place::Url);
         assert_eq!(findings.as_slice().len(), MAX_FINDINGS + 1);
-        assert_eq!(
-            findings.as_slice().iter().map(|f| f.count).sum::<u64>(),
-            10_001
-        );
+        assert_eq!(findings.as_slice().iter().map(|f| f.count).sum::<u64>(), 10_001);
     }
 
     #[test]
@@ -106,10 +94,7 @@ mod tests {
         let place = |p: &Place| serde_json::to_string(p).unwrap();
         assert_eq!(place(&Place::Url), r#""url""#);
         assert_eq!(place(&Place::Header("x-a".into())), r#"{"header":"x-a"}"#);
-        assert_eq!(
-            place(&Place::Body { offset: 7 }),
-            r#"{"body":{"offset":7}}"#
-        );
+        assert_eq!(place(&Place::Body { offset: 7 }), r#"{"body":{"offset":7}}"#);
         assert_eq!(Place::Body { offset: 7 }.to_string(), "body at 7");
     }
 }

@@ -14,11 +14,7 @@ pub enum Format {
 impl Format {
     /// The format that a `Content-Type` value names; [`Format::Text`] where it is absent or unknown.
     pub fn from_content_type(value: Option<&str>) -> Format {
-        let essence = value
-            .and_then(|v| v.split(';').next())
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase();
+        let essence = value.and_then(|v| v.split(';').next()).unwrap_or_default().trim().to_ascii_lowercase();
         let subtype = essence.split_once('/').map_or("", |(_, subtype)| subtype);
         match subtype {
             "json" | "x-ndjson" | "ndjson" | "jsonl" | "json-seq" | "jsonlines" => Format::Json,

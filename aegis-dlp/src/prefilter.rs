@@ -13,15 +13,15 @@ use crate::{Detector, DetectorSet};
 
 /// Bytes tested at once.
 const BLOCK: usize = 64;
-/// The shortest run of digits that every number of interest contains.
-const RUN: usize = 4;
+/// A block and what of the next one is looked at.
+const WINDOW: usize = BLOCK + 8;
 
 /// What points to a possible match.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Clue {
     /// An `@`.
     At,
-    /// The first of at least [`RUN`] digits.
+    /// The first of at least four digits.
     Digits,
     /// The first byte of a literal.
     Literal(Literal),
@@ -37,18 +37,13 @@ pub(crate) struct Anchor {
 impl Anchor {
     /// The anchor after the bytes before it became so many more or fewer; `None` where it is gone.
     pub(crate) fn moved(self, by: isize) -> Option<Anchor> {
-        self.at
-            .checked_add_signed(by)
-            .map(|at| Anchor { at, ..self })
+        self.at.checked_add_signed(by).map(|at| Anchor { at, ..self })
     }
 }
 
 static LITERALS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     // Building fails only beyond limits that a table of constants does not come near; a test holds that.
-    AhoCorasick::builder()
-        .match_kind(MatchKind::LeftmostFirst)
-        .build(literals().map(|(text, _)| text))
-        .ok()
+    AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(literals().map(|(text, _)| text)).ok()
 });
 
 /// What a set of detectors needs looked for.
@@ -85,10 +80,7 @@ impl Prefilter {
         let numbers = anchors.len();
         for found in searcher.find_iter(rest) {
             if let Some((_, literal)) = literals().nth(found.pattern().as_usize()) {
-                anchors.push(Anchor {
-                    at: from + found.start(),
-                    clue: Clue::Literal(literal),
-                });
+                anchors.push(Anchor { at: from + found.start(), clue: Clue::Literal(literal) });
             }
         }
         if numbers > 0 && anchors.len() > numbers {
@@ -98,54 +90,74 @@ impl Prefilter {
 
     fn list_bytes(self, bytes: &[u8], from: usize, anchors: &mut Vec<Anchor>) {
         let mut at = from;
-        while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
-            if hot(block) {
-                self.locate(bytes, at, at + BLOCK, anchors);
+        while let Some(window) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+            if hot(window) {
+                self.locate(bytes, at, window, anchors);
             }
             at += BLOCK;
         }
-        self.locate(bytes, at, bytes.len(), anchors);
+        // The rest is shorter than a window: padded with what is no clue.
+        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            let mut window = [0; WINDOW];
+            for (slot, byte) in window.iter_mut().zip(rest) {
+                *slot = *byte;
+            }
+            self.locate(bytes, at, &window, anchors);
+            at += BLOCK;
+        }
     }
 
-    /// Lists the clues that begin between two positions.
-    fn locate(self, bytes: &[u8], from: usize, to: usize, anchors: &mut Vec<Anchor>) {
-        let mut at = from;
-        while let Some(&byte) = bytes.get(at).filter(|_| at < to) {
-            if !byte.is_ascii_digit() {
-                if byte == b'@' && self.at {
-                    anchors.push(Anchor { at, clue: Clue::At });
-                }
-                at += 1;
-                continue;
-            }
-            // What lies beyond `to` matters only up to the length of interest.
-            let stop = to.max(at + RUN).min(bytes.len());
-            let inside = bytes.get(at..stop).unwrap_or_default();
-            let run = inside
-                .iter()
-                .position(|b| !b.is_ascii_digit())
-                .unwrap_or(inside.len());
-            let previous = at.checked_sub(1).and_then(|p| bytes.get(p));
-            if run >= RUN && self.digits && !previous.is_some_and(u8::is_ascii_digit) {
-                anchors.push(Anchor {
-                    at,
-                    clue: Clue::Digits,
-                });
-            }
-            at += run;
+    /// Lists the clues that begin in the block at `at`.
+    fn locate(self, bytes: &[u8], at: usize, window: &[u8; WINDOW], anchors: &mut Vec<Anchor>) {
+        let [words @ .., next] = window.as_chunks::<8>().0 else { return };
+        let (mut digits, mut signs) = (0, 0);
+        for (number, word) in words.iter().enumerate() {
+            let word = u64::from_le_bytes(*word);
+            digits |= high_bits(digit_bytes(word)) << (number * 8);
+            signs |= high_bits(zero_bytes(word ^ AT)) << (number * 8);
+        }
+        let next = high_bits(digit_bytes(u64::from_le_bytes(*next)));
+        let later = |by: u32| digits >> by | next << (BLOCK as u32 - by);
+        let previous = at.checked_sub(1).and_then(|p| bytes.get(p)).is_some_and(u8::is_ascii_digit);
+        let starts = digits & later(1) & later(2) & later(3) & !(digits << 1 | u64::from(previous));
+        let mut clues = if self.digits { starts } else { 0 } | if self.at { signs } else { 0 };
+        while clues != 0 {
+            let bit = clues & clues.wrapping_neg();
+            let clue = if signs & bit == 0 { Clue::Digits } else { Clue::At };
+            anchors.push(Anchor { at: at + bit.trailing_zeros() as usize, clue });
+            clues ^= bit;
         }
     }
 }
 
-/// Whether an `@` or a run of four digits begins in the block (three bytes of the next one looked at).
-fn hot(window: &[u8; BLOCK + RUN - 1]) -> bool {
+const LOW: u64 = u64::from_le_bytes([0x7f; 8]);
+const AT: u64 = u64::from_le_bytes([b'@'; 8]);
+
+/// The high bit of each byte that is a digit, all others clear.
+fn digit_bytes(word: u64) -> u64 {
+    let value = word ^ u64::from_le_bytes([b'0'; 8]);
+    // Adding 0x76 to seven bits carries into the eighth from ten on, and never into the next byte.
+    let beyond = (value & LOW) + u64::from_le_bytes([0x80 - 10; 8]);
+    !(beyond | value) & !LOW
+}
+
+/// The high bit of each byte that is zero, all others clear.
+fn zero_bytes(word: u64) -> u64 {
+    !(((word & LOW) + LOW) | word) & !LOW
+}
+
+/// The high bits of eight bytes, side by side.
+fn high_bits(bytes: u64) -> u64 {
+    (bytes >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
+/// Whether an `@` or a run of four digits begins in the block at the start of the window. It has no
+/// branches, so that it compiles to vector code.
+fn hot(window: &[u8; WINDOW]) -> bool {
     let value = |position: usize| window[position].wrapping_sub(b'0');
     let mut any = 0;
     for position in 0..BLOCK {
-        let largest = value(position)
-            .max(value(position + 1))
-            .max(value(position + 2))
-            .max(value(position + 3));
+        let largest = value(position).max(value(position + 1)).max(value(position + 2)).max(value(position + 3));
         any |= u8::from(largest < 10) | u8::from(window[position] == b'@');
     }
     any != 0
@@ -173,28 +185,20 @@ mod tests {
             let text = format!("{}1234 @ ghp_ 99 12345", ".".repeat(lead));
             let found = list(text.as_bytes());
             assert_eq!(found.len(), 4, "{lead}: {found:?}");
-            assert_eq!(
-                found[0],
-                Anchor {
-                    at: lead,
-                    clue: Clue::Digits
-                }
-            );
-            assert_eq!(
-                found[1],
-                Anchor {
-                    at: lead + 5,
-                    clue: Clue::At
-                }
-            );
+            assert_eq!(found[0], Anchor { at: lead, clue: Clue::Digits });
+            assert_eq!(found[1], Anchor { at: lead + 5, clue: Clue::At });
             assert!(matches!(found[2], Anchor { at, clue: Clue::Literal(_) } if at == lead + 7));
-            assert_eq!(
-                found[3],
-                Anchor {
-                    at: lead + 15,
-                    clue: Clue::Digits
-                }
-            );
+            assert_eq!(found[3], Anchor { at: lead + 15, clue: Clue::Digits });
+        }
+    }
+
+    #[test]
+    fn bytes_are_classified_exactly() {
+        for byte in 0..=255_u8 {
+            let word = u64::from_le_bytes([b'x', byte, 0xff, byte, b'0', byte, byte, 0]);
+            let expect = |is: bool, rest: u64| if is { 0b0110_1010 | rest } else { rest };
+            assert_eq!(high_bits(digit_bytes(word)), expect(byte.is_ascii_digit(), 0b1_0000), "{byte}");
+            assert_eq!(high_bits(zero_bytes(word)), expect(byte == 0, 0b1000_0000), "{byte}");
         }
     }
 

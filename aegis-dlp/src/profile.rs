@@ -55,10 +55,7 @@ impl Profile {
     /// The same detectors, only reporting: what shadow mode runs.
     #[must_use]
     pub fn report_only(&self) -> Profile {
-        Profile {
-            report: self.detectors(),
-            ..Profile::default()
-        }
+        Profile { report: self.detectors(), ..Profile::default() }
     }
 }
 
@@ -70,17 +67,10 @@ mod tests {
     #[test]
     fn the_strictest_action_wins() {
         let all = DetectorSet::ALL;
-        let profile = Profile {
-            redact: all,
-            deny: Detector::Ssn.into(),
-            report: all,
-        };
+        let profile = Profile { redact: all, deny: Detector::Ssn.into(), report: all };
         assert_eq!(profile.action(Detector::Ssn), Some(Action::Deny));
         assert_eq!(profile.action(Detector::Email), Some(Action::Redact));
-        assert_eq!(
-            profile.report_only().action(Detector::Ssn),
-            Some(Action::Report)
-        );
+        assert_eq!(profile.report_only().action(Detector::Ssn), Some(Action::Report));
         assert_eq!(Profile::default().action(Detector::Ssn), None);
     }
 }

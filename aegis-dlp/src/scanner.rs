@@ -13,8 +13,9 @@ use crate::{Action, Detector, DetectorSet, Format, Profile};
 /// token that the chunk ends in, and nothing where it ends between words.
 pub const HOLD_BACK: usize = 4096;
 
-/// Bytes examined at once: enough to amortise, little enough to stay in the first-level cache.
-const PIECE: usize = 16 * 1024;
+/// Bytes examined at once: enough to amortise, little enough to stay in the first-level cache and to be
+/// moved where a mask is longer or shorter than what it replaces.
+const PIECE: usize = 8 * 1024;
 /// Decided bytes that pile up in the window before they are dropped, so that tiny chunks cost no moves.
 const SLACK: usize = 2048;
 
@@ -125,8 +126,7 @@ impl Scanner {
         self.follow(end);
         if self.tail.is_none() {
             let mut anchors = std::mem::take(&mut self.anchors);
-            self.prefilter
-                .list(self.window.bytes(), self.done, &mut anchors);
+            self.prefilter.list(self.window.bytes(), self.done, &mut anchors);
             let open = self.examine(&anchors, end, out);
             self.anchors = anchors;
             if self.tail.is_none() && self.denied.is_none() {
@@ -147,10 +147,7 @@ impl Scanner {
         // Masks differ in length from what they replace: what follows moves.
         let mut moved = 0_isize;
         for (number, anchor) in anchors.iter().enumerate() {
-            let Some(anchor) = anchor
-                .moved(moved)
-                .filter(|anchor| anchor.at >= self.decided)
-            else {
+            let Some(anchor) = anchor.moved(moved).filter(|anchor| anchor.at >= self.decided) else {
                 continue;
             };
             let rest = anchors.get(number + 1..).unwrap_or_default();
@@ -230,13 +227,8 @@ impl Scanner {
     fn redact(&mut self, start: usize, found: Match, out: &mut Vec<u8>) {
         let bare = self.window.encoding() == Encoding::Json && !self.inside_string(start);
         // The sign of a bare number goes with it: `-"[CARD]"` would not be JSON.
-        let number = self
-            .view(false)
-            .slice(start, found.end)
-            .iter()
-            .all(u8::is_ascii_digit);
-        let signed =
-            bare && number && start > self.done && self.view(false).before(start) == Some(b'-');
+        let number = self.view(false).slice(start, found.end).iter().all(u8::is_ascii_digit);
+        let signed = bare && number && start > self.done && self.view(false).before(start) == Some(b'-');
         let start = start - usize::from(signed);
         self.put_out(start, out);
         let mask = if bare {
@@ -271,11 +263,7 @@ impl Scanner {
     }
 
     fn view(&self, end: bool) -> View<'_> {
-        View {
-            bytes: self.window.bytes(),
-            end,
-            json: self.window.encoding() == Encoding::Json,
-        }
+        View { bytes: self.window.bytes(), end, json: self.window.encoding() == Encoding::Json }
     }
 
     fn put_out(&mut self, to: usize, out: &mut Vec<u8>) {
@@ -309,8 +297,6 @@ impl Scanner {
 
 /// Waits for the bytes after a match that could complete a literal begun inside of it.
 fn settled(view: &View<'_>, end: usize) -> Eval<()> {
-    view.run(end, LONGEST_LITERAL, |byte| {
-        byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-' | b' ')
-    })?;
+    view.run(end, LONGEST_LITERAL, |byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-' | b' '))?;
     Ok(())
 }

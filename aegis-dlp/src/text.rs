@@ -25,25 +25,13 @@ pub fn scan_text<'a>(profile: &Profile, place: Place, text: &'a str) -> Scanned<
 }
 
 /// Scans a whole text in an encoding.
-pub(crate) fn scan<'a>(
-    profile: &Profile,
-    encoding: Encoding,
-    place: Place,
-    text: &'a str,
-) -> Scanned<'a> {
+pub(crate) fn scan<'a>(profile: &Profile, encoding: Encoding, place: Place, text: &'a str) -> Scanned<'a> {
     if encoding == Encoding::Plain && !has_clue(profile, text) {
-        return Scanned {
-            text: Cow::Borrowed(text),
-            findings: Vec::new(),
-            deny: None,
-        };
+        return Scanned { text: Cow::Borrowed(text), findings: Vec::new(), deny: None };
     }
     let mut scanner = Scanner::with(*profile, encoding, Some(place));
     let mut out = Vec::with_capacity(text.len());
-    let deny = match (
-        scanner.push(text.as_bytes(), &mut out),
-        scanner.finish(&mut out),
-    ) {
+    let deny = match (scanner.push(text.as_bytes(), &mut out), scanner.finish(&mut out)) {
         (Flow::Deny(detector), _) | (_, Flow::Deny(detector)) => Some(detector),
         (Flow::Continue, Flow::Continue) => None,
     };
@@ -52,16 +40,9 @@ pub(crate) fn scan<'a>(
         Cow::Borrowed(text)
     } else {
         // Matches begin and end between characters; were one not to, the damage shows as U+FFFD.
-        Cow::Owned(
-            String::from_utf8(out)
-                .unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()),
-        )
+        Cow::Owned(String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()))
     };
-    Scanned {
-        text,
-        findings,
-        deny,
-    }
+    Scanned { text, findings, deny }
 }
 
 /// Most header values hold nothing to examine: they cost no allocation.

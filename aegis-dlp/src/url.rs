@@ -10,8 +10,7 @@ use crate::view::Encoding;
 /// Scans a path with its query, percent encoding undone. What matches is replaced by its mask, percent
 /// encoded; all else stays as it is, so the result is as valid as the input.
 pub fn scan_url<'a>(profile: &Profile, path_and_query: &'a str) -> Scanned<'a> {
-    let (path, query) =
-        path_and_query.split_at(path_and_query.find('?').unwrap_or(path_and_query.len()));
+    let (path, query) = path_and_query.split_at(path_and_query.find('?').unwrap_or(path_and_query.len()));
     let path = scan(profile, Encoding::Percent, Place::Url, path);
     if path.deny.is_some() {
         return path;
@@ -23,9 +22,5 @@ pub fn scan_url<'a>(profile: &Profile, path_and_query: &'a str) -> Scanned<'a> {
         (path, query) => Cow::Owned(format!("{path}{query}")),
     };
     let findings = path.findings.into_iter().chain(query.findings).collect();
-    Scanned {
-        text,
-        findings,
-        deny: query.deny,
-    }
+    Scanned { text, findings, deny: query.deny }
 }

@@ -1,10 +1,5 @@
 //! Each detector's true and false examples: the tables of `docs/dlp.md`, which this test reads.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 mod support;
 
@@ -16,36 +11,19 @@ const DOC: &str = include_str!("../../docs/dlp.md");
 /// The rows `| found | kept |` of the table below the heading that names the detector.
 fn examples(detector: Detector) -> (Vec<String>, Vec<String>) {
     let heading = format!("### `{}`", detector.name());
-    let section = DOC
-        .split("\n### ")
-        .find(|s| heading.ends_with(s.lines().next().unwrap_or_default()));
+    let section = DOC.split("\n### ").find(|s| heading.ends_with(s.lines().next().unwrap_or_default()));
     let section = section.unwrap_or_else(|| panic!("docs/dlp.md has no section {heading}"));
     let (mut found, mut kept) = (Vec::new(), Vec::new());
-    for line in section
-        .lines()
-        .filter(|line| line.starts_with("| ") && line.contains('`'))
-    {
-        let mut cells = line
-            .trim_matches('|')
-            .split(" | ")
-            .map(|cell| cell.trim().trim_matches('`'));
+    for line in section.lines().filter(|line| line.starts_with("| ") && line.contains('`')) {
+        let mut cells = line.trim_matches('|').split(" | ").map(|cell| cell.trim().trim_matches('`'));
         // The keys are cut in the document, lest secret scanners of forges take it for a leak.
-        let mut cell = || {
-            cells
-                .next()
-                .unwrap_or_default()
-                .replace("~", "")
-                .replace("⏎", "\n")
-        };
+        let mut cell = || cells.next().unwrap_or_default().replace("~", "").replace("⏎", "\n");
         found.push(cell());
         kept.push(cell());
     }
     found.retain(|text| !text.is_empty());
     kept.retain(|text| !text.is_empty());
-    assert!(
-        found.len() >= 3 && kept.len() >= 3,
-        "{heading}: too few examples"
-    );
+    assert!(found.len() >= 3 && kept.len() >= 3, "{heading}: too few examples");
     (found, kept)
 }
 
@@ -56,20 +34,12 @@ fn the_documented_examples_hold() {
         for text in found {
             let scanned = scan_text(&redact(detector.into()), Place::Url, &text);
             assert_eq!(scanned.findings.len(), 1, "{detector}: {text:?}");
-            assert!(
-                scanned.text.contains(detector.mask()),
-                "{detector}: {text:?} became {:?}",
-                scanned.text
-            );
+            assert!(scanned.text.contains(detector.mask()), "{detector}: {text:?} became {:?}", scanned.text);
             check_invariants(Format::Text, text.as_bytes());
         }
         for text in kept {
             let scanned = scan_text(&redact(detector.into()), Place::Url, &text);
-            assert_eq!(
-                (scanned.findings.len(), &*scanned.text),
-                (0, &*text),
-                "{detector}: {text:?}"
-            );
+            assert_eq!((scanned.findings.len(), &*scanned.text), (0, &*text), "{detector}: {text:?}");
             check_invariants(Format::Text, text.as_bytes());
         }
     }
@@ -106,18 +76,8 @@ fn nothing_is_seen_in_what_only_looks_alike() {
 fn masks_hold_nothing_to_be_found() {
     for detector in Detector::ALL {
         for other in Detector::ALL {
-            let text = format!(
-                "{}{} {}: 523456789",
-                detector.mask(),
-                other.mask(),
-                other.mask()
-            );
-            assert!(
-                scan_text(&redact_all(), Place::Url, &text)
-                    .findings
-                    .is_empty(),
-                "{text}"
-            );
+            let text = format!("{}{} {}: 523456789", detector.mask(), other.mask(), other.mask());
+            assert!(scan_text(&redact_all(), Place::Url, &text).findings.is_empty(), "{text}");
         }
     }
 }

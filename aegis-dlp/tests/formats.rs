@@ -1,17 +1,9 @@
 //! Redaction within formats: JSON stays JSON, forms stay forms, URLs stay URLs, and the rest stays as it is.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 mod support;
 
-use aegis_dlp::{
-    Action, Detector, DetectorSet, Flow, Format, HOLD_BACK, Place, Profile, Scanner, scan_text,
-    scan_url,
-};
+use aegis_dlp::{Action, Detector, DetectorSet, Flow, Format, HOLD_BACK, Place, Profile, Scanner, scan_text, scan_url};
 use support::{check_invariants, redact, redact_all, run, run_bytewise};
 
 fn redacted(format: Format, input: &str) -> String {
@@ -26,33 +18,18 @@ fn json_stays_json() {
         (r#"{"card":4111111111111111}"#, r#"{"card":"[CARD]"}"#),
         (r#"[4111111111111111, 1]"#, r#"["[CARD]", 1]"#),
         (r#"{"dob": 19800102}"#, r#"{"dob": "[DOB]"}"#),
-        (
-            r#"{"dob":["1980-01-02","1981-01-02"]}"#,
-            r#"{"dob":["[DOB]","[DOB]"]}"#,
-        ),
+        (r#"{"dob":["1980-01-02","1981-01-02"]}"#, r#"{"dob":["[DOB]","[DOB]"]}"#),
         (r#"{"a@b.com": true}"#, r#"{"[EMAIL]": true}"#),
         (r#"{"m":"x\u0040example.com"}"#, r#"{"m":"[EMAIL]"}"#),
-        (
-            r#"{"m":"\u0061\u0040b\u002ecom\n"}"#,
-            r#"{"m":"[EMAIL]\n"}"#,
-        ),
-        (
-            r#"{"m":"\nfoo@b.com\t\"q\""}"#,
-            r#"{"m":"\n[EMAIL]\t\"q\""}"#,
-        ),
-        (
-            r#"{"m":"http:\/\/x\/a@b.com\/"}"#,
-            r#"{"m":"http:\/\/x\/[EMAIL]\/"}"#,
-        ),
+        (r#"{"m":"\u0061\u0040b\u002ecom\n"}"#, r#"{"m":"[EMAIL]\n"}"#),
+        (r#"{"m":"\nfoo@b.com\t\"q\""}"#, r#"{"m":"\n[EMAIL]\t\"q\""}"#),
+        (r#"{"m":"http:\/\/x\/a@b.com\/"}"#, r#"{"m":"http:\/\/x\/[EMAIL]\/"}"#),
         (
             r#"{"a":"{\"dob\":\"1980-01-02\",\"e\":\"\\nx@b.com\"}"}"#,
             r#"{"a":"{\"dob\":\"[DOB]\",\"e\":\"\\n[EMAIL]\"}"}"#,
         ),
         (r#"{"n":-4111111111111111}"#, r#"{"n":"[CARD]"}"#),
-        (
-            r#"{"n":4111111111111111e0,"f":4111111111111111.0}"#,
-            r#"{"n":4111111111111111e0,"f":4111111111111111.0}"#,
-        ),
+        (r#"{"n":4111111111111111e0,"f":4111111111111111.0}"#, r#"{"n":4111111111111111e0,"f":4111111111111111.0}"#),
     ] {
         let out = redacted(Format::Json, input);
         assert_eq!(out, output, "{input}");
@@ -62,21 +39,14 @@ fn json_stays_json() {
 
 #[test]
 fn what_is_not_json_is_scanned_all_the_same() {
-    for input in [
-        "mail a@b.com now",
-        "{\"broken: a@b.com",
-        "\\ a@b.com \\",
-        "\"\"\" a@b.com",
-        "{'a':'a@b.com'}\0\u{ff}",
-    ] {
+    for input in
+        ["mail a@b.com now", "{\"broken: a@b.com", "\\ a@b.com \\", "\"\"\" a@b.com", "{'a':'a@b.com'}\0\u{ff}"]
+    {
         assert!(redacted(Format::Json, input).contains("[EMAIL]"), "{input}");
         assert!(!redacted(Format::Json, input).contains("b.com"), "{input}");
     }
     let lines = "{\"a\":\"a@b.com\"}\n{\"card\":4111111111111111}\n";
-    assert_eq!(
-        redacted(Format::Json, lines),
-        "{\"a\":\"[EMAIL]\"}\n{\"card\":\"[CARD]\"}\n"
-    );
+    assert_eq!(redacted(Format::Json, lines), "{\"a\":\"[EMAIL]\"}\n{\"card\":\"[CARD]\"}\n");
 }
 
 #[test]
@@ -85,10 +55,7 @@ fn forms_stay_forms() {
         ("email=a%40b.com&x=1+2%20", "email=%5BEMAIL%5D&x=1+2%20"),
         ("ssn=523456789&n=523456789", "ssn=%5BSSN%5D&n=523456789"),
         ("q=123+45+6789", "q=%5BSSN%5D"),
-        (
-            "q=%31%32%33-45-6789&dob=1980-01-02",
-            "q=%5BSSN%5D&dob=%5BDOB%5D",
-        ),
+        ("q=%31%32%33-45-6789&dob=1980-01-02", "q=%5BSSN%5D&dob=%5BDOB%5D"),
         ("q=100%&r=%zz", "q=100%&r=%zz"),
     ] {
         assert_eq!(redacted(Format::Form, input), output);
@@ -98,20 +65,11 @@ fn forms_stay_forms() {
 #[test]
 fn urls_stay_urls() {
     let scanned = |input: &str| scan_url(&redact_all(), input).text.into_owned();
-    assert_eq!(
-        scanned("/u/x+y%40b.com/z?q=4111+1111+1111+1111&ok=%2F"),
-        "/u/%5BEMAIL%5D/z?q=%5BCARD%5D&ok=%2F"
-    );
+    assert_eq!(scanned("/u/x+y%40b.com/z?q=4111+1111+1111+1111&ok=%2F"), "/u/%5BEMAIL%5D/z?q=%5BCARD%5D&ok=%2F");
     assert_eq!(scanned("/a%20b?c=d+e#"), "/a%20b?c=d+e#");
     let found = scan_url(&redact_all(), "/ssn/523456789");
-    assert_eq!(
-        (found.findings[0].place.clone(), found.deny),
-        (Place::Url, None)
-    );
-    let deny = Profile {
-        deny: DetectorSet::PII,
-        ..Profile::default()
-    };
+    assert_eq!((found.findings[0].place.clone(), found.deny), (Place::Url, None));
+    let deny = Profile { deny: DetectorSet::PII, ..Profile::default() };
     assert_eq!(scan_url(&deny, "/x?e=a@b.com").deny, Some(Detector::Email));
 }
 
@@ -120,30 +78,15 @@ fn headers() {
     let place = Place::Header("x-note".into());
     let scanned = scan_text(&redact_all(), place.clone(), "from é@b.com and a@b.com");
     assert_eq!(scanned.text, "from [EMAIL] and [EMAIL]");
-    assert!(
-        scanned
-            .findings
-            .iter()
-            .all(|finding| finding.place == place)
-    );
-    assert!(matches!(
-        scan_text(&redact_all(), place, "plain").text,
-        std::borrow::Cow::Borrowed("plain")
-    ));
+    assert!(scanned.findings.iter().all(|finding| finding.place == place));
+    assert!(matches!(scan_text(&redact_all(), place, "plain").text, std::borrow::Cow::Borrowed("plain")));
 }
 
 #[test]
 fn deny_lets_nothing_of_the_match_out() {
-    let profile = Profile {
-        deny: Detector::Ssn.into(),
-        redact: Detector::Email.into(),
-        ..Profile::default()
-    };
+    let profile = Profile { deny: Detector::Ssn.into(), redact: Detector::Email.into(), ..Profile::default() };
     let input = br#"{"e":"a@b.com","s":"123-45-6789","t":"more"}"#;
-    for run in [
-        run(profile, Format::Json, input),
-        run_bytewise(profile, Format::Json, input),
-    ] {
+    for run in [run(profile, Format::Json, input), run_bytewise(profile, Format::Json, input)] {
         assert_eq!(run.flow, Flow::Deny(Detector::Ssn));
         assert_eq!(run.text(), r#"{"e":"[EMAIL]","s":""#);
         assert_eq!(run.findings[1].action, Action::Deny);
@@ -153,11 +96,7 @@ fn deny_lets_nothing_of_the_match_out() {
 
 #[test]
 fn deny_is_seen_inside_what_is_redacted() {
-    let profile = Profile {
-        deny: Detector::AwsKey.into(),
-        redact: Detector::Email.into(),
-        ..Profile::default()
-    };
+    let profile = Profile { deny: Detector::AwsKey.into(), redact: Detector::Email.into(), ..Profile::default() };
     let run = run(profile, Format::Text, b"to a@AKIAIOSFODNN7EXAMPLE.com now");
     assert_eq!(run.flow, Flow::Deny(Detector::AwsKey));
     assert!(!run.text().contains("AKIA"));
@@ -166,8 +105,7 @@ fn deny_is_seen_inside_what_is_redacted() {
 #[test]
 fn report_changes_nothing() {
     let profile = redact_all().report_only();
-    let input =
-        "a@b.com_ 123-45-6789 -----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY----- x";
+    let input = "a@b.com_ 123-45-6789 -----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY----- x";
     let run = run_bytewise(profile, Format::Text, input.as_bytes());
     assert_eq!(run.text(), input);
     assert_eq!(run.names(), ["email", "ssn", "private_key"]);
@@ -177,16 +115,12 @@ fn report_changes_nothing() {
 #[test]
 fn a_private_key_of_any_length_goes_as_one() {
     let body = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\\n".repeat(700);
-    let input = format!(
-        "{{\"k\":\"-----BEGIN PRIVATE KEY-----\\n{body}-----END PRIVATE KEY-----\\n\",\"e\":\"a@b.com\"}}"
-    );
+    let input =
+        format!("{{\"k\":\"-----BEGIN PRIVATE KEY-----\\n{body}-----END PRIVATE KEY-----\\n\",\"e\":\"a@b.com\"}}");
     let run = check_invariants(Format::Json, input.as_bytes());
     assert_eq!(run.text(), r#"{"k":"[PRIVATE_KEY]\n","e":"[EMAIL]"}"#);
     let cut_off = r#"{"k":"-----BEGIN RSA PRIVATE KEY-----\nMIIE","e":1}"#;
-    assert_eq!(
-        redacted(Format::Json, cut_off),
-        r#"{"k":"[PRIVATE_KEY]","e":1}"#
-    );
+    assert_eq!(redacted(Format::Json, cut_off), r#"{"k":"[PRIVATE_KEY]","e":1}"#);
 }
 
 #[test]
@@ -210,21 +144,13 @@ fn what_is_held_back_is_bounded() {
         "secret key ".repeat(5_000),
         "secret_key=======".repeat(5_000),
     ];
-    for (input, format) in hostile
-        .iter()
-        .flat_map(|h| [(h, Format::Json), (h, Format::Text), (h, Format::Form)])
-    {
+    for (input, format) in hostile.iter().flat_map(|h| [(h, Format::Json), (h, Format::Text), (h, Format::Form)]) {
         let mut scanner = Scanner::new(redact(DetectorSet::ALL), format);
         let (mut out, mut sent) = (Vec::new(), 0);
         for chunk in input.as_bytes().chunks(1000) {
             let _ = scanner.push(chunk, &mut out);
             sent += chunk.len();
-            assert!(
-                sent - out.len() <= HOLD_BACK,
-                "{:?}: {} held",
-                &input[..12],
-                sent - out.len()
-            );
+            assert!(sent - out.len() <= HOLD_BACK, "{:?}: {} held", &input[..12], sent - out.len());
         }
         let _ = scanner.finish(&mut out);
         assert_eq!(out, input.as_bytes(), "{:?}", &input[..12]);

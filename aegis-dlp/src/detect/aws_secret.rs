@@ -36,8 +36,7 @@ pub(super) fn examine(view: &View<'_>, at: usize) -> Eval<Option<Match>> {
         let word = view.slice(position, end);
         if word.len() == KEY {
             let marked = matches!(view.before(position), Some(b'-' | b'_'));
-            return Ok((!marked && looks_random(word))
-                .then(|| Match::new(Detector::AwsKey, position, end)));
+            return Ok((!marked && looks_random(word)).then(|| Match::new(Detector::AwsKey, position, end)));
         }
         if word.len() > WORD || !word.iter().all(u8::is_ascii_alphabetic) {
             return Ok(None);
@@ -49,10 +48,7 @@ pub(super) fn examine(view: &View<'_>, at: usize) -> Eval<Option<Match>> {
 
 /// The end of `secret_key`, `SecretAccessKey`, `secret access key`: however it is written.
 fn name_end(view: &View<'_>, at: usize) -> Eval<Option<usize>> {
-    if !view
-        .before(at)
-        .is_some_and(|byte| byte.eq_ignore_ascii_case(&b's'))
-    {
+    if !view.before(at).is_some_and(|byte| byte.eq_ignore_ascii_case(&b's')) {
         return Ok(None);
     }
     let after = joined(view, at + "ecret".len())?;
@@ -70,10 +66,7 @@ fn joined(view: &View<'_>, at: usize) -> Eval<usize> {
 
 fn word(view: &View<'_>, from: usize, word: &[u8]) -> Eval<Option<usize>> {
     for (position, expected) in (from..).zip(word) {
-        if !view
-            .at(position)?
-            .is_some_and(|byte| byte.eq_ignore_ascii_case(expected))
-        {
+        if !view.at(position)?.is_some_and(|byte| byte.eq_ignore_ascii_case(expected)) {
             return Ok(None);
         }
     }

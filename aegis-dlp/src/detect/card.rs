@@ -7,11 +7,7 @@ use crate::view::{Eval, View};
 const LONGEST: usize = 19;
 
 /// 13 to 19 digits in one run.
-pub(super) fn contiguous(
-    view: &View<'_>,
-    start: usize,
-    end: usize,
-) -> Eval<Option<(usize, usize)>> {
+pub(super) fn contiguous(view: &View<'_>, start: usize, end: usize) -> Eval<Option<(usize, usize)>> {
     let card = opens(view, start) && valid(view.slice(start, end)) && closes(view, end)?;
     Ok(card.then_some((start, end)))
 }
@@ -50,10 +46,7 @@ pub(super) fn grouped(view: &View<'_>, start: usize, end: usize) -> Eval<Option<
 
 /// Whether a group of this size may follow so many digits.
 fn next_group_fits(digits: usize, size: usize) -> bool {
-    matches!(
-        (digits, size),
-        (4, 4 | 6) | (8 | 12, 4) | (16, 3) | (10, 4 | 5)
-    )
+    matches!((digits, size), (4, 4 | 6) | (8 | 12, 4) | (16, 3) | (10, 4 | 5))
 }
 
 fn valid(number: &[u8]) -> bool {

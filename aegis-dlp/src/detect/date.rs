@@ -16,10 +16,7 @@ static BEFORE_YEAR: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let month = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}[.]?";
     let day = "[0-9]{1,2}(?:st|nd|rd|th)?";
     // Cannot fail on these constants; a test holds that.
-    Regex::new(&format!(
-        "(?i-u)(?:{day}[ .-]{{1,2}}{month}|{month}[ -]{day}),?[ -]$"
-    ))
-    .ok()
+    Regex::new(&format!("(?i-u)(?:{day}[ .-]{{1,2}}{month}|{month}[ -]{day}),?[ -]$")).ok()
 });
 /// The longest text that the pattern finds: `30th. September., `.
 const WORDS: usize = 24;
@@ -51,8 +48,7 @@ pub(super) fn compact(view: &View<'_>, start: usize, end: usize) -> Eval<Option<
         YEARS.contains(&part(year)) && day_and_month(part(first), part(second))
     };
     let valid = date((0, 4), (4, 6), (6, 8)) || date((4, 8), (0, 2), (2, 4));
-    let found =
-        valid && opens(view, start) && closes(view, end)? && speaks_of(view, start, Topic::Birth);
+    let found = valid && opens(view, start) && closes(view, end)? && speaks_of(view, start, Topic::Birth);
     Ok(found.then_some((start, end)))
 }
 
@@ -63,10 +59,7 @@ fn year_last(view: &View<'_>, year: usize, separator: u8) -> Option<usize> {
         return None;
     }
     let first = view.run_back(second - 1, 3, |byte| byte.is_ascii_digit());
-    let numbers = (
-        short(view.slice(first, second - 1))?,
-        short(view.slice(second, year - 1))?,
-    );
+    let numbers = (short(view.slice(first, second - 1))?, short(view.slice(second, year - 1))?);
     day_and_month(numbers.0, numbers.1).then_some(first)
 }
 
@@ -80,10 +73,7 @@ fn year_first(view: &View<'_>, start: usize, end: usize) -> Eval<Option<(usize, 
         return Ok(None);
     }
     let last = view.run(middle + 1, 3, |byte| byte.is_ascii_digit())?;
-    let numbers = (
-        short(view.slice(end + 1, middle)),
-        short(view.slice(middle + 1, last)),
-    );
+    let numbers = (short(view.slice(end + 1, middle)), short(view.slice(middle + 1, last)));
     let (Some(first), Some(second)) = numbers else {
         return Ok(None);
     };
@@ -95,10 +85,10 @@ fn year_first(view: &View<'_>, start: usize, end: usize) -> Eval<Option<(usize, 
 fn in_words(view: &View<'_>, year: usize, end: usize) -> Eval<Option<(usize, usize)>> {
     let from = year.saturating_sub(WORDS);
     let before = view.slice(from, year);
-    let found = BEFORE_YEAR
-        .as_ref()
-        .and_then(|pattern| pattern.find(before))
-        .map(|found| from + found.start());
+    if !before.iter().any(u8::is_ascii_digit) {
+        return Ok(None);
+    }
+    let found = BEFORE_YEAR.as_ref().and_then(|pattern| pattern.find(before)).map(|found| from + found.start());
     Ok(match found {
         Some(start) if closes(view, end)? => Some((start, end)),
         _ => None,
@@ -107,11 +97,7 @@ fn in_words(view: &View<'_>, year: usize, end: usize) -> Eval<Option<(usize, usi
 
 /// The value of one or two digits.
 fn short(digits: &[u8]) -> Option<u32> {
-    if digits.len() > 2 {
-        None
-    } else {
-        value(digits)
-    }
+    if digits.len() > 2 { None } else { value(digits) }
 }
 
 /// Whether one may be the day and the other the month, in either order.
@@ -121,14 +107,10 @@ fn day_and_month(first: u32, second: u32) -> bool {
 
 /// Whether a word may be the day or month of a date, or a group of a number, that goes on after it.
 pub(super) fn may_be_part(word: &[u8]) -> bool {
-    const MONTHS: [&[u8]; 12] = [
-        b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov",
-        b"dec",
-    ];
+    const MONTHS: [&[u8]; 12] =
+        [b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"];
     word.iter().any(u8::is_ascii_digit)
-        || word
-            .windows(3)
-            .any(|head| MONTHS.iter().any(|month| head.eq_ignore_ascii_case(month)))
+        || word.windows(3).any(|head| MONTHS.iter().any(|month| head.eq_ignore_ascii_case(month)))
 }
 
 #[cfg(test)]

@@ -27,29 +27,18 @@ fn local_part(view: &View<'_>, at: usize) -> usize {
     // Letters beyond ASCII count only where the part ends in one: languages that do not put spaces run
     // into the addresses after them.
     let wide = view.before(at).is_some_and(|byte| !byte.is_ascii());
-    let class = |byte: u8| {
-        byte.is_ascii_alphanumeric() || b"._%+-".contains(&byte) || wide && !byte.is_ascii()
-    };
+    let class = |byte: u8| byte.is_ascii_alphanumeric() || b"._%+-".contains(&byte) || wide && !byte.is_ascii();
     let mut start = view.run_back(at, TOKEN, class);
     if view.before(start).is_some_and(class) {
         // Longer than a local part may be (RFC 5321, section 4.5.3.1.1): the address begins further on.
         let glue = |byte: &u8| matches!(byte, b'_' | b'%' | b'+');
-        start += view
-            .slice(start, at)
-            .iter()
-            .position(glue)
-            .unwrap_or(at - start);
-    } else if view.before(start) == Some(b'\\')
-        && matches!(view.seen(start), Some(b'n' | b'r' | b't'))
-    {
+        start += view.slice(start, at).iter().position(glue).unwrap_or(at - start);
+    } else if view.before(start) == Some(b'\\') && matches!(view.seen(start), Some(b'n' | b'r' | b't')) {
         // The letter of an escape that stayed in the content is none of the address.
         start += 1;
     }
     let first = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || !byte.is_ascii();
-    view.slice(start, at)
-        .iter()
-        .position(first)
-        .map_or(at, |skipped| start + skipped)
+    view.slice(start, at).iter().position(first).map_or(at, |skipped| start + skipped)
 }
 
 /// The end of the domain at `from`: dot-separated labels, the last of them of letters.
@@ -64,9 +53,7 @@ fn domain(view: &View<'_>, from: usize) -> Eval<Option<usize>> {
             break;
         }
         let letters = part.iter().take_while(|byte| letter(**byte)).count();
-        let punycode = part
-            .get(..4)
-            .is_some_and(|head| head.eq_ignore_ascii_case(b"xn--"));
+        let punycode = part.get(..4).is_some_and(|head| head.eq_ignore_ascii_case(b"xn--"));
         if position > from && punycode {
             end = Some(position + part.len());
         } else if position > from && letters >= 2 {

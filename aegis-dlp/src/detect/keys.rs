@@ -22,18 +22,8 @@ pub(super) struct Format {
     pattern: &'static str,
 }
 
-const fn format(
-    detector: Detector,
-    prefix: &'static str,
-    body: fn(u8) -> bool,
-    pattern: &'static str,
-) -> Format {
-    Format {
-        detector,
-        prefix,
-        body,
-        pattern,
-    }
+const fn format(detector: Detector, prefix: &'static str, body: fn(u8) -> bool, pattern: &'static str) -> Format {
+    Format { detector, prefix, body, pattern }
 }
 
 fn alphanumeric(byte: u8) -> bool {
@@ -58,107 +48,34 @@ pub(super) const FORMATS: &[Format] = &[
     format(Detector::AwsKey, "ASIA", alphanumeric, "ASIA[A-Z2-7]{16}$"),
     format(Detector::AwsKey, "ABIA", alphanumeric, "ABIA[A-Z2-7]{16}$"),
     format(Detector::AwsKey, "ACCA", alphanumeric, "ACCA[A-Z2-7]{16}$"),
-    format(
-        Detector::GithubToken,
-        "github_pat_",
-        underscored,
-        "github_pat_[A-Za-z0-9_]{40}",
-    ),
-    format(
-        Detector::GithubToken,
-        "ghp_",
-        alphanumeric,
-        "ghp_[A-Za-z0-9]{36}",
-    ),
-    format(
-        Detector::GithubToken,
-        "gho_",
-        alphanumeric,
-        "gho_[A-Za-z0-9]{36}",
-    ),
-    format(
-        Detector::GithubToken,
-        "ghu_",
-        alphanumeric,
-        "ghu_[A-Za-z0-9]{36}",
-    ),
-    format(
-        Detector::GithubToken,
-        "ghs_",
-        alphanumeric,
-        "ghs_[A-Za-z0-9]{36}",
-    ),
-    format(
-        Detector::GithubToken,
-        "ghr_",
-        alphanumeric,
-        "ghr_[A-Za-z0-9]{36}",
-    ),
-    format(
-        Detector::AnthropicKey,
-        "sk-",
-        url_safe,
-        "sk-ant-[A-Za-z0-9_-]{20}",
-    ),
+    format(Detector::GithubToken, "github_pat_", underscored, "github_pat_[A-Za-z0-9_]{40}"),
+    format(Detector::GithubToken, "ghp_", alphanumeric, "ghp_[A-Za-z0-9]{36}"),
+    format(Detector::GithubToken, "gho_", alphanumeric, "gho_[A-Za-z0-9]{36}"),
+    format(Detector::GithubToken, "ghu_", alphanumeric, "ghu_[A-Za-z0-9]{36}"),
+    format(Detector::GithubToken, "ghs_", alphanumeric, "ghs_[A-Za-z0-9]{36}"),
+    format(Detector::GithubToken, "ghr_", alphanumeric, "ghr_[A-Za-z0-9]{36}"),
+    format(Detector::AnthropicKey, "sk-", url_safe, "sk-ant-[A-Za-z0-9_-]{20}"),
     format(
         Detector::OpenaiKey,
         "sk-",
         url_safe,
         "sk-(?:(?:proj|svcacct|admin|None)-[A-Za-z0-9_-]{20}|or-v1-[0-9a-f]{64}|[A-Za-z0-9]{32})",
     ),
-    format(
-        Detector::SlackToken,
-        "xox",
-        hyphenated,
-        "xox[a-z]-[A-Za-z-]*[0-9][A-Za-z0-9-]{9}",
-    ),
-    format(
-        Detector::SlackToken,
-        "xapp-",
-        hyphenated,
-        "xapp-[0-9]-[A-Za-z0-9-]{20}",
-    ),
-    format(
-        Detector::StripeKey,
-        "sk_live_",
-        alphanumeric,
-        "sk_live_[A-Za-z0-9]{16}",
-    ),
-    format(
-        Detector::StripeKey,
-        "sk_test_",
-        alphanumeric,
-        "sk_test_[A-Za-z0-9]{16}",
-    ),
-    format(
-        Detector::StripeKey,
-        "rk_live_",
-        alphanumeric,
-        "rk_live_[A-Za-z0-9]{16}",
-    ),
-    format(
-        Detector::StripeKey,
-        "rk_test_",
-        alphanumeric,
-        "rk_test_[A-Za-z0-9]{16}",
-    ),
+    format(Detector::SlackToken, "xox", hyphenated, "xox[a-z]-[A-Za-z-]*[0-9][A-Za-z0-9-]{9}"),
+    format(Detector::SlackToken, "xapp-", hyphenated, "xapp-[0-9]-[A-Za-z0-9-]{20}"),
+    format(Detector::StripeKey, "sk_live_", alphanumeric, "sk_live_[A-Za-z0-9]{16}"),
+    format(Detector::StripeKey, "sk_test_", alphanumeric, "sk_test_[A-Za-z0-9]{16}"),
+    format(Detector::StripeKey, "rk_live_", alphanumeric, "rk_live_[A-Za-z0-9]{16}"),
+    format(Detector::StripeKey, "rk_test_", alphanumeric, "rk_test_[A-Za-z0-9]{16}"),
 ];
 
 static PATTERNS: LazyLock<Vec<Option<Regex>>> = LazyLock::new(|| {
     // Cannot fail on these constants; a test holds that.
-    FORMATS
-        .iter()
-        .map(|format| Regex::new(&format!("^(?-u:{})", format.pattern)).ok())
-        .collect()
+    FORMATS.iter().map(|format| Regex::new(&format!("^(?-u:{})", format.pattern)).ok()).collect()
 });
 
 /// The key at `start`, of format `number` or a later one with the same prefix.
-pub(super) fn examine(
-    view: &View<'_>,
-    start: usize,
-    number: usize,
-    wanted: DetectorSet,
-) -> Eval<Option<Match>> {
+pub(super) fn examine(view: &View<'_>, start: usize, number: usize, wanted: DetectorSet) -> Eval<Option<Match>> {
     let Some(prefix) = FORMATS.get(number).map(|format| format.prefix) else {
         return Ok(None);
     };
@@ -176,12 +93,7 @@ pub(super) fn examine(
         let end = view.run(body, DECIDED, format.body)?;
         if pattern.is_match(view.slice(start, end)) {
             let tail = (end - body == DECIDED).then_some(Tail::Run(format.body));
-            return Ok(Some(Match {
-                start,
-                end,
-                detector: format.detector,
-                tail,
-            }));
+            return Ok(Some(Match { start, end, detector: format.detector, tail }));
         }
     }
     Ok(None)
@@ -195,10 +107,7 @@ mod tests {
     #[test]
     fn every_pattern_builds_and_no_prefix_hides_another() {
         assert!(PATTERNS.iter().all(Option::is_some));
-        for (one, other) in FORMATS
-            .iter()
-            .flat_map(|f| FORMATS.iter().map(move |g| (f, g)))
-        {
+        for (one, other) in FORMATS.iter().flat_map(|f| FORMATS.iter().map(move |g| (f, g))) {
             let hides = other.prefix != one.prefix && other.prefix.starts_with(one.prefix);
             assert!(!hides, "{} hides {}", one.prefix, other.prefix);
         }

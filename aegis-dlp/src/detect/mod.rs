@@ -31,12 +31,7 @@ pub(crate) struct Match {
 
 impl Match {
     fn new(detector: Detector, start: usize, end: usize) -> Self {
-        Match {
-            start,
-            end,
-            detector,
-            tail: None,
-        }
+        Match { start, end, detector, tail: None }
     }
 }
 
@@ -61,9 +56,7 @@ impl Tail {
                     None => Err((view.bytes.len(), self)),
                 }
             }
-            Tail::Pem(budget) => {
-                pem::follow(view, from, budget).map_err(|(at, left)| (at, Tail::Pem(left)))
-            }
+            Tail::Pem(budget) => pem::follow(view, from, budget).map_err(|(at, left)| (at, Tail::Pem(left))),
         }
     }
 }
@@ -81,15 +74,8 @@ pub(crate) enum Literal {
 
 /// Every literal; of equal ones the first counts.
 pub(crate) fn literals() -> impl Iterator<Item = (&'static str, Literal)> {
-    let keys = keys::FORMATS
-        .iter()
-        .enumerate()
-        .map(|(number, format)| (format.prefix, Literal::Key(number)));
-    let others = [
-        (pem::CLUE, Literal::Begin),
-        ("ecret", Literal::Secret),
-        ("ECRET", Literal::Secret),
-    ];
+    let keys = keys::FORMATS.iter().enumerate().map(|(number, format)| (format.prefix, Literal::Key(number)));
+    let others = [(pem::CLUE, Literal::Begin), ("ecret", Literal::Secret), ("ECRET", Literal::Secret)];
     keys.chain(others)
 }
 
@@ -100,12 +86,8 @@ pub(crate) fn examine(view: &View<'_>, anchor: Anchor, wanted: DetectorSet) -> E
         Clue::At if wanted.contains(Detector::Email) => email::examine(view, at),
         Clue::Digits => number::examine(view, at, wanted),
         Clue::Literal(Literal::Key(number)) => keys::examine(view, at, number, wanted),
-        Clue::Literal(Literal::Begin) if wanted.contains(Detector::PrivateKey) => {
-            pem::examine(view, at)
-        }
-        Clue::Literal(Literal::Secret) if wanted.contains(Detector::AwsKey) => {
-            aws_secret::examine(view, at)
-        }
+        Clue::Literal(Literal::Begin) if wanted.contains(Detector::PrivateKey) => pem::examine(view, at),
+        Clue::Literal(Literal::Secret) if wanted.contains(Detector::AwsKey) => aws_secret::examine(view, at),
         _ => Ok(None),
     }
 }
@@ -114,14 +96,11 @@ pub(crate) fn examine(view: &View<'_>, anchor: Anchor, wanted: DetectorSet) -> E
 /// before it is decided. Normally the start of the token that ends at `to`; for a date or a number in
 /// groups also the up to two short words before.
 pub(crate) fn earliest(view: &View<'_>, to: usize) -> usize {
-    let mut start = view.run_back(to, TOKEN, |byte| {
-        byte.is_ascii_alphanumeric() || !byte.is_ascii() || b"._%+-/".contains(&byte)
-    });
+    let mut start =
+        view.run_back(to, TOKEN, |byte| byte.is_ascii_alphanumeric() || !byte.is_ascii() || b"._%+-/".contains(&byte));
     for _ in 0..2 {
         let word = view.run_back(start, 2, |byte| matches!(byte, b' ' | b','));
-        let from = view.run_back(word, 12, |byte| {
-            byte.is_ascii_alphanumeric() || byte == b'.'
-        });
+        let from = view.run_back(word, 12, |byte| byte.is_ascii_alphanumeric() || byte == b'.');
         if word == start || from == word || !date::may_be_part(view.slice(from, word)) {
             break;
         }

@@ -37,12 +37,8 @@ type Attempt = fn(&View<'_>, usize, usize) -> Eval<Option<(usize, usize)>>;
 
 /// Whether a number may start here: not inside a word, a decimal, a version or a longer number in groups.
 pub(super) fn opens(view: &View<'_>, start: usize) -> bool {
-    let grouped = view
-        .before(start)
-        .is_some_and(|byte| matches!(byte, b'-' | b'.' | b'/'))
-        && view
-            .before(start - 1)
-            .is_some_and(|byte| byte.is_ascii_digit());
+    let grouped = view.before(start).is_some_and(|byte| matches!(byte, b'-' | b'.' | b'/'))
+        && view.before(start - 1).is_some_and(|byte| byte.is_ascii_digit());
     !grouped && view.opens(start)
 }
 
@@ -57,14 +53,6 @@ pub(super) fn closes(view: &View<'_>, end: usize) -> Eval<bool> {
 
 /// The value of a short run of digits.
 pub(super) fn value(digits: &[u8]) -> Option<u32> {
-    let add = |sum: u32, digit: &u8| {
-        digit
-            .is_ascii_digit()
-            .then(|| sum * 10 + u32::from(digit - b'0'))
-    };
-    if digits.len() > 8 {
-        None
-    } else {
-        digits.iter().try_fold(0, add)
-    }
+    let add = |sum: u32, digit: &u8| digit.is_ascii_digit().then(|| sum * 10 + u32::from(digit - b'0'));
+    if digits.len() > 8 { None } else { digits.iter().try_fold(0, add) }
 }

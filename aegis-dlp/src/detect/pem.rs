@@ -27,23 +27,14 @@ pub(super) fn examine(view: &View<'_>, at: usize) -> Eval<Option<Match>> {
         return Ok(None);
     };
     let label = view.slice(label, end - DASHES.len());
-    let private = label
-        .windows(b"PRIVATE KEY".len())
-        .any(|words| words == b"PRIVATE KEY");
+    let private = label.windows(b"PRIVATE KEY".len()).any(|words| words == b"PRIVATE KEY");
     let tail = Some(Tail::Pem(LONGEST));
-    Ok(private.then_some(Match {
-        start,
-        end,
-        detector: Detector::PrivateKey,
-        tail,
-    }))
+    Ok(private.then_some(Match { start, end, detector: Detector::PrivateKey, tail }))
 }
 
 /// The end of the dashes that close the label at `from`.
 fn label_end(view: &View<'_>, from: usize) -> Eval<Option<usize>> {
-    let label = view.run(from, LABEL, |byte| {
-        byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b' '
-    })?;
+    let label = view.run(from, LABEL, |byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b' ')?;
     for (position, dash) in (label..).zip(DASHES) {
         if view.at(position)? != Some(*dash) {
             return Ok(None);

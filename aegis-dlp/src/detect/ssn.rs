@@ -5,11 +5,7 @@ use crate::context::{Topic, speaks_of};
 use crate::view::{Eval, View};
 
 /// `AAA-GG-SSSS` or `AAA GG SSSS`, of which the serial is the run of digits given.
-pub(super) fn separated(
-    view: &View<'_>,
-    serial: usize,
-    end: usize,
-) -> Eval<Option<(usize, usize)>> {
+pub(super) fn separated(view: &View<'_>, serial: usize, end: usize) -> Eval<Option<(usize, usize)>> {
     let Some(start) = serial.checked_sub("AAA-GG-".len()) else {
         return Ok(None);
     };
@@ -22,9 +18,7 @@ pub(super) fn separated(
     // A table of numbers: the three groups are not the beginning.
     let continued = first == b' '
         && view.before(start) == Some(b' ')
-        && view
-            .before(start - 1)
-            .is_some_and(|byte| byte.is_ascii_digit());
+        && view.before(start - 1).is_some_and(|byte| byte.is_ascii_digit());
     let valid = valid(&[a, b, c], &[g, h], view.slice(serial, end));
     Ok((valid && !continued && opens(view, start) && closes(view, end)?).then_some((start, end)))
 }
@@ -44,7 +38,5 @@ pub(super) fn bare(view: &View<'_>, start: usize, end: usize) -> Eval<Option<(us
 /// Areas 000, 666 and 900-999 (the latter are ITINs), group 00 and serial 0000 are never issued.
 fn valid(area: &[u8], group: &[u8], serial: &[u8]) -> bool {
     let area_valid = value(area).is_some_and(|area| (1..900).contains(&area) && area != 666);
-    area_valid
-        && value(group).is_some_and(|group| group != 0)
-        && value(serial).is_some_and(|serial| serial != 0)
+    area_valid && value(group).is_some_and(|group| group != 0) && value(serial).is_some_and(|serial| serial != 0)
 }

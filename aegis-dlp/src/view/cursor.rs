@@ -37,26 +37,19 @@ impl<'a> View<'a> {
 
     /// The byte before `position`.
     pub(crate) fn before(&self, position: usize) -> Option<u8> {
-        position
-            .checked_sub(1)
-            .and_then(|previous| self.seen(previous))
+        position.checked_sub(1).and_then(|previous| self.seen(previous))
     }
 
     /// The bytes of a range, as far as they are there.
     pub(crate) fn slice(&self, from: usize, to: usize) -> &'a [u8] {
-        self.bytes
-            .get(from..to.min(self.bytes.len()))
-            .unwrap_or_default()
+        self.bytes.get(from..to.min(self.bytes.len())).unwrap_or_default()
     }
 
     /// The position after the run of bytes of a class that starts at `from`, at most `limit` bytes on.
     pub(crate) fn run(&self, from: usize, limit: usize, class: impl Fn(u8) -> bool) -> Eval<usize> {
         let stop = from.saturating_add(limit);
         let inside = self.slice(from, stop);
-        let length = inside
-            .iter()
-            .position(|byte| !class(*byte))
-            .unwrap_or(inside.len());
+        let length = inside.iter().position(|byte| !class(*byte)).unwrap_or(inside.len());
         let reached = from + length;
         if reached < stop {
             self.at(reached)?;
@@ -68,11 +61,7 @@ impl<'a> View<'a> {
     pub(crate) fn run_back(&self, to: usize, limit: usize, class: impl Fn(u8) -> bool) -> usize {
         let floor = to.saturating_sub(limit);
         let inside = self.slice(floor, to);
-        floor
-            + inside
-                .iter()
-                .rposition(|byte| !class(*byte))
-                .map_or(0, |last| last + 1)
+        floor + inside.iter().rposition(|byte| !class(*byte)).map_or(0, |last| last + 1)
     }
 
     /// Whether a token may start at `position`: after no letter or digit. The letter of an escape that

@@ -61,15 +61,7 @@ pub(crate) struct Window {
 impl Window {
     pub(crate) fn new(encoding: Encoding) -> Self {
         let (view, raw, edits) = (Vec::new(), Vec::new(), Vec::new());
-        Window {
-            encoding,
-            view,
-            lead: 0,
-            raw,
-            edits,
-            taken: 0,
-            passed: 0,
-        }
+        Window { encoding, view, lead: 0, raw, edits, taken: 0, passed: 0 }
     }
 
     pub(crate) fn encoding(&self) -> Encoding {
@@ -100,10 +92,7 @@ impl Window {
                     self.taken += length;
                     if length > 1 {
                         shift += length - 1;
-                        self.edits.push(Edit {
-                            view: self.view.len() - 1,
-                            shift,
-                        });
+                        self.edits.push(Edit { view: self.view.len() - 1, shift });
                     }
                 }
                 Escape::Partial if !end => break,
@@ -125,9 +114,7 @@ impl Window {
         if self.encoding == Encoding::Plain {
             return self.view.get(from..to).unwrap_or_default();
         }
-        self.raw
-            .get(self.raw_position(from)..self.raw_position(to))
-            .unwrap_or_default()
+        self.raw.get(self.raw_position(from)..self.raw_position(to)).unwrap_or_default()
     }
 
     /// Where a position of the view is in the stream as sent.
@@ -137,10 +124,7 @@ impl Window {
 
     fn raw_position(&self, position: usize) -> usize {
         let before = self.edits.partition_point(|edit| edit.view < position);
-        let shift = before
-            .checked_sub(1)
-            .and_then(|last| self.edits.get(last))
-            .map_or(0, |edit| edit.shift);
+        let shift = before.checked_sub(1).and_then(|last| self.edits.get(last)).map_or(0, |edit| edit.shift);
         position.saturating_sub(self.lead) + shift
     }
 
@@ -153,8 +137,7 @@ impl Window {
     /// Puts a mask in the place of a range; all up to its end is history from then on.
     pub(crate) fn replace(&mut self, from: usize, to: usize, mask: &[u8]) {
         self.release(to);
-        self.view
-            .splice(from..to.min(self.view.len()), mask.iter().copied());
+        self.view.splice(from..to.min(self.view.len()), mask.iter().copied());
         self.lead = from + mask.len();
         for edit in &mut self.edits {
             edit.view = edit.view + self.lead - to;
@@ -228,15 +211,8 @@ mod tests {
 
     #[test]
     fn json_escapes() {
-        assert_eq!(
-            decoded(Encoding::Json, r#"a\u0040b\/c\n\\n\"d\u0022"#),
-            "a@b/c\n\\n'd'"
-        );
-        assert_eq!(
-            decoded(Encoding::Json, r"\q \u12 \"),
-            r"\q \u12 \",
-            "what is no escape stays"
-        );
+        assert_eq!(decoded(Encoding::Json, r#"a\u0040b\/c\n\\n\"d\u0022"#), "a@b/c\n\\n'd'");
+        assert_eq!(decoded(Encoding::Json, r"\q \u12 \"), r"\q \u12 \", "what is no escape stays");
     }
 
     #[test]
@@ -269,9 +245,6 @@ mod tests {
         assert_eq!(window.raw(9, 13), br"ef\tg");
         window.append(br"\nh", true);
         window.drop_before(9);
-        assert_eq!(
-            (window.bytes(), window.raw(2, 6)),
-            (&b"ef\tg\nh"[..], &br"\tg\nh"[..])
-        );
+        assert_eq!((window.bytes(), window.raw(2, 6)), (&b"ef\tg\nh"[..], &br"\tg\nh"[..]));
     }
 }

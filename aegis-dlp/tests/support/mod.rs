@@ -1,13 +1,10 @@
 //! What the tests of the scanner share.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
-use aegis_dlp::{DetectorSet, Finding, Flow, Format, Profile, Scanner};
+use aegis_dlp::{DetectorSet, Finding, Flow, Format, Profile, Scanner, scan_url};
 
 pub fn redact(set: DetectorSet) -> Profile {
-    Profile {
-        redact: set,
-        ..Profile::default()
-    }
+    Profile { redact: set, ..Profile::default() }
 }
 
 pub fn redact_all() -> Profile {
@@ -23,11 +20,7 @@ pub struct Run {
 
 impl std::fmt::Debug for Run {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let findings: Vec<_> = self
-            .findings
-            .iter()
-            .map(|x| format!("{} {}", x.detector, x.place))
-            .collect();
+        let findings: Vec<_> = self.findings.iter().map(|x| format!("{} {}", x.detector, x.place)).collect();
         write!(f, "{:?} {findings:?} {:?}", self.text(), self.flow)
     }
 }
@@ -38,20 +31,13 @@ impl Run {
     }
 
     pub fn names(&self) -> Vec<&'static str> {
-        self.findings
-            .iter()
-            .map(|finding| finding.detector.name())
-            .collect()
+        self.findings.iter().map(|finding| finding.detector.name()).collect()
     }
 }
 
 /// Scans `input` cut at the given places (any order, out of range ignored).
 pub fn run_cut(profile: Profile, format: Format, input: &[u8], cuts: &[usize]) -> Run {
-    let mut cuts: Vec<usize> = cuts
-        .iter()
-        .copied()
-        .filter(|cut| *cut < input.len())
-        .collect();
+    let mut cuts: Vec<usize> = cuts.iter().copied().filter(|cut| *cut < input.len()).collect();
     cuts.sort_unstable();
     cuts.push(input.len());
     let mut scanner = Scanner::new(profile, format);
@@ -62,11 +48,7 @@ pub fn run_cut(profile: Profile, format: Format, input: &[u8], cuts: &[usize]) -
         from = cut;
     }
     let flow = scanner.finish(&mut out);
-    Run {
-        out,
-        findings: scanner.findings().to_vec(),
-        flow,
-    }
+    Run { out, findings: scanner.findings().to_vec(), flow }
 }
 
 pub fn run(profile: Profile, format: Format, input: &[u8]) -> Run {
@@ -74,34 +56,70 @@ pub fn run(profile: Profile, format: Format, input: &[u8]) -> Run {
 }
 
 pub fn run_bytewise(profile: Profile, format: Format, input: &[u8]) -> Run {
-    run_cut(
-        profile,
-        format,
-        input,
-        &(0..input.len()).collect::<Vec<_>>(),
-    )
+    run_cut(profile, format, input, &(0..input.len()).collect::<Vec<_>>())
 }
 
 /// The output of redaction holds nothing to be found, and is a function of the bytes alone.
 pub fn check_invariants(format: Format, input: &[u8]) -> Run {
     let whole = run(redact_all(), format, input);
-    assert_eq!(
-        run_bytewise(redact_all(), format, input),
-        whole,
-        "bytewise: {:?}",
-        String::from_utf8_lossy(input)
-    );
+    assert_eq!(run_bytewise(redact_all(), format, input), whole, "bytewise: {:?}", String::from_utf8_lossy(input));
     let again = run(redact_all(), format, &whole.out);
-    assert_eq!(
-        again.findings,
-        [],
-        "found in the output {:?} of {:?}",
-        whole.text(),
-        String::from_utf8_lossy(input)
-    );
+    assert_eq!(again.findings, [], "found in the output {:?} of {:?}", whole.text(), String::from_utf8_lossy(input));
     assert_eq!(again.out, whole.out);
     if whole.findings.is_empty() {
         assert_eq!(whole.out, input);
     }
     whole
+}
+
+// What the fuzz targets check, and the replay of their corpus.
+
+/// The first byte chooses the format, the second the size of the chunks; the rest is the stream.
+pub fn check_stream(data: &[u8]) {
+    let [format, size, input @ ..] = data else { return };
+    let format = [Format::Json, Format::Form, Format::Text][usize::from(*format) % 3];
+    let whole = check_invariants(format, input);
+    let cuts: Vec<usize> = (0..input.len()).step_by(usize::from(*size) + 1).collect();
+    assert_eq!(run_cut(redact_all(), format, input, &cuts), whole);
+    let report = run(redact_all().report_only(), format, input);
+    assert_eq!(report.out, input);
+}
+
+/// What is JSON is JSON of the same shape after redaction.
+pub fn check_json(data: &[u8]) {
+    let Ok(before) = serde_json::from_slice::<serde_json::Value>(data) else { return };
+    let run = check_invariants(Format::Json, data);
+    let after = serde_json::from_slice(&run.out);
+    let after = after.unwrap_or_else(|error| panic!("{error}: {:?}", run.text()));
+    assert!(same_shape(&before, &after), "{before} became {after}");
+}
+
+fn same_shape(before: &serde_json::Value, after: &serde_json::Value) -> bool {
+    use serde_json::Value::{Array, Number, Object, String};
+    match (before, after) {
+        (Array(before), Array(after)) => {
+            before.len() == after.len() && before.iter().zip(after).all(|(b, a)| same_shape(b, a))
+        }
+        // Keys may be redacted, and then be the same.
+        (Object(before), Object(after)) => {
+            before.iter().all(|(key, value)| after.get(key).is_none_or(|a| same_shape(value, a)))
+                && after.len() <= before.len()
+        }
+        (Number(_), String(mask)) => mask.starts_with('[') && mask.ends_with(']'),
+        (String(_), String(_)) => true,
+        (before, after) => before == after,
+    }
+}
+
+/// A path and query of the characters that one may have stays that, and is clean.
+pub fn check_url(data: &[u8]) {
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@%/?".contains(byte);
+    let input: String = data.iter().copied().filter(allowed).map(char::from).collect();
+    let scanned = scan_url(&redact_all(), &input);
+    assert!(scanned.text.bytes().all(|byte| allowed(&byte)), "{input} became {}", scanned.text);
+    let again = scan_url(&redact_all(), &scanned.text);
+    assert!(again.findings.is_empty(), "{input} became {}", scanned.text);
+    if scanned.findings.is_empty() {
+        assert_eq!(scanned.text, input);
+    }
 }

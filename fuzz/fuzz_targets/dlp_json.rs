@@ -1,0 +1,7 @@
+//! JSON stays JSON when redacted.
+#![no_main]
+
+#[path = "../../aegis-dlp/tests/support/mod.rs"]
+mod support;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| support::check_json(data));
