@@ -58,7 +58,7 @@ pub async fn connection(aegis: Arc<Aegis>, stream: TcpStream, peer: SocketAddr, 
     match authorized {
         Ok(Authorized::Tls { opening, target }) => intercepted(aegis, identity, *opening, target, &drain).await,
         Ok(Authorized::Http { stream, h2, target }) => {
-            serve::http(Session { aegis, identity, target }, stream, h2, &drain).await;
+            serve::http(Session { aegis, identity, target, h2 }, stream, &drain).await;
         }
         Ok(Authorized::Relay { permit, stream, sni }) => {
             let Ok(mut recorder) = Recorder::open(&aegis, &identity, &snapshot) else { return };
@@ -89,7 +89,7 @@ async fn intercepted(aegis: Arc<Aegis>, identity: identify::Identity, opening: T
         }
     };
     let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    serve::http(Session { aegis, identity, target }, stream, h2, drain).await;
+    serve::http(Session { aegis, identity, target, h2 }, stream, drain).await;
 }
 
 fn server_config(aegis: &Aegis, target: &Target) -> Result<Arc<ServerConfig>, crate::tls::TlsError> {

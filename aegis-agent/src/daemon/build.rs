@@ -47,7 +47,7 @@ pub async fn build(config: Config) -> anyhow::Result<Built> {
     let resolver = Arc::new(dns::Resolver::new(&config.dns)?);
     let dialer = Dialer::new(
         Arc::clone(&resolver),
-        Arc::new(tls::upstream::client_config(&config.upstream)?),
+        tls::upstream::client_config(&config.upstream)?,
         config.upstream.connect_timeout,
     );
     let metrics = Metrics::new();

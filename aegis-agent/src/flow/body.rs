@@ -227,17 +227,21 @@ impl Body for ToAgent {
             Self::Own(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Own(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Self::Relayed { inner, idle, recorder } => {
-                let Poll::Ready(frame) = Pin::new(inner).poll_frame(cx) else {
+                let Poll::Ready(frame) = Pin::new(&mut *inner).poll_frame(cx) else {
                     return idle.poll(cx).map(|limit| {
                         recorder.failed("the origin stopped sending");
                         Some(Err(RelayError::Idle(limit)))
                     });
                 };
                 idle.rest();
+                if let Some(Ok(frame)) = &frame {
+                    recorder.tally().add_in(frame.data_ref().map_or(0, |data| data.len() as u64));
+                }
                 match &frame {
-                    Some(Ok(frame)) => recorder.tally().add_in(frame.data_ref().map_or(0, |data| data.len() as u64)),
                     Some(Err(error)) => recorder.failed(&format!("the origin's body broke off: {error}")),
-                    None => recorder.complete(),
+                    // A body of known length is not polled again once it is all there.
+                    Some(Ok(_)) if !inner.is_end_stream() => {}
+                    _ => recorder.complete(),
                 }
                 Poll::Ready(frame.map(|frame| frame.map_err(RelayError::Origin)))
             }

@@ -9,18 +9,21 @@ use hyper::{Request, Response};
 
 use super::body::ToAgent;
 use super::decide;
-use super::forward;
+use super::forward::{self, Line};
 use super::identify::Identity;
 use super::inspect::{self, Head, Target};
 use super::record::Recorder;
 use super::refusal::{self, Refusal};
 use crate::daemon::Aegis;
+use crate::upstream::PoolKey;
 
 /// A connection whose requests are decided one by one.
 pub struct Session {
     pub aegis: Arc<Aegis>,
     pub identity: Identity,
     pub target: Target,
+    /// The agent speaks HTTP/2, so the origin is offered it too.
+    pub h2: bool,
 }
 
 /// Answers one request. Every way out of here has written exactly one record, or could not and forwarded nothing.
@@ -72,7 +75,9 @@ async fn decided(
         Err(refusal) => return Err((refusal, recorder)),
     };
     recorder.permitted(&permitted);
-    forward::send(&aegis.pools, limits, identity.enrolled.index, head.method, head.scheme, permitted, recorder).await
+    let pool = PoolKey { agent: identity.enrolled.index, private_ok: false, h2: session.h2 };
+    let line = Line { method: head.method, scheme: head.scheme };
+    forward::send(&aegis.pools, limits, pool, line, permitted, recorder).await
 }
 
 /// Nothing is forwarded that cannot be written down.

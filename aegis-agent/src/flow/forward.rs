@@ -8,7 +8,7 @@ use aegis_dlp::Scanner;
 use aegis_policy::{Decision, Denial, DenialKind, Grant};
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 
 use super::body::{Idle, ScannedBody, Tally, ToAgent, ToOrigin};
 use super::decide::{self, Permitted};
@@ -16,8 +16,7 @@ use super::inspect::Payload;
 use super::record::Recorder;
 use super::refusal::{DECISION_HEADER, Refusal};
 use crate::config::Limits;
-use crate::kernel::AgentIndex;
-use crate::upstream::{DialError, Pools};
+use crate::upstream::{DialError, PoolKey, Pools};
 
 /// Response fields of the origin's hop (RFC 9110, section 7.6.1), and those that only Aegis may write.
 const NOT_RELAYED: [HeaderName; 7] = [
@@ -31,6 +30,12 @@ const NOT_RELAYED: [HeaderName; 7] = [
     DECISION_HEADER,
 ];
 
+/// What of the request line neither permit nor redaction touches.
+pub struct Line {
+    pub method: Method,
+    pub scheme: &'static str,
+}
+
 /// Sends the permitted request and gives the origin's answer, its body streaming.
 ///
 /// The recorder goes along: it ends with the response's last byte, or with the refusal.
@@ -40,20 +45,19 @@ const NOT_RELAYED: [HeaderName; 7] = [
 pub async fn send(
     pools: &Pools,
     limits: &Limits,
-    agent: AgentIndex,
-    method: Method,
-    scheme: &'static str,
+    pool: PoolKey,
+    head: Line,
     permitted: Permitted,
     recorder: Box<Recorder>,
 ) -> Result<Response<ToAgent>, (Refusal, Box<Recorder>)> {
     let Permitted { permit, path_and_query, headers, payload, .. } = permitted;
     let grant = permit.consume();
     let body = outgoing(&grant, &headers, payload, limits.idle_timeout, recorder.tally());
-    let request = match request(&grant, scheme, method, &path_and_query, headers, body) {
+    let request = match request(&grant, head, &path_and_query, headers, body) {
         Ok(request) => request,
         Err(why) => return Err((Denial::protocol(why, &*grant.policy_version).into(), recorder)),
     };
-    let client = pools.client(agent, grant.private_ok);
+    let client = pools.client(PoolKey { private_ok: grant.private_ok, ..pool });
     match tokio::time::timeout(limits.request_timeout, client.request(request)).await {
         Ok(Ok(response)) => Ok(relayed(response, &grant, limits.idle_timeout, recorder)),
         Ok(Err(error)) => Err((refusal(&grant, recorder.tally(), &error), recorder)),
@@ -77,12 +81,12 @@ fn outgoing(grant: &Grant, headers: &HeaderMap, payload: Payload, idle: Duration
 
 fn request(
     grant: &Grant,
-    scheme: &str,
-    method: Method,
+    line: Line,
     path_and_query: &str,
     headers: HeaderMap,
     body: ToOrigin,
 ) -> Result<Request<ToOrigin>, String> {
+    let Line { method, scheme } = line;
     let host = if grant.host.contains(':') { format!("[{}]", grant.host) } else { grant.host.clone() };
     let default_port = if scheme == "https" { 443 } else { 80 };
     let authority = if grant.port == default_port { host } else { format!("{host}:{}", grant.port) };
@@ -108,6 +112,9 @@ fn relayed(response: Response<Incoming>, grant: &Grant, idle: Duration, mut reco
         parts.headers.insert(DECISION_HEADER, HeaderValue::from_static(grant.decision.name()));
     }
     parts.version = Version::HTTP_11;
+    if inner.is_end_stream() {
+        recorder.complete();
+    }
     Response::from_parts(parts, ToAgent::Relayed { inner, idle: Idle::new(idle), recorder })
 }
 

@@ -26,11 +26,12 @@ const H2_PENDING_RESETS: usize = 20;
 const H1_MIN_BUFFER: usize = 8192;
 
 /// Serves requests until the agent closes, goes idle, or `drain` asks for an end after the requests under way.
-pub async fn http<IO>(session: Session, io: IO, h2: bool, drain: &CancellationToken)
+pub async fn http<IO>(session: Session, io: IO, drain: &CancellationToken)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limits = session.aegis.config.limits.clone();
+    let h2 = session.h2;
     let session = Arc::new(session);
     let service = service_fn(move |request: Request<Incoming>| answer(Arc::clone(&session), request));
     let io = TokioIo::new(io);

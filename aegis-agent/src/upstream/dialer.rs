@@ -12,6 +12,7 @@ use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -39,23 +40,31 @@ pub enum DialError {
 /// Makes connections to origins. Cheap to clone.
 #[derive(Clone)]
 pub struct Dialer {
-    pub(super) resolver: Arc<Resolver>,
-    pub(super) tls: TlsConnector,
-    pub(super) connect_timeout: Duration,
+    resolver: Arc<Resolver>,
+    /// Offers h2 and http/1.1.
+    tls_h2: TlsConnector,
+    /// Offers http/1.1 only.
+    tls_h1: TlsConnector,
+    connect_timeout: Duration,
     /// From the permit: whether private addresses may be dialled.
-    pub(super) private_ok: bool,
+    private_ok: bool,
+    h2: bool,
 }
 
 impl Dialer {
+    /// A dialer that verifies origins as `tls` says. Private addresses are refused until a permit allows them.
     #[must_use]
-    pub fn new(resolver: Arc<Resolver>, tls: Arc<rustls::ClientConfig>, connect_timeout: Duration) -> Self {
-        Self { resolver, tls: TlsConnector::from(tls), connect_timeout, private_ok: false }
+    pub fn new(resolver: Arc<Resolver>, tls: ClientConfig, connect_timeout: Duration) -> Self {
+        let mut h1 = tls.clone();
+        h1.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let (tls_h2, tls_h1) = (TlsConnector::from(Arc::new(tls)), TlsConnector::from(Arc::new(h1)));
+        Self { resolver, tls_h2, tls_h1, connect_timeout, private_ok: false, h2: false }
     }
 
-    /// The same dialer, bound to what one permit says of private addresses.
+    /// The same dialer for one pool: what its permits say of private addresses, and whether it offers HTTP/2.
     #[must_use]
-    pub fn allowing_private(&self, private_ok: bool) -> Self {
-        Self { private_ok, ..self.clone() }
+    pub fn for_pool(&self, private_ok: bool, h2: bool) -> Self {
+        Self { private_ok, h2, ..self.clone() }
     }
 
     /// A TCP connection to `host`, the name resolved here and now.
@@ -97,7 +106,8 @@ impl Dialer {
             return Ok(Upstream::Plain(TokioIo::new(stream)));
         }
         let name = ServerName::try_from(host.clone()).map_err(|_| DialError::Target(host.clone()))?;
-        let handshake = tokio::time::timeout(self.connect_timeout, self.tls.connect(name, stream)).await;
+        let tls = if self.h2 { &self.tls_h2 } else { &self.tls_h1 };
+        let handshake = tokio::time::timeout(self.connect_timeout, tls.connect(name, stream)).await;
         let limit = self.connect_timeout;
         match handshake {
             Ok(Ok(stream)) => Ok(Upstream::Tls(Box::new(TokioIo::new(stream)))),

@@ -5,5 +5,5 @@ mod pool;
 mod reach;
 
 pub use dialer::{DialError, Dialer};
-pub use pool::{Pools, UpstreamClient};
+pub use pool::{PoolKey, Pools, UpstreamClient};
 pub use reach::is_public;

@@ -21,12 +21,22 @@ const H2_STREAM_WINDOW: u32 = 1 << 20;
 const H2_CONNECTION_WINDOW: u32 = 4 << 20;
 const H2_SEND_BUFFER: usize = 256 * 1024;
 
+/// Whose connections may be used for a request.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PoolKey {
+    pub agent: AgentIndex,
+    /// From the permit: a connection to a private address serves no permit that does not allow one.
+    pub private_ok: bool,
+    /// Whether HTTP/2 is offered to the origin: it is when the agent speaks it.
+    pub h2: bool,
+}
+
 pub struct Pools {
     dialer: Dialer,
     idle: Duration,
     per_host: usize,
     header_bytes: u32,
-    clients: moka::sync::Cache<(AgentIndex, bool), UpstreamClient>,
+    clients: moka::sync::Cache<PoolKey, UpstreamClient>,
 }
 
 impl Pools {
@@ -41,19 +51,19 @@ impl Pools {
         }
     }
 
-    /// The agent's client; `private_ok` comes from the permit and is part of the pool's identity.
+    /// The client for `key`, with the connections that it has open.
     #[must_use]
-    pub fn client(&self, agent: AgentIndex, private_ok: bool) -> UpstreamClient {
-        self.clients.get_with((agent, private_ok), || self.build(private_ok))
+    pub fn client(&self, key: PoolKey) -> UpstreamClient {
+        self.clients.get_with(key, || self.build(key))
     }
 
     /// A connection for bytes that are not HTTP.
     #[must_use]
     pub fn dialer(&self, private_ok: bool) -> Dialer {
-        self.dialer.allowing_private(private_ok)
+        self.dialer.for_pool(private_ok, false)
     }
 
-    fn build(&self, private_ok: bool) -> UpstreamClient {
+    fn build(&self, key: PoolKey) -> UpstreamClient {
         Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
@@ -65,6 +75,6 @@ impl Pools {
             .http2_initial_connection_window_size(H2_CONNECTION_WINDOW)
             .http2_max_send_buf_size(H2_SEND_BUFFER)
             .http2_max_header_list_size(self.header_bytes)
-            .build(self.dialer.allowing_private(private_ok))
+            .build(self.dialer.for_pool(key.private_ok, key.h2))
     }
 }
