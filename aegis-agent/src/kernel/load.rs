@@ -67,12 +67,15 @@ pub(super) fn map(object: &mut Ebpf, name: &str) -> Result<Map, KernelError> {
     })
 }
 
-/// Loads every program and puts it into its pinned link, or makes the link.
+/// Loads every program, then puts each into its pinned link, or makes the link. Nothing changes
+/// when the kernel refuses one of them.
 pub(super) fn attach_all(object: &mut Ebpf, pins: &Pins, root: &Cgroup) -> Result<Vec<Hook>, KernelError> {
     let cgroup = File::open(&root.path).map_err(KernelError::io(format!("open the cgroup {}", root.path.display())))?;
-    let mut hooks = Vec::new();
     for (name, program) in object.programs_mut() {
         load(program).map_err(KernelError::bpf(format!("load the program {name}")))?;
+    }
+    let mut hooks = Vec::new();
+    for (name, program) in object.programs_mut() {
         let pin = pins.link(name);
         if pin.exists() {
             replace(program, &pin).map_err(KernelError::bpf(format!("replace the program {name}")))?;
@@ -84,6 +87,7 @@ pub(super) fn attach_all(object: &mut Ebpf, pins: &Pins, root: &Cgroup) -> Resul
         hooks.push(Hook { name: name.to_owned(), link });
     }
     hooks.sort_by(|one, other| one.name.cmp(&other.name));
+    pins.keep_links(|name| hooks.iter().any(|hook| hook.name == name))?;
     Ok(hooks)
 }
 

@@ -2,6 +2,11 @@
 //!
 //! The programs are in `aegis-ebpf`. Their links and maps are pinned, so enforcement and
 //! enrolments outlive the daemon: while it is away, redirected connections meet a closed port.
+//!
+//! What cgroup hooks do not see: a socket belongs to the cgroup it was made in, so one that was
+//! made outside the enforced root and handed in (inherited, or passed over a unix socket) is not
+//! theirs; `aegisctl run` therefore closes what it would hand down. `AF_PACKET` and `AF_VSOCK`
+//! pass no hook of these either; `aegisctl run` closes them by seccomp and capabilities.
 
 mod agents;
 pub mod cgroup;

@@ -79,25 +79,45 @@ impl Pins {
         Array::<_, Meta>::try_from(map)?.get(&0, 0)
     }
 
+    /// Removes the links of programs that this version no longer has.
+    pub(super) fn keep_links(&self, wanted: impl Fn(&str) -> bool) -> Result<(), KernelError> {
+        for link in files(&self.links())? {
+            if !link.file_name().and_then(|name| name.to_str()).is_some_and(&wanted) {
+                unpin(&link)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes everything: links first, since a link without its maps' pins still enforces, and
     /// maps without links only hold memory.
     pub(super) fn remove(&self) -> Result<(), KernelError> {
         for dir in [self.links(), self.maps()] {
-            let entries = match fs::read_dir(&dir) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                entries => entries.map_err(KernelError::io(format!("read {}", dir.display())))?,
-            };
-            for entry in entries {
-                let path = entry.map_err(KernelError::io(format!("read {}", dir.display())))?.path();
-                fs::remove_file(&path).map_err(KernelError::io(format!("unpin {}", path.display())))?;
-            }
-            fs::remove_dir(&dir).map_err(KernelError::io(format!("remove {}", dir.display())))?;
+            files(&dir)?.iter().try_for_each(|file| unpin(file))?;
+            remove_dir(&dir)?;
         }
-        match fs::remove_dir(&self.dir) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(KernelError::io(format!("remove {}", self.dir.display()))(error))
-            }
-            _ => Ok(()),
+        remove_dir(&self.dir)
+    }
+}
+
+/// What is in a directory; nothing when it does not exist.
+fn files(dir: &Path) -> Result<Vec<PathBuf>, KernelError> {
+    let paths = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect()),
+    };
+    paths.map_err(KernelError::io(format!("read {}", dir.display())))
+}
+
+fn unpin(path: &Path) -> Result<(), KernelError> {
+    fs::remove_file(path).map_err(KernelError::io(format!("unpin {}", path.display())))
+}
+
+fn remove_dir(dir: &Path) -> Result<(), KernelError> {
+    match fs::remove_dir(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(KernelError::io(format!("remove {}", dir.display()))(error))
         }
+        _ => Ok(()),
     }
 }

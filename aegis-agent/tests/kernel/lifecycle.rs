@@ -161,3 +161,14 @@ fn the_programs_can_log() {
         println!("loaded without logging in {:?}", begun.elapsed());
     });
 }
+
+#[test]
+fn programs_of_an_earlier_version_go_when_the_daemon_comes() {
+    lab(|lab| {
+        let links = lab.cfg.pin_dir.join("links");
+        fs::rename(links.join("bind4"), links.join("of_an_earlier_version")).unwrap();
+        lab.kernel = Some(Kernel::attach(&lab.cfg).unwrap());
+        assert!(!links.join("of_an_earlier_version").exists());
+        assert!(lab.kernel().hooks().iter().all(|hook| hook.attached && hook.pinned));
+    });
+}
