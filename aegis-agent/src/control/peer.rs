@@ -117,3 +117,30 @@ fn read_groups(stream: &UnixStream, buffer: &mut [u32]) -> io::Result<Option<usi
     let error = io::Error::last_os_error();
     if error.raw_os_error() == Some(libc::ERANGE) { Ok(None) } else { Err(error) }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_peer_of_a_pair_is_this_process() {
+        let (here, _there) = UnixStream::pair().unwrap();
+        let peer = Peer::of(&here).unwrap();
+        assert_eq!(peer.uid, nix::unistd::geteuid().as_raw());
+        assert_eq!(peer.pid, std::process::id().cast_signed());
+        assert!(peer.lives());
+    }
+
+    #[test]
+    fn a_handle_by_pid_tells_the_end_of_the_process() {
+        // The way for kernels without SO_PEERPIDFD.
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let handle = pidfd_open(child.id().cast_signed()).unwrap();
+        let peer = Peer { uid: 0, pid: 0, gid: 0, groups: Arc::new([]), handle: Arc::new(handle) };
+        assert!(peer.lives());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!peer.lives());
+    }
+}
