@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::engine::{self, EngineError};
 use crate::index::{AgentTable, Catalog};
 use crate::rego;
-use crate::rule::Policy;
+use crate::rule::{Policy, Rule, Transport};
 use crate::schema::{self, Document};
 use crate::source::diagnostics::{Diagnostics, Problem, Source};
 use crate::{Agent, Connect, ConnectPlan, Content, Explanation, Intent, NameVerdict, Needs, Verdict, decide, explain};
@@ -155,7 +155,9 @@ impl Snapshot {
                 self.table(&agent)?;
             }
         }
-        let all: Vec<_> = self.catalog.rules.iter().enumerate().collect();
+        // Rules for unread bytes are asked per connection, not per request.
+        let requests = |(_, rule): &(usize, &Rule)| rule.transport == Transport::Http;
+        let all: Vec<(usize, &Rule)> = self.catalog.rules.iter().enumerate().filter(requests).collect();
         let policies: &[Policy] = &self.catalog.policies;
         let complete = rego::module("aegis.policy", &all, Some(policies));
         let buckets = self.catalog.compiled();

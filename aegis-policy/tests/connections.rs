@@ -73,6 +73,9 @@ fn what_becomes_of_a_connection() {
 fn a_passthrough_rule_is_not_for_requests() {
     common::check(RULES, common::ask("GET http://pass.test:443/"), "deny");
     common::check(RULES, common::ask("GET http://198.51.100.1:25/"), "deny");
+    let snapshot = snapshot(&policy(RULES));
+    let (_, complete) = snapshot.rego().next().unwrap();
+    assert!(complete.contains("p/web") && !complete.contains("p/pass") && !complete.contains("p/raw"));
 }
 
 #[test]
