@@ -81,10 +81,10 @@ impl Space {
 
     /// Sets aside one more [`STEP`]. `promised` is what has been promised in all: what is asked for where the file system cannot allocate ahead.
     pub(super) fn extend(&mut self, promised: u64) -> io::Result<()> {
-        if let Some((until, kind)) = self.full {
-            if Instant::now() < until {
-                return Err(kind.into());
-            }
+        if let Some((until, kind)) = self.full
+            && Instant::now() < until
+        {
+            return Err(kind.into());
         }
         let extended = match self.allocate() {
             Err(Errno::EOPNOTSUPP) => self.ask(promised),

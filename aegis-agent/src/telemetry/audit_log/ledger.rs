@@ -112,12 +112,12 @@ impl Ledger {
             return Err(Unrecordable::TooManyOpen(open));
         }
         let promised = self.promised.fetch_add(SLOT, SeqCst).saturating_add(SLOT);
-        if promised > self.available.load(SeqCst) {
-            if let Err(error) = self.set_aside() {
-                self.promised.fetch_sub(SLOT, SeqCst);
-                self.open.fetch_sub(1, Relaxed);
-                return Err(Unrecordable::NoSpace(error.kind()));
-            }
+        if promised > self.available.load(SeqCst)
+            && let Err(error) = self.set_aside()
+        {
+            self.promised.fetch_sub(SLOT, SeqCst);
+            self.open.fetch_sub(1, Relaxed);
+            return Err(Unrecordable::NoSpace(error.kind()));
         }
         Ok(())
     }
@@ -156,10 +156,8 @@ impl Ledger {
             what(&mut inbox);
             mem::take(&mut inbox.asleep)
         };
-        if asleep {
-            if let Some(writer) = self.writer.get() {
-                writer.unpark();
-            }
+        if asleep && let Some(writer) = self.writer.get() {
+            writer.unpark();
         }
     }
 
