@@ -58,7 +58,7 @@ pub struct KernelConfig {
     pub proxy_v6: Option<SocketAddrV6>,
     /// Port of the DNS listener (UDP and TCP) on the same loopback addresses.
     pub dns_port: u16,
-    /// Whether the programs log each verdict (through `tracing`, target `aegis_ebpf`). Needs a
+    /// Whether the programs log what they report as events (through `tracing`, target `aegis_ebpf`). Needs a
     /// tokio runtime at [`Kernel::attach`].
     pub log: bool,
 }

@@ -1,12 +1,16 @@
 //! Starting, going away and coming back: enforcement does not stop.
 
-use std::{fs, time::Instant};
+use std::{
+    fs,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use aegis_agent::kernel::{Kernel, KernelConfig, KernelError, preflight};
 use aegis_common::{Meta, map_name};
 use aya::maps::{Array, Map, MapData};
 
-use crate::lab::{agent, lab, lines, python};
+use crate::lab::{agent, eventually, lab, lines, python};
 
 const PROGRAMS: [&str; 14] = [
     "bind4",
@@ -151,15 +155,40 @@ fn a_machine_that_cannot_enforce_is_told_in_one_line() {
 #[test]
 fn the_programs_can_log() {
     lab(|lab| {
+        let cgroup = lab.agent(4, &[]);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let cfg = KernelConfig { log: true, ..lab.cfg.clone() };
-        let begun = Instant::now();
-        lab.kernel = Some(runtime.block_on(async { Kernel::attach(&cfg) }).unwrap());
-        println!("loaded with logging in {:?}", begun.elapsed());
-        let begun = Instant::now();
-        lab.kernel = Some(Kernel::attach(&lab.cfg).unwrap());
-        println!("loaded without logging in {:?}", begun.elapsed());
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(move || writer.clone());
+        let subscriber = subscriber.with_ansi(false).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            lab.kernel = Some(runtime.block_on(async { Kernel::attach(&cfg) }).unwrap());
+            let send = "attempt(lambda: socket(AF_INET, SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 9)))";
+            assert_eq!(lines(python(&cgroup, send, &[])), ["EPERM"]);
+            eventually("the refusal is logged", || {
+                runtime.block_on(async { tokio::time::sleep(Duration::from_millis(5)).await });
+                let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+                text.contains("aegis_ebpf") && text.contains("agent 4") && text.contains("protocol 17 port 9")
+            });
+        });
     });
+}
+
+/// Collects what the subscriber writes.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 #[test]
