@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::expect;
 use crate::fake::{CA, Fake};
-use crate::lab::{Lab, USER, cgroup2_mount, path_without_keytool};
+use crate::lab::{Lab, USER, cgroup2_mount};
 use crate::probes::{CALLS, SOCKETS};
 
 fn field(status: &str, name: &str) -> String {
@@ -252,6 +252,6 @@ fn what_cannot_be_confined_is_not_started() {
     });
     let elsewhere = Fake::serve(&[("GET /v1/run/a", 200, info)]);
     let mut run = elsewhere.aegisctl(&["run", "--agent", "a", "--user", USER, "--", "echo", "started"]);
-    let (stdout, stderr) = expect(1, run.env("PATH", path_without_keytool()));
+    let (stdout, stderr) = expect(1, run.env("PATH", lab.tools.path()));
     assert!(stderr.contains("not started: join the cgroup /tmp") && stdout.is_empty(), "{stderr}");
 }

@@ -1,12 +1,14 @@
 //! Where `run` is tested: an agent's cgroup and a daemon that knows it.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::expect;
 use crate::fake::{CA, Fake};
@@ -19,6 +21,8 @@ pub struct Lab {
     pub root: PathBuf,
     pub instance: String,
     pub fake: Fake,
+    /// What the tests run, apart from any keytool: a key store for Java costs seconds.
+    pub tools: TempDir,
 }
 
 impl Lab {
@@ -33,18 +37,15 @@ impl Lab {
         });
         let token = json!({"token": "a.b.c", "agent": "a", "expires_at": 1, "jti": "j"});
         let fake = Fake::serve(&[("GET /v1/run/a", 200, info), ("POST /v1/token", 200, token)]);
-        Self { root, instance, fake }
+        Self { root, instance, fake, tools: tools() }
     }
 
-    /// `aegisctl run --agent a OPTIONS -- COMMAND`, without Java's key store: it costs seconds.
+    /// `aegisctl run --agent a OPTIONS -- COMMAND`, with `tools` as its PATH.
     pub fn run(&self, options: &[&str], command: &[&str]) -> Command {
         let arguments: Vec<&str> = [&["run", "--agent", "a"], options, &["--"], command].concat();
         let mut run = self.fake.aegisctl(&arguments);
         // Directories that the other user may not enter would be in the way of what is tested.
-        run.current_dir("/").env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-        if PathBuf::from("/usr/bin/keytool").exists() {
-            run.env("PATH", path_without_keytool());
-        }
+        run.current_dir("/").env("PATH", self.tools.path());
         run
     }
 
@@ -84,15 +85,12 @@ pub fn cgroup2_mount() -> PathBuf {
     PathBuf::from(fields.find(|fields| fields[2] == "cgroup2").expect("these tests need a cgroup v2 mount")[1])
 }
 
-/// A directory with what the tests run, so that no keytool is found.
-pub fn path_without_keytool() -> PathBuf {
-    let directory = std::env::temp_dir().join("aegis-ctltest-path");
-    fs::create_dir_all(&directory).unwrap();
-    for name in ["sh", "cat", "echo", "grep", "id", "true", "env", "ls", "sed", "unshare", "mount", "tail"] {
-        let link = directory.join(name);
+fn tools() -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+    for name in ["sh", "cat", "echo", "env", "ls", "mount", "true", "unshare"] {
         let found = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"].iter().map(|dir| PathBuf::from(dir).join(name));
-        let target = found.into_iter().find(|path| path.exists()).unwrap();
-        let _ = std::os::unix::fs::symlink(target, link);
+        symlink(found.into_iter().find(|path| path.exists()).unwrap(), directory.path().join(name)).unwrap();
     }
     directory
 }
