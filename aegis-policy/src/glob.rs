@@ -21,6 +21,10 @@ impl NameGlob {
     }
 
     pub(crate) fn matches(&self, text: &str) -> bool {
+        // As `.` in the regular expression: a line break is in no name.
+        if text.contains('\n') {
+            return false;
+        }
         let mut parts = self.0.split('*');
         let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
             return false;
@@ -41,7 +45,7 @@ impl NameGlob {
     /// The same pattern as a regular expression (RE2 syntax).
     pub(crate) fn regex(&self) -> String {
         let parts: Vec<String> = self.0.split('*').map(regex::escape).collect();
-        format!("^{}$", parts.join("(?s:.*)"))
+        format!("^{}$", parts.join(".*"))
     }
 }
 
@@ -165,6 +169,7 @@ mod tests {
             ("a*a", "aa", true),
             ("a*b*c", "abbc", true),
             ("a*b*b", "ab", false),
+            ("a*", "a\nb", false),
         ] {
             let glob = NameGlob::new(pattern);
             assert_eq!(glob.matches(text), expected, "{pattern} {text}");
