@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use aegis_policy::{Snapshot, Source, compile};
+use aegis_policy::{Diagnostics, Snapshot, Source, compile};
 use arc_swap::ArcSwap;
+use miette::{GraphicalReportHandler, GraphicalTheme};
 
 /// Policies are read by humans; what is larger is not one.
 const MAX_POLICY_BYTES: u64 = 16 << 20;
@@ -18,8 +19,28 @@ const MAX_FILES: usize = 1000;
 pub enum PolicyError {
     #[error("{path}: {why}")]
     Read { path: PathBuf, why: String },
-    #[error("{0}")]
-    Broken(String),
+    #[error("the policy is broken\n{}", drawn(.0))]
+    Broken(Diagnostics),
+}
+
+impl PolicyError {
+    /// One line for each problem, for where there is no room for a drawing.
+    fn in_lines(&self) -> String {
+        match self {
+            Self::Read { .. } => self.to_string(),
+            Self::Broken(diagnostics) => diagnostics.problems().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+        }
+    }
+}
+
+/// Every problem with its line and a caret under the place.
+fn drawn(diagnostics: &Diagnostics) -> String {
+    let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor());
+    let draw = |problem| {
+        let mut text = String::new();
+        handler.render_report(&mut text, problem).map(|()| text)
+    };
+    diagnostics.problems().iter().map(|problem| draw(problem).unwrap_or_else(|_| problem.to_string())).collect()
 }
 
 /// Holds the snapshot that every flow takes its copy of.
@@ -68,7 +89,7 @@ impl Store {
                 Ok(snapshot)
             }
             Err(error) => {
-                self.state().last_error = Some(error.to_string());
+                self.state().last_error = Some(error.in_lines());
                 Err(error)
             }
         }
@@ -102,7 +123,7 @@ fn load(place: Option<&Path>) -> Result<Snapshot, PolicyError> {
         None => vec![Source { name: "starter.yaml (embedded)".into(), text: aegis_policy::STARTER.into() }],
         Some(place) => read(place)?,
     };
-    compile(&sources).map_err(|diagnostics| PolicyError::Broken(diagnostics.to_string()))
+    compile(&sources).map_err(PolicyError::Broken)
 }
 
 fn read(place: &Path) -> Result<Vec<Source>, PolicyError> {

@@ -32,30 +32,22 @@ def attempt(body):
 "#;
 
 fn python(lab: &Lab, program: &str) -> Outcome {
-    lab.agent(AGENT)
-        .python(&format!("{CLIENT}\n{program}"))
-        .unwrap()
+    lab.agent(AGENT).python(&format!("{CLIENT}\n{program}")).unwrap()
 }
 
 #[test]
 fn a_host_other_than_the_sni_is_refused() {
     let lab = Lab::new().unwrap();
     let daemon = Daemon::start(&lab, &Settings::default()).unwrap();
-    for host in [
-        "denied.test",
-        "index.allowed.test",
-        "api.allowed.test.denied.test",
-        "api.allowed.test:8443",
-    ] {
+    for host in ["denied.test", "index.allowed.test", "api.allowed.test.denied.test", "api.allowed.test:8443"] {
         let outcome = python(
             &lab,
             &format!(
                 "attempt(lambda: exchange(connect('api.allowed.test'), 'GET /hello HTTP/1.1\\nHost: {host}\\n\\n'))"
             ),
         );
-        let refused = ["HTTP/1.1 421", "HTTP/1.1 403", "HTTP/1.1 400"]
-            .iter()
-            .any(|line| outcome.stdout.starts_with(line));
+        let refused =
+            ["HTTP/1.1 421", "HTTP/1.1 403", "HTTP/1.1 400"].iter().any(|line| outcome.stdout.starts_with(line));
         assert!(refused, "{host}: {outcome:?}");
     }
     lab.settle().unwrap();
@@ -67,15 +59,8 @@ fn a_host_other_than_the_sni_is_refused() {
 fn an_authority_other_than_the_sni_is_refused_over_h2() {
     let lab = Lab::new().unwrap();
     let daemon = Daemon::start(&lab, &Settings::default()).unwrap();
-    let answer = lab
-        .agent(AGENT)
-        .curl(&[
-            "--http2",
-            "-H",
-            "Host: denied.test",
-            "https://api.allowed.test/hello",
-        ])
-        .unwrap();
+    let answer =
+        lab.agent(AGENT).curl(&["--http2", "-H", "Host: denied.test", "https://api.allowed.test/hello"]).unwrap();
     assert!(matches!(answer.status, 400 | 403 | 421), "{answer:?}");
     assert!(lab.internet.requests.all().is_empty());
     drop(daemon);
@@ -94,23 +79,11 @@ exchange(stream, 'GET /forbidden/one HTTP/1.1\nHost: api.allowed.test\n\n')
 exchange(stream, 'GET /hello?again HTTP/1.1\nHost: api.allowed.test\n\n')
 "#,
     );
-    let statuses: Vec<&str> = outcome
-        .stdout
-        .lines()
-        .map(|line| line.get(9..12).unwrap_or_default())
-        .collect();
+    let statuses: Vec<&str> = outcome.stdout.lines().map(|line| line.get(9..12).unwrap_or_default()).collect();
     assert_eq!(statuses, ["200", "403", "200"], "{outcome:?}");
-    let paths: Vec<String> = lab
-        .internet
-        .requests
-        .all()
-        .into_iter()
-        .map(|request| request.path)
-        .collect();
+    let paths: Vec<String> = lab.internet.requests.all().into_iter().map(|request| request.path).collect();
     assert_eq!(paths, ["/hello", "/hello?again"]);
-    daemon
-        .record(|record| record["path"] == "/forbidden/one" && record["decision"] == "deny")
-        .unwrap();
+    daemon.record(|record| record["path"] == "/forbidden/one" && record["decision"] == "deny").unwrap();
 }
 
 #[test]
@@ -138,11 +111,7 @@ fn the_name_is_resolved_by_aegis_and_not_taken_from_the_agent() {
     // The agent dials the denied host's address under an allowed name: the allowed host gets the request.
     let answer = lab
         .agent(AGENT)
-        .curl(&[
-            "--resolve",
-            "api.allowed.test:443:203.0.113.66",
-            "https://api.allowed.test/hello",
-        ])
+        .curl(&["--resolve", "api.allowed.test:443:203.0.113.66", "https://api.allowed.test/hello"])
         .unwrap();
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(lab.internet.requests.all()[0].host, "api.allowed.test");
@@ -150,9 +119,7 @@ fn the_name_is_resolved_by_aegis_and_not_taken_from_the_agent() {
     assert!(
         lab.internet
             .capture
-            .matching(
-                |packet| packet.destination == aegis_tests::lab::wiring::address("denied.test").0
-            )
+            .matching(|packet| packet.destination == aegis_tests::lab::wiring::address("denied.test").0)
             .is_empty()
     );
     drop(daemon);
@@ -169,18 +136,10 @@ fn bytes_that_are_not_http_are_refused_unless_a_rule_says_tcp() {
     };
     for port in [443, 80, 7, 2525, 12345] {
         let outcome = python(&lab, &program("203.0.113.10", port, "raw-marker"));
-        assert!(
-            !outcome.stdout.contains("raw-marker"),
-            "{port}: {outcome:?}"
-        );
+        assert!(!outcome.stdout.contains("raw-marker"), "{port}: {outcome:?}");
     }
     lab.settle().unwrap();
-    assert!(
-        lab.internet
-            .capture
-            .matching(|packet| packet.contains(b"raw-marker"))
-            .is_empty()
-    );
+    assert!(lab.internet.capture.matching(|packet| packet.contains(b"raw-marker")).is_empty());
     drop(daemon);
 }
 
@@ -190,20 +149,10 @@ fn a_passthrough_rule_leaves_tls_to_the_two_ends() {
     let daemon = Daemon::start(&lab, &Settings::default()).unwrap();
     let root = lab.path("origin-root.pem");
     // Verified with the origin's own root: nobody stood in between.
-    let answer = lab
-        .agent(AGENT)
-        .curl(&[
-            "--cacert",
-            root.to_str().unwrap(),
-            "https://passthrough.allowed.test/hello",
-        ])
-        .unwrap();
+    let answer =
+        lab.agent(AGENT).curl(&["--cacert", root.to_str().unwrap(), "https://passthrough.allowed.test/hello"]).unwrap();
     assert_eq!(answer.status, 200, "{answer:?}");
-    let record = daemon
-        .record(|record| record["host"] == "passthrough.allowed.test" && record["scheme"] != "dns")
-        .unwrap();
-    assert_eq!(
-        (record["decision"].as_str(), record["rule"].as_str()),
-        (Some("allow"), Some("passthrough"))
-    );
+    let record =
+        daemon.record(|record| record["host"] == "passthrough.allowed.test" && record["scheme"] != "dns").unwrap();
+    assert_eq!((record["decision"].as_str(), record["rule"].as_str()), (Some("allow"), Some("laboratory/passthrough")));
 }

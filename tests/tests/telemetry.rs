@@ -7,12 +7,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use aegis_tests::{AGENT, Daemon, Lab, Settings};
-use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
-    TraceService, TraceServiceServer,
-};
-use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTraceServiceRequest, ExportTraceServiceResponse,
-};
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
+use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::json;
 
@@ -25,11 +21,7 @@ impl TraceService for Collector {
         &self,
         request: tonic::Request<ExportTraceServiceRequest>,
     ) -> Result<tonic::Response<ExportTraceServiceResponse>, tonic::Status> {
-        let scopes = request
-            .into_inner()
-            .resource_spans
-            .into_iter()
-            .flat_map(|resource| resource.scope_spans);
+        let scopes = request.into_inner().resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
         for span in scopes.flat_map(|scope| scope.spans) {
             let _ = self.0.send(span);
         }
@@ -42,22 +34,13 @@ fn collector(lab: &Lab) -> Receiver<Span> {
     let (ready, started) = channel();
     lab.host
         .thread("lab-collector", move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async move {
-                let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 4317))
-                    .await
-                    .unwrap();
+                let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 4317)).await.unwrap();
                 ready.send(()).unwrap();
                 let incoming = tonic::transport::server::TcpIncoming::from(listener);
                 let service = TraceServiceServer::new(Collector(sender));
-                tonic::transport::Server::builder()
-                    .add_service(service)
-                    .serve_with_incoming(incoming)
-                    .await
-                    .unwrap();
+                tonic::transport::Server::builder().add_service(service).serve_with_incoming(incoming).await.unwrap();
             });
         })
         .unwrap();
@@ -66,12 +49,7 @@ fn collector(lab: &Lab) -> Receiver<Span> {
 }
 
 fn attribute(span: &Span, key: &str) -> Option<String> {
-    let value = span
-        .attributes
-        .iter()
-        .find(|attribute| attribute.key == key)?
-        .value
-        .as_ref()?;
+    let value = span.attributes.iter().find(|attribute| attribute.key == key)?.value.as_ref()?;
     Some(format!("{:?}", value.value.as_ref()?))
 }
 
@@ -81,26 +59,14 @@ fn every_decision_is_one_span_with_the_records_trace_id() {
     let spans = collector(&lab);
     let telemetry = json!({"telemetry": {"otlp_endpoint": "http://127.0.0.1:4317"}});
     let daemon = Daemon::start(&lab, &Settings::with(telemetry)).unwrap();
-    lab.agent(AGENT)
-        .curl(&["https://api.allowed.test/forbidden?span"])
-        .unwrap();
-    let record = daemon
-        .record(|record| record["path"] == "/forbidden?span")
-        .unwrap();
+    lab.agent(AGENT).curl(&["https://api.allowed.test/forbidden/span"]).unwrap();
+    let record = daemon.record(|record| record["path"] == "/forbidden/span").unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
     let wanted = record["trace_id"].as_str().unwrap();
     let span = loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        let span = spans
-            .recv_timeout(left)
-            .expect("no span with the record's trace id");
-        if span
-            .trace_id
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-            == wanted
-        {
+        let span = spans.recv_timeout(left).expect("no span with the record's trace id");
+        if span.trace_id.iter().map(|byte| format!("{byte:02x}")).collect::<String>() == wanted {
             break span;
         }
     };
@@ -111,17 +77,9 @@ fn every_decision_is_one_span_with_the_records_trace_id() {
         ("tool.name", "forbidden-things"),
         ("server.address", "api.allowed.test"),
     ] {
-        assert!(
-            attribute(&span, key).is_some_and(|found| found.contains(value)),
-            "{key}: {span:?}"
-        );
+        assert!(attribute(&span, key).is_some_and(|found| found.contains(value)), "{key}: {span:?}");
     }
-    for key in [
-        "reason",
-        "duration_ms",
-        "http.request.method",
-        "gen_ai.agent.id",
-    ] {
+    for key in ["reason", "duration_ms", "http.request.method", "gen_ai.agent.id"] {
         assert!(attribute(&span, key).is_some(), "{key}: {span:?}");
     }
 }
@@ -132,14 +90,8 @@ fn a_silent_collector_does_not_hold_up_requests() {
     // Nobody listens there.
     let telemetry = json!({"telemetry": {"otlp_endpoint": "http://127.0.0.1:4999"}});
     let daemon = Daemon::start(&lab, &Settings::with(telemetry)).unwrap();
-    let answer = lab
-        .agent(AGENT)
-        .curl(&["https://api.allowed.test/hello"])
-        .unwrap();
-    assert!(
-        answer.status == 200 && answer.outcome.took < Duration::from_secs(5),
-        "{answer:?}"
-    );
+    let answer = lab.agent(AGENT).curl(&["https://api.allowed.test/hello"]).unwrap();
+    assert!(answer.status == 200 && answer.outcome.took < Duration::from_secs(5), "{answer:?}");
     drop(daemon);
 }
 
@@ -147,12 +99,8 @@ fn a_silent_collector_does_not_hold_up_requests() {
 fn metrics_count_decisions() {
     let lab = Lab::new().unwrap();
     let daemon = Daemon::start(&lab, &Settings::default()).unwrap();
-    lab.agent(AGENT)
-        .curl(&["https://api.allowed.test/hello"])
-        .unwrap();
-    lab.agent(AGENT)
-        .curl(&["https://api.allowed.test/forbidden"])
-        .unwrap();
+    lab.agent(AGENT).curl(&["https://api.allowed.test/hello"]).unwrap();
+    lab.agent(AGENT).curl(&["https://api.allowed.test/forbidden"]).unwrap();
     let (status, text) = daemon.get("/metrics").unwrap();
     assert_eq!(status, 200);
     for family in [
@@ -162,10 +110,7 @@ fn metrics_count_decisions() {
         "aegis_bytes_total",
         "aegis_dns_queries_total",
     ] {
-        assert!(
-            text.contains(&format!("# TYPE {}", family.trim_end_matches("_total"))),
-            "{family} in {text}"
-        );
+        assert!(text.contains(&format!("# TYPE {}", family.trim_end_matches("_total"))), "{family} in {text}");
     }
     let decisions: f64 = text
         .lines()

@@ -86,23 +86,13 @@ impl Capture {
                 eprintln!("{error:#}");
             }
         })?;
-        Ok(Capture {
-            packets,
-            seen,
-            stop,
-            fences: AtomicU64::new(0),
-            thread: Some(thread),
-        })
+        Ok(Capture { packets, seen, stop, fences: AtomicU64::new(0), thread: Some(thread) })
     }
 
     /// Packets from the host for which `wanted` holds, without the laboratory's own fences.
     pub fn matching(&self, wanted: impl Fn(&Packet) -> bool) -> Vec<Packet> {
         let packets = self.packets.lock().unwrap();
-        packets
-            .iter()
-            .filter(|packet| !is_fence(packet) && wanted(packet))
-            .cloned()
-            .collect()
+        packets.iter().filter(|packet| !is_fence(packet) && wanted(packet)).cloned().collect()
     }
 
     /// How many packets came in all, kept or not.
@@ -120,19 +110,9 @@ impl Capture {
             socket.send_to(&sent, (GATEWAY_V4, FENCE_PORT)).map(drop)
         })?
         .context("sending the fence")?;
-        let arrived = || {
-            self.packets
-                .lock()
-                .unwrap()
-                .iter()
-                .rev()
-                .any(|p| is_fence(p) && p.contains(&marker))
-                .then_some(())
-        };
-        ensure!(
-            crate::lab::wait_for(Duration::from_secs(5), arrived).is_some(),
-            "the capture does not see the fence"
-        );
+        let arrived =
+            || self.packets.lock().unwrap().iter().rev().any(|p| is_fence(p) && p.contains(&marker)).then_some(());
+        ensure!(crate::lab::wait_for(Duration::from_secs(5), arrived).is_some(), "the capture does not see the fence");
         Ok(())
     }
 }
@@ -147,31 +127,20 @@ impl Drop for Capture {
 }
 
 fn is_fence(packet: &Packet) -> bool {
-    packet.protocol == Protocol::Udp
-        && packet.port == FENCE_PORT
-        && packet.contains(b"laboratory fence ")
+    packet.protocol == Protocol::Udp && packet.port == FENCE_PORT && packet.contains(b"laboratory fence ")
 }
 
 fn open() -> Result<Socket> {
     let every_protocol = i32::from(u16::to_be(0x0003));
-    let socket = Socket::new(
-        Domain::from(nix::libc::AF_PACKET),
-        Type::RAW,
-        Some(SocketProtocol::from(every_protocol)),
-    )
-    .context("a packet socket: CAP_NET_RAW is missing, run this as root")?;
+    let socket = Socket::new(Domain::from(nix::libc::AF_PACKET), Type::RAW, Some(SocketProtocol::from(every_protocol)))
+        .context("a packet socket: CAP_NET_RAW is missing, run this as root")?;
     // A burst must not overrun the capture: silence here is read as "nothing left the host".
     socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
     socket.set_read_timeout(Some(Duration::from_millis(50)))?;
     Ok(socket)
 }
 
-fn run(
-    mut socket: Socket,
-    packets: &Mutex<Vec<Packet>>,
-    seen: &AtomicU64,
-    stop: &AtomicBool,
-) -> Result<()> {
+fn run(mut socket: Socket, packets: &Mutex<Vec<Packet>>, seen: &AtomicU64, stop: &AtomicBool) -> Result<()> {
     let mut frame = vec![0; 128 * 1024];
     while !stop.load(Ordering::Relaxed) {
         match socket.read(&mut frame) {
@@ -186,10 +155,7 @@ fn run(
                 }
             }
             Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
-                ) => {}
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
             Err(error) => return Err(error).context("the packet capture"),
         }
     }
@@ -219,36 +185,14 @@ fn parse(frame: &[u8]) -> Option<Packet> {
 
 fn ipv4(packet: &[u8]) -> Option<Packet> {
     let header = usize::from(packet.first()? & 0x0f) * 4;
-    let address = |at: usize| {
-        packet
-            .get(at..at + 4)?
-            .try_into()
-            .ok()
-            .map(|b: [u8; 4]| IpAddr::V4(Ipv4Addr::from(b)))
-    };
-    Some(transport(
-        *packet.get(9)?,
-        address(12)?,
-        address(16)?,
-        packet.get(header..)?,
-    ))
+    let address = |at: usize| packet.get(at..at + 4)?.try_into().ok().map(|b: [u8; 4]| IpAddr::V4(Ipv4Addr::from(b)));
+    Some(transport(*packet.get(9)?, address(12)?, address(16)?, packet.get(header..)?))
 }
 
 /// Extension headers are left as they are: the packet then counts as [`Protocol::Other`], which no test expects.
 fn ipv6(packet: &[u8]) -> Option<Packet> {
-    let address = |at: usize| {
-        packet
-            .get(at..at + 16)?
-            .try_into()
-            .ok()
-            .map(|b: [u8; 16]| IpAddr::V6(Ipv6Addr::from(b)))
-    };
-    Some(transport(
-        *packet.get(6)?,
-        address(8)?,
-        address(24)?,
-        packet.get(40..)?,
-    ))
+    let address = |at: usize| packet.get(at..at + 16)?.try_into().ok().map(|b: [u8; 16]| IpAddr::V6(Ipv6Addr::from(b)));
+    Some(transport(*packet.get(6)?, address(8)?, address(24)?, packet.get(40..)?))
 }
 
 fn transport(number: u8, source: IpAddr, destination: IpAddr, rest: &[u8]) -> Packet {
@@ -262,14 +206,7 @@ fn transport(number: u8, source: IpAddr, destination: IpAddr, rest: &[u8]) -> Pa
         (Protocol::Tcp | Protocol::Udp, Some(high), Some(low)) => u16::from_be_bytes([*high, *low]),
         _ => 0,
     };
-    Packet {
-        protocol,
-        source,
-        destination,
-        source_port: port(0),
-        port: port(2),
-        payload: kept(rest),
-    }
+    Packet { protocol, source, destination, source_port: port(0), port: port(2), payload: kept(rest) }
 }
 
 fn kept(bytes: &[u8]) -> Vec<u8> {

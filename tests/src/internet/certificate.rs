@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use time::{Duration, OffsetDateTime};
@@ -21,20 +20,12 @@ impl OriginAuthority {
     pub fn generate() -> Result<OriginAuthority> {
         let mut params = valid(CertificateParams::new(Vec::new())?);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "Laboratory Origin Root");
-        params.key_usages = vec![
-            KeyUsagePurpose::KeyCertSign,
-            KeyUsagePurpose::CrlSign,
-            KeyUsagePurpose::DigitalSignature,
-        ];
+        params.distinguished_name.push(DnType::CommonName, "Laboratory Origin Root");
+        params.key_usages =
+            vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
         let key = KeyPair::generate()?;
         let pem = params.self_signed(&key)?.pem();
-        Ok(OriginAuthority {
-            pem,
-            issuer: Issuer::new(params, key),
-        })
+        Ok(OriginAuthority { pem, issuer: Issuer::new(params, key) })
     }
 
     /// The root certificate, PEM: what the daemon gets as an extra upstream root.
@@ -44,14 +35,9 @@ impl OriginAuthority {
 
     /// One certificate for all hosts of the laboratory, offered with h2 and http/1.1.
     pub(super) fn server_config(&self) -> Result<Arc<rustls::ServerConfig>> {
-        let names: Vec<String> = crate::lab::wiring::HOSTS
-            .iter()
-            .map(|(name, _)| (*name).to_owned())
-            .collect();
+        let names: Vec<String> = crate::lab::wiring::HOSTS.iter().map(|(name, _)| (*name).to_owned()).collect();
         let mut params = valid(CertificateParams::new(names)?);
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "Laboratory Origin");
+        params.distinguished_name.push(DnType::CommonName, "Laboratory Origin");
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

@@ -29,21 +29,14 @@ impl Queries {
 
     /// How often a name that contains `part` was asked for, whatever the type.
     pub fn count(&self, part: &str) -> usize {
-        self.all()
-            .iter()
-            .filter(|(name, _)| name.contains(part))
-            .count()
+        self.all().iter().filter(|(name, _)| name.contains(part)).count()
     }
 }
 
 pub(super) async fn start(world: &World) -> Result<()> {
     for address in [wiring::DNS_V4, wiring::OTHER_DNS_V4] {
-        let udp = UdpSocket::bind((address, 53))
-            .await
-            .context("the laboratory's DNS server, UDP")?;
-        let tcp = TcpListener::bind((address, 53))
-            .await
-            .context("the laboratory's DNS server, TCP")?;
+        let udp = UdpSocket::bind((address, 53)).await.context("the laboratory's DNS server, UDP")?;
+        let tcp = TcpListener::bind((address, 53)).await.context("the laboratory's DNS server, TCP")?;
         tokio::spawn(datagrams(udp, world.queries.clone()));
         tokio::spawn(connections(tcp, world.queries.clone()));
     }
@@ -53,9 +46,7 @@ pub(super) async fn start(world: &World) -> Result<()> {
 async fn datagrams(socket: UdpSocket, queries: Queries) {
     let mut buffer = [0; 4096];
     loop {
-        let Ok((length, peer)): std::io::Result<(usize, SocketAddr)> =
-            socket.recv_from(&mut buffer).await
-        else {
+        let Ok((length, peer)): std::io::Result<(usize, SocketAddr)> = socket.recv_from(&mut buffer).await else {
             continue;
         };
         if let Some(answer) = answer(&buffer[..length], &queries) {
@@ -87,16 +78,8 @@ async fn connection(mut stream: TcpStream, queries: Queries) -> Result<()> {
 fn answer(question: &[u8], queries: &Queries) -> Option<Vec<u8>> {
     let request = Message::from_vec(question).ok()?;
     let query = request.queries.first()?.clone();
-    let name = query
-        .name()
-        .to_ascii()
-        .trim_end_matches('.')
-        .to_ascii_lowercase();
-    queries
-        .0
-        .lock()
-        .unwrap()
-        .push((name.clone(), query.query_type().to_string()));
+    let name = query.name().to_ascii().trim_end_matches('.').to_ascii_lowercase();
+    queries.0.lock().unwrap().push((name.clone(), query.query_type().to_string()));
     let mut response = Message::response(request.metadata.id, request.metadata.op_code);
     response.metadata.authoritative = true;
     response.metadata.recursion_desired = request.metadata.recursion_desired;
@@ -125,14 +108,8 @@ fn records(kind: RecordType, v4: Ipv4Addr, v6: AAAA) -> Vec<RData> {
 
 fn service_binding() -> SVCB {
     let parameters = vec![
-        (
-            SvcParamKey::Alpn,
-            SvcParamValue::Alpn(Alpn(vec!["h2".to_owned(), "http/1.1".to_owned()])),
-        ),
-        (
-            SvcParamKey::EchConfigList,
-            SvcParamValue::EchConfigList(EchConfigList(ECH_CONFIG.to_vec())),
-        ),
+        (SvcParamKey::Alpn, SvcParamValue::Alpn(Alpn(vec!["h2".to_owned(), "http/1.1".to_owned()]))),
+        (SvcParamKey::EchConfigList, SvcParamValue::EchConfigList(EchConfigList(ECH_CONFIG.to_vec()))),
     ];
     SVCB::new(1, Name::root(), parameters)
 }

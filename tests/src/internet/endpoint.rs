@@ -20,12 +20,7 @@ pub(super) type Body = BoxBody<Bytes, Infallible>;
 /// Size of one chunk of a generated body, in bytes.
 const CHUNK: usize = 64 * 1024;
 
-pub(super) async fn serve(
-    request: Request<Incoming>,
-    host: &str,
-    www: &Path,
-    recording: Recording,
-) -> Response<Body> {
+pub(super) async fn serve(request: Request<Incoming>, host: &str, www: &Path, recording: Recording) -> Response<Body> {
     let path = request.uri().path().to_owned();
     let query = request.uri().query().unwrap_or_default().to_owned();
     let content_type = request.headers().get(CONTENT_TYPE).cloned();
@@ -33,7 +28,7 @@ pub(super) async fn serve(
     let body = consume(request.into_body(), recording, pace).await;
     let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     match segments.as_slice() {
-        ["hello"] => text(StatusCode::OK, format!("hello from {host}\n")),
+        ["hello", ..] => text(StatusCode::OK, format!("hello from {host}\n")),
         ["echo"] => echo(body, content_type),
         ["sink" | "slow-sink" | "stall"] => text(StatusCode::OK, format!("{}\n", body.total)),
         ["status", code] => status(code),
@@ -41,9 +36,7 @@ pub(super) async fn serve(
         ["slow"] => text(StatusCode::OK, "at last\n".to_owned()),
         ["events"] => events(10),
         ["v1", "chat", "completions"] => chat(&body.kept),
-        ["v1", "charges" | "refunds"] => {
-            json_answer(&json!({"id": "ch_laboratory", "status": "succeeded"}))
-        }
+        ["v1", "charges" | "refunds"] => json_answer(&json!({"id": "ch_laboratory", "status": "succeeded"})),
         _ => file(&www.join(host), &path),
     }
 }
@@ -57,24 +50,12 @@ struct Pace {
 impl Pace {
     // `?ms=N`: the whole delay of /slow and /stall, the delay after each piece of /slow-sink.
     fn of(path: &str, query: &str) -> Pace {
-        let ms = query
-            .split('&')
-            .find_map(|pair| pair.strip_prefix("ms=")?.parse().ok())
-            .unwrap_or(0);
+        let ms = query.split('&').find_map(|pair| pair.strip_prefix("ms=")?.parse().ok()).unwrap_or(0);
         let delay = Duration::from_millis(ms);
         match path {
-            "/slow" | "/stall" => Pace {
-                before: delay,
-                between: Duration::ZERO,
-            },
-            "/slow-sink" => Pace {
-                before: Duration::ZERO,
-                between: delay,
-            },
-            _ => Pace {
-                before: Duration::ZERO,
-                between: Duration::ZERO,
-            },
+            "/slow" | "/stall" => Pace { before: delay, between: Duration::ZERO },
+            "/slow-sink" => Pace { before: Duration::ZERO, between: delay },
+            _ => Pace { before: Duration::ZERO, between: Duration::ZERO },
         }
     }
 }
@@ -85,10 +66,7 @@ struct Consumed {
 }
 
 async fn consume(mut body: Incoming, mut recording: Recording, pace: Pace) -> Consumed {
-    let mut consumed = Consumed {
-        kept: Vec::new(),
-        total: 0,
-    };
+    let mut consumed = Consumed { kept: Vec::new(), total: 0 };
     if !pace.before.is_zero() {
         tokio::time::sleep(pace.before).await;
     }
@@ -104,9 +82,7 @@ async fn consume(mut body: Incoming, mut recording: Recording, pace: Pace) -> Co
                 consumed.total += data.len() as u64;
                 // /echo gives back at most what a test would compare.
                 let room = (16 * KEPT_BODY_BYTES).saturating_sub(consumed.kept.len());
-                consumed
-                    .kept
-                    .extend_from_slice(&data[..data.len().min(room)]);
+                consumed.kept.extend_from_slice(&data[..data.len().min(room)]);
                 if !pace.between.is_zero() {
                     tokio::time::sleep(pace.between).await;
                 }
@@ -128,12 +104,8 @@ fn text(status: StatusCode, text: String) -> Response<Body> {
 fn typed(status: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response
-        .headers_mut()
-        .insert("x-origin", HeaderValue::from_static("laboratory"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert("x-origin", HeaderValue::from_static("laboratory"));
     response
 }
 
@@ -150,11 +122,7 @@ fn echo(body: Consumed, content_type: Option<HeaderValue>) -> Response<Body> {
 }
 
 fn status(code: &str) -> Response<Body> {
-    let code = code
-        .parse()
-        .ok()
-        .and_then(|code| StatusCode::from_u16(code).ok())
-        .unwrap_or(StatusCode::BAD_REQUEST);
+    let code = code.parse().ok().and_then(|code| StatusCode::from_u16(code).ok()).unwrap_or(StatusCode::BAD_REQUEST);
     text(code, format!("{code}\n"))
 }
 
@@ -163,18 +131,9 @@ fn bytes(length: &str) -> Response<Body> {
     let length: u64 = length.parse().unwrap_or(0);
     let frames = stream::unfold(length, |left| async move {
         let now = left.min(CHUNK as u64);
-        (now > 0).then(|| {
-            (
-                Ok(Frame::data(Bytes::from_static(&ZEROS[..now as usize]))),
-                left - now,
-            )
-        })
+        (now > 0).then(|| (Ok(Frame::data(Bytes::from_static(&ZEROS[..now as usize]))), left - now))
     });
-    typed(
-        StatusCode::OK,
-        "application/octet-stream",
-        BodyExt::boxed(StreamBody::new(frames)),
-    )
+    typed(StatusCode::OK, "application/octet-stream", BodyExt::boxed(StreamBody::new(frames)))
 }
 
 fn events(count: u32) -> Response<Body> {
@@ -183,16 +142,9 @@ fn events(count: u32) -> Response<Body> {
             return None;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
-        Some((
-            Ok(Frame::data(Bytes::from(format!("data: {n}\n\n")))),
-            n + 1,
-        ))
+        Some((Ok(Frame::data(Bytes::from(format!("data: {n}\n\n")))), n + 1))
     });
-    typed(
-        StatusCode::OK,
-        "text/event-stream",
-        BodyExt::boxed(StreamBody::new(frames)),
-    )
+    typed(StatusCode::OK, "text/event-stream", BodyExt::boxed(StreamBody::new(frames)))
 }
 
 /// A chat completion in the form of OpenAI's API, enough for its SDK.
@@ -209,10 +161,7 @@ fn chat(body: &[u8]) -> Response<Body> {
 }
 
 fn file(root: &Path, path: &str) -> Response<Body> {
-    let wanted: PathBuf = path
-        .split('/')
-        .filter(|part| !part.is_empty() && *part != "..")
-        .collect();
+    let wanted: PathBuf = path.split('/').filter(|part| !part.is_empty() && *part != "..").collect();
     let mut wanted = root.join(wanted);
     if wanted.is_dir() {
         wanted.push("index.html");

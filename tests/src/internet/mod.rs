@@ -70,28 +70,12 @@ impl Internet {
         let (ready, started) = mpsc::channel();
         let (shared, token) = (world.clone(), stop.clone());
         let thread = namespace.thread("lab-internet", move || serve(shared, tls, token, ready))?;
-        let World {
-            requests,
-            queries,
-            datagrams,
-            tcp,
-            www,
-        } = world;
+        let World { requests, queries, datagrams, tcp, www } = world;
         started
             .recv_timeout(Duration::from_secs(10))
             .context("the laboratory's internet did not start")?
             .context("the laboratory's internet")?;
-        Ok(Internet {
-            requests,
-            queries,
-            datagrams,
-            tcp,
-            capture,
-            authority,
-            www,
-            stop,
-            thread: Some(thread),
-        })
+        Ok(Internet { requests, queries, datagrams, tcp, capture, authority, www, stop, thread: Some(thread) })
     }
 
     /// The directory whose sub-directories, named as hosts, are served as static files.
@@ -115,10 +99,7 @@ fn serve(
     stop: CancellationToken,
     ready: mpsc::Sender<Result<()>>,
 ) {
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return drop(ready.send(Err(error.into()))),
     };

@@ -32,11 +32,7 @@ struct Connection {
 
 pub(super) async fn start(world: &World, tls: Arc<rustls::ServerConfig>) -> Result<()> {
     let acceptor = TlsAcceptor::from(tls);
-    for (port, acceptor) in [
-        (443, Some(acceptor.clone())),
-        (8443, Some(acceptor)),
-        (80, None),
-    ] {
+    for (port, acceptor) in [(443, Some(acceptor.clone())), (8443, Some(acceptor)), (80, None)] {
         let listener = listen(port).await?;
         tokio::spawn(accept(listener, acceptor, world.clone()));
     }
@@ -45,9 +41,7 @@ pub(super) async fn start(world: &World, tls: Arc<rustls::ServerConfig>) -> Resu
 
 /// One dual-stack listener serves all addresses: the local address of a connection says which host was meant.
 pub(super) async fn listen(port: u16) -> Result<TcpListener> {
-    TcpListener::bind((Ipv6Addr::UNSPECIFIED, port))
-        .await
-        .with_context(|| format!("listening on port {port}"))
+    TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await.with_context(|| format!("listening on port {port}"))
 }
 
 async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, world: World) {
@@ -59,25 +53,11 @@ async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, world: Wor
     }
 }
 
-async fn serve(
-    stream: TcpStream,
-    peer: SocketAddr,
-    acceptor: Option<TlsAcceptor>,
-    world: World,
-) -> Result<()> {
+async fn serve(stream: TcpStream, peer: SocketAddr, acceptor: Option<TlsAcceptor>, world: World) -> Result<()> {
     stream.set_nodelay(true)?;
-    let host = wiring::name_of(stream.local_addr()?.ip())
-        .unwrap_or("unnamed")
-        .to_owned();
+    let host = wiring::name_of(stream.local_addr()?.ip()).unwrap_or("unnamed").to_owned();
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-    let mut connection = Connection {
-        world,
-        host,
-        peer,
-        sni: None,
-        alpn: None,
-        tls: false,
-    };
+    let mut connection = Connection { world, host, peer, sni: None, alpn: None, tls: false };
     let Some(acceptor) = acceptor else {
         return http1(stream, connection).await;
     };
@@ -85,9 +65,7 @@ async fn serve(
     let session = stream.get_ref().1;
     connection.tls = true;
     connection.sni = session.server_name().map(str::to_owned);
-    connection.alpn = session
-        .alpn_protocol()
-        .map(|name| String::from_utf8_lossy(name).into_owned());
+    connection.alpn = session.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned());
     if connection.alpn.as_deref() == Some("h2") {
         http2(stream, connection).await
     } else {
@@ -95,32 +73,19 @@ async fn serve(
     }
 }
 
-async fn http1(
-    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    connection: Connection,
-) -> Result<()> {
+async fn http1(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, connection: Connection) -> Result<()> {
     let service = service_fn(move |request| answer(request, connection.clone()));
-    hyper::server::conn::http1::Builder::new()
-        .serve_connection(TokioIo::new(io), service)
-        .await?;
+    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(io), service).await?;
     Ok(())
 }
 
-async fn http2(
-    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    connection: Connection,
-) -> Result<()> {
+async fn http2(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, connection: Connection) -> Result<()> {
     let service = service_fn(move |request| answer(request, connection.clone()));
-    hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-        .serve_connection(TokioIo::new(io), service)
-        .await?;
+    hyper::server::conn::http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(io), service).await?;
     Ok(())
 }
 
-async fn answer(
-    request: Request<Incoming>,
-    connection: Connection,
-) -> Result<Response<Body>, Infallible> {
+async fn answer(request: Request<Incoming>, connection: Connection) -> Result<Response<Body>, Infallible> {
     let seen = SeenRequest {
         host: connection.host.clone(),
         peer: Some(connection.peer),
@@ -129,11 +94,7 @@ async fn answer(
         tls: connection.tls,
         method: request.method().to_string(),
         authority: authority(&request),
-        path: request
-            .uri()
-            .path_and_query()
-            .map(ToString::to_string)
-            .unwrap_or_default(),
+        path: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
         headers: headers(&request),
         ..SeenRequest::default()
     };
@@ -144,20 +105,13 @@ async fn answer(
 fn authority(request: &Request<Incoming>) -> String {
     match request.uri().authority() {
         Some(authority) => authority.to_string(),
-        None => request
-            .headers()
-            .get(HOST)
-            .map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned())
-            .unwrap_or_default(),
+        None => {
+            request.headers().get(HOST).map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned()).unwrap_or_default()
+        }
     }
 }
 
 fn headers(request: &Request<Incoming>) -> Vec<(String, String)> {
-    let text =
-        |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    request
-        .headers()
-        .iter()
-        .map(|(name, value)| (name.to_string(), text(value)))
-        .collect()
+    let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    request.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect()
 }

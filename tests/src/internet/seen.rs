@@ -43,10 +43,7 @@ pub struct SeenRequest {
 impl SeenRequest {
     /// First value of a header; `name` in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
     /// The kept part of the body, as text.
@@ -67,10 +64,7 @@ impl Requests {
 
     /// Those that the host named `host` received.
     pub fn at(&self, host: &str) -> Vec<SeenRequest> {
-        self.all()
-            .into_iter()
-            .filter(|request| request.host == host)
-            .collect()
+        self.all().into_iter().filter(|request| request.host == host).collect()
     }
 
     /// Forgets everything, for the next part of a test.
@@ -79,24 +73,14 @@ impl Requests {
     }
 
     /// Waits until a request for which `wanted` holds is there, at most `limit`.
-    pub fn wait(
-        &self,
-        limit: Duration,
-        wanted: impl Fn(&SeenRequest) -> bool,
-    ) -> Option<SeenRequest> {
-        crate::lab::wait_for(limit, || {
-            self.all().into_iter().find(|request| wanted(request))
-        })
+    pub fn wait(&self, limit: Duration, wanted: impl Fn(&SeenRequest) -> bool) -> Option<SeenRequest> {
+        crate::lab::wait_for(limit, || self.all().into_iter().find(|request| wanted(request)))
     }
 
     pub(super) fn arrived(&self, request: SeenRequest) -> Recording {
         let mut all = self.0.lock().unwrap();
         all.push(request);
-        Recording {
-            all: self.clone(),
-            index: all.len() - 1,
-            digest: Sha256::new(),
-        }
+        Recording { all: self.clone(), index: all.len() - 1, digest: Sha256::new() }
     }
 }
 
@@ -113,18 +97,13 @@ impl Recording {
         self.edit(|request| {
             request.body_len += chunk.len() as u64;
             let room = KEPT_BODY_BYTES.saturating_sub(request.body.len());
-            request
-                .body
-                .extend_from_slice(&chunk[..chunk.len().min(room)]);
+            request.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
         });
     }
 
     pub(super) fn end(self, complete: bool) {
         let digest = self.digest.clone().finalize();
-        let hex = digest
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>();
+        let hex = digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         self.edit(|request| {
             request.body_sha256 = hex;
             request.complete = complete;

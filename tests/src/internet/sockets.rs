@@ -33,13 +33,7 @@ pub struct Datagrams(Arc<Mutex<Vec<Datagram>>>);
 impl Datagrams {
     /// Those whose payload contains `marker`.
     pub fn containing(&self, marker: &[u8]) -> Vec<Datagram> {
-        self.0
-            .lock()
-            .unwrap()
-            .iter()
-            .filter(|datagram| contains(&datagram.payload, marker))
-            .cloned()
-            .collect()
+        self.0.lock().unwrap().iter().filter(|datagram| contains(&datagram.payload, marker)).cloned().collect()
     }
 }
 
@@ -56,16 +50,12 @@ impl TcpBytes {
 
 /// Whether `needle` is somewhere in `haystack`.
 pub(crate) fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack
-        .windows(needle.len())
-        .any(|window| window == needle)
+    haystack.windows(needle.len()).any(|window| window == needle)
 }
 
 pub(super) async fn start(world: &World) -> Result<()> {
     for port in UDP_PORTS {
-        let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, *port))
-            .await
-            .context("a UDP sink")?;
+        let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, *port)).await.context("a UDP sink")?;
         tokio::spawn(sink(socket, *port, world.datagrams.clone()));
     }
     for port in TCP_PORTS {
@@ -87,11 +77,7 @@ async fn sink(socket: UdpSocket, port: u16, datagrams: Datagrams) {
             continue;
         };
         let payload = buffer[..length].to_vec();
-        datagrams.0.lock().unwrap().push(Datagram {
-            port,
-            peer,
-            payload,
-        });
+        datagrams.0.lock().unwrap().push(Datagram { port, peer, payload });
         let _ = socket.send_to(b"received", peer).await;
     }
 }

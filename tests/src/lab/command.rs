@@ -108,16 +108,9 @@ impl<'lab> AgentCommand<'lab> {
     /// Starts the command and leaves it running.
     pub fn start<S: AsRef<OsStr>>(self, arguments: &[S]) -> Result<Running> {
         let mut command = self.command(arguments)?;
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let started = Instant::now();
-        let mut child = self
-            .lab
-            .host
-            .spawn(command, &self.lab.path("resolv.conf"))?;
+        let mut child = self.lab.host.spawn(command, &self.lab.path("resolv.conf"))?;
         let input = self.input;
         // In a thread of its own: a command that writes before it has read all would block us both.
         if let Some(mut stdin) = child.stdin.take() {
@@ -125,13 +118,7 @@ impl<'lab> AgentCommand<'lab> {
         }
         let stdout = collect(child.stdout.take());
         let stderr = collect(child.stderr.take());
-        Ok(Running {
-            child,
-            stdout,
-            stderr,
-            started,
-            limit: self.limit,
-        })
+        Ok(Running { child, stdout, stderr, started, limit: self.limit })
     }
 
     fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Result<Command> {
@@ -140,25 +127,13 @@ impl<'lab> AgentCommand<'lab> {
             None => Command::new(program),
             Some(agent) => {
                 let mut command = Command::new(binary("aegisctl")?);
-                command
-                    .args(["run", "--agent", agent])
-                    .args(&self.run_arguments)
-                    .arg("--")
-                    .arg(program);
+                command.args(["run", "--agent", agent]).args(&self.run_arguments).arg("--").arg(program);
                 command
             }
         };
-        command
-            .args(rest)
-            .env_clear()
-            .env("PATH", PATH)
-            .env("LANG", "C.UTF-8");
-        command
-            .env("HOME", self.lab.path("home"))
-            .env("AEGIS_SOCKET", self.lab.path("control.sock"));
-        command
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .current_dir(self.lab.path("home"));
+        command.args(rest).env_clear().env("PATH", PATH).env("LANG", "C.UTF-8");
+        command.env("HOME", self.lab.path("home")).env("AEGIS_SOCKET", self.lab.path("control.sock"));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value))).current_dir(self.lab.path("home"));
         Ok(command)
     }
 }
@@ -193,19 +168,11 @@ impl Running {
             Some(status) => status,
             None => self.child.wait()?,
         };
-        let code = status
-            .code()
-            .unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
+        let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
         let took = self.started.elapsed();
         let stdout = self.stdout.join().unwrap_or_default();
         let stderr = self.stderr.join().unwrap_or_default();
-        Ok(Outcome {
-            code,
-            stdout,
-            stderr,
-            timed_out,
-            took,
-        })
+        Ok(Outcome { code, stdout, stderr, timed_out, took })
     }
 
     // Also after the command's own end: its children hold the pipes open.

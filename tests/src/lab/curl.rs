@@ -26,9 +26,7 @@ pub struct Answer {
 impl AgentCommand<'_> {
     /// Runs curl with `arguments`.
     pub fn curl(self, arguments: &[&str]) -> Result<Answer> {
-        let format = format!(
-            "{SEPARATOR}%{{http_code}}{SEPARATOR}%{{http_version}}{SEPARATOR}%{{header_json}}"
-        );
+        let format = format!("{SEPARATOR}%{{http_code}}{SEPARATOR}%{{http_version}}{SEPARATOR}%{{header_json}}");
         let mut command = vec!["curl", "-sS", "--max-time", "25", "-w", &format];
         command.extend(arguments);
         let outcome = self.run(&command)?;
@@ -36,24 +34,14 @@ impl AgentCommand<'_> {
         let mut part = || parts.next().unwrap_or_default();
         let (body, status, version, headers) = (part(), part(), part(), part());
         let headers = serde_json::from_str(&headers).unwrap_or(Value::Null);
-        Ok(Answer {
-            status: status.parse().unwrap_or(0),
-            version,
-            headers,
-            body,
-            outcome,
-        })
+        Ok(Answer { status: status.parse().unwrap_or(0), version, headers, body, outcome })
     }
 }
 
 impl Answer {
     /// First value of a header; `name` in lower case.
     pub fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|values| values.get(0))
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+        self.headers.get(name).and_then(|values| values.get(0)).and_then(Value::as_str).unwrap_or_default()
     }
 
     /// The body as JSON; null where it is none.
@@ -63,19 +51,12 @@ impl Answer {
 
     /// A field of the JSON body, as text.
     pub fn field(&self, name: &str) -> String {
-        self.json()
-            .get(name)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
+        self.json().get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 
     /// Whether this is Aegis' own refusal of a request: 403 with a problem document.
     pub fn is_denial(&self) -> bool {
-        self.status == 403
-            && self
-                .header("content-type")
-                .starts_with("application/problem+json")
+        self.status == 403 && self.header("content-type").starts_with("application/problem+json")
     }
 
     /// What a person would look at: status and reason, or what curl complained about.

@@ -47,11 +47,7 @@ impl Lab {
             nix::unistd::geteuid().is_root(),
             "the laboratory makes network namespaces and cgroups: run it as root"
         );
-        let id = format!(
-            "{}-{}",
-            std::process::id(),
-            NUMBER.fetch_add(1, Ordering::Relaxed)
-        );
+        let id = format!("{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let claim = Claim::new(&id)?;
         let _building = remains::building();
         let host = Namespace::create(&remains::host_namespace(&id))?;
@@ -66,18 +62,9 @@ impl Lab {
         std::fs::write(directory.join("origin-root.pem"), internet.authority.pem())?;
         std::fs::write(
             directory.join("resolv.conf"),
-            format!(
-                "nameserver {}\noptions timeout:2 attempts:1\n",
-                wiring::DNS_V4
-            ),
+            format!("nameserver {}\noptions timeout:2 attempts:1\n", wiring::DNS_V4),
         )?;
-        Ok(Lab {
-            host,
-            inet,
-            internet,
-            id,
-            _claim: claim,
-        })
+        Ok(Lab { host, inet, internet, id, _claim: claim })
     }
 
     /// The private directory: `home`, `www`, `bpf` (a bpffs), `state`, configuration and logs.
@@ -93,6 +80,11 @@ impl Lab {
     /// The cgroup subtree that the daemon makes for its agents.
     pub fn cgroup(&self) -> Result<PathBuf> {
         cgroup::root(&self.id)
+    }
+
+    /// The instance's name: `aegisctl` keeps what agents read under it.
+    pub fn instance(&self) -> String {
+        remains::instance(&self.id)
     }
 
     /// Name of the subtree below the cgroup v2 mount.
@@ -129,22 +121,15 @@ impl Lab {
         let target = self.path("small");
         std::fs::create_dir_all(&target)?;
         let options = format!("size={bytes}");
-        mount(
-            Some("aegis-lab"),
-            &target,
-            Some("tmpfs"),
-            MsFlags::empty(),
-            Some(options.as_str()),
-        )
-        .context("a small tmpfs")?;
+        mount(Some("aegis-lab"), &target, Some("tmpfs"), MsFlags::empty(), Some(options.as_str()))
+            .context("a small tmpfs")?;
         Ok(target)
     }
 }
 
 fn mount_bpf(target: &Path) -> Result<()> {
     let none: Option<&str> = None;
-    mount(Some("bpf"), target, Some("bpf"), MsFlags::empty(), none)
-        .context("mounting a bpffs: run this as root")
+    mount(Some("bpf"), target, Some("bpf"), MsFlags::empty(), none).context("mounting a bpffs: run this as root")
 }
 
 /// A program of this workspace: from `AEGIS_BIN_DIR`, or beside the running executable.
@@ -155,21 +140,14 @@ pub fn binary(name: &str) -> Result<PathBuf> {
             let own = std::env::current_exe()?;
             let directory = own.parent().context("an executable without a directory")?;
             if directory.ends_with("deps") {
-                directory
-                    .parent()
-                    .context("deps without a parent")?
-                    .to_owned()
+                directory.parent().context("deps without a parent")?.to_owned()
             } else {
                 directory.to_owned()
             }
         }
     };
     let path = directory.join(name);
-    ensure!(
-        path.exists(),
-        "{} is not built: run `cargo xtask test` or `cargo build`",
-        path.display()
-    );
+    ensure!(path.exists(), "{} is not built: run `cargo xtask test` or `cargo build`", path.display());
     Ok(path)
 }
 

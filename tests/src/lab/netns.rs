@@ -22,11 +22,8 @@ pub struct Namespace {
 impl Namespace {
     /// Makes the namespace; needs `CAP_SYS_ADMIN` and iproute2.
     pub fn create(name: &str) -> Result<Namespace> {
-        ip(["netns", "add", name])
-            .context("a network namespace could not be made: run this as root")?;
-        Ok(Namespace {
-            name: name.to_owned(),
-        })
+        ip(["netns", "add", name]).context("a network namespace could not be made: run this as root")?;
+        Ok(Namespace { name: name.to_owned() })
     }
 
     /// The name under `/run/netns`.
@@ -40,10 +37,8 @@ impl Namespace {
 
     /// Moves the calling thread into the namespace, for the rest of its life.
     fn enter(&self) -> Result<()> {
-        let file =
-            File::open(self.path()).with_context(|| format!("namespace {} is gone", self.name))?;
-        setns(file, CloneFlags::CLONE_NEWNET)
-            .with_context(|| format!("entering namespace {}", self.name))
+        let file = File::open(self.path()).with_context(|| format!("namespace {} is gone", self.name))?;
+        setns(file, CloneFlags::CLONE_NEWNET).with_context(|| format!("entering namespace {}", self.name))
     }
 
     /// Starts a thread that lives in the namespace.
@@ -63,10 +58,7 @@ impl Namespace {
     }
 
     /// Runs `body` in the namespace and gives its value back.
-    pub fn within<T: Send + 'static>(
-        &self,
-        body: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T> {
+    pub fn within<T: Send + 'static>(&self, body: impl FnOnce() -> T + Send + 'static) -> Result<T> {
         match self.thread("lab-within", body)?.join() {
             Ok(value) => value,
             Err(panic) => std::panic::resume_unwind(panic),
@@ -80,23 +72,13 @@ impl Namespace {
         let resolv_conf = resolv_conf.to_owned();
         let _building = super::remains::building();
         self.within(move || {
-            unshare(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS)
-                .context("a private mount namespace")?;
+            unshare(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS).context("a private mount namespace")?;
             let none: Option<&str> = None;
             // Slave, not private: a mount made later by the laboratory is still seen, nothing leaks back.
-            mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_SLAVE, none)
-                .context("making / a slave mount")?;
-            mount(
-                Some(&resolv_conf),
-                "/etc/resolv.conf",
-                none,
-                MsFlags::MS_BIND,
-                none,
-            )
-            .context("binding the laboratory's resolv.conf")?;
-            command
-                .spawn()
-                .with_context(|| format!("starting {:?}", command.get_program()))
+            mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_SLAVE, none).context("making / a slave mount")?;
+            mount(Some(&resolv_conf), "/etc/resolv.conf", none, MsFlags::MS_BIND, none)
+                .context("binding the laboratory's resolv.conf")?;
+            command.spawn().with_context(|| format!("starting {:?}", command.get_program()))
         })?
     }
 
@@ -127,14 +109,8 @@ where
 {
     let mut command = Command::new("ip");
     command.args(arguments);
-    let output = command
-        .output()
-        .context("`ip` is missing: apt-get install iproute2")?;
-    ensure!(
-        output.status.success(),
-        "{command:?}: {}",
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
+    let output = command.output().context("`ip` is missing: apt-get install iproute2")?;
+    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
     Ok(())
 }
 
@@ -152,10 +128,7 @@ pub fn ip_batch(namespace: &str, lines: &[String]) -> Result<()> {
     }
     let output = child.wait_with_output()?;
     if !output.status.success() {
-        bail!(
-            "ip -batch in {namespace}: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
+        bail!("ip -batch in {namespace}: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok(())
 }

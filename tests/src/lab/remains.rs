@@ -43,13 +43,9 @@ impl Claim {
         let directory = directory(id);
         fs::create_dir(&directory).with_context(|| format!("making {}", directory.display()))?;
         let owner = File::create(directory.join("owner"))?;
-        let owner =
-            Flock::lock(owner, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| errno)?;
+        let owner = Flock::lock(owner, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| errno)?;
         LIVE.lock().unwrap().push(id.to_owned());
-        Ok(Claim {
-            id: id.to_owned(),
-            _owner: owner,
-        })
+        Ok(Claim { id: id.to_owned(), _owner: owner })
     }
 }
 
@@ -63,6 +59,11 @@ impl Drop for Claim {
 /// The private directory of a laboratory.
 pub fn directory(id: &str) -> PathBuf {
     Path::new(ROOT).join(id)
+}
+
+/// Name of the daemon's instance.
+pub fn instance(id: &str) -> String {
+    format!("lab-{id}")
 }
 
 /// Name of the namespace in which daemon and agents run.
@@ -122,6 +123,7 @@ fn remove(id: &str) {
     Namespace::remove(&inet);
     let _ = umount2(&directory.join("small"), MntFlags::MNT_DETACH);
     let _ = fs::remove_dir_all(&directory);
+    let _ = fs::remove_dir_all(Path::new("/run/aegisctl").join(instance(id)));
 }
 
 fn end_processes(namespace: &str) {

@@ -16,7 +16,7 @@ policies:
     rules:
       - name: forbidden
         tool: forbidden-things
-        hosts: ["*.allowed.test"]
+        hosts: [api.allowed.test, index.allowed.test, git.allowed.test, llm.allowed.test]
         paths: ["/forbidden", "/forbidden/**"]
         decision: deny
         reason: "this path is forbidden in the laboratory"
@@ -69,35 +69,26 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings {
-            config: json!({}),
-            policy: Some(POLICY.to_owned()),
-        }
+        Settings { config: json!({}), policy: Some(POLICY.to_owned()) }
     }
 }
 
 impl Settings {
     /// The default policy with `config` merged over the configuration.
     pub fn with(config: Value) -> Settings {
-        Settings {
-            config,
-            ..Settings::default()
-        }
+        Settings { config, ..Settings::default() }
     }
 
     /// Another policy.
     pub fn policy(text: &str) -> Settings {
-        Settings {
-            policy: Some(text.to_owned()),
-            ..Settings::default()
-        }
+        Settings { policy: Some(text.to_owned()), ..Settings::default() }
     }
 
     /// The configuration file's value for `lab`.
     pub(super) fn config_for(&self, lab: &Lab) -> Value {
         let policies = self.policy.is_some().then(|| lab.path("policy.yaml"));
         let mut config = json!({
-            "instance": "lab",
+            "instance": lab.instance(),
             "listen": {"proxy_port": 15001, "dns_port": 15053, "http": "127.0.0.1:15090"},
             "control": {"socket": lab.path("control.sock")},
             "state_dir": lab.path("state"),

@@ -29,10 +29,7 @@ pub const HOST_LINK: &str = "eth0";
 pub const INET_LINK: &str = "uplink";
 
 const fn public(last: u8) -> (Ipv4Addr, Ipv6Addr) {
-    (
-        Ipv4Addr::new(203, 0, 113, last),
-        Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, last as u16),
-    )
+    (Ipv4Addr::new(203, 0, 113, last), Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, last as u16))
 }
 
 /// Every name that the DNS server knows, with its addresses.
@@ -46,13 +43,7 @@ pub const HOSTS: &[(&str, (Ipv4Addr, Ipv6Addr))] = &[
     ("tcp.allowed.test", public(16)),
     ("payments.allowed.test", public(17)),
     ("denied.test", public(66)),
-    (
-        "private.allowed.test",
-        (
-            Ipv4Addr::new(10, 77, 0, 10),
-            Ipv6Addr::new(0xfd00, 0x77, 0, 0, 0, 0, 0, 0x10),
-        ),
-    ),
+    ("private.allowed.test", (Ipv4Addr::new(10, 77, 0, 10), Ipv6Addr::new(0xfd00, 0x77, 0, 0, 0, 0, 0, 0x10))),
 ];
 
 /// Addresses of a laboratory host; panics for a name that is not in [`HOSTS`].
