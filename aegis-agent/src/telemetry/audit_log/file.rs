@@ -36,14 +36,25 @@ impl Paths {
         Self { log: log.to_owned(), checkpoints: log.with_file_name(checkpoints), lock: beside(log, ".lock") }
     }
 
-    /// The lock, or none when somebody else has it. Held until the file is closed.
-    pub(super) fn lock(&self) -> io::Result<Option<File>> {
+    /// The lock, or none when somebody else has it.
+    pub(super) fn lock(&self) -> io::Result<Option<Lock>> {
         let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&self.lock)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(file)),
+            Ok(()) => Ok(Some(Lock(file))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+}
+
+/// Held as long as a log is written. Given back explicitly: a process forked in the meantime shares the open file, and closing ours alone
+/// would leave it locked until that one executes its program.
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // What cannot be unlocked is when the process ends.
+        let _ = self.0.unlock();
     }
 }
 

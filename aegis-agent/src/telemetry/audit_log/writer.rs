@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use aegis_audit::{Chain, Draft, Sealed, SigningKey};
 
-use super::file::{self, Paths};
+use super::file::{self, Lock, Paths};
 use super::ledger::{Inbox, Ledger};
 use crate::config::{self, Fsync};
 
@@ -42,7 +42,7 @@ pub(super) struct Writer {
     unsigned: u64,
     signed_at: Instant,
     /// Held as long as this log is written.
-    _lock: File,
+    _lock: Lock,
 }
 
 /// Records that are sealed and not yet all in the file.
@@ -60,7 +60,7 @@ impl Writer {
         file: Arc<File>,
         chain: Chain,
         key: SigningKey,
-        lock: File,
+        lock: Lock,
     ) -> Self {
         Self {
             ledger,
