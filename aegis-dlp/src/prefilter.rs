@@ -153,6 +153,7 @@ fn high_bits(bytes: u64) -> u64 {
 
 /// Whether an `@` or a run of four digits begins in the block at the start of the window. It has no
 /// branches, so that it compiles to vector code.
+#[allow(clippy::needless_range_loop, reason = "four overlapping loads from constant bounds are what vectorises")]
 fn hot(window: &[u8; WINDOW]) -> bool {
     let value = |position: usize| window[position].wrapping_sub(b'0');
     let mut any = 0;
