@@ -245,7 +245,7 @@ fn address(record: &Record) -> Option<IpAddr> {
 
 /// `localhost` and what is below it are never asked for upstream (RFC 6761 section 6.3).
 fn localhost(name: &Name, kind: RecordType) -> Option<Answer> {
-    let top = name.iter().last()?;
+    let top = name.iter().next_back()?;
     if !top.eq_ignore_ascii_case(b"localhost") {
         return None;
     }

@@ -35,9 +35,9 @@ pub(super) async fn serve(host: &Arc<dyn DnsHost>, client: &Client, bytes: &[u8]
         return Reply::error(ResponseCode::ServFail, explanation).encode(&request, client.transport);
     };
     let name = host_of(request.question.name(), request.kind());
-    let (reply, outcome) = match admit(host, client, &request, name.as_deref()) {
-        Ok(()) => resolve(host, &request).await,
-        Err((denial, explanation)) => (Reply::error(ResponseCode::Refused, explanation), Outcome::Refused(denial)),
+    let (reply, outcome) = match refusal(host, client, &request, name.as_deref()) {
+        None => resolve(host, &request).await,
+        Some((denial, explanation)) => (Reply::error(ResponseCode::Refused, explanation), Outcome::Refused(denial)),
     };
     let queried = request.question.name().to_ascii();
     ticket.commit(Decided {
@@ -53,34 +53,33 @@ pub(super) async fn serve(host: &Arc<dyn DnsHost>, client: &Client, bytes: &[u8]
     reply.encode(&request, client.transport)
 }
 
-/// Whether the query may be resolved: a known sender, a type and a name that are answered, a policy that says yes.
-fn admit(
+/// Why the query is not resolved, if it is not: no known sender, a type or a name that is never answered, or
+/// the policy's word.
+fn refusal(
     host: &Arc<dyn DnsHost>,
     client: &Client,
     request: &Request,
     name: Option<&str>,
-) -> Result<(), (Denial, Explanation)> {
-    let refusal = |kind, reason: &str| Denial::new(kind, reason, host.policy_version());
+) -> Option<(Denial, Explanation)> {
+    let own = |kind, reason: &str| Denial::new(kind, reason, host.policy_version());
     let Some(flow) = &client.flow else {
         let reason = "the kernel knows no agent behind this query";
-        return Err((refusal(DenialKind::Attribution, reason), Explanation::prohibited(reason)));
+        return Some((own(DenialKind::Attribution, reason), Explanation::prohibited(reason)));
     };
-    let blocked = |denial: Denial| {
-        let explanation = Explanation::blocked(&denial.reason);
-        Err((denial, explanation))
+    let denial = match name {
+        _ if !is_answered(request.kind()) => {
+            let kind = request.kind();
+            let reason = format!("queries of type {kind} are not answered: they carry data more than addresses");
+            own(DenialKind::Protocol, &reason)
+        }
+        None => own(DenialKind::Protocol, "the queried name is not a host name"),
+        Some(name) => match host.judge(flow.agent, name) {
+            NameVerdict::Resolve => return None,
+            NameVerdict::Refuse(denial) => denial,
+        },
     };
-    if !is_answered(request.kind()) {
-        let reason =
-            format!("queries of type {} are not answered: they carry data more than addresses", request.kind());
-        return blocked(refusal(DenialKind::Protocol, &reason));
-    }
-    let Some(name) = name else {
-        return blocked(refusal(DenialKind::Protocol, "the queried name is not a host name"));
-    };
-    match host.judge(flow.agent, name) {
-        NameVerdict::Resolve => Ok(()),
-        NameVerdict::Refuse(denial) => blocked(denial),
-    }
+    let explanation = Explanation::blocked(&denial.reason);
+    Some((denial, explanation))
 }
 
 async fn resolve(host: &Arc<dyn DnsHost>, request: &Request) -> (Reply, Outcome) {
