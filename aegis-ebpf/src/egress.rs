@@ -25,6 +25,11 @@ struct Packet {
 
 const ETH_P_IP: u32 = 0x0800u16.to_be() as u32;
 const ETH_P_IPV6: u32 = 0x86ddu16.to_be() as u32;
+const HOP_BY_HOP: u8 = 0;
+/// The start of a hop-by-hop header that holds a jumbo length (RFC 2675), nothing else, and TCP
+/// after it. The kernel itself puts it on segments above 64 KiB (BIG TCP), as on loopback; it says
+/// nothing of where the packet goes.
+const JUMBO_BEFORE_TCP: u32 = 0x0600_c204;
 /// TCP_ESTABLISHED, which a connected UDP socket is in too.
 const CONNECTED: u32 = 1;
 
@@ -122,18 +127,18 @@ fn udp(skb: *mut __sk_buff, state: &mut SocketState, socket_state: u32, packet: 
 fn parse(skb: *mut __sk_buff) -> Option<Packet> {
     // SAFETY: a field of the context.
     match unsafe { (*skb).protocol } {
-        ETH_P_IP => parse_v4(&load(skb)?),
-        ETH_P_IPV6 => Some(parse_v6(&load(skb)?)),
+        ETH_P_IP => parse_v4(&load(skb, 0)?),
+        ETH_P_IPV6 => parse_v6(skb, &load(skb, 0)?),
         _ => None,
     }
 }
 
-/// The first `N` words of the packet, which begins with the IP header.
+/// `N` words of the packet, which begins with the IP header, from a byte on.
 #[inline(always)]
-fn load<const N: usize>(skb: *mut __sk_buff) -> Option<[u32; N]> {
+fn load<const N: usize>(skb: *mut __sk_buff, from: u32) -> Option<[u32; N]> {
     let mut words = [0u32; N];
     // SAFETY: the buffer is as long as said.
-    let result = unsafe { bpf_skb_load_bytes(skb.cast(), 0, words.as_mut_ptr().cast(), size_of::<[u32; N]>() as u32) };
+    let result = unsafe { bpf_skb_load_bytes(skb.cast(), from, words.as_mut_ptr().cast(), size_of::<[u32; N]>() as u32) };
     (result == 0).then_some(words)
 }
 
@@ -155,13 +160,17 @@ fn parse_v4(words: &[u32; 6]) -> Option<Packet> {
 
 /// RFC 8200, followed by the ports.
 #[inline(always)]
-fn parse_v6(words: &[u32; 11]) -> Packet {
-    let protocol = (u32::from_be(words[1]) >> 8) as u8;
-    Packet {
-        from: Endpoint::new(Address::v6([words[2], words[3], words[4], words[5]]), source_port(words[10])),
-        to: Endpoint::new(Address::v6([words[6], words[7], words[8], words[9]]), destination_port(words[10])),
-        protocol,
+fn parse_v6(skb: *mut __sk_buff, words: &[u32; 11]) -> Option<Packet> {
+    let (mut protocol, mut ports) = ((u32::from_be(words[1]) >> 8) as u8, words[10]);
+    if protocol == HOP_BY_HOP && u32::from_be(words[10]) == JUMBO_BEFORE_TCP {
+        let behind: [u32; 1] = load(skb, 48)?;
+        (protocol, ports) = (protocol::TCP, behind[0]);
     }
+    Some(Packet {
+        from: Endpoint::new(Address::v6([words[2], words[3], words[4], words[5]]), source_port(ports)),
+        to: Endpoint::new(Address::v6([words[6], words[7], words[8], words[9]]), destination_port(ports)),
+        protocol,
+    })
 }
 
 #[inline(always)]
