@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rustls::ServerConfig;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -73,6 +73,8 @@ impl Aegis {
 /// # Errors
 /// When it cannot start: one line with the fix, or all problems of a file at once.
 pub async fn run(config: Config) -> anyhow::Result<()> {
+    // Before anybody can see that the daemon runs: an early SIGHUP would end it.
+    let signals = Signals::install()?;
     let built = build::build(config).await?;
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
@@ -84,21 +86,35 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         cgroup = %aegis.config.cgroup_root.display(),
         "enforcing"
     );
-    signals(&aegis).await?;
+    signals.serve(&aegis).await;
     drain(&aegis, &tasks, &stop).await;
     Ok(())
 }
 
-/// SIGHUP loads the policy again and opens the audit file anew; SIGTERM and SIGINT return.
-async fn signals(aegis: &Arc<Aegis>) -> anyhow::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    loop {
-        tokio::select! {
-            _ = hangup.recv() => reload(aegis),
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
+/// The signals that mean something to the daemon.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn install() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// SIGHUP loads the policy again and opens the audit file anew; SIGTERM and SIGINT return.
+    async fn serve(mut self, aegis: &Aegis) {
+        loop {
+            tokio::select! {
+                _ = self.hangup.recv() => reload(aegis),
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+            }
         }
     }
 }
