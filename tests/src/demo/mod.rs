@@ -30,14 +30,9 @@ struct Attempt {
 /// Runs all attempts and prints the table; true if every promise was kept. Nothing of the laboratory remains.
 pub fn run() -> Result<bool> {
     let begun = Instant::now();
-    println!(
-        "A small internet: HTTPS origins with their own CA, a DNS server, a packet capture ..."
-    );
+    println!("A small internet: HTTPS origins with their own CA, a DNS server, a packet capture ...");
     let lab = Lab::new()?;
-    println!(
-        "The enforcer, attached to its own cgroup {} ...",
-        lab.cgroup_name()
-    );
+    println!("The enforcer, attached to its own cgroup {} ...", lab.cgroup_name());
     let daemon = Daemon::start(&lab, &settings())?;
     println!("curl and Python, run by `aegisctl run --agent {AGENT}` ...\n");
     let attempts = attempts::all(&lab, &daemon)?;
@@ -58,8 +53,5 @@ pub fn run() -> Result<bool> {
 /// Embedded defaults, but for where things are in the laboratory.
 fn settings() -> Settings {
     let config = json!({"agents": [{"name": AGENT, "org": "example", "tenant": "demo"}]});
-    Settings {
-        config,
-        policy: Some(POLICY.to_owned()),
-    }
+    Settings { config, policy: Some(POLICY.to_owned()) }
 }
