@@ -170,19 +170,31 @@ fn approval(lab: &Lab) -> Result<Attempt> {
     })
 }
 
+/// The chain holds; and in a copy with one letter changed it does not.
 fn audit(lab: &Lab, daemon: &Daemon) -> Result<Attempt> {
-    let records = daemon.records()?.len();
+    let records = daemon.records()?;
     let outcome = lab.ctl(&["audit", "verify"])?;
+    let text = std::fs::read_to_string(lab.path("state").join("audit/audit.jsonl"))?;
+    let copy = lab.path("home").join("forged.jsonl");
+    std::fs::write(&copy, text.replacen("denied.test", "benign.test", 1))?;
+    let forged = lab.ctl(&["audit", "verify", &copy.to_string_lossy()])?;
+    let names = records.iter().filter(|record| field(record, "scheme") == "dns").count();
     Ok(Attempt {
-        tried: "nothing: the operator runs aegisctl audit verify".to_owned(),
-        got: last_line(&outcome),
-        outside: format!("{records} records, one for each decision above"),
-        kept: outcome.ok() && records >= 6,
+        tried: "the operator runs aegisctl audit verify, then again on a copy with one word changed".to_owned(),
+        got: format!("{}\nthe copy: {}", first_line(&outcome), first_line(&forged)),
+        outside: format!("{} records, {names} of them for names; one for each decision", records.len()),
+        kept: outcome.ok() && forged.code == 1 && records.len() - names >= 6,
     })
 }
 
 fn field<'a>(record: &'a Value, name: &str) -> &'a str {
     record.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// What a verdict begins with.
+fn first_line(outcome: &Outcome) -> String {
+    let text = if outcome.stdout.trim().is_empty() { &outcome.stderr } else { &outcome.stdout };
+    text.trim().lines().next().unwrap_or_default().to_owned()
 }
 
 /// What a person would look at: the last line that was written.
