@@ -14,13 +14,7 @@ pub fn run(root: &Path, arguments: &[String]) -> Result<()> {
     tools::ensure_rust_src(root)?;
     build_ebpf::ensure_linker(root)?;
     build_ebpf::run(root)?;
-    process::run(
-        "building, optimised",
-        cargo(root).args(["build", "--release", "--workspace", "--bins"]),
-    )?;
+    process::run("building, optimised", cargo(root).args(["build", "--release", "--workspace", "--bins"]))?;
     let bench = root.join("target/release/bench");
-    become_command(
-        "bench",
-        command(root, &bench.to_string_lossy()).args(arguments),
-    )
+    become_command("bench", command(root, &bench.to_string_lossy()).args(arguments))
 }

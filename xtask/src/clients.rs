@@ -18,16 +18,10 @@ pub fn ensure(root: &Path) -> Result<()> {
         return Ok(());
     }
     let mut make = command(root, "/usr/bin/python3");
-    run_with_progress(
-        "python3 -m venv target/test-env",
-        make.args(["-m", "venv"]).arg(&environment),
-    )?;
+    run_with_progress("python3 -m venv target/test-env", make.args(["-m", "venv"]).arg(&environment))?;
     let pip = environment.join("bin/pip");
     let mut install = command(root, &pip.to_string_lossy());
-    run_with_progress(
-        "pip install, for the client tests",
-        install.args(["install", "--quiet"]).args(PYTHON),
-    )?;
+    run_with_progress("pip install, for the client tests", install.args(["install", "--quiet"]).args(PYTHON))?;
     std::fs::write(complete, wanted)?;
     Ok(())
 }

@@ -16,15 +16,9 @@ pub fn run(root: &Path) -> Result<()> {
     build_ebpf::run(root)?;
     // The whole workspace: another selection would unify features otherwise and build dependencies twice.
     run_build(root)?;
-    become_command(
-        "demo",
-        &mut command(root, &root.join("target/debug/demo").to_string_lossy()),
-    )
+    become_command("demo", &mut command(root, &root.join("target/debug/demo").to_string_lossy()))
 }
 
 fn run_build(root: &Path) -> Result<()> {
-    process::run(
-        "building aegis-agent, aegisctl and the demo",
-        cargo(root).args(["build", "--workspace", "--bins"]),
-    )
+    process::run("building aegis-agent, aegisctl and the demo", cargo(root).args(["build", "--workspace", "--bins"]))
 }

@@ -20,17 +20,11 @@ enum Shows {
 }
 
 const fn program(name: &'static str, program: &'static str) -> Package {
-    Package {
-        name,
-        shows: Shows::Program(program),
-    }
+    Package { name, shows: Shows::Program(program) }
 }
 
 const fn file(name: &'static str, path: &'static str) -> Package {
-    Package {
-        name,
-        shows: Shows::File(path),
-    }
+    Package { name, shows: Shows::File(path) }
 }
 
 /// What building needs beyond Rust itself.
@@ -41,19 +35,13 @@ pub const BUILD: &[Package] = &[
 ];
 
 /// What the laboratory and the demo need.
-pub const LABORATORY: &[Package] = &[
-    program("iproute2", "ip"),
-    program("curl", "curl"),
-    file("python3", "/usr/bin/python3"),
-];
+pub const LABORATORY: &[Package] =
+    &[program("iproute2", "ip"), program("curl", "curl"), file("python3", "/usr/bin/python3")];
 
 /// The clients that the end-to-end tests drive.
 pub const CLIENTS: &[Package] = &[
     program("git", "git"),
-    Package {
-        name: "python3-venv",
-        shows: Shows::PythonModule("ensurepip"),
-    },
+    Package { name: "python3-venv", shows: Shows::PythonModule("ensurepip") },
     program("golang-go", "go"),
     program("nodejs", "node"),
 ];
@@ -70,21 +58,12 @@ pub fn ensure(root: &Path, packages: &[&[Package]]) -> Result<()> {
         return Ok(());
     }
     if !is_installed(root, "apt-get") {
-        bail!(
-            "please install {}: this is not a Debian system, so it is not done for you",
-            missing.join(", ")
-        );
+        bail!("please install {}: this is not a Debian system, so it is not done for you", missing.join(", "));
     }
     run_with_progress("apt-get update", command(root, "apt-get").arg("update"))?;
     let mut install = command(root, "apt-get");
-    install
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .args(["install", "-y", "--no-install-recommends"])
-        .args(&missing);
-    run_with_progress(
-        &format!("apt-get install {}", missing.join(" ")),
-        &mut install,
-    )
+    install.env("DEBIAN_FRONTEND", "noninteractive").args(["install", "-y", "--no-install-recommends"]).args(&missing);
+    run_with_progress(&format!("apt-get install {}", missing.join(" ")), &mut install)
 }
 
 fn present(root: &Path, package: &Package) -> bool {

@@ -35,9 +35,8 @@ fn search_path(root: &Path) -> OsString {
 /// Runs a command whose output the user sees as it comes.
 pub fn run(what: &str, command: &mut Command) -> Result<()> {
     eprintln!("\n── {what}");
-    let status = command
-        .status()
-        .with_context(|| format!("{what}: {:?} could not be started", command.get_program()))?;
+    let status =
+        command.status().with_context(|| format!("{what}: {:?} could not be started", command.get_program()))?;
     if !status.success() {
         bail!("{what} failed ({status})");
     }
@@ -97,9 +96,7 @@ pub fn is_installed(root: &Path, program: &str) -> bool {
 /// Ends with one clear line where root is needed and missing.
 pub fn require_root(what: &str) -> Result<()> {
     let status = std::fs::read_to_string("/proc/self/status")?;
-    let effective = status
-        .lines()
-        .find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().nth(1));
+    let effective = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().nth(1));
     if effective != Some("0") {
         bail!("{what} needs root, for network namespaces, cgroups and eBPF: run it as root");
     }

@@ -11,9 +11,7 @@ const DENY: &str = "0.20.2";
 
 /// Adds a component of the toolchain where `shows`, relative to the sysroot, is missing.
 fn ensure_component(root: &Path, component: &str, shows: &str) -> Result<()> {
-    let output = command(root, "rustc")
-        .args(["--print", "sysroot"])
-        .output()?;
+    let output = command(root, "rustc").args(["--print", "sysroot"]).output()?;
     let sysroot = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     if Path::new(&sysroot).join(shows).exists() {
         return Ok(());
@@ -50,11 +48,6 @@ fn ensure_program(root: &Path, name: &str, version: &str) -> Result<()> {
         return Ok(());
     }
     let mut install = cargo(root);
-    install
-        .args(["install", name, "--version", version, "--locked", "--root"])
-        .arg(root.join("target/tools"));
-    run_with_progress(
-        &format!("cargo install {name} {version} into target/tools"),
-        &mut install,
-    )
+    install.args(["install", name, "--version", version, "--locked", "--root"]).arg(root.join("target/tools"));
+    run_with_progress(&format!("cargo install {name} {version} into target/tools"), &mut install)
 }

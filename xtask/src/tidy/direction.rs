@@ -17,67 +17,25 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("aegis-policy", &["aegis-dlp", "aegis-token"]),
     ("aegis-audit", &[]),
     ("aegis-api", &[]),
-    (
-        "aegis-agent",
-        &[
-            "aegis-common",
-            "aegis-token",
-            "aegis-dlp",
-            "aegis-policy",
-            "aegis-audit",
-            "aegis-api",
-        ],
-    ),
-    (
-        "aegisctl",
-        &[
-            "aegis-token",
-            "aegis-dlp",
-            "aegis-policy",
-            "aegis-audit",
-            "aegis-api",
-        ],
-    ),
-    (
-        "aegis-tests",
-        &[
-            "aegis-common",
-            "aegis-token",
-            "aegis-dlp",
-            "aegis-policy",
-            "aegis-audit",
-            "aegis-api",
-        ],
-    ),
+    ("aegis-agent", &["aegis-common", "aegis-token", "aegis-dlp", "aegis-policy", "aegis-audit", "aegis-api"]),
+    ("aegisctl", &["aegis-token", "aegis-dlp", "aegis-policy", "aegis-audit", "aegis-api"]),
+    ("aegis-tests", &["aegis-common", "aegis-token", "aegis-dlp", "aegis-policy", "aegis-audit", "aegis-api"]),
     ("xtask", &[]),
 ];
 
 /// Crates that decide with bytes and values alone, and what they must not reach, directly or not.
 const PURE: &[&str] = &["aegis-token", "aegis-dlp", "aegis-policy", "aegis-audit"];
 const IMPURE_CRATES: &[&str] = &["tokio", "aya", "hyper", "nix"];
-const IMPURE_CODE: &[&str] = &[
-    "std::fs",
-    "SystemTime::now",
-    "Instant::now",
-    "now_utc()",
-    "TcpStream",
-    "UdpSocket",
-    "std::process::Command",
-];
+const IMPURE_CODE: &[&str] =
+    &["std::fs", "SystemTime::now", "Instant::now", "now_utc()", "TcpStream", "UdpSocket", "std::process::Command"];
 
 /// Checks the dependency graph and the sources.
 pub fn check(root: &Path, sources: &[Source], findings: &mut Findings) -> Result<()> {
-    let metadata = MetadataCommand::new()
-        .current_dir(root)
-        .other_options(vec!["--offline".to_owned()])
-        .exec();
+    let metadata = MetadataCommand::new().current_dir(root).other_options(vec!["--offline".to_owned()]).exec();
     let metadata = match metadata {
         Ok(metadata) => metadata,
         // Nothing downloaded yet.
-        Err(_) => MetadataCommand::new()
-            .current_dir(root)
-            .exec()
-            .context("cargo metadata")?,
+        Err(_) => MetadataCommand::new().current_dir(root).exec().context("cargo metadata")?,
     };
     check_workspace(&metadata, findings);
     check_pure(&metadata, findings)?;
@@ -86,16 +44,9 @@ pub fn check(root: &Path, sources: &[Source], findings: &mut Findings) -> Result
 }
 
 fn check_workspace(metadata: &Metadata, findings: &mut Findings) {
-    let members: BTreeSet<&str> = metadata
-        .workspace_packages()
-        .iter()
-        .map(|package| package.name.as_str())
-        .collect();
+    let members: BTreeSet<&str> = metadata.workspace_packages().iter().map(|package| package.name.as_str()).collect();
     for package in metadata.workspace_packages() {
-        let Some((_, allowed)) = ALLOWED
-            .iter()
-            .find(|(name, _)| *name == package.name.as_str())
-        else {
+        let Some((_, allowed)) = ALLOWED.iter().find(|(name, _)| *name == package.name.as_str()) else {
             findings.error(format!(
                 "{} is not in the table of crate directions (xtask/src/tidy/direction.rs)",
                 package.name
@@ -104,10 +55,7 @@ fn check_workspace(metadata: &Metadata, findings: &mut Findings) {
         };
         for dependency in &package.dependencies {
             let name = dependency.name.as_str();
-            if members.contains(name)
-                && !allowed.contains(&name)
-                && dependency.kind != DependencyKind::Development
-            {
+            if members.contains(name) && !allowed.contains(&name) && dependency.kind != DependencyKind::Development {
                 findings.error(format!("{} must not depend on {name}", package.name));
             }
         }
@@ -115,24 +63,14 @@ fn check_workspace(metadata: &Metadata, findings: &mut Findings) {
 }
 
 fn check_pure(metadata: &Metadata, findings: &mut Findings) -> Result<()> {
-    let resolve = metadata
-        .resolve
-        .as_ref()
-        .context("cargo metadata without a resolution")?;
+    let resolve = metadata.resolve.as_ref().context("cargo metadata without a resolution")?;
     let mut uses: BTreeMap<&PackageId, Vec<&PackageId>> = BTreeMap::new();
     for node in &resolve.nodes {
-        let normal = node.deps.iter().filter(|dep| {
-            dep.dep_kinds
-                .iter()
-                .any(|kind| kind.kind == DependencyKind::Normal)
-        });
+        let normal =
+            node.deps.iter().filter(|dep| dep.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal));
         uses.insert(&node.id, normal.map(|dep| &dep.pkg).collect());
     }
-    for package in metadata
-        .workspace_packages()
-        .into_iter()
-        .filter(|package| PURE.contains(&package.name.as_str()))
-    {
+    for package in metadata.workspace_packages().into_iter().filter(|package| PURE.contains(&package.name.as_str())) {
         let mut reached = BTreeSet::new();
         let mut next = vec![&package.id];
         while let Some(id) = next.pop() {
@@ -140,15 +78,9 @@ fn check_pure(metadata: &Metadata, findings: &mut Findings) -> Result<()> {
                 next.extend(uses.get(id).into_iter().flatten());
             }
         }
-        let names: BTreeSet<&str> = reached
-            .into_iter()
-            .map(|id| metadata[id].name.as_str())
-            .collect();
+        let names: BTreeSet<&str> = reached.into_iter().map(|id| metadata[id].name.as_str()).collect();
         for impure in IMPURE_CRATES.iter().filter(|name| names.contains(*name)) {
-            findings.error(format!(
-                "{} is pure and must not reach {impure}",
-                package.name
-            ));
+            findings.error(format!("{} is pure and must not reach {impure}", package.name));
         }
     }
     Ok(())
@@ -156,20 +88,15 @@ fn check_pure(metadata: &Metadata, findings: &mut Findings) -> Result<()> {
 
 fn check_sources(sources: &[Source], findings: &mut Findings) {
     for source in sources {
-        let kernel_room = source.path.starts_with("aegis-agent/src/kernel")
-            || source.path.starts_with("aegis-ebpf");
-        let pure = PURE
-            .iter()
-            .any(|name| source.path.starts_with(Path::new(name).join("src")));
+        let kernel_room = source.path.starts_with("aegis-agent/src/kernel") || source.path.starts_with("aegis-ebpf");
+        let pure = PURE.iter().any(|name| source.path.starts_with(Path::new(name).join("src")));
         for (number, line) in source.statements() {
             let at = format!("{}:{number}", source.path.display());
             if !kernel_room && !source.path.starts_with("aegis-common") && names_aya(line) {
                 findings.error(format!("{at}: only aegis-agent/src/kernel may use aya"));
             }
             if let Some(found) = IMPURE_CODE.iter().find(|code| pure && line.contains(*code)) {
-                findings.error(format!(
-                    "{at}: a pure crate uses {found}; pass the value in"
-                ));
+                findings.error(format!("{at}: a pure crate uses {found}; pass the value in"));
             }
             if !source.path.starts_with("aegis-policy")
                 && !source.path.starts_with("xtask")
@@ -183,12 +110,10 @@ fn check_sources(sources: &[Source], findings: &mut Findings) {
 
 fn names_aya(line: &str) -> bool {
     let line = line.trim_start();
-    let start = ["use aya", "pub use aya", "extern crate aya"]
-        .iter()
-        .any(|start| line.starts_with(start));
-    let path = line.match_indices("aya::").any(|(at, _)| {
-        !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '"')
-    });
+    let start = ["use aya", "pub use aya", "extern crate aya"].iter().any(|start| line.starts_with(start));
+    let path = line
+        .match_indices("aya::")
+        .any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '"'));
     start || path
 }
 

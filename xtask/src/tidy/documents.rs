@@ -16,27 +16,17 @@ const COMMANDS: &[&str] = &["cargo xtask demo", "cargo xtask test"];
 /// Checks all Markdown files.
 pub fn check(root: &Path, findings: &mut Findings) -> Result<()> {
     for path in files(root, "md")? {
-        let text = fs::read_to_string(root.join(&path))
-            .with_context(|| format!("reading {}", path.display()))?;
+        let text = fs::read_to_string(root.join(&path)).with_context(|| format!("reading {}", path.display()))?;
         for (number, target) in links(&text) {
             if let Some(problem) = broken(root, &path, &text, &target) {
-                findings.error(format!(
-                    "{}:{number}: the link to {target} {problem}",
-                    path.display()
-                ));
+                findings.error(format!("{}:{number}: the link to {target} {problem}", path.display()));
             }
         }
     }
     let readme = fs::read_to_string(root.join("README.md")).unwrap_or_default();
-    let first: String = readme
-        .lines()
-        .take(FIRST_SCREEN)
-        .collect::<Vec<_>>()
-        .join("\n");
+    let first: String = readme.lines().take(FIRST_SCREEN).collect::<Vec<_>>().join("\n");
     for command in COMMANDS.iter().filter(|command| !first.contains(*command)) {
-        findings.error(format!(
-            "README.md does not name `{command}` on its first {FIRST_SCREEN} lines"
-        ));
+        findings.error(format!("README.md does not name `{command}` on its first {FIRST_SCREEN} lines"));
     }
     Ok(())
 }
@@ -98,19 +88,13 @@ mod tests {
     #[test]
     fn links_are_found_outside_of_code() {
         let text = "see [one](a.md) and [two](b.md#x)\n```\n[no](c.md)\n```\n[three](#y)";
-        let found: Vec<String> = links(text)
-            .into_iter()
-            .map(|(line, target)| format!("{line} {target}"))
-            .collect();
+        let found: Vec<String> = links(text).into_iter().map(|(line, target)| format!("{line} {target}")).collect();
         assert_eq!(found, ["1 a.md", "1 b.md#x", "5 #y"]);
     }
 
     #[test]
     fn anchors_are_as_github_makes_them() {
         let found = anchors("# The way of *one* connection\n## What's `aegisctl run`?");
-        assert!(
-            found.contains("the-way-of-one-connection") && found.contains("whats-aegisctl-run"),
-            "{found:?}"
-        );
+        assert!(found.contains("the-way-of-one-connection") && found.contains("whats-aegisctl-run"), "{found:?}");
     }
 }

@@ -44,10 +44,6 @@ pub fn run(root: &Path) -> Result<()> {
     if !findings.errors.is_empty() {
         bail!("tidy found {} errors", findings.errors.len());
     }
-    eprintln!(
-        "tidy: {} files, {} warnings",
-        sources.len(),
-        findings.warnings.len()
-    );
+    eprintln!("tidy: {} files, {} warnings", sources.len(), findings.warnings.len());
     Ok(())
 }

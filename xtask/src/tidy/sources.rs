@@ -18,11 +18,7 @@ pub struct Source {
 impl Source {
     /// The lines before a test module, numbered from 1; none for a file that is a test as a whole.
     pub fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        let is_test = self
-            .path
-            .iter()
-            .filter_map(|part| part.to_str())
-            .any(is_of_tests);
+        let is_test = self.path.iter().filter_map(|part| part.to_str()).any(is_of_tests);
         self.text
             .lines()
             .take_while(move |line| !is_test && !line.starts_with("#[cfg(test)]"))
@@ -32,8 +28,7 @@ impl Source {
 
     /// [`code`](Self::code) without lines that are comments.
     pub fn statements(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.code()
-            .filter(|(_, line)| !line.trim_start().starts_with("//"))
+        self.code().filter(|(_, line)| !line.trim_start().starts_with("//"))
     }
 }
 
@@ -46,8 +41,7 @@ pub fn read(root: &Path) -> Result<Vec<Source>> {
     files(root, "rs")?
         .into_iter()
         .map(|path| {
-            let text = fs::read_to_string(root.join(&path))
-                .with_context(|| format!("reading {}", path.display()))?;
+            let text = fs::read_to_string(root.join(&path)).with_context(|| format!("reading {}", path.display()))?;
             Ok(Source { path, text })
         })
         .collect()
@@ -58,9 +52,7 @@ pub fn files(root: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut directories = vec![root.to_owned()];
     while let Some(directory) = directories.pop() {
-        for entry in
-            fs::read_dir(&directory).with_context(|| format!("reading {}", directory.display()))?
-        {
+        for entry in fs::read_dir(&directory).with_context(|| format!("reading {}", directory.display()))? {
             let entry = entry?;
             let path = entry.path();
             let skipped = SKIPPED.iter().any(|name| entry.file_name() == *name);

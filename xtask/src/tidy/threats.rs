@@ -43,9 +43,7 @@ fn check_row(line: usize, cell: &str, tests: &BTreeSet<&str>, findings: &mut Fin
     }
     let named: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
     if named.is_empty() {
-        findings.error(format!(
-            "SECURITY.md:{line}: name a test in backticks, or begin with \"open\""
-        ));
+        findings.error(format!("SECURITY.md:{line}: name a test in backticks, or begin with \"open\""));
     }
     for name in named {
         let function = name.rsplit("::").next().unwrap_or(name);
@@ -78,12 +76,9 @@ mod tests {
     #[test]
     fn a_row_names_a_test_that_exists_or_says_open() {
         let tests = BTreeSet::from(["proved"]);
-        for (cell, errors) in [
-            ("`suite::proved`", 0),
-            ("`proved` and `missing`", 1),
-            ("nothing", 1),
-            ("open: issue 5", 0),
-        ] {
+        for (cell, errors) in
+            [("`suite::proved`", 0), ("`proved` and `missing`", 1), ("nothing", 1), ("open: issue 5", 0)]
+        {
             let mut findings = Findings::default();
             check_row(1, cell, &tests, &mut findings);
             assert_eq!(findings.errors.len(), errors, "{cell}");
