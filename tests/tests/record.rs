@@ -96,11 +96,18 @@ fn a_request_that_cannot_be_recorded_is_not_forwarded() {
     let audit = json!({"audit": {"path": disk.join("audit.jsonl")}});
     let daemon = Daemon::start(&lab, &Settings::with(audit)).unwrap();
     assert_eq!(lab.agent(AGENT).curl(&["https://api.allowed.test/hello"]).unwrap().status, 200);
-    // Fill the disk, then ask until what was reserved is used up.
+    // Fill the disk, then ask until what was set aside is used up: first many at a time, then one by one, because
+    // each request under way holds room for the longest record.
     let _ = lab.bystander().shell(&format!("cat /dev/zero > {}/fill", disk.display())).unwrap();
-    let script = "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo \"url=https://api.allowed.test/hello/$i\"; echo 'output=/dev/null'; done | \
-        curl -sS --parallel --parallel-max 8 -w '%{http_code}\\n' -K - | sort | uniq -c";
-    let outcome = lab.agent(AGENT).limit(Duration::from_secs(120)).shell(script).unwrap();
+    let ask = |parallel: &str, count: u32| {
+        let script = format!(
+            "i=0; while [ $i -lt {count} ]; do i=$((i+1)); echo \"url=https://api.allowed.test/hello/$i\"; echo 'output=/dev/null'; done | \
+            curl -sS {parallel} --resolve api.allowed.test:443:203.0.113.10 -w '%{{http_code}}\\n' -K - | sort | uniq -c"
+        );
+        lab.agent(AGENT).limit(Duration::from_secs(120)).shell(&script).unwrap()
+    };
+    ask("--parallel --parallel-max 8", 2000);
+    let outcome = ask("", 2000);
     let last = lab.agent(AGENT).curl(&["https://api.allowed.test/hello/last"]).unwrap();
     // Refused by the proxy, or already by the name server: neither may answer without a record.
     assert!(matches!(last.status, 0 | 503), "{last:?} after {outcome:?}");
