@@ -14,37 +14,21 @@ const WHY: &str = "this path is forbidden in the laboratory";
 /// Python with the packages that `cargo xtask test` installs.
 fn python() -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/test-env/bin/python");
-    assert!(
-        path.exists(),
-        "{} is missing: run `cargo xtask test`",
-        path.display()
-    );
+    assert!(path.exists(), "{} is missing: run `cargo xtask test`", path.display());
     path
 }
 
 fn run_python(lab: &Lab, program: &str) -> Outcome {
-    lab.agent(AGENT)
-        .limit(Duration::from_secs(60))
-        .run(&[python().to_str().unwrap(), "-c", program])
-        .unwrap()
+    lab.agent(AGENT).limit(Duration::from_secs(60)).run(&[python().to_str().unwrap(), "-c", program]).unwrap()
 }
 
 /// Both halves of the promise, for a client that prints `200 <body>` and `403 <body>`.
 fn assert_allowed_and_denied(lab: &Lab, outcome: &Outcome, alpn: &str) {
-    assert!(
-        outcome.stdout.contains("200 hello from api.allowed.test"),
-        "{outcome:?}"
-    );
-    assert!(
-        outcome.stdout.contains("403") && outcome.stdout.contains(WHY),
-        "{outcome:?}"
-    );
+    assert!(outcome.stdout.contains("200 hello from api.allowed.test"), "{outcome:?}");
+    assert!(outcome.stdout.contains("403") && outcome.stdout.contains(WHY), "{outcome:?}");
     let seen = lab.internet.requests.all();
     assert_eq!(seen.len(), 1, "{seen:?}");
-    assert_eq!(
-        (seen[0].path.as_str(), seen[0].alpn.as_deref()),
-        ("/hello", Some(alpn))
-    );
+    assert_eq!((seen[0].path.as_str(), seen[0].alpn.as_deref()), ("/hello", Some(alpn)));
 }
 
 #[test]
@@ -112,10 +96,7 @@ except openai.PermissionDeniedError as e: print('denied', e.status_code, e.body)
 "#;
     let outcome = run_python(&lab, program);
     assert!(outcome.stdout.contains("answer 42"), "{outcome:?}");
-    assert!(
-        outcome.stdout.contains("denied 403") && outcome.stdout.contains(WHY),
-        "{outcome:?}"
-    );
+    assert!(outcome.stdout.contains("denied 403") && outcome.stdout.contains(WHY), "{outcome:?}");
     let seen = lab.internet.requests.at("llm.allowed.test");
     assert_eq!(seen.len(), 1, "a denial is not retried against the origin");
     assert!(seen[0].text().contains("what is the answer?"));
@@ -160,11 +141,7 @@ func main() {
         .env("GO111MODULE", "off")
         .output()
         .expect("go is missing: run `cargo xtask test`");
-    assert!(
-        built.status.success(),
-        "{}",
-        String::from_utf8_lossy(&built.stderr)
-    );
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     let outcome = lab.agent(AGENT).run(&[directory.join("client")]).unwrap();
     assert_allowed_and_denied(&lab, &outcome, "h2");
     assert!(outcome.stdout.contains("HTTP/2.0"), "{outcome:?}");
@@ -186,10 +163,8 @@ fn git_clone_over_https() {
     );
     let made = lab.bystander().shell(&script).unwrap();
     assert!(made.ok(), "{made:?}");
-    let clone = lab
-        .agent(AGENT)
-        .shell("git clone -q https://git.allowed.test/project.git copy && cat copy/file")
-        .unwrap();
+    let clone =
+        lab.agent(AGENT).shell("git clone -q https://git.allowed.test/project.git copy && cat copy/file").unwrap();
     assert_eq!(clone.stdout, "laboratory\n", "{clone:?}");
     assert!(
         lab.internet
@@ -198,18 +173,9 @@ fn git_clone_over_https() {
             .iter()
             .any(|request| request.path.starts_with("/project.git/info/refs"))
     );
-    let denied = lab
-        .agent(AGENT)
-        .shell("git clone -q https://git.allowed.test/forbidden/project.git other")
-        .unwrap();
+    let denied = lab.agent(AGENT).shell("git clone -q https://git.allowed.test/forbidden/project.git other").unwrap();
     assert!(!denied.ok() && denied.stderr.contains("403"), "{denied:?}");
-    assert!(
-        lab.internet
-            .requests
-            .at("git.allowed.test")
-            .iter()
-            .all(|request| !request.path.contains("forbidden"))
-    );
+    assert!(lab.internet.requests.at("git.allowed.test").iter().all(|request| !request.path.contains("forbidden")));
     drop(daemon);
 }
 
@@ -232,10 +198,7 @@ fn pip_install_from_an_index() {
     let lab = Lab::new().unwrap();
     let daemon = Daemon::start(&lab, &Settings::default()).unwrap();
     let site = lab.internet.www().join("index.allowed.test");
-    let made = lab
-        .bystander()
-        .run(&["/usr/bin/python3", "-c", WHEEL, site.to_str().unwrap()])
-        .unwrap();
+    let made = lab.bystander().run(&["/usr/bin/python3", "-c", WHEEL, site.to_str().unwrap()]).unwrap();
     assert!(made.ok(), "{made:?}");
     let install = |index: &str, package: &str| {
         let script = format!(
@@ -243,29 +206,14 @@ fn pip_install_from_an_index() {
             python().display(),
             lab.path("home").join("site").display()
         );
-        lab.agent(AGENT)
-            .limit(Duration::from_secs(60))
-            .shell(&script)
-            .unwrap()
+        lab.agent(AGENT).limit(Duration::from_secs(60)).shell(&script).unwrap()
     };
     let outcome = install("simple", "labpackage");
     assert!(outcome.ok(), "{outcome:?}");
     assert!(lab.path("home").join("site/labpackage.py").exists());
-    assert!(
-        lab.internet
-            .requests
-            .at("index.allowed.test")
-            .iter()
-            .any(|request| request.path.ends_with(".whl"))
-    );
+    assert!(lab.internet.requests.at("index.allowed.test").iter().any(|request| request.path.ends_with(".whl")));
     let denied = install("forbidden", "labother");
     assert!(!denied.ok(), "{denied:?}");
-    assert!(
-        lab.internet
-            .requests
-            .at("index.allowed.test")
-            .iter()
-            .all(|request| !request.path.contains("labother"))
-    );
+    assert!(lab.internet.requests.at("index.allowed.test").iter().all(|request| !request.path.contains("labother")));
     drop(daemon);
 }

@@ -14,14 +14,7 @@ use nix::unistd::Pid;
 
 fn curl(lab: &Lab, arguments: &[&str]) -> aegis_tests::Outcome {
     let root = lab.path("origin-root.pem");
-    let mut command = vec![
-        "curl",
-        "-sS",
-        "--max-time",
-        "10",
-        "--cacert",
-        root.to_str().unwrap(),
-    ];
+    let mut command = vec!["curl", "-sS", "--max-time", "10", "--cacert", root.to_str().unwrap()];
     command.extend(arguments);
     lab.bystander().run(&command).unwrap()
 }
@@ -31,53 +24,29 @@ fn a_bystander_reaches_an_origin_over_h2_h1_plain_http_and_ipv6() {
     let lab = Lab::new().unwrap();
     for (arguments, alpn) in [
         (&["https://api.allowed.test/hello"][..], Some("h2")),
-        (
-            &["--http1.1", "https://denied.test/hello"][..],
-            Some("http/1.1"),
-        ),
+        (&["--http1.1", "https://denied.test/hello"][..], Some("http/1.1")),
         (&["http://api.allowed.test/hello"][..], None),
         (&["-6", "https://api.allowed.test/hello"][..], Some("h2")),
     ] {
         let outcome = curl(&lab, arguments);
-        assert!(
-            outcome.ok() && outcome.stdout.starts_with("hello from"),
-            "{arguments:?}: {outcome:?}"
-        );
+        assert!(outcome.ok() && outcome.stdout.starts_with("hello from"), "{arguments:?}: {outcome:?}");
         let seen = lab.internet.requests.all().pop().unwrap();
-        assert_eq!(
-            (seen.path.as_str(), seen.alpn.as_deref(), seen.complete),
-            ("/hello", alpn, true)
-        );
+        assert_eq!((seen.path.as_str(), seen.alpn.as_deref(), seen.complete), ("/hello", alpn, true));
     }
     lab.settle().unwrap();
-    let v6 = lab
-        .internet
-        .capture
-        .matching(|packet| packet.protocol == Protocol::Tcp && packet.destination.is_ipv6());
+    let v6 = lab.internet.capture.matching(|packet| packet.protocol == Protocol::Tcp && packet.destination.is_ipv6());
     assert!(!v6.is_empty());
 }
 
 #[test]
 fn an_origin_keeps_what_it_received() {
     let lab = Lab::new().unwrap();
-    let outcome = curl(
-        &lab,
-        &[
-            "-d",
-            r#"{"ssn":"078-05-1120"}"#,
-            "-H",
-            "x-one: 1",
-            "https://api.allowed.test/echo?q=1",
-        ],
-    );
+    let outcome =
+        curl(&lab, &["-d", r#"{"ssn":"078-05-1120"}"#, "-H", "x-one: 1", "https://api.allowed.test/echo?q=1"]);
     assert_eq!(outcome.stdout, r#"{"ssn":"078-05-1120"}"#);
     let seen = &lab.internet.requests.at("api.allowed.test")[0];
     assert_eq!(
-        (
-            seen.method.as_str(),
-            seen.path.as_str(),
-            seen.sni.as_deref()
-        ),
+        (seen.method.as_str(), seen.path.as_str(), seen.sni.as_deref()),
         ("POST", "/echo?q=1", Some("api.allowed.test"))
     );
     assert_eq!(
@@ -89,18 +58,14 @@ fn an_origin_keeps_what_it_received() {
 #[test]
 fn a_datagram_of_a_bystander_is_seen_by_sink_and_capture() {
     let lab = Lab::new().unwrap();
-    let program = "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'marker-one', ('203.0.113.66', 443))";
+    let program =
+        "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'marker-one', ('203.0.113.66', 443))";
     assert!(lab.bystander().python(program).unwrap().ok());
     lab.settle().unwrap();
-    let packets = lab
-        .internet
-        .capture
-        .matching(|packet| packet.contains(b"marker-one"));
+    let packets = lab.internet.capture.matching(|packet| packet.contains(b"marker-one"));
     assert_eq!(packets.len(), 1);
     assert_eq!((packets[0].protocol, packets[0].port), (Protocol::Udp, 443));
-    let arrived = wait_for(Duration::from_secs(5), || {
-        lab.internet.datagrams.containing(b"marker-one").pop()
-    });
+    let arrived = wait_for(Duration::from_secs(5), || lab.internet.datagrams.containing(b"marker-one").pop());
     assert_eq!(arrived.unwrap().port, 443);
 }
 
@@ -114,23 +79,9 @@ s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(5)
 s.sendto(q, ('203.0.113.53', 53)); print(s.recv(4096))
 "#;
     let outcome = lab.bystander().python(program).unwrap();
-    assert!(
-        outcome
-            .stdout
-            .contains(std::str::from_utf8(ECH_CONFIG).unwrap()),
-        "{outcome:?}"
-    );
-    assert!(
-        lab.bystander()
-            .run(&["getent", "hosts", "nowhere.test"])
-            .unwrap()
-            .code
-            != 0
-    );
-    assert_eq!(
-        lab.internet.queries.all()[0],
-        ("api.allowed.test".to_owned(), "HTTPS".to_owned())
-    );
+    assert!(outcome.stdout.contains(std::str::from_utf8(ECH_CONFIG).unwrap()), "{outcome:?}");
+    assert!(lab.bystander().run(&["getent", "hosts", "nowhere.test"]).unwrap().code != 0);
+    assert_eq!(lab.internet.queries.all()[0], ("api.allowed.test".to_owned(), "HTTPS".to_owned()));
     assert!(lab.internet.queries.count("nowhere") > 0);
 }
 
@@ -149,16 +100,7 @@ fn nothing_of_a_laboratory_remains() {
 #[test]
 fn a_stream_of_bytes_arrives_whole() {
     let lab = Lab::new().unwrap();
-    let outcome = curl(
-        &lab,
-        &[
-            "-o",
-            "/dev/null",
-            "-w",
-            "%{size_download}",
-            "https://api.allowed.test/bytes/10000000",
-        ],
-    );
+    let outcome = curl(&lab, &["-o", "/dev/null", "-w", "%{size_download}", "https://api.allowed.test/bytes/10000000"]);
     assert_eq!(outcome.stdout, "10000000");
     let outcome = curl(&lab, &["https://api.allowed.test/events"]);
     assert_eq!(outcome.stdout.matches("data: ").count(), 10);
@@ -166,29 +108,18 @@ fn a_stream_of_bytes_arrives_whole() {
 
 /// The demo, until its laboratory stands.
 fn demo_under_way() -> (Child, String) {
-    let demo = Command::new(env!("CARGO_BIN_EXE_demo"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let demo = Command::new(env!("CARGO_BIN_EXE_demo")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let id = format!("{}-0", demo.id());
     let namespace = Path::new("/run/netns").join(format!("aegis-{id}-inet"));
-    wait_for(Duration::from_secs(20), || namespace.exists().then_some(()))
-        .expect("the demo makes no namespace");
+    wait_for(Duration::from_secs(20), || namespace.exists().then_some(())).expect("the demo makes no namespace");
     (demo, id)
 }
 
 fn remains(id: &str) -> Vec<String> {
     let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
-    let cgroups = mounts
-        .lines()
-        .filter(|line| line.starts_with("cgroup2 "))
-        .filter_map(|line| line.split(' ').nth(1));
-    let places = [
-        format!("/tmp/aegis-lab/{id}"),
-        format!("/run/netns/aegis-{id}-host"),
-        format!("/run/netns/aegis-{id}-inet"),
-    ];
+    let cgroups = mounts.lines().filter(|line| line.starts_with("cgroup2 ")).filter_map(|line| line.split(' ').nth(1));
+    let places =
+        [format!("/tmp/aegis-lab/{id}"), format!("/run/netns/aegis-{id}-host"), format!("/run/netns/aegis-{id}-inet")];
     places
         .into_iter()
         .chain(cgroups.map(|mount| format!("{mount}/aegis-{id}")))
@@ -200,8 +131,7 @@ fn remains(id: &str) -> Vec<String> {
 fn ctrl_c_removes_everything() {
     let (mut demo, id) = demo_under_way();
     kill(Pid::from_raw(demo.id().try_into().unwrap()), Signal::SIGINT).unwrap();
-    let status =
-        wait_for(Duration::from_secs(20), || demo.try_wait().unwrap()).expect("the demo goes on");
+    let status = wait_for(Duration::from_secs(20), || demo.try_wait().unwrap()).expect("the demo goes on");
     assert!(!status.success());
     assert_eq!(remains(&id), Vec::<String>::new());
 }

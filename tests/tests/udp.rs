@@ -44,31 +44,13 @@ fn no_datagram_of_an_agent_leaves_the_host_and_each_is_refused_at_once() {
     let lab = Lab::new().unwrap();
     let daemon = Daemon::start(&lab, &Settings::default()).unwrap();
     let outcome = lab.agent(AGENT).python(ATTEMPTS).unwrap();
-    assert!(
-        outcome.ok() && outcome.stdout.lines().count() >= 35,
-        "{outcome:?}"
-    );
-    let sent: Vec<&str> = outcome
-        .stdout
-        .lines()
-        .filter(|line| line.starts_with("SENT"))
-        .collect();
+    assert!(outcome.ok() && outcome.stdout.lines().count() >= 35, "{outcome:?}");
+    let sent: Vec<&str> = outcome.stdout.lines().filter(|line| line.starts_with("SENT")).collect();
     lab.settle().unwrap();
-    let packets = lab
-        .internet
-        .capture
-        .matching(|packet| packet.contains(b"escape-marker"));
+    let packets = lab.internet.capture.matching(|packet| packet.contains(b"escape-marker"));
     assert!(packets.is_empty(), "{packets:?}");
-    assert!(
-        lab.internet
-            .datagrams
-            .containing(b"escape-marker")
-            .is_empty()
-    );
-    assert!(
-        sent.is_empty(),
-        "a client would wait for an answer to these: {sent:?}"
-    );
+    assert!(lab.internet.datagrams.containing(b"escape-marker").is_empty());
+    assert!(sent.is_empty(), "a client would wait for an answer to these: {sent:?}");
     assert!(outcome.took < Duration::from_secs(10), "{:?}", outcome.took);
     drop(daemon);
 }
@@ -79,15 +61,8 @@ fn the_same_attempts_of_a_bystander_do_get_out() {
     let daemon = Daemon::start(&lab, &Settings::default()).unwrap();
     let outcome = lab.bystander().python(ATTEMPTS).unwrap();
     lab.settle().unwrap();
-    let packets = lab
-        .internet
-        .capture
-        .matching(|packet| packet.contains(b"escape-marker"));
-    assert!(
-        packets.len() >= 20,
-        "{} packets, {outcome:?}",
-        packets.len()
-    );
+    let packets = lab.internet.capture.matching(|packet| packet.contains(b"escape-marker"));
+    assert!(packets.len() >= 20, "{} packets, {outcome:?}", packets.len());
     drop(daemon);
 }
 
@@ -111,22 +86,13 @@ s = socket.create_connection(('203.0.113.66', 2525), timeout=10); s.sendall(b'di
     let outcome = lab.agent(AGENT).python(program).unwrap();
     lab.settle().unwrap();
     assert!(
-        outcome.ok()
-            && outcome.stdout.contains("direct-stream")
-            && !outcome.stdout.contains("SENT"),
+        outcome.ok() && outcome.stdout.contains("direct-stream") && !outcome.stdout.contains("SENT"),
         "{outcome:?}"
     );
-    let udp = lab
-        .internet
-        .capture
-        .matching(|packet| packet.protocol == Protocol::Udp && packet.contains(b"direct-marker"));
+    let udp =
+        lab.internet.capture.matching(|packet| packet.protocol == Protocol::Udp && packet.contains(b"direct-marker"));
     assert_eq!(udp.len(), 1);
-    assert!(
-        lab.internet
-            .capture
-            .matching(|packet| packet.contains(b"astray-marker"))
-            .is_empty()
-    );
+    assert!(lab.internet.capture.matching(|packet| packet.contains(b"astray-marker")).is_empty());
     assert!(lab.internet.tcp.contain(b"direct-stream"));
     drop(daemon);
 }
