@@ -187,7 +187,7 @@ impl<'lab> Bench<'lab> {
                 (count > 0).then(|| (count, (after.nanoseconds - before.nanoseconds) as f64 / count as f64))
             })
             .collect();
-        seen.sort_by(|a, b| b.0.cmp(&a.0));
+        seen.sort_by_key(|entry| std::cmp::Reverse(entry.0));
         Ok(seen)
     }
 }
