@@ -52,8 +52,7 @@ pub async fn connection(aegis: Arc<Aegis>, stream: TcpStream, peer: SocketAddr, 
     };
     // authorize
     let limit = aegis.config.limits.handshake_timeout;
-    let authorized =
-        authorize::connection(&snapshot, &identity.agent, origin.record.original, stream, limit).await;
+    let authorized = authorize::connection(&snapshot, &identity.agent, origin.record.original, stream, limit).await;
     // inspect, decide, forward and record, once for a relayed connection and once a request for all others
     match authorized {
         Ok(Authorized::Tls { opening, target }) => intercepted(aegis, identity, *opening, target, &drain).await,
@@ -70,7 +69,13 @@ pub async fn connection(aegis: Arc<Aegis>, stream: TcpStream, peer: SocketAddr, 
 }
 
 /// Ends the agent's TLS here and serves what is inside.
-async fn intercepted(aegis: Arc<Aegis>, identity: identify::Identity, opening: TlsOpening, target: Target, drain: &CancellationToken) {
+async fn intercepted(
+    aegis: Arc<Aegis>,
+    identity: identify::Identity,
+    opening: TlsOpening,
+    target: Target,
+    drain: &CancellationToken,
+) {
     let config = match server_config(&aegis, &target) {
         Ok(config) => config,
         Err(error) => return tracing::warn!(%error, "no certificate for the agent"),

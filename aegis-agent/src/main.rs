@@ -13,12 +13,16 @@ use clap::Parser;
 /// Runs in the foreground. SIGTERM drains, SIGHUP loads the policy again and reopens the audit file. Without a
 /// configuration file it runs on embedded defaults (see --print-config).
 #[derive(Parser)]
-#[command(name = "aegis-agent", version, after_help = "Examples:
+#[command(
+    name = "aegis-agent",
+    version,
+    after_help = "Examples:
   aegis-agent                                   run on embedded defaults
   aegis-agent --config /etc/aegis/aegis.yaml    run on a file
   aegis-agent --config aegis.yaml --check       say whether the file is right, and stop
   aegis-agent --print-config > aegis.yaml       a commented file to start from
-  aegis-agent --config aegis.yaml --detach      end enforcement: remove the pinned programs")]
+  aegis-agent --config aegis.yaml --detach      end enforcement: remove the pinned programs"
+)]
 struct Args {
     /// The configuration file (YAML).
     #[arg(long, value_name = "FILE")]

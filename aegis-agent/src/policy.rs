@@ -28,7 +28,9 @@ impl PolicyError {
     fn in_lines(&self) -> String {
         match self {
             Self::Read { .. } => self.to_string(),
-            Self::Broken(diagnostics) => diagnostics.problems().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+            Self::Broken(diagnostics) => {
+                diagnostics.problems().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+            }
         }
     }
 }
@@ -141,7 +143,9 @@ fn read(place: &Path) -> Result<Vec<Source>, PolicyError> {
         }
     }
     if files.is_empty() {
-        return Err(fail(&"holds no .yaml, .yml or .json file; fix: put a policy there, or leave `policies` out for the starter policy"));
+        return Err(fail(
+            &"holds no .yaml, .yml or .json file; fix: put a policy there, or leave `policies` out for the starter policy",
+        ));
     }
     if files.len() > MAX_FILES {
         return Err(fail(&format!("holds {} policy files; at most {MAX_FILES} are read", files.len())));

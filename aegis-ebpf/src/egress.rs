@@ -138,7 +138,8 @@ fn parse(skb: *mut __sk_buff) -> Option<Packet> {
 fn load<const N: usize>(skb: *mut __sk_buff, from: u32) -> Option<[u32; N]> {
     let mut words = [0u32; N];
     // SAFETY: the buffer is as long as said.
-    let result = unsafe { bpf_skb_load_bytes(skb.cast(), from, words.as_mut_ptr().cast(), size_of::<[u32; N]>() as u32) };
+    let result =
+        unsafe { bpf_skb_load_bytes(skb.cast(), from, words.as_mut_ptr().cast(), size_of::<[u32; N]>() as u32) };
     (result == 0).then_some(words)
 }
 

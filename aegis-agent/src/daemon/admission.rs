@@ -55,7 +55,8 @@ impl Full {
             Self::Host(limit) => ("this host", limit),
             Self::Agent(limit) => ("this agent", limit),
         };
-        Denial::new(DenialKind::Rate, format!("{whose} has {limit} connections open, the most it may have"), version).into()
+        Denial::new(DenialKind::Rate, format!("{whose} has {limit} connections open, the most it may have"), version)
+            .into()
     }
 }
 

@@ -103,7 +103,10 @@ impl Control for Api {
     fn reload_policy(&self) -> Result<PolicyStatus, Problem> {
         match self.0.policy.reload(SystemTime::now()) {
             Ok(_) => Ok(policy_status(&self.0)),
-            Err(error) => Err(Problem::unprocessable(error.to_string()).next("The policy in force stays; mend the file and reload.")),
+            Err(error) => {
+                Err(Problem::unprocessable(error.to_string())
+                    .next("The policy in force stays; mend the file and reload."))
+            }
         }
     }
 
@@ -175,7 +178,11 @@ fn ca_status(aegis: &Aegis) -> CaStatus {
         Ok(left) => i64::try_from(left.as_secs() / DAY).unwrap_or(i64::MAX),
         Err(over) => -i64::try_from(over.duration().as_secs() / DAY + 1).unwrap_or(i64::MAX),
     };
-    CaStatus { certificate: aegis.ca.certificate_path().display().to_string(), not_after: rfc3339(not_after), days_left: days }
+    CaStatus {
+        certificate: aegis.ca.certificate_path().display().to_string(),
+        not_after: rfc3339(not_after),
+        days_left: days,
+    }
 }
 
 fn audit_status(aegis: &Aegis) -> AuditStatus {

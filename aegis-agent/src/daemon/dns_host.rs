@@ -29,7 +29,9 @@ impl DnsHost for Host {
         let snapshot = self.0.policy.current();
         match self.0.registry.by_index(agent) {
             Some(enrolled) => snapshot.name(&enrolled.agent, host),
-            None => NameVerdict::Refuse(Denial::attribution("the agent is not registered any more", snapshot.version())),
+            None => {
+                NameVerdict::Refuse(Denial::attribution("the agent is not registered any more", snapshot.version()))
+            }
         }
     }
 

@@ -48,7 +48,12 @@ pub async fn connection(
     }
 }
 
-fn tls(snapshot: &Snapshot, agent: &Agent, destination: SocketAddr, opening: Box<TlsOpening>) -> Result<Authorized, Refusal> {
+fn tls(
+    snapshot: &Snapshot,
+    agent: &Agent,
+    destination: SocketAddr,
+    opening: Box<TlsOpening>,
+) -> Result<Authorized, Refusal> {
     let connect = Connect { host: opening.sni.as_deref(), destination, protocol: Sniffed::Tls };
     match snapshot.connect(agent, &connect) {
         ConnectPlan::Inspect => {
@@ -63,21 +68,33 @@ fn tls(snapshot: &Snapshot, agent: &Agent, destination: SocketAddr, opening: Box
     }
 }
 
-fn http(snapshot: &Snapshot, agent: &Agent, destination: SocketAddr, stream: Replay, h2: bool) -> Result<Authorized, Refusal> {
+fn http(
+    snapshot: &Snapshot,
+    agent: &Agent,
+    destination: SocketAddr,
+    stream: Replay,
+    h2: bool,
+) -> Result<Authorized, Refusal> {
     match snapshot.connect(agent, &Connect { host: None, destination, protocol: Sniffed::Http }) {
         ConnectPlan::Inspect => {
             Ok(Authorized::Http { stream, h2, target: Target { scheme: "http", sni: None, destination } })
         }
-        ConnectPlan::Passthrough(permit) | ConnectPlan::Tcp(permit) => Ok(Authorized::Relay { permit, stream, sni: None }),
+        ConnectPlan::Passthrough(permit) | ConnectPlan::Tcp(permit) => {
+            Ok(Authorized::Relay { permit, stream, sni: None })
+        }
         ConnectPlan::Deny(denial) => Err(denial.into()),
     }
 }
 
 fn other(snapshot: &Snapshot, agent: &Agent, destination: SocketAddr, stream: Replay) -> Result<Authorized, Refusal> {
     match snapshot.connect(agent, &Connect { host: None, destination, protocol: Sniffed::Other }) {
-        ConnectPlan::Passthrough(permit) | ConnectPlan::Tcp(permit) => Ok(Authorized::Relay { permit, stream, sni: None }),
+        ConnectPlan::Passthrough(permit) | ConnectPlan::Tcp(permit) => {
+            Ok(Authorized::Relay { permit, stream, sni: None })
+        }
         ConnectPlan::Deny(denial) => Err(denial.into()),
         // Only HTTP and TLS can be inspected.
-        ConnectPlan::Inspect => Err(Denial::protocol("the connection is neither HTTP nor TLS", snapshot.version()).into()),
+        ConnectPlan::Inspect => {
+            Err(Denial::protocol("the connection is neither HTTP nor TLS", snapshot.version()).into())
+        }
     }
 }

@@ -70,7 +70,11 @@ pub enum ToOrigin {
     /// Inspected in memory; its length is known.
     Whole(Bytes, Arc<Tally>),
     /// No rule looks into it.
-    Untouched { inner: Incoming, idle: Idle, tally: Arc<Tally> },
+    Untouched {
+        inner: Incoming,
+        idle: Idle,
+        tally: Arc<Tally>,
+    },
     /// Scanned while it flows; its length is not known any more.
     Scanned(Box<ScannedBody>),
 }

@@ -118,7 +118,13 @@ fn redact(permit: Permit, head: &Head, payload: Payload, version: &str) -> Resul
     };
     let profile = permit.profile();
     if profile.is_empty() {
-        return Ok(Permitted { permit, path_and_query: target, headers: head.headers.clone(), payload, findings: Vec::new() });
+        return Ok(Permitted {
+            permit,
+            path_and_query: target,
+            headers: head.headers.clone(),
+            payload,
+            findings: Vec::new(),
+        });
     }
     refuse_encoded(head, &payload, version)?;
     let url = aegis_dlp::scan_url(profile, &target);
@@ -134,7 +140,11 @@ fn redact(permit: Permit, head: &Head, payload: Payload, version: &str) -> Resul
 
 /// A body in a content coding would pass the scanner unread.
 fn refuse_encoded(head: &Head, payload: &Payload, version: &str) -> Result<(), Refusal> {
-    let coded = head.headers.get_all(header::CONTENT_ENCODING).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
+    let coded = head
+        .headers
+        .get_all(header::CONTENT_ENCODING)
+        .iter()
+        .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
     if coded && !matches!(payload, Payload::Empty) {
         let denial = Denial::limit("the body is compressed and cannot be inspected", version);
         return Err(denial.next("Send the request without Content-Encoding.").into());

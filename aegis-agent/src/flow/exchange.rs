@@ -84,7 +84,6 @@ async fn decided(
 fn unrecordable(session: &Session, snapshot: &Snapshot, why: &str) -> Response<ToAgent> {
     session.aegis.metrics.unrecordable();
     let denial = Denial::unavailable(format!("the decision cannot be recorded: {why}"), snapshot.version());
-    let reference =
-        refusal::Reference { decision_id: "", agent_id: &session.identity.agent.name, approval_id: None };
+    let reference = refusal::Reference { decision_id: "", agent_id: &session.identity.agent.name, approval_id: None };
     refusal::response(&denial.into(), &reference, false)
 }

@@ -92,7 +92,8 @@ fn request(
     let authority = if grant.port == default_port { host } else { format!("{host}:{}", grant.port) };
     // `OPTIONS *` has no path of its own in a URI (RFC 9112, section 3.2.4).
     let path = if path_and_query == "*" { "" } else { path_and_query };
-    let uri: Uri = format!("{scheme}://{authority}{path}").parse().map_err(|error| format!("the target is no URI: {error}"))?;
+    let uri: Uri =
+        format!("{scheme}://{authority}{path}").parse().map_err(|error| format!("the target is no URI: {error}"))?;
     let mut request = Request::new(body);
     *request.method_mut() = method;
     *request.uri_mut() = uri;
@@ -102,7 +103,12 @@ fn request(
     Ok(request)
 }
 
-fn relayed(response: Response<Incoming>, grant: &Grant, idle: Duration, mut recorder: Box<Recorder>) -> Response<ToAgent> {
+fn relayed(
+    response: Response<Incoming>,
+    grant: &Grant,
+    idle: Duration,
+    mut recorder: Box<Recorder>,
+) -> Response<ToAgent> {
     let (mut parts, inner) = response.into_parts();
     recorder.status(parts.status);
     for name in &NOT_RELAYED {

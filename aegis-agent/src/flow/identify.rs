@@ -45,7 +45,13 @@ impl Identity {
     ///
     /// # Errors
     /// 401 where the token does not hold, is another agent's, or is missing where it is required.
-    pub fn with_token(&self, token: Option<&str>, issuer: &Issuer, now: SystemTime, version: &str) -> Result<Self, Refusal> {
+    pub fn with_token(
+        &self,
+        token: Option<&str>,
+        issuer: &Issuer,
+        now: SystemTime,
+        version: &str,
+    ) -> Result<Self, Refusal> {
         let Some(token) = token else {
             return match self.enrolled.token {
                 TokenMode::Ambient => Ok(self.clone()),
@@ -59,7 +65,8 @@ impl Identity {
         let claims = issuer
             .check(token, &self.enrolled, now)
             .map_err(|refused| Refusal::from(Denial::token(format!("{}: {refused}", refused.kind()), version)))?;
-        let agent = Agent { scopes: claims.scopes.clone(), parent: claims.parent_agent_id.clone(), ..(*self.agent).clone() };
+        let agent =
+            Agent { scopes: claims.scopes.clone(), parent: claims.parent_agent_id.clone(), ..(*self.agent).clone() };
         Ok(Self { agent: Arc::new(agent), ..self.clone() })
     }
 }

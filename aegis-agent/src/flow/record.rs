@@ -48,7 +48,14 @@ impl Recorder {
         draft.cgroup = identity.enrolled.cgroup.display().to_string();
         describe_agent(&mut draft, identity);
         let open = Some((slot, draft));
-        Ok(Self { aegis: Arc::clone(aegis), open, tally: Arc::default(), started, clock: Instant::now(), flowing: false })
+        Ok(Self {
+            aegis: Arc::clone(aegis),
+            open,
+            tally: Arc::default(),
+            started,
+            clock: Instant::now(),
+            flowing: false,
+        })
     }
 
     #[must_use]
@@ -147,8 +154,7 @@ impl Recorder {
             None => (String::new(), String::new()),
         };
         self.finish(None);
-        let reference =
-            Reference { decision_id: &decision_id, agent_id: &agent_id, approval_id: approval.as_deref() };
+        let reference = Reference { decision_id: &decision_id, agent_id: &agent_id, approval_id: approval.as_deref() };
         refusal::response(refusal, &reference, grpc)
     }
 
@@ -162,7 +168,8 @@ impl Recorder {
         let denial = &refusal.denial;
         let took = self.clock.elapsed();
         self.aegis.metrics.decided_in(took);
-        let approval = (denial.decision == Decision::ApprovalNeeded).then(|| format!("apr_{}", Uuid::now_v7().simple()));
+        let approval =
+            (denial.decision == Decision::ApprovalNeeded).then(|| format!("apr_{}", Uuid::now_v7().simple()));
         if let Some(draft) = self.draft() {
             draft.duration_ms = took.as_secs_f64() * 1e3;
             draft.decision = written(denial.decision);
@@ -282,7 +289,12 @@ fn entry(finding: &Finding) -> FindingEntry {
         Place::Header(name) => format!("header:{name}"),
         Place::Body { offset } => format!("body:{offset}"),
     };
-    FindingEntry { detector: finding.detector.name().to_owned(), action: action.to_owned(), place, count: finding.count }
+    FindingEntry {
+        detector: finding.detector.name().to_owned(),
+        action: action.to_owned(),
+        place,
+        count: finding.count,
+    }
 }
 
 /// A path may carry data too; the record gets it redacted, whatever the rule said of forwarding it.

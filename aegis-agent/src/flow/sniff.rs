@@ -22,7 +22,10 @@ const TLS_HANDSHAKE: u8 = 22;
 pub enum Opening {
     /// A whole ClientHello.
     Tls(Box<TlsOpening>),
-    Http { h2: bool, stream: Replay },
+    Http {
+        h2: bool,
+        stream: Replay,
+    },
     /// Anything else, or silence until the time was up (server-first protocols).
     Other(Replay),
 }

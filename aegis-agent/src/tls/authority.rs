@@ -37,7 +37,9 @@ pub enum TlsError {
     Rustls(#[from] rustls::Error),
     #[error("extra root certificates {path}: {why}")]
     ExtraRoots { path: PathBuf, why: String },
-    #[error("no root certificates: the system has none and upstream.extra_roots is empty; fix: apt-get install ca-certificates")]
+    #[error(
+        "no root certificates: the system has none and upstream.extra_roots is empty; fix: apt-get install ca-certificates"
+    )]
     NoRoots,
 }
 
@@ -109,10 +111,9 @@ impl Authority {
     /// # Errors
     /// When the name cannot stand in a certificate.
     pub fn leaf(&self, host: &str) -> Result<Arc<CertifiedKey>, TlsError> {
-        self.leaves.try_get_with_by_ref(host, || self.issue(host, SystemTime::now())).map_err(|error| TlsError::Leaf {
-            host: host.to_owned(),
-            why: error.to_string(),
-        })
+        self.leaves
+            .try_get_with_by_ref(host, || self.issue(host, SystemTime::now()))
+            .map_err(|error| TlsError::Leaf { host: host.to_owned(), why: error.to_string() })
     }
 
     fn issue(&self, host: &str, now: SystemTime) -> Result<Arc<CertifiedKey>, rcgen::Error> {

@@ -85,7 +85,8 @@ impl Dialer {
         let found: Vec<IpAddr> = match host.parse::<IpAddr>() {
             Ok(literal) => vec![literal],
             Err(_) => {
-                let resolved = self.resolver.resolve(host).await.map_err(|error| DialError::Resolve(error.to_string()))?;
+                let resolved =
+                    self.resolver.resolve(host).await.map_err(|error| DialError::Resolve(error.to_string()))?;
                 resolved.to_vec()
             }
         };

@@ -20,7 +20,10 @@ pub fn register(aegis: &Aegis, spec: AgentSpec) -> Result<Agent, Problem> {
     if let Err(error) = aegis.kernel.enroll(enrolled.index, &enrolled.cgroup, &enrolled.direct) {
         // An agent that the kernel does not know would be denied everything: it is not registered at all.
         let undone = aegis.registry.remove(&enrolled.agent.name);
-        return Err(Problem::internal(format!("{error}{}", undone.err().map_or_else(String::new, |e| format!("; {e}")))));
+        return Err(Problem::internal(format!(
+            "{error}{}",
+            undone.err().map_or_else(String::new, |e| format!("; {e}"))
+        )));
     }
     tracing::info!(agent = enrolled.agent.name, cgroup = %enrolled.cgroup.display(), "agent registered");
     Ok(described(&enrolled))

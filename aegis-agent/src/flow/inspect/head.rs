@@ -78,7 +78,8 @@ impl Head {
         let mut headers = parts.headers;
         let token = take_token(&mut headers);
         strip(&mut headers);
-        let grpc = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+        let grpc =
+            headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
         let query = parts.uri.query().map(str::to_owned);
         Ok(Self { method: parts.method, scheme: target.scheme, host, port, path, query, headers, token, grpc })
     }

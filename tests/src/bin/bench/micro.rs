@@ -24,7 +24,11 @@ pub fn run() -> Micro {
     let text = "The quick brown fox jumps over the lazy dog while order 4711 ships on Monday. ".repeat(800);
     let json = format!(
         "[{}]",
-        vec![r#"{"id":12345,"name":"Ordinary Widget","description":"a plain thing, blue, 3 cm","tags":["a","b"]}"#; 600].join(",")
+        vec![
+            r#"{"id":12345,"name":"Ordinary Widget","description":"a plain thing, blue, 3 cm","tags":["a","b"]}"#;
+            600
+        ]
+        .join(",")
     );
     Micro {
         decision_p50_ns,

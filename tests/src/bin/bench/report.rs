@@ -69,8 +69,15 @@ impl Report {
     fn render(&self, preset: &str) -> String {
         let mut loads = Table::new();
         loads.load_preset(preset).set_header([
-            "load", "direct req/s", "relay / direct", "Aegis / direct", "Aegis / relay", "p50 us: direct, relay, Aegis",
-            "p99 us: direct, Aegis", "CPU us/req: relay, Aegis", "CPU ratio",
+            "load",
+            "direct req/s",
+            "relay / direct",
+            "Aegis / direct",
+            "Aegis / relay",
+            "p50 us: direct, relay, Aegis",
+            "p99 us: direct, Aegis",
+            "CPU us/req: relay, Aegis",
+            "CPU ratio",
         ]);
         for (name, figure) in &self.figures {
             loads.add_row(row(name, figure));
@@ -89,8 +96,7 @@ fn row(name: &str, figure: &Figure) -> Vec<String> {
     let p50 = |runs: &[Seen]| median(runs.iter().map(|seen| seen.p50_us as f64));
     let p99 = |runs: &[Seen]| median(runs.iter().map(|seen| seen.p99_us as f64));
     let (direct, relay, aegis) = (rate(&figure.direct), rate(&figure.relay), rate(&figure.aegis));
-    let (relay_cpu, aegis_cpu) =
-        (median(figure.relay_cpu.iter().copied()), median(figure.aegis_cpu.iter().copied()));
+    let (relay_cpu, aegis_cpu) = (median(figure.relay_cpu.iter().copied()), median(figure.aegis_cpu.iter().copied()));
     vec![
         name.to_owned(),
         format!("{direct:.0}"),

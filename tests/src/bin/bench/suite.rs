@@ -46,10 +46,26 @@ const WORKS: &[Work] = &[
     Work { name: "GET 1 KB, 1 connection", connections: 1, arguments: &[] },
     Work { name: "GET 1 KB, 32 connections", connections: 32, arguments: &[] },
     Work { name: "GET 1 KB, 256 connections", connections: 256, arguments: &[] },
-    Work { name: "POST 4 KB, no DLP, 32 connections", connections: 32, arguments: &["--body", "4096", "--path", "/plain"] },
-    Work { name: "POST 4 KB, DLP, 32 connections", connections: 32, arguments: &["--body", "4096", "--path", "/scanned"] },
-    Work { name: "POST 4 KB, body rule + DLP, 32 connections", connections: 32, arguments: &["--body", "4096", "--path", "/amount"] },
-    Work { name: "POST 1 MB, DLP, 4 connections", connections: 4, arguments: &["--body", "1048576", "--path", "/scanned"] },
+    Work {
+        name: "POST 4 KB, no DLP, 32 connections",
+        connections: 32,
+        arguments: &["--body", "4096", "--path", "/plain"],
+    },
+    Work {
+        name: "POST 4 KB, DLP, 32 connections",
+        connections: 32,
+        arguments: &["--body", "4096", "--path", "/scanned"],
+    },
+    Work {
+        name: "POST 4 KB, body rule + DLP, 32 connections",
+        connections: 32,
+        arguments: &["--body", "4096", "--path", "/amount"],
+    },
+    Work {
+        name: "POST 1 MB, DLP, 4 connections",
+        connections: 4,
+        arguments: &["--body", "1048576", "--path", "/scanned"],
+    },
     Work { name: "new TLS connection a request, 8 at once", connections: 8, arguments: &["--kind", "connections"] },
 ];
 
@@ -205,8 +221,7 @@ fn certificates(lab: &Lab) -> Result<Files> {
     let ca = root.self_signed(&root_key)?;
     let key = KeyPair::generate()?;
     let leaf = CertificateParams::new(vec![NAME.to_owned()])?.signed_by(&key, &Issuer::new(root, root_key))?;
-    let files =
-        Files { ca: lab.path("bench-ca.pem"), certificate: lab.path("bench.pem"), key: lab.path("bench.key") };
+    let files = Files { ca: lab.path("bench-ca.pem"), certificate: lab.path("bench.pem"), key: lab.path("bench.key") };
     std::fs::write(&files.ca, ca.pem())?;
     std::fs::write(&files.certificate, leaf.pem())?;
     std::fs::write(&files.key, key.serialize_pem())?;
