@@ -67,4 +67,7 @@ pub mod socket_flag {
     pub const TARGET_V4: u32 = 1 << 2;
     /// `local` keys an entry of `FLOWS` (TCP) or `DNS_CLIENTS` (UDP).
     pub const RECORDED: u32 = 1 << 3;
+    /// UDP: was connected to a destination that is not allowlisted. Never taken back: another thread may be sending
+    /// while the socket is connected elsewhere, so what a later connect admits says nothing of a packet.
+    pub const WANDERED: u32 = 1 << 4;
 }

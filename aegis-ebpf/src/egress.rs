@@ -111,8 +111,9 @@ fn udp(skb: *mut __sk_buff, state: &mut SocketState, socket_state: u32, packet: 
         }
     }
     // The address may have been translated (DNAT) since a connect to it was admitted.
+    let doubts = socket_flag::REDIRECTED | socket_flag::WANDERED;
     let admitted = state.flags & socket_flag::ADMITTED != 0
-        && state.flags & socket_flag::REDIRECTED == 0
+        && state.flags & doubts == 0
         && socket_state == CONNECTED
         && !packet.to.address.is_loopback();
     if admitted || is_direct(state.agent, protocol::UDP, &packet.to) {

@@ -19,6 +19,9 @@ use crate::{
     verdict::{Allow, Incident, Refusal, Route, conclude, report, route},
 };
 
+/// What a further connect leaves as it is.
+const KEPT: u32 = socket_flag::RECORDED | socket_flag::WANDERED;
+
 #[cgroup_sock_addr(connect4)]
 pub fn connect4(ctx: SockAddrContext) -> i32 {
     connect(&Call { ctx: &ctx, family: Family::V4 })
@@ -52,11 +55,16 @@ fn try_connect(call: &Call<'_>, to: &Endpoint) -> Result<Allow, Refusal> {
         Route::Direct => (Allow::Direct, 0),
         Route::Proxy => (Allow::Proxy, redirect(call, state, to, false)),
         Route::Resolver => (Allow::Dns, redirect(call, state, to, true)),
-        // A refused connect leaves a UDP socket connected as it was: so does it leave the state.
-        Route::Nowhere => return Err(Refusal::Udp),
+        // Connecting a UDP socket sends nothing, and every name lookup does it to sort addresses (RFC 6724): what
+        // is refused, and told, is the first packet.
+        Route::Nowhere => {
+            state.process = attribute::process();
+            state.flags = (state.flags & KEPT) | socket_flag::WANDERED;
+            return Ok(Allow::Quietly);
+        }
     };
     state.process = attribute::process();
-    state.flags = (state.flags & socket_flag::RECORDED) | socket_flag::ADMITTED | flags;
+    state.flags = (state.flags & KEPT) | socket_flag::ADMITTED | flags;
     Ok(allow)
 }
 

@@ -62,6 +62,10 @@ pub async fn build(config: Config) -> anyhow::Result<Built> {
     let control = ControlSocket::bind(&config.control.socket).map_err(|error: BindError| anyhow::anyhow!("{error}"))?;
 
     let kernel = Arc::new(Kernel::attach(&kernel_config(&config)?)?);
+    // Enrolments outlive the daemon in the pinned maps: who left the configuration meanwhile loses his.
+    for index in registry.departed() {
+        kernel.withdraw(*index)?;
+    }
     for enrolled in registry.list() {
         kernel.enroll(enrolled.index, &enrolled.cgroup, &enrolled.direct)?;
     }

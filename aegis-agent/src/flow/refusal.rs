@@ -18,7 +18,8 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 /// A denial and how to say it in HTTP.
 #[derive(Debug)]
 pub struct Refusal {
-    pub denial: Denial,
+    /// Boxed: a refusal is the rare way out of functions that return much smaller things.
+    pub denial: Box<Denial>,
     pub status: StatusCode,
 }
 
@@ -32,7 +33,7 @@ impl From<Denial> for Refusal {
             DenialKind::Limit => StatusCode::PAYLOAD_TOO_LARGE,
             DenialKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         };
-        Self { denial, status }
+        Self { denial: Box::new(denial), status }
     }
 }
 

@@ -1,7 +1,6 @@
 //! HTTP with the agent: one service for HTTP/1.1 and HTTP/2, in TLS or plain.
 
 use std::convert::Infallible;
-use std::future::Future;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
@@ -58,11 +57,8 @@ where
     }
 }
 
-fn answer(
-    session: Arc<Session>,
-    request: Request<Incoming>,
-) -> impl Future<Output = Result<Response<ToAgent>, Infallible>> {
-    async move { Ok(exchange::answer(&session, request).await) }
+async fn answer(session: Arc<Session>, request: Request<Incoming>) -> Result<Response<ToAgent>, Infallible> {
+    Ok(exchange::answer(&session, request).await)
 }
 
 fn h1_builder(limits: &Limits) -> http1::Builder {

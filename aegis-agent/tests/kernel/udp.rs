@@ -15,12 +15,12 @@ fn udp_leaves_in_no_way() {
         let cgroup = lab.agent(1, &[]);
         let table = [
             ("sendto", "socket(AF_INET, SOCK_DGRAM).sendto(b'x', v4)"),
-            ("connect", "socket(AF_INET, SOCK_DGRAM).connect(v4)"),
+            ("connect", "dialled(AF_INET, v4).send(b'x')"),
             ("sendmsg", "socket(AF_INET, SOCK_DGRAM).sendmsg([b'x'], [], 0, v4)"),
             ("v6 sendto", "socket(AF_INET6, SOCK_DGRAM).sendto(b'x', v6)"),
-            ("v6 connect", "socket(AF_INET6, SOCK_DGRAM).connect(v6)"),
+            ("v6 connect", "dialled(AF_INET6, v6).send(b'x')"),
             ("mapped sendto", "socket(AF_INET6, SOCK_DGRAM).sendto(b'x', mapped)"),
-            ("mapped connect", "socket(AF_INET6, SOCK_DGRAM).connect(mapped)"),
+            ("mapped connect", "dialled(AF_INET6, mapped).send(b'x')"),
             ("broadcast", "wide(socket(AF_INET, SOCK_DGRAM)).sendto(b'x', ('255.255.255.255', 9))"),
             ("multicast", "socket(AF_INET, SOCK_DGRAM).sendto(b'x', ('224.0.0.251', 5353))"),
             ("a listener's port", "socket(AF_INET, SOCK_DGRAM).sendto(b'x', ('127.0.0.1', int(sys.argv[3])))"),
@@ -28,6 +28,10 @@ fn udp_leaves_in_no_way() {
         ];
         let prelude = r#"
 v4, v6, mapped = ('10.9.0.1', int(sys.argv[1])), ('fd00:9::1', int(sys.argv[2])), ('::ffff:10.9.0.1', int(sys.argv[1]))
+def dialled(family, to):
+    s = socket(family, SOCK_DGRAM)
+    s.connect(to)
+    return s
 def wide(s):
     s.setsockopt(SOL_SOCKET, SO_BROADCAST, 1)
     return s
@@ -65,11 +69,13 @@ attempt(lambda: s.connect(allowed))
 attempt(lambda: s.send(b'two'))
 attempt(lambda: s.sendto(b'evil', other))
 attempt(lambda: s.connect(other))
-attempt(lambda: s.send(b'three')) # still connected to the first
+attempt(lambda: s.send(b'evil'))
+attempt(lambda: s.connect(allowed))
+attempt(lambda: s.send(b'three'))
 "#;
         let (allowed_port, other_port) = (port(&allowed).to_string(), port(&other).to_string());
         let printed = lines(python(&cgroup, script, &[&allowed_port, &other_port]));
-        assert_eq!(printed, ["ok", "ok", "ok", "EPERM", "EPERM", "ok"]);
+        assert_eq!(printed, ["ok", "ok", "ok", "EPERM", "ok", "EPERM", "ok", "ok"]);
         let mut buffer = [0; 16];
         for text in ["one", "two", "three"] {
             let length = allowed.recv(&mut buffer).unwrap();
@@ -77,5 +83,57 @@ attempt(lambda: s.send(b'three')) # still connected to the first
         }
         other.set_nonblocking(true).unwrap();
         assert!(other.recv(&mut buffer).is_err(), "something arrived");
+    });
+}
+
+/// Every name lookup connects a UDP socket to each address, to see which source address it would have (RFC 6724).
+#[test]
+fn connecting_without_sending_is_no_attempt() {
+    lab(|lab| {
+        let cgroup = lab.agent(1, &[]);
+        let script = r#"
+for family, to in ((AF_INET, ('10.9.0.1', 443)), (AF_INET6, ('fd00:9::1', 443))):
+    s = socket(family, SOCK_DGRAM)
+    attempt(lambda: s.connect(to))
+    print(s.getpeername()[0])
+"#;
+        let printed = lines(python(&cgroup, script, &[]));
+        assert_eq!(printed, ["ok", "10.9.0.1", "ok", "fd00:9::1"]);
+        assert_eq!(lab.kernel().counters().unwrap().denied(), 0);
+    });
+}
+
+#[test]
+fn a_socket_reconnected_while_another_thread_sends_reaches_nobody_else() {
+    lab(|lab| {
+        let allowed = UdpSocket::bind((OUTSIDE_V4, 0)).unwrap();
+        let other = UdpSocket::bind((OUTSIDE_V4, 0)).unwrap();
+        let port = |socket: &UdpSocket| socket.local_addr().unwrap().port();
+        let cgroup = lab.agent(1, &[rule("10.9.0.1/32", Some(port(&allowed)), Protocol::Udp)]);
+        let script = r#"
+import threading
+allowed, other = ('10.9.0.1', int(sys.argv[1])), ('10.9.0.1', int(sys.argv[2]))
+s = socket(AF_INET, SOCK_DGRAM)
+s.connect(allowed)
+sent = 0
+def send():
+    global sent
+    for _ in range(20000):
+        try:
+            s.send(b'x')
+            sent += 1
+        except OSError:
+            pass
+sender = threading.Thread(target=send)
+sender.start()
+while sender.is_alive():
+    s.connect(other)
+    s.connect(allowed)
+print('sent' if sent else 'nothing was sent')
+"#;
+        let (allowed_port, other_port) = (port(&allowed).to_string(), port(&other).to_string());
+        assert_eq!(lines(python(&cgroup, script, &[&allowed_port, &other_port])), ["sent"]);
+        other.set_nonblocking(true).unwrap();
+        assert!(other.recv(&mut [0; 8]).is_err(), "a packet went to where nothing is allowed");
     });
 }
