@@ -7,6 +7,7 @@
 //! ```
 
 mod agent;
+mod content;
 mod decide;
 mod engine;
 mod explain;
@@ -18,6 +19,7 @@ mod intent;
 mod path;
 mod rego;
 mod rule;
+mod sample;
 mod schema;
 mod snapshot;
 mod source;
@@ -25,13 +27,15 @@ mod strict_json;
 mod verdict;
 
 pub use agent::{Agent, Mode};
+pub use content::{RedactedHead, redact_head};
 pub use decide::{Grant, Permit};
 pub use explain::{Candidate, Condition, Explanation};
 pub use input::whole as input_document;
 pub use intent::{Connect, Content, Intent, JsonBody, Needs, Sniffed};
+pub use sample::{Explained, Sample, SampleError, explain_sample};
 pub use snapshot::{Snapshot, compile};
 pub use source::diagnostics::{Diagnostics, Problem, Source};
-pub use strict_json::{StrictJsonError, parse_strict_json};
+pub use strict_json::{JSON_DEPTH, StrictJsonError, parse_strict_json};
 pub use verdict::{ConnectPlan, Decision, Denial, DenialKind, NameVerdict, Verdict};
 
 /// The policy that applies where none is configured (`policies/starter.yaml`).

@@ -8,6 +8,9 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+/// The deepest JSON that a rule may read, in arrays and objects; deeper nesting is an attack on parsers.
+pub const JSON_DEPTH: usize = 64;
+
 /// Why a body is not strict JSON.
 #[derive(Debug, thiserror::Error)]
 pub enum StrictJsonError {

@@ -1,28 +1,16 @@
 //! Step 6: the policy's answer for one request, on everything the steps before found out.
 
-use aegis_dlp::{Action, DetectorSet, Finding, Format, Place, Profile, Scanner};
-use aegis_policy::{Content, Denial, Intent, JsonBody, Mode, Permit, Snapshot, Verdict};
+use aegis_dlp::{Action, Finding, Format, Scanner};
+use aegis_policy::{
+    Content, Denial, Intent, JSON_DEPTH, JsonBody, Mode, Permit, RedactedHead, Snapshot, Verdict, redact_head,
+};
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::{self, HeaderName, HeaderValue};
+use http::header;
 
 use super::identify::Identity;
 use super::inspect::{Head, Payload};
 use super::refusal::Refusal;
-
-/// The deepest JSON that a rule may read; deeper nesting is an attack on parsers.
-pub const JSON_DEPTH: usize = 64;
-
-/// Where a client puts the credential that is meant for this very origin. Detectors of secrets would stop every call to an
-/// API that needs a key, so these fields are looked through for personal data only.
-const CREDENTIAL_FIELDS: [HeaderName; 6] = [
-    header::AUTHORIZATION,
-    header::COOKIE,
-    HeaderName::from_static("x-api-key"),
-    HeaderName::from_static("api-key"),
-    HeaderName::from_static("x-goog-api-key"),
-    HeaderName::from_static("private-token"),
-];
 
 /// A permit together with the one request it was given for, already redacted as it says.
 pub struct Permitted {
@@ -116,23 +104,13 @@ fn redact(permit: Permit, head: &Head, payload: Payload, version: &str) -> Resul
         Some(query) => format!("{}?{query}", head.path),
         None => head.path.clone(),
     };
-    let profile = permit.profile();
-    if profile.is_empty() {
-        return Ok(Permitted {
-            permit,
-            path_and_query: target,
-            headers: head.headers.clone(),
-            payload,
-            findings: Vec::new(),
-        });
+    let inspected = !permit.profile().is_empty();
+    if inspected {
+        refuse_encoded(head, &payload, version)?;
     }
-    refuse_encoded(head, &payload, version)?;
-    let url = aegis_dlp::scan_url(profile, &target);
-    let mut findings = url.findings;
-    let path_and_query = url.text.into_owned();
-    let headers = redact_headers(&permit, &head.headers, &mut findings);
+    let RedactedHead { path_and_query, headers, mut findings } = redact_head(permit.profile(), &target, &head.headers);
     let payload = match payload {
-        Payload::Whole(bytes) => Payload::Whole(redact_whole(&permit, head, &bytes, &mut findings)),
+        Payload::Whole(bytes) if inspected => Payload::Whole(redact_whole(&permit, head, &bytes, &mut findings)),
         other => other,
     };
     Ok(Permitted { permit, path_and_query, headers, payload, findings })
@@ -150,34 +128,6 @@ fn refuse_encoded(head: &Head, payload: &Payload, version: &str) -> Result<(), R
         return Err(denial.next("Send the request without Content-Encoding.").into());
     }
     Ok(())
-}
-
-fn redact_headers(permit: &Permit, headers: &HeaderMap, findings: &mut Vec<Finding>) -> HeaderMap {
-    let mut out = HeaderMap::with_capacity(headers.len());
-    for (name, value) in headers {
-        out.append(name.clone(), redact_field(permit, name, value, findings));
-    }
-    out
-}
-
-fn redact_field(permit: &Permit, name: &HeaderName, value: &HeaderValue, findings: &mut Vec<Finding>) -> HeaderValue {
-    // Latin-1 bytes are looked at as what they would be in UTF-8; a field is never skipped.
-    let text = String::from_utf8_lossy(value.as_bytes());
-    let profile = field_profile(permit.profile(), name);
-    let scanned = aegis_dlp::scan_text(&profile, Place::Header(name.as_str().into()), &text);
-    if scanned.findings.is_empty() {
-        return value.clone();
-    }
-    findings.extend(scanned.findings);
-    HeaderValue::from_str(&scanned.text).unwrap_or_else(|_| HeaderValue::from_static("[REDACTED]"))
-}
-
-fn field_profile(profile: &Profile, name: &HeaderName) -> Profile {
-    if !CREDENTIAL_FIELDS.contains(name) {
-        return *profile;
-    }
-    let personal = |set: DetectorSet| set.iter().filter(|one| DetectorSet::PII.contains(*one)).collect();
-    Profile { redact: personal(profile.redact), deny: personal(profile.deny), report: personal(profile.report) }
 }
 
 fn redact_whole(permit: &Permit, head: &Head, bytes: &Bytes, findings: &mut Vec<Finding>) -> Bytes {

@@ -1,0 +1,126 @@
+//! The scan of a request's URL and header fields: one reading, for what is forwarded and for what is explained.
+
+use aegis_dlp::{DetectorSet, Finding, Place, Profile, scan_text, scan_url};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+/// Where a client puts the credential that is meant for this very origin. Detectors of secrets would stop every call to an
+/// API that needs a key, so these fields are looked through for personal data only.
+const CREDENTIAL_FIELDS: [HeaderName; 6] = [
+    header::AUTHORIZATION,
+    header::COOKIE,
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+    HeaderName::from_static("private-token"),
+];
+
+/// URL and header fields as they may be forwarded.
+#[derive(Clone, Debug)]
+pub struct RedactedHead {
+    /// Path and query, what is to be redacted replaced by its mask.
+    pub path_and_query: String,
+    /// All fields, in the same way.
+    pub headers: HeaderMap,
+    /// What was found. Where one of them denies, nothing of the head may be sent.
+    pub findings: Vec<Finding>,
+}
+
+/// Scans `target` (path and query, percent-encoded as sent) and `headers` under `profile`.
+pub fn redact_head(profile: &Profile, target: &str, headers: &HeaderMap) -> RedactedHead {
+    if profile.is_empty() {
+        return RedactedHead { path_and_query: target.to_owned(), headers: headers.clone(), findings: Vec::new() };
+    }
+    let url = scan_url(profile, target);
+    let mut findings = url.findings;
+    let mut fields = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        fields.append(name.clone(), redact_field(profile, name, value, &mut findings));
+    }
+    RedactedHead { path_and_query: url.text.into_owned(), headers: fields, findings }
+}
+
+fn redact_field(profile: &Profile, name: &HeaderName, value: &HeaderValue, findings: &mut Vec<Finding>) -> HeaderValue {
+    // Bytes that are not UTF-8 are looked at with a mark in their place; a field is never skipped.
+    let text = String::from_utf8_lossy(value.as_bytes());
+    let scanned = scan_text(&field_profile(profile, name), Place::Header(name.as_str().into()), &text);
+    if scanned.findings.is_empty() {
+        return value.clone();
+    }
+    findings.extend(scanned.findings);
+    HeaderValue::from_str(&scanned.text).unwrap_or_else(|_| HeaderValue::from_static("[REDACTED]"))
+}
+
+fn field_profile(profile: &Profile, name: &HeaderName) -> Profile {
+    if !CREDENTIAL_FIELDS.contains(name) {
+        return *profile;
+    }
+    let personal = |set: DetectorSet| set.iter().filter(|one| DetectorSet::PII.contains(*one)).collect();
+    Profile { redact: personal(profile.redact), deny: personal(profile.deny), report: personal(profile.report) }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use aegis_dlp::{Action, Detector};
+
+    const KEY: &str = "AKIAQ3EGRTZYXNMB2LKJ";
+
+    fn everything() -> Profile {
+        Profile { redact: DetectorSet::ALL, ..Profile::default() }
+    }
+
+    fn fields(pairs: &[(&'static str, &[u8])]) -> HeaderMap {
+        let pair = |(name, value): &(&'static str, &[u8])| {
+            (HeaderName::from_static(name), HeaderValue::from_bytes(value).unwrap())
+        };
+        pairs.iter().map(pair).collect()
+    }
+
+    #[test]
+    fn a_credential_field_may_hold_a_secret_and_no_personal_data() {
+        for name in CREDENTIAL_FIELDS {
+            let mut headers = HeaderMap::new();
+            headers.insert(name.clone(), format!("{KEY} jane.doe@corp.example").parse().unwrap());
+            let head = redact_head(&everything(), "/", &headers);
+            assert_eq!(head.headers[&name], format!("{KEY} [EMAIL]"), "{name}");
+            let found: Vec<Detector> = head.findings.iter().map(|finding| finding.detector).collect();
+            assert_eq!(found, [Detector::Email], "{name}");
+        }
+    }
+
+    #[test]
+    fn any_other_field_may_hold_neither() {
+        let head = redact_head(&everything(), "/", &fields(&[("x-note", KEY.as_bytes())]));
+        assert_eq!(head.headers["x-note"], Detector::AwsKey.mask());
+        assert_eq!(head.findings[0].place, Place::Header("x-note".into()));
+    }
+
+    #[test]
+    fn url_and_fields_are_redacted_and_all_else_stays() {
+        let headers = fields(&[("x-a", b"one"), ("x-a", b"to jane.doe@corp.example"), ("x-b", b"caf\xe9")]);
+        let head = redact_head(&everything(), "/u/jane.doe%40corp.example?q=a+b", &headers);
+        assert!(head.path_and_query.starts_with("/u/%5BEMAIL%5D"), "{}", head.path_and_query);
+        assert!(head.path_and_query.ends_with("?q=a+b"), "{}", head.path_and_query);
+        let values: Vec<&[u8]> = head.headers.get_all("x-a").iter().map(HeaderValue::as_bytes).collect();
+        assert_eq!(values, [b"one".as_slice(), b"to [EMAIL]"]);
+        assert_eq!(head.headers["x-b"].as_bytes(), b"caf\xe9");
+        assert_eq!(head.findings.len(), 2);
+    }
+
+    #[test]
+    fn a_field_that_is_not_utf8_is_scanned_too() {
+        let head = redact_head(&everything(), "/", &fields(&[("x-a", b"caf\xe9 jane.doe@corp.example")]));
+        assert_eq!(head.findings.len(), 1);
+        assert!(!head.headers["x-a"].as_bytes().ends_with(b"corp.example"));
+    }
+
+    #[test]
+    fn the_action_is_the_profiles() {
+        let profile = Profile { deny: Detector::AwsKey.into(), ..Profile::default() };
+        let head = redact_head(&profile, &format!("/?k={KEY}"), &HeaderMap::new());
+        assert_eq!(head.findings[0].action, Action::Deny);
+        let head = redact_head(&Profile::default(), &format!("/?k={KEY}"), &HeaderMap::new());
+        assert!(head.findings.is_empty());
+    }
+}

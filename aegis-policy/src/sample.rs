@@ -1,0 +1,265 @@
+//! A request that nobody sends, decided and explained as the enforcer would decide it.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write};
+
+use aegis_dlp::{Finding, Flow, Format, Profile, Scanner};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::uri::{PathAndQuery, Uri};
+
+use crate::{
+    Agent, Content, Decision, Explanation, Intent, JSON_DEPTH, JsonBody, Snapshot, Verdict, parse_strict_json,
+    redact_head,
+};
+
+/// The request to explain.
+#[derive(Copy, Clone, Debug)]
+pub struct Sample<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// An absolute `http` or `https` URL.
+    pub url: &'a str,
+    /// Header fields.
+    pub headers: &'a BTreeMap<String, String>,
+    /// The body; empty for none.
+    pub body: &'a str,
+}
+
+/// Why a sample is not a request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SampleError {
+    /// The URL does not parse, is relative, of another scheme, or its port is out of range.
+    #[error("{url:?} is no absolute http or https URL: {why}; write one such as https://api.example.com/v1")]
+    Url {
+        /// As given.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A field's name or value holds what HTTP does not allow there.
+    #[error("header {name:?} is not valid: {why}")]
+    Header {
+        /// Its name, as given.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// What would be decided, and why.
+#[derive(Clone, Debug)]
+pub struct Explained {
+    /// The decision; in shadow the one that would have been.
+    pub decision: Decision,
+    /// The explanation for people, several lines.
+    pub text: String,
+    /// The same for programs.
+    pub explanation: Explanation,
+}
+
+/// Explains what `snapshot` decides for `sample` sent by `agent`, data found in it included.
+///
+/// # Errors
+/// [`SampleError`] when the URL or a header is not valid.
+pub fn explain_sample(snapshot: &Snapshot, agent: &Agent, sample: &Sample<'_>) -> Result<Explained, SampleError> {
+    let (uri, port) = absolute(sample.url)?;
+    let headers = headers(sample.headers)?;
+    let intent = Intent {
+        agent,
+        scheme: uri.scheme_str().unwrap_or_default(),
+        host: uri.host().unwrap_or_default(),
+        port,
+        method: sample.method,
+        path: uri.path(),
+        query: uri.query(),
+        headers: &headers,
+    };
+    let wanted = !sample.body.is_empty() && snapshot.needs(&intent).json;
+    let parsed = wanted.then(|| parse_strict_json(sample.body.as_bytes(), JSON_DEPTH));
+    let json = match &parsed {
+        None => JsonBody::None,
+        Some(Ok(value)) => JsonBody::Value(value),
+        Some(Err(_)) => JsonBody::Invalid,
+    };
+    // As on the way of a request: the permit says what to look for, and what is found may still deny.
+    let findings = match snapshot.decide(&intent, &Content { json, findings: &[] }) {
+        Verdict::Permit(permit) => scan(permit.profile(), &uri, &headers, sample.body),
+        Verdict::Denial(_) => Vec::new(),
+    };
+    let explanation = snapshot.explain(&intent, &Content { json, findings: &findings });
+    let decision = explanation.decision.unwrap_or(Decision::Deny);
+    Ok(Explained { decision, text: describe(&explanation, decision, &findings), explanation })
+}
+
+/// The URL and its port.
+fn absolute(url: &str) -> Result<(Uri, u16), SampleError> {
+    let wrong = |why: &dyn fmt::Display| SampleError::Url { url: url.to_owned(), why: why.to_string() };
+    let uri: Uri = url.parse().map_err(|error: http::uri::InvalidUri| wrong(&error))?;
+    let default = match uri.scheme_str() {
+        Some("https") => 443,
+        Some("http") => 80,
+        Some(other) => return Err(wrong(&format_args!("the scheme is {other}"))),
+        None => return Err(wrong(&"it has no scheme")),
+    };
+    let Some(authority) = uri.authority() else {
+        return Err(wrong(&"it names no host"));
+    };
+    // A port that is no number is none to `http`; taken for the default, it would explain another request.
+    let named = authority.as_str().rsplit('@').next().and_then(|place| place.strip_prefix(authority.host()));
+    let port = match (authority.port_u16(), named) {
+        (Some(port), _) => port,
+        (None, Some("")) => default,
+        (None, _) => return Err(wrong(&"its port is not a number from 0 to 65535")),
+    };
+    Ok((uri, port))
+}
+
+fn headers(fields: &BTreeMap<String, String>) -> Result<HeaderMap, SampleError> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in fields {
+        let wrong = |why: &dyn fmt::Display| SampleError::Header { name: name.clone(), why: why.to_string() };
+        let field = HeaderName::try_from(name.as_str()).map_err(|error| wrong(&error))?;
+        headers.append(field, HeaderValue::try_from(value.as_str()).map_err(|error| wrong(&error))?);
+    }
+    Ok(headers)
+}
+
+fn scan(profile: &Profile, uri: &Uri, headers: &HeaderMap, body: &str) -> Vec<Finding> {
+    let target = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    let mut findings = redact_head(profile, target, headers).findings;
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let mut scanner = Scanner::new(*profile, Format::from_content_type(content_type));
+    let mut redacted = Vec::new();
+    if scanner.push(body.as_bytes(), &mut redacted) == Flow::Continue {
+        // A denial is among the findings too.
+        let _ = scanner.finish(&mut redacted);
+    }
+    findings.extend_from_slice(scanner.findings());
+    findings
+}
+
+fn describe(explanation: &Explanation, decision: Decision, findings: &[Finding]) -> String {
+    let mut text = String::new();
+    // Writing into a String cannot fail.
+    let _ = write_all(&mut text, explanation, decision, findings);
+    text
+}
+
+fn write_all(out: &mut String, e: &Explanation, decision: Decision, findings: &[Finding]) -> fmt::Result {
+    writeln!(out, "{} ({}): {}", decision.name(), e.mode.name(), e.reason)?;
+    writeln!(out, "  rule {}, policy version {}", e.rule.as_deref().unwrap_or("none: default deny"), e.policy_version)?;
+    for candidate in &e.candidates {
+        let verdict = if candidate.matches { "matches" } else { "does not match" };
+        writeln!(out, "\n{} ({}) {verdict}", candidate.rule, candidate.decision.name())?;
+        for condition in &candidate.conditions {
+            let mark = if condition.holds { "yes" } else { "NO " };
+            let seen = condition.value.as_ref().map(|value| format!("   (saw {value})")).unwrap_or_default();
+            writeln!(out, "  {mark} {}{seen}", condition.condition)?;
+        }
+    }
+    for finding in findings {
+        writeln!(out, "\nfound {} in {}, {} time(s)", finding.detector.name(), finding.place, finding.count)?;
+    }
+    for step in &e.next_steps {
+        writeln!(out, "\nnext: {step}")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use crate::{Mode, Source, compile};
+
+    const KEY: &str = "AKIAQ3EGRTZYXNMB2LKJ";
+    const POLICY: &str = "
+version: v1
+policies:
+  - name: p
+    agents: [a]
+    rules:
+      - {name: pay, hosts: [pay.test], body: [{path: amount, op: '<=', value: 10}], decision: allow}
+      - {name: empty, hosts: [pay.test], body: [{path: amount, op: exists, value: false}], decision: allow}
+      - {name: guarded, hosts: [api.test], decision: allow, dlp: {deny: [secrets], redact: [pii]}}
+";
+
+    fn explained(sample: &Sample<'_>, mode: Mode) -> Result<Explained, SampleError> {
+        let source = Source { name: "p.yaml".into(), text: POLICY.into() };
+        let snapshot = compile(&[source]).unwrap_or_else(|problems| panic!("{:#?}", problems.problems()));
+        explain_sample(&snapshot, &Agent { name: "a".into(), mode, ..Agent::default() }, sample)
+    }
+
+    fn post(url: &str, fields: &[(&str, &str)], body: &str) -> Result<Explained, SampleError> {
+        let headers = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        explained(&Sample { method: "POST", url, headers: &headers, body }, Mode::Enforce)
+    }
+
+    #[test]
+    fn data_that_must_not_leave_denies_and_shows() {
+        for told in [
+            post("https://api.test/", &[], &format!("key {KEY}")).unwrap(),
+            post(&format!("https://api.test/?k={KEY}"), &[], "").unwrap(),
+            post("https://api.test/", &[("x-note", KEY)], "").unwrap(),
+        ] {
+            assert_eq!((told.decision, told.explanation.rule.as_deref()), (Decision::Deny, Some("p/guarded")));
+            assert!(
+                told.text.starts_with("deny (enforce): ") && told.text.contains("found aws_key in "),
+                "{}",
+                told.text
+            );
+            assert!(!told.text.contains(KEY), "{}", told.text);
+        }
+    }
+
+    #[test]
+    fn a_credential_where_it_belongs_does_not() {
+        let told = post("https://api.test/", &[("Authorization", KEY)], "").unwrap();
+        assert!(told.decision.permits() && !told.text.contains("found"), "{}", told.text);
+        let told = post("https://api.test/", &[("Authorization", "jane.doe@corp.example")], "").unwrap();
+        assert!(told.text.contains("found email in header authorization, 1 time(s)"), "{}", told.text);
+    }
+
+    #[test]
+    fn an_empty_body_is_none_and_another_must_be_json() {
+        assert_eq!(post("https://pay.test/", &[], "").unwrap().explanation.rule.as_deref(), Some("p/empty"));
+        assert_eq!(post("https://pay.test/", &[], r#"{"amount": 7}"#).unwrap().decision, Decision::Allow);
+        let told = post("https://pay.test/", &[], "amount=7").unwrap();
+        assert_eq!((told.decision, told.explanation.rule), (Decision::Deny, None));
+        assert!(told.text.contains("can be read in more than one way"), "{}", told.text);
+    }
+
+    #[test]
+    fn in_shadow_it_tells_what_would_have_been() {
+        let (headers, body) = (BTreeMap::new(), format!("key {KEY}"));
+        let sample = Sample { method: "POST", url: "https://api.test/", headers: &headers, body: &body };
+        let told = explained(&sample, Mode::Shadow).unwrap();
+        assert_eq!((told.decision, told.explanation.mode), (Decision::Deny, Mode::Shadow), "{}", told.text);
+        assert!(told.text.contains("found aws_key in body"), "{}", told.text);
+    }
+
+    #[test]
+    fn what_is_no_request_is_said() {
+        for url in ["", "/v1", "api.test", "ftp://api.test/", "https://", "https://api.test:99999/", "https://a b/"] {
+            assert!(matches!(post(url, &[], ""), Err(SampleError::Url { .. })), "{url}");
+        }
+        for (name, value) in [("a b", "x"), ("x-a", "one\ntwo")] {
+            let error = post("https://api.test/", &[(name, value)], "").unwrap_err();
+            assert!(error.to_string().starts_with(&format!("header {name:?} is not valid: ")), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_port_is_the_schemes_or_the_urls() {
+        for (url, port) in [
+            ("https://api.test/", 443),
+            ("http://api.test", 80),
+            ("https://api.test:8443/x", 8443),
+            ("https://[2001:db8::1]/", 443),
+            ("https://[2001:db8::1]:8443/", 8443),
+            ("https://user@api.test/", 443),
+        ] {
+            assert_eq!(absolute(url).unwrap().1, port, "{url}");
+        }
+    }
+}
