@@ -137,8 +137,7 @@ fn read(place: &Path) -> Result<Vec<Source>, PolicyError> {
     let mut files = Vec::new();
     for entry in fs::read_dir(place).map_err(|error| fail(&error))? {
         let path = entry.map_err(|error| fail(&error))?.path();
-        let known = path.extension().is_some_and(|kind| kind == "yaml" || kind == "yml" || kind == "json");
-        if known && path.is_file() {
+        if aegis_policy::is_policy_file(&path) && path.is_file() {
             files.push(path);
         }
     }

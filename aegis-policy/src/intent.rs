@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use aegis_dlp::{Finding, Profile};
+use aegis_dlp::Finding;
 
 use crate::Agent;
 
@@ -58,12 +58,6 @@ pub struct Needs {
     /// [`crate::parse_strict_json`] *whatever its Content-Type says* (an origin may do so too):
     /// an empty body is [`JsonBody::None`], what does not parse is [`JsonBody::Invalid`].
     pub json: bool,
-    /// What to look for in URL, headers and (with `json`) the buffered body before deciding.
-    ///
-    /// Without `json` it is the profile of the rule that will decide. With `json` it is not known yet which
-    /// rule will, so everything any candidate looks for is reported and nothing acted on. What to redact in
-    /// what is forwarded always comes from [`crate::Grant::profile`].
-    pub profile: Profile,
 }
 
 /// The body as JSON.

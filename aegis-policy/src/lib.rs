@@ -38,5 +38,14 @@ pub use source::diagnostics::{Diagnostics, Problem, Source};
 pub use strict_json::{JSON_DEPTH, StrictJsonError, parse_strict_json};
 pub use verdict::{ConnectPlan, Decision, Denial, DenialKind, NameVerdict, Verdict};
 
+/// Whether a file of a policy directory holds a policy: YAML or JSON by its name, and not the cases that lie beside a
+/// policy (`NAME.test.yaml`).
+pub fn is_policy_file(path: &std::path::Path) -> bool {
+    let kind = path.extension().and_then(|kind| kind.to_str());
+    let cases =
+        path.file_stem().is_some_and(|stem| std::path::Path::new(stem).extension().is_some_and(|e| e == "test"));
+    matches!(kind, Some("yaml" | "yml" | "json")) && !cases
+}
+
 /// The policy that applies where none is configured (`policies/starter.yaml`).
 pub const STARTER: &str = include_str!("../../policies/starter.yaml");

@@ -205,8 +205,7 @@ pub struct Limits {
     pub connections_per_agent: usize,
     /// From the first byte of a ClientHello to the end of the TLS handshake.
     pub handshake_timeout: Duration,
-    /// From the first byte of a request to the end of its head.
-    pub header_timeout: Duration,
+    /// Without a whole request head, or without a byte of a stream.
     pub idle_timeout: Duration,
     pub request_timeout: Duration,
     pub header_bytes: usize,
@@ -227,7 +226,6 @@ impl Limits {
             connections: p.number("limits.connections", raw.connections, 1..=1_000_000),
             connections_per_agent: p.number("limits.connections_per_agent", raw.connections_per_agent, 1..=1_000_000),
             handshake_timeout: p.millis("limits.handshake_timeout_ms", raw.handshake_timeout_ms, 10..=600_000),
-            header_timeout: p.millis("limits.header_timeout_ms", raw.header_timeout_ms, 10..=600_000),
             idle_timeout: p.seconds("limits.idle_timeout_s", raw.idle_timeout_s, 1..=86_400),
             request_timeout: p.seconds("limits.request_timeout_s", raw.request_timeout_s, 1..=86_400),
             header_bytes: p.number("limits.header_bytes", raw.header_bytes, 8192..=1_048_576),

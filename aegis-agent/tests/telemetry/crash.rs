@@ -65,7 +65,7 @@ async fn a_torn_line_is_moved_aside_and_told() {
     let dir = tempfile::tempdir().unwrap();
     let path = written(dir.path(), 5).await;
     fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"ts\":\"2026-11-23T01:2").unwrap();
-    assert_eq!(check(dir.path(), &[path.clone()]).unwrap_err().why, Why::Truncated);
+    assert_eq!(check(dir.path(), std::slice::from_ref(&path)).unwrap_err().why, Why::Truncated);
     drop(open(dir.path()));
     assert_eq!(fs::read(path.with_extension("jsonl.torn")).unwrap(), b"{\"ts\":\"2026-11-23T01:2\n");
     let last = records(&path).pop().unwrap();
@@ -90,7 +90,10 @@ async fn a_cut_log_is_kept_as_evidence_and_its_gap_stays_visible() {
     let text = fs::read_to_string(&path).unwrap();
     let cut: String = text.split_inclusive('\n').take(3).collect();
     fs::write(&path, &cut).unwrap();
-    assert_eq!(check(dir.path(), &[path.clone()]).unwrap_err().why, Why::TailCut { last: 3, checkpoint: 5 });
+    assert_eq!(
+        check(dir.path(), std::slice::from_ref(&path)).unwrap_err().why,
+        Why::TailCut { last: 3, checkpoint: 5 }
+    );
     drop(open(dir.path()));
     let aside = fs::read_dir(path.parent().unwrap())
         .unwrap()

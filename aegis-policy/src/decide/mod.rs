@@ -193,15 +193,7 @@ pub(crate) fn needs(snapshot: &Snapshot, intent: &Intent<'_>) -> Needs {
             break;
         }
     }
-    let shadow = intent.agent.mode == Mode::Shadow;
-    let profile = match candidates.as_slice() {
-        [only] if only.mode == Mode::Enforce && !shadow => only.profile,
-        several => Profile {
-            report: several.iter().fold(Default::default(), |set, rule| rule.profile.detectors().union(set)),
-            ..Profile::default()
-        },
-    };
-    Needs { json: candidates.iter().any(|rule| !rule.body.is_empty()), profile }
+    Needs { json: candidates.iter().any(|rule| !rule.body.is_empty()) }
 }
 
 impl Rule {

@@ -114,10 +114,11 @@ fn one_authority(parts: &Parts) -> Result<Authority, &'static str> {
 fn host_and_port(authority: &Authority, target: &Target) -> Result<(String, u16), String> {
     let host = normal_host(authority.host());
     let dialled = target.destination.port();
-    let port = match (authority.port(), authority.port_u16()) {
-        (None, _) => dialled,
-        (Some(_), Some(port)) => port,
-        (Some(_), None) => return Err("the authority's port is not a number".into()),
+    // `Authority::port` is none for a port that is no port (`:99999`), too.
+    let port = match (authority.as_str().strip_prefix(authority.host()), authority.port_u16()) {
+        (Some(""), _) => dialled,
+        (_, Some(port)) => port,
+        (_, None) => return Err("the authority's port is not a port".into()),
     };
     if port != dialled {
         return Err(format!("the request is for port {port}, the connection was made to port {dialled}"));

@@ -1,10 +1,10 @@
-//! Policy files as the daemon finds them: a file, or the YAML files of a directory in the order of their names.
+//! Policy files as the daemon finds them: a file, or the policy files of a directory in the order of their names.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use aegis_policy::Source;
+use aegis_policy::{Source, is_policy_file};
 
 use crate::failure::Failure;
 
@@ -21,7 +21,7 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
         }
     }
     if sources.is_empty() {
-        return Err(Failure::No("there is no policy file (*.yaml, *.yml) there".to_owned()));
+        return Err(Failure::No("there is no policy file (*.yaml, *.yml, *.json) there".to_owned()));
     }
     Ok(sources)
 }
@@ -30,7 +30,7 @@ fn directory(path: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(path)? {
         let file = entry?.path();
-        if file.is_file() && file.extension().is_some_and(|end| end == "yaml" || end == "yml") {
+        if file.is_file() && is_policy_file(&file) {
             files.push(file);
         }
     }
