@@ -108,10 +108,16 @@ impl Signals {
     }
 
     /// SIGHUP loads the policy again and opens the audit file anew; SIGTERM and SIGINT return.
-    async fn serve(mut self, aegis: &Aegis) {
+    async fn serve(mut self, aegis: &Arc<Aegis>) {
         loop {
             tokio::select! {
-                _ = self.hangup.recv() => reload(aegis),
+                _ = self.hangup.recv() => {
+                    let aegis = Arc::clone(aegis);
+                    // Compiling a large policy takes a while: not on a thread that serves connections.
+                    if let Err(error) = tokio::task::spawn_blocking(move || reload(&aegis)).await {
+                        tracing::error!(%error, "the reload broke off; what was in force stays");
+                    }
+                }
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
             }

@@ -18,9 +18,11 @@ mod sniff;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use aegis_policy::Denial;
 use rustls::ServerConfig;
 use tokio::net::TcpStream;
 use tokio_rustls::StartHandshake;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use self::authorize::Authorized;
@@ -29,7 +31,7 @@ use self::inspect::Target;
 use self::record::Recorder;
 use self::sniff::TlsOpening;
 use crate::daemon::Aegis;
-use crate::daemon::admission::Admission;
+use crate::daemon::admission;
 
 /// Takes one accepted connection to its end.
 pub async fn connection(aegis: Arc<Aegis>, stream: TcpStream, peer: SocketAddr, drain: CancellationToken) {
@@ -46,55 +48,51 @@ pub async fn connection(aegis: Arc<Aegis>, stream: TcpStream, peer: SocketAddr, 
         Ok(identity) => identity,
         Err(refusal) => return record::unattributed(&aegis, peer, &refusal.denial.reason, version),
     };
-    let _admitted = match Admission::of(&aegis, identity.enrolled.index) {
+    let destination = origin.record.original;
+    let _admitted = match admission::Connection::admit(&aegis, identity.enrolled.index) {
         Ok(admitted) => admitted,
-        Err(why) => return record::connection_refused(&aegis, &identity, &origin, &why.refusal(version)),
+        Err(why) => return record::connection_refused(&aegis, &identity, destination, None, &why.refusal(version)),
     };
     // authorize
     let limit = aegis.config.limits.handshake_timeout;
     let authorized = authorize::connection(&snapshot, &identity.agent, origin.record.original, stream, limit).await;
     // inspect, decide, forward and record, once for a relayed connection and once a request for all others
     match authorized {
-        Ok(Authorized::Tls { opening, target }) => intercepted(aegis, identity, *opening, target, &drain).await,
+        Ok(Authorized::Tls { opening, target }) => match handshake(&aegis, *opening, &target).await {
+            Ok(stream) => {
+                let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                serve::http(Session { aegis, identity, target, h2 }, stream, &drain).await;
+            }
+            Err(why) => {
+                aegis.metrics.handshake_failed();
+                tracing::info!(agent = identity.agent.name, why, "TLS with the agent failed");
+                let refusal = Denial::protocol(why, version).into();
+                record::connection_refused(&aegis, &identity, destination, target.sni.as_deref(), &refusal);
+            }
+        },
         Ok(Authorized::Http { stream, h2, target }) => {
             serve::http(Session { aegis, identity, target, h2 }, stream, &drain).await;
         }
         Ok(Authorized::Relay { permit, stream, sni }) => {
-            let Ok(mut recorder) = Recorder::open(&aegis, &identity, &snapshot) else { return };
+            let Ok(mut recorder) = Recorder::open(&aegis, &identity, &snapshot) else {
+                return aegis.metrics.unrecordable();
+            };
             recorder.relay(&permit, sni.as_deref(), origin.record.original);
-            relay::run(&aegis.pools, permit, stream, aegis.config.limits.idle_timeout, recorder).await;
+            relay::run(&aegis, identity.enrolled.index, permit, stream, recorder, &drain).await;
         }
-        Err(refusal) => record::connection_refused(&aegis, &identity, &origin, &refusal),
+        Err(refusal) => record::connection_refused(&aegis, &identity, destination, None, &refusal),
     }
 }
 
-/// Ends the agent's TLS here and serves what is inside.
-async fn intercepted(
-    aegis: Arc<Aegis>,
-    identity: identify::Identity,
-    opening: TlsOpening,
-    target: Target,
-    drain: &CancellationToken,
-) {
-    let config = match server_config(&aegis, &target) {
-        Ok(config) => config,
-        Err(error) => return tracing::warn!(%error, "no certificate for the agent"),
-    };
-    let handshake = StartHandshake::from_parts(opening.accepted, opening.stream).into_stream(config);
-    let stream = match tokio::time::timeout(aegis.config.limits.handshake_timeout, handshake).await {
-        Ok(Ok(stream)) => stream,
-        // Most often an agent that does not trust the CA: it is told in the log, since there is nobody to answer to.
-        Ok(Err(error)) => {
-            aegis.metrics.handshake_failed();
-            return tracing::info!(agent = identity.agent.name, %error, "TLS handshake with the agent failed");
-        }
-        Err(_) => {
-            aegis.metrics.handshake_failed();
-            return tracing::info!(agent = identity.agent.name, "TLS handshake with the agent took too long");
-        }
-    };
-    let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    serve::http(Session { aegis, identity, target, h2 }, stream, drain).await;
+/// Ends the agent's TLS here. Most often it fails with an agent that does not trust the CA.
+async fn handshake(aegis: &Aegis, opening: TlsOpening, target: &Target) -> Result<TlsStream<TcpStream>, String> {
+    let config = server_config(aegis, target).map_err(|error| error.to_string())?;
+    let accept = StartHandshake::from_parts(opening.accepted, opening.stream).into_stream(config);
+    match tokio::time::timeout(aegis.config.limits.handshake_timeout, accept).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err(format!("the TLS handshake with the agent failed: {error}")),
+        Err(_) => Err("the TLS handshake with the agent took too long".to_owned()),
+    }
 }
 
 fn server_config(aegis: &Aegis, target: &Target) -> Result<Arc<ServerConfig>, crate::tls::TlsError> {

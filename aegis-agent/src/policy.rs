@@ -83,15 +83,17 @@ impl Store {
     /// # Errors
     /// Every problem of the policy, with its place.
     pub fn reload(&self, now: SystemTime) -> Result<Arc<Snapshot>, PolicyError> {
+        // Held over load and store: of two reloads at once, the later one wins.
+        let mut state = self.state();
         match load(self.place.as_deref()) {
             Ok(snapshot) => {
                 let snapshot = Arc::new(snapshot);
                 self.current.store(Arc::clone(&snapshot));
-                *self.state() = State { loaded_at: now, last_error: None };
+                *state = State { loaded_at: now, last_error: None };
                 Ok(snapshot)
             }
             Err(error) => {
-                self.state().last_error = Some(error.in_lines());
+                state.last_error = Some(error.in_lines());
                 Err(error)
             }
         }

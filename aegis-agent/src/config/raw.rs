@@ -229,6 +229,7 @@ impl Default for RawTelemetry {
 pub struct RawLimits {
     pub connections: u64,
     pub connections_per_agent: u64,
+    pub requests_per_agent: u64,
     pub handshake_timeout_ms: u64,
     pub idle_timeout_s: u64,
     pub request_timeout_s: u64,
@@ -244,6 +245,7 @@ impl Default for RawLimits {
         Self {
             connections: 10_000,
             connections_per_agent: 2000,
+            requests_per_agent: 4000,
             handshake_timeout_ms: 5000,
             idle_timeout_s: 60,
             request_timeout_s: 600,

@@ -203,6 +203,8 @@ impl Telemetry {
 pub struct Limits {
     pub connections: usize,
     pub connections_per_agent: usize,
+    /// Requests of one agent under way at once; each holds a place in the audit log.
+    pub requests_per_agent: usize,
     /// From the first byte of a ClientHello to the end of the TLS handshake.
     pub handshake_timeout: Duration,
     /// Without a whole request head, or without a byte of a stream.
@@ -225,6 +227,7 @@ impl Limits {
         Self {
             connections: p.number("limits.connections", raw.connections, 1..=1_000_000),
             connections_per_agent: p.number("limits.connections_per_agent", raw.connections_per_agent, 1..=1_000_000),
+            requests_per_agent: p.number("limits.requests_per_agent", raw.requests_per_agent, 1..=1_000_000),
             handshake_timeout: p.millis("limits.handshake_timeout_ms", raw.handshake_timeout_ms, 10..=600_000),
             idle_timeout: p.seconds("limits.idle_timeout_s", raw.idle_timeout_s, 1..=86_400),
             request_timeout: p.seconds("limits.request_timeout_s", raw.request_timeout_s, 1..=86_400),

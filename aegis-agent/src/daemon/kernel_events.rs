@@ -1,39 +1,77 @@
 //! What the kernel decided by itself, written down like every other decision.
 
+mod merge;
+
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use aegis_audit::{Decision, Draft};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::merge::{Merge, Occurrences, PERIOD};
 use super::Aegis;
 use crate::kernel::{EventKind, EventStream, KernelEvent};
 
 /// Reads events until `stop`.
 pub async fn run(aegis: Arc<Aegis>, mut events: EventStream, stop: CancellationToken) {
+    let mut merge = Merge::default();
+    let mut period = tokio::time::interval(PERIOD);
+    period.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let event = tokio::select! {
-            event = events.next() => event,
-            () = stop.cancelled() => return,
-        };
-        match event {
-            Some(event) => record(&aegis, &event),
-            None => return tracing::error!("the kernel's event stream ended; its counters in `aegisctl status` go on"),
+        tokio::select! {
+            event = events.next() => match event {
+                Some(event) => take(&aegis, &mut merge, event),
+                None => {
+                    tracing::error!("the kernel's event stream ended; its counters in `aegisctl status` go on");
+                    break;
+                }
+            },
+            _ = period.tick() => flush(&aegis, &mut merge).await,
+            () = stop.cancelled() => break,
         }
+        // Reading the ring costs no budget, and under a flood it is never empty: without this no other task would get
+        // this thread.
+        tokio::task::consume_budget().await;
+    }
+    flush(&aegis, &mut merge).await;
+    let lost: u64 = merge.due().iter().map(|unrecorded| unrecorded.times).sum();
+    if lost > 0 {
+        tracing::error!("{lost} events of the kernel could not be recorded");
     }
 }
 
-fn record(aegis: &Aegis, event: &KernelEvent) {
+fn take(aegis: &Aegis, merge: &mut Merge, event: KernelEvent) {
     aegis.metrics.kernel_event(event.kind.label());
-    let Ok(slot) = aegis.audit.reserve() else { return aegis.metrics.unrecordable() };
-    let draft = draft(aegis, event);
-    aegis.metrics.decision(&draft);
+    // Each event is a decision, whichever record tells of it.
+    let (decision, _) = outcome(event.kind);
+    aegis.metrics.decision(&Draft { ts: SystemTime::now(), decision, ..Draft::default() });
+    if let Some(first) = merge.seen(event, Instant::now()) {
+        record(aegis, merge, &first);
+    }
+}
+
+/// Records what was counted in the period that ends.
+async fn flush(aegis: &Aegis, merge: &mut Merge) {
+    for repeated in merge.due() {
+        record(aegis, merge, &repeated);
+        tokio::task::consume_budget().await;
+    }
+}
+
+fn record(aegis: &Aegis, merge: &mut Merge, occurrences: &Occurrences) {
+    let Ok(slot) = aegis.audit.reserve() else {
+        merge.keep(occurrences);
+        return aegis.metrics.unrecordable();
+    };
+    let draft = draft(aegis, occurrences);
     aegis.spans.decision(&draft, draft.ts);
     slot.commit(draft);
 }
 
-fn draft(aegis: &Aegis, event: &KernelEvent) -> Draft {
+fn draft(aegis: &Aegis, occurrences: &Occurrences) -> Draft {
+    let event = &occurrences.event;
     let enrolled = event.agent.and_then(|index| aegis.registry.by_index(index));
     let agent = enrolled.as_ref().map(|enrolled| &enrolled.agent);
     let (decision, reason) = outcome(event.kind);
@@ -49,7 +87,7 @@ fn draft(aegis: &Aegis, event: &KernelEvent) -> Draft {
         host: event.destination.map(|destination| destination.ip().to_string()),
         port: event.destination.map(|destination| destination.port()),
         decision,
-        reason: reason.to_owned(),
+        reason: occurrences.reason(reason, Instant::now()),
         policy_version: aegis.policy.current().version().to_owned(),
         pid: event.pid,
         exe: event.comm.clone(),

@@ -77,6 +77,9 @@ pub async fn accept(aegis: Arc<Aegis>, listener: TcpListener, tasks: TaskTracker
             Ok((stream, peer)) => {
                 // Without it, delayed ACKs stall small answers for 40 ms.
                 let _ = stream.set_nodelay(true);
+                // An agent that does not read what it asked for is cut off: it would hold its places for ever.
+                let patience = aegis.config.limits.idle_timeout;
+                let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(patience));
                 tasks.spawn(flow::connection(Arc::clone(&aegis), stream, peer, stop.clone()));
             }
             Err(error) => {

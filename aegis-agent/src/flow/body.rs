@@ -12,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Sleep;
 
-use super::record::Recorder;
+use super::record::Ending;
 
 /// What both directions of one exchange tell the record.
 #[derive(Debug, Default)]
@@ -46,6 +46,10 @@ impl Tally {
     pub fn refused(&self) -> Option<Detector> {
         self.refused.get().copied()
     }
+    /// Grows whenever a byte moves, in either direction.
+    pub fn moved(&self) -> u64 {
+        self.bytes_out().wrapping_add(self.bytes_in())
+    }
     fn found(&self, findings: &[Finding]) {
         if !findings.is_empty() {
             self.findings.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(findings);
@@ -68,12 +72,12 @@ pub enum BodyError {
 pub enum ToOrigin {
     Empty,
     /// Inspected in memory; its length is known.
-    Whole(Bytes, Arc<Tally>),
+    Whole(Bytes, Arc<Ending>),
     /// No rule looks into it.
     Untouched {
         inner: Incoming,
         idle: Idle,
-        tally: Arc<Tally>,
+        ending: Arc<Ending>,
     },
     /// Scanned while it flows; its length is not known any more.
     Scanned(Box<ScannedBody>),
@@ -86,16 +90,17 @@ impl Body for ToOrigin {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut *self {
             Self::Empty => Poll::Ready(None),
-            Self::Whole(bytes, tally) => {
+            Self::Whole(bytes, ending) => {
                 if bytes.is_empty() {
                     return Poll::Ready(None);
                 }
-                tally.add_out(bytes.len() as u64);
+                ending.tally().add_out(bytes.len() as u64);
                 Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes)))))
             }
-            Self::Untouched { inner, idle, tally } => loop {
+            Self::Untouched { inner, idle, ending } => loop {
+                let tally = ending.tally();
                 let Poll::Ready(frame) = Pin::new(&mut *inner).poll_frame(cx) else {
-                    return idle.poll(cx).map(|limit| Some(Err(BodyError::Idle(limit))));
+                    return idle.poll(cx, tally).map(|limit| Some(Err(BodyError::Idle(limit))));
                 };
                 idle.rest();
                 let Some(frame) = frame.transpose()? else { return Poll::Ready(None) };
@@ -133,13 +138,13 @@ pub struct ScannedBody {
     inner: Incoming,
     scanner: Scanner,
     idle: Idle,
-    tally: Arc<Tally>,
+    ending: Arc<Ending>,
     done: bool,
 }
 
 impl ScannedBody {
-    pub fn new(inner: Incoming, scanner: Scanner, idle: Idle, tally: Arc<Tally>) -> Self {
-        Self { inner, scanner, idle, tally, done: false }
+    pub fn new(inner: Incoming, scanner: Scanner, idle: Idle, ending: Arc<Ending>) -> Self {
+        Self { inner, scanner, idle, ending, done: false }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
@@ -149,7 +154,7 @@ impl ScannedBody {
             }
             let mut out = Vec::new();
             let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) else {
-                return self.idle.poll(cx).map(|limit| Some(Err(BodyError::Idle(limit))));
+                return self.idle.poll(cx, self.ending.tally()).map(|limit| Some(Err(BodyError::Idle(limit))));
             };
             self.idle.rest();
             let flow = match frame.transpose()? {
@@ -164,7 +169,7 @@ impl ScannedBody {
                 return Poll::Ready(Some(Err(BodyError::Refused(detector))));
             }
             if !out.is_empty() {
-                self.tally.add_out(out.len() as u64);
+                self.ending.tally().add_out(out.len() as u64);
                 return Poll::Ready(Some(Ok(Frame::data(Bytes::from(out)))));
             }
         }
@@ -178,48 +183,61 @@ impl ScannedBody {
     fn end(&mut self, out: &mut Vec<u8>) -> Flow {
         self.done = true;
         let flow = self.scanner.finish(out);
-        self.tally.found(self.scanner.findings());
+        self.ending.tally().found(self.scanner.findings());
         flow
     }
 
     fn end_with(&mut self, detector: Detector) {
         if !self.done {
-            self.tally.found(self.scanner.findings());
+            self.ending.tally().found(self.scanner.findings());
         }
         self.done = true;
-        let _ = self.tally.refused.set(detector);
+        let _ = self.ending.tally().refused.set(detector);
     }
 }
 
-/// Runs out when a stream stands still for too long. Costs a timer only while it stands still.
+/// Runs out when an exchange stands still for too long, in both directions: a watch may be quiet on one side for hours.
+/// Costs a timer only while its own side waits.
 pub struct Idle {
     limit: Duration,
     sleep: Option<Pin<Box<Sleep>>>,
+    moved: u64,
 }
 
 impl Idle {
     #[must_use]
     pub fn new(limit: Duration) -> Self {
-        Self { limit, sleep: None }
+        Self { limit, sleep: None, moved: 0 }
     }
 
     fn rest(&mut self) {
         self.sleep = None;
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
+    fn poll(&mut self, cx: &mut Context<'_>, tally: &Tally) -> Poll<Duration> {
         let limit = self.limit;
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
-        sleep.as_mut().poll(cx).map(|()| limit)
+        if self.sleep.is_none() {
+            self.moved = tally.moved();
+        }
+        loop {
+            let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+            std::task::ready!(sleep.as_mut().poll(cx));
+            self.sleep = None;
+            let moved = tally.moved();
+            if moved == self.moved {
+                return Poll::Ready(limit);
+            }
+            self.moved = moved;
+        }
     }
 }
 
-/// A response body on its way to the agent. Whoever drops it ends the record.
+/// A response body on its way to the agent.
 pub enum ToAgent {
     /// Aegis' own answer.
     Own(Bytes),
     /// The origin's answer.
-    Relayed { inner: Incoming, idle: Idle, recorder: Box<Recorder> },
+    Relayed { inner: Incoming, idle: Idle, ending: Arc<Ending> },
 }
 
 impl Body for ToAgent {
@@ -230,22 +248,22 @@ impl Body for ToAgent {
         match &mut *self {
             Self::Own(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Own(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Self::Relayed { inner, idle, recorder } => {
+            Self::Relayed { inner, idle, ending } => {
                 let Poll::Ready(frame) = Pin::new(&mut *inner).poll_frame(cx) else {
-                    return idle.poll(cx).map(|limit| {
-                        recorder.failed("the origin stopped sending");
+                    return idle.poll(cx, ending.tally()).map(|limit| {
+                        ending.response_failed("the origin stopped sending");
                         Some(Err(RelayError::Idle(limit)))
                     });
                 };
                 idle.rest();
                 if let Some(Ok(frame)) = &frame {
-                    recorder.tally().add_in(frame.data_ref().map_or(0, |data| data.len() as u64));
+                    ending.tally().add_in(frame.data_ref().map_or(0, |data| data.len() as u64));
                 }
                 match &frame {
-                    Some(Err(error)) => recorder.failed(&format!("the origin's body broke off: {error}")),
+                    Some(Err(error)) => ending.response_failed(&format!("the origin's body broke off: {error}")),
                     // A body of known length is not polled again once it is all there.
                     Some(Ok(_)) if !inner.is_end_stream() => {}
-                    _ => recorder.complete(),
+                    _ => ending.response_complete(),
                 }
                 Poll::Ready(frame.map(|frame| frame.map_err(RelayError::Origin)))
             }

@@ -48,8 +48,10 @@ pub fn request(snapshot: &Snapshot, identity: &Identity, head: &Head, payload: P
     let shadowed = permitted.permit.mode() == Mode::Shadow && !permitted.findings.is_empty();
     if denied || shadowed {
         // Asked again with what was found: the policy words the denial, and shadow records what it would have been.
-        let permit = ask(snapshot, identity, head, body, &permitted.findings)?;
-        return Ok(Permitted { permit, ..permitted });
+        return match ask(snapshot, identity, head, body, &permitted.findings) {
+            Ok(permit) => Ok(Permitted { permit, ..permitted }),
+            Err(refusal) => Err(Refusal { findings: permitted.findings, ..refusal }),
+        };
     }
     Ok(permitted)
 }
@@ -104,8 +106,10 @@ fn redact(permit: Permit, head: &Head, payload: Payload, version: &str) -> Resul
         Some(query) => format!("{}?{query}", head.path),
         None => head.path.clone(),
     };
-    let inspected = !permit.profile().is_empty();
-    if inspected {
+    let profile = permit.profile();
+    let inspected = !profile.is_empty();
+    // What is only reported on (as in shadow) is not refused for being unreadable.
+    if !(profile.deny.is_empty() && profile.redact.is_empty()) {
         refuse_encoded(head, &payload, version)?;
     }
     let RedactedHead { path_and_query, headers, mut findings } = redact_head(permit.profile(), &target, &head.headers);

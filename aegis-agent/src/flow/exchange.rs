@@ -14,7 +14,7 @@ use super::identify::Identity;
 use super::inspect::{self, Head, Target};
 use super::record::Recorder;
 use super::refusal::{self, Refusal};
-use crate::daemon::Aegis;
+use crate::daemon::{Aegis, admission};
 use crate::upstream::PoolKey;
 
 /// A connection whose requests are decided one by one.
@@ -35,6 +35,15 @@ pub async fn answer(session: &Session, request: Request<Incoming>) -> Response<T
         Ok(recorder) => Box::new(recorder),
         Err(why) => return unrecordable(session, &snapshot, &why.to_string()),
     };
+    // An agent may have been removed, or registered anew with other settings, since this connection was opened.
+    let identity = match session.identity.refreshed(&aegis.registry, snapshot.version()) {
+        Ok(identity) => identity,
+        Err(refusal) => return recorder.refuse(&refusal, false),
+    };
+    match admission::Request::admit(aegis, identity.enrolled.index) {
+        Ok(place) => recorder.admitted(place),
+        Err(full) => return recorder.refuse(&full.refusal(snapshot.version()), false),
+    }
     let (parts, body) = request.into_parts();
     recorder.trace(&parts.headers);
     let head = match Head::parse(parts, &session.target, snapshot.version()) {
@@ -43,36 +52,39 @@ pub async fn answer(session: &Session, request: Request<Incoming>) -> Response<T
     };
     recorder.head(&head);
     let grpc = head.grpc;
-    match decided(session, &snapshot, head, body, recorder).await {
+    match decided(session, &identity, &snapshot, head, body, recorder).await {
         Ok(response) => response,
-        Err((refusal, recorder)) => recorder.refuse(&refusal, grpc),
+        Err((refusal, Some(recorder))) => recorder.refuse(&refusal, grpc),
+        // Written down already; there is nothing left to refer to.
+        Err((refusal, None)) => refusal::response(&refusal, &refusal::Reference::default(), grpc),
     }
 }
 
 async fn decided(
     session: &Session,
+    identity: &Identity,
     snapshot: &Snapshot,
     head: Head,
     body: Incoming,
     mut recorder: Box<Recorder>,
-) -> Result<Response<ToAgent>, (Refusal, Box<Recorder>)> {
+) -> Result<Response<ToAgent>, (Refusal, Option<Box<Recorder>>)> {
     let aegis = &session.aegis;
     let limits = &aegis.config.limits;
     let version = snapshot.version();
-    let identity = match session.identity.with_token(head.token.as_deref(), &aegis.issuer, SystemTime::now(), version) {
+    let identity = match identity.with_token(head.token.as_deref(), &aegis.issuer, SystemTime::now(), version) {
         Ok(identity) => identity,
-        Err(refusal) => return Err((refusal, recorder)),
+        Err(refusal) => return Err((refusal, Some(recorder))),
     };
     recorder.agent(&identity);
     let needs_body = decide::needs_body(snapshot, &identity, &head);
     let payload = match inspect::read(body, needs_body, limits, version).await {
         Ok(payload) => payload,
-        Err(refusal) => return Err((refusal, recorder)),
+        Err(refusal) => return Err((refusal, Some(recorder))),
     };
     recorder.deciding();
     let permitted = match decide::request(snapshot, &identity, &head, payload) {
         Ok(permitted) => permitted,
-        Err(refusal) => return Err((refusal, recorder)),
+        Err(refusal) => return Err((refusal, Some(recorder))),
     };
     recorder.permitted(&permitted);
     let pool = PoolKey { agent: identity.enrolled.index, private_ok: false, h2: session.h2 };

@@ -1,19 +1,21 @@
 //! Step 7: spends the permit. Dials only what the permit names; whatever goes wrong ends closed.
 
 use std::error::Error as StdError;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aegis_dlp::Scanner;
-use aegis_policy::{Decision, Denial, DenialKind, Grant};
+use aegis_policy::{Decision, Denial, DenialKind, Grant, Mode};
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body, Incoming};
+use hyper_util::client::legacy::Error as ClientError;
 
 use super::body::{Idle, ScannedBody, Tally, ToAgent, ToOrigin};
 use super::decide::{self, Permitted};
 use super::inspect::Payload;
-use super::record::Recorder;
+use super::record::{Ending, Recorder};
 use super::refusal::{DECISION_HEADER, Refusal};
 use crate::config::Limits;
 use crate::upstream::{DialError, PoolKey, Pools};
@@ -46,35 +48,61 @@ pub async fn send(
     pools: &Pools,
     limits: &Limits,
     pool: PoolKey,
-    head: Line,
+    line: Line,
     permitted: Permitted,
     recorder: Box<Recorder>,
-) -> Result<Response<ToAgent>, (Refusal, Box<Recorder>)> {
+) -> Result<Response<ToAgent>, (Refusal, Option<Box<Recorder>>)> {
     let Permitted { permit, path_and_query, headers, payload, .. } = permitted;
     let grant = permit.consume();
-    let body = outgoing(&grant, &headers, payload, limits.idle_timeout, recorder.tally());
-    let request = match request(&grant, head, &path_and_query, headers, body) {
-        Ok(request) => request,
-        Err(why) => return Err((Denial::protocol(why, &*grant.policy_version).into(), recorder)),
-    };
+    let ending = Arc::new(Ending::new(recorder));
+    let body = outgoing(&grant, &headers, payload, limits.idle_timeout, &ending);
+    let failed = |refusal: Refusal| (refusal, ending.take());
+    let request = request(&grant, line, &path_and_query, headers, body)
+        .map_err(|why| failed(failure(&grant, why, StatusCode::BAD_GATEWAY)))?;
     let client = pools.client(PoolKey { private_ok: grant.private_ok, ..pool });
-    match tokio::time::timeout(limits.request_timeout, client.request(request)).await {
-        Ok(Ok(response)) => Ok(relayed(response, &grant, limits.idle_timeout, recorder)),
-        Ok(Err(error)) => Err((refusal(&grant, recorder.tally(), &error), recorder)),
-        Err(_) => Err((timed_out(&grant, limits.request_timeout), recorder)),
+    match answer(client.request(request), limits.request_timeout, ending.tally()).await {
+        Some(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            Err(failed(failure(&grant, "it switched protocols unasked".to_owned(), StatusCode::BAD_GATEWAY)))
+        }
+        Some(Ok(response)) => Ok(relayed(response, &grant, limits.idle_timeout, ending)),
+        Some(Err(error)) => Err(failed(refusal(&grant, ending.tally(), &error))),
+        None => {
+            let why = format!("it did not answer within {} s", limits.request_timeout.as_secs());
+            Err(failed(failure(&grant, why, StatusCode::GATEWAY_TIMEOUT)))
+        }
     }
 }
 
-fn outgoing(grant: &Grant, headers: &HeaderMap, payload: Payload, idle: Duration, tally: &Arc<Tally>) -> ToOrigin {
-    let tally = Arc::clone(tally);
+/// The origin's answer; none after `limit` in which nothing of the request moved either: an upload may take longer.
+async fn answer(
+    pending: impl Future<Output = Result<Response<Incoming>, ClientError>>,
+    limit: Duration,
+    tally: &Tally,
+) -> Option<Result<Response<Incoming>, ClientError>> {
+    let mut pending = std::pin::pin!(pending);
+    let mut sent = tally.bytes_out();
+    loop {
+        if let Ok(answer) = tokio::time::timeout(limit, &mut pending).await {
+            return Some(answer);
+        }
+        let now = tally.bytes_out();
+        if now == sent {
+            return None;
+        }
+        sent = now;
+    }
+}
+
+fn outgoing(grant: &Grant, headers: &HeaderMap, payload: Payload, idle: Duration, ending: &Arc<Ending>) -> ToOrigin {
+    let ending = Arc::clone(ending);
     let idle = Idle::new(idle);
     match payload {
         Payload::Empty | Payload::TooLarge => ToOrigin::Empty,
-        Payload::Whole(bytes) => ToOrigin::Whole(bytes, tally),
-        Payload::Streaming(inner) if grant.profile.is_empty() => ToOrigin::Untouched { inner, idle, tally },
+        Payload::Whole(bytes) => ToOrigin::Whole(bytes, ending),
+        Payload::Streaming(inner) if grant.profile.is_empty() => ToOrigin::Untouched { inner, idle, ending },
         Payload::Streaming(inner) => {
             let scanner = Scanner::new(grant.profile, decide::format(headers));
-            ToOrigin::Scanned(Box::new(ScannedBody::new(inner, scanner, idle, tally)))
+            ToOrigin::Scanned(Box::new(ScannedBody::new(inner, scanner, idle, ending)))
         }
     }
 }
@@ -90,38 +118,39 @@ fn request(
     let host = if grant.host.contains(':') { format!("[{}]", grant.host) } else { grant.host.clone() };
     let default_port = if scheme == "https" { 443 } else { 80 };
     let authority = if grant.port == default_port { host } else { format!("{host}:{}", grant.port) };
-    // `OPTIONS *` has no path of its own in a URI (RFC 9112, section 3.2.4).
-    let path = if path_and_query == "*" { "" } else { path_and_query };
-    let uri: Uri =
-        format!("{scheme}://{authority}{path}").parse().map_err(|error| format!("the target is no URI: {error}"))?;
+    if !path_and_query.starts_with('/') {
+        return Err("the path is none after redaction".to_owned());
+    }
+    // From its parts: a text put together and parsed again could be read as another host.
+    let uri = Uri::builder().scheme(scheme).authority(authority).path_and_query(path_and_query).build();
+    let bodyless = matches!(body, ToOrigin::Empty) && matches!(method, Method::POST | Method::PUT | Method::PATCH);
     let mut request = Request::new(body);
     *request.method_mut() = method;
-    *request.uri_mut() = uri;
+    *request.uri_mut() = uri.map_err(|error| format!("the target is no URI: {error}"))?;
     // The pool speaks what the origin's ALPN says, whatever the agent spoke.
     *request.version_mut() = Version::HTTP_11;
     *request.headers_mut() = headers;
+    if bodyless {
+        // Where a body would be expected, its absence is said (RFC 9110, section 8.6): some origins answer 411 otherwise.
+        request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
     Ok(request)
 }
 
-fn relayed(
-    response: Response<Incoming>,
-    grant: &Grant,
-    idle: Duration,
-    mut recorder: Box<Recorder>,
-) -> Response<ToAgent> {
+fn relayed(response: Response<Incoming>, grant: &Grant, idle: Duration, ending: Arc<Ending>) -> Response<ToAgent> {
     let (mut parts, inner) = response.into_parts();
-    recorder.status(parts.status);
+    ending.status(parts.status);
     for name in &NOT_RELAYED {
         parts.headers.remove(name);
     }
-    if grant.decision == Decision::Sanitize {
+    if grant.decision == Decision::Sanitize && grant.mode == Mode::Enforce {
         parts.headers.insert(DECISION_HEADER, HeaderValue::from_static(grant.decision.name()));
     }
     parts.version = Version::HTTP_11;
     if inner.is_end_stream() {
-        recorder.complete();
+        ending.response_complete();
     }
-    Response::from_parts(parts, ToAgent::Relayed { inner, idle: Idle::new(idle), recorder })
+    Response::from_parts(parts, ToAgent::Relayed { inner, idle: Idle::new(idle), ending })
 }
 
 /// The refusal behind a failed exchange: what the scanner stopped is a decision, all else is an origin out of reach.
@@ -135,19 +164,21 @@ fn refusal(grant: &Grant, tally: &Tally, error: &(dyn StdError + 'static)) -> Re
             let denial = Denial::new(DenialKind::Policy, private.to_string(), version);
             denial.next("Ask for `private: true` on the rule if this host is meant to be internal.").into()
         }
-        Some(other) => unreachable_origin(grant, &other.to_string()),
-        None => unreachable_origin(grant, &innermost(error)),
+        Some(other) => failure(grant, other.to_string(), StatusCode::BAD_GATEWAY),
+        None => failure(grant, innermost(error), StatusCode::BAD_GATEWAY),
     }
 }
 
-fn unreachable_origin(grant: &Grant, why: &str) -> Refusal {
+/// What is answered when a permitted exchange fails: no new decision, so it carries the one that was made.
+fn failure(grant: &Grant, why: String, status: StatusCode) -> Refusal {
     let denial = Denial::unavailable(format!("{} could not be reached: {why}", grant.host), &*grant.policy_version);
-    Refusal::from(denial).with_status(StatusCode::BAD_GATEWAY)
-}
-
-fn timed_out(grant: &Grant, limit: Duration) -> Refusal {
-    let why = format!("{} did not answer within {} s", grant.host, limit.as_secs());
-    Refusal::from(Denial::unavailable(why, &*grant.policy_version)).with_status(StatusCode::GATEWAY_TIMEOUT)
+    let denial = Denial {
+        decision: if grant.decision.permits() { grant.decision } else { Decision::Allow },
+        rule: grant.rule.as_deref().map(str::to_owned),
+        tool: grant.tool.as_deref().map(str::to_owned),
+        ..denial
+    };
+    Refusal::from(denial).with_status(status)
 }
 
 fn cause<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {

@@ -9,6 +9,7 @@ use super::intercept::Origin;
 use super::refusal::Refusal;
 use crate::config::TokenMode;
 use crate::identity::{Enrolled, Issuer, Registry};
+use crate::kernel::AgentIndex;
 
 /// The process behind a socket, for the record.
 #[derive(Debug, Clone)]
@@ -32,15 +33,23 @@ pub struct Identity {
 /// # Errors
 /// A refusal where the kernel's index names no agent any more.
 pub fn connection(registry: &Registry, origin: &Origin, version: &str) -> Result<Identity, Refusal> {
-    let enrolled = registry.by_index(origin.record.agent).ok_or_else(|| {
-        Refusal::from(Denial::attribution("the agent of this connection is not registered any more", version))
-    })?;
+    let enrolled = registered(registry, origin.record.agent, version)?;
     let process = process(origin.record.pid, &origin.record.comm);
     let agent = Arc::clone(&enrolled.agent);
     Ok(Identity { enrolled, process, agent })
 }
 
 impl Identity {
+    /// The same identity as it stands in the registry now.
+    ///
+    /// # Errors
+    /// A refusal where the agent has been removed.
+    pub fn refreshed(&self, registry: &Registry, version: &str) -> Result<Self, Refusal> {
+        let enrolled = registered(registry, self.enrolled.index, version)?;
+        let agent = Arc::clone(&enrolled.agent);
+        Ok(Self { enrolled, agent, process: self.process.clone() })
+    }
+
     /// The identity of one request: as the connection's, with the token that the request shows checked.
     ///
     /// # Errors
@@ -69,6 +78,12 @@ impl Identity {
             Agent { scopes: claims.scopes.clone(), parent: claims.parent_agent_id.clone(), ..(*self.agent).clone() };
         Ok(Self { agent: Arc::new(agent), ..self.clone() })
     }
+}
+
+fn registered(registry: &Registry, index: AgentIndex, version: &str) -> Result<Arc<Enrolled>, Refusal> {
+    registry
+        .by_index(index)
+        .ok_or_else(|| Denial::attribution("the agent of this connection is not registered any more", version).into())
 }
 
 fn process(pid: u32, comm: &str) -> Process {

@@ -1,25 +1,25 @@
 //! Step 8: one record, one span and the metrics for each decision, whichever way the exchange ends.
 //!
 //! A [`Recorder`] holds a reserved place in the audit log from before anything is forwarded. It is ended once: by a
-//! refusal, by the response's last byte, by a failure, or by being dropped (the agent went away).
+//! refusal, by a failure, or when both bodies of the exchange have ended ([`Ending`]).
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use aegis_audit::{Draft, FindingEntry};
-use aegis_dlp::{Action, Finding, Place};
+use aegis_dlp::{Action, DetectorSet, Finding, Place, Profile, scan_text, scan_url};
 use aegis_policy::{Decision, Mode, Permit, Snapshot};
-use http::{HeaderMap, Response, StatusCode};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, StatusCode};
 use uuid::Uuid;
 
 use super::body::{Tally, ToAgent};
 use super::decide::Permitted;
 use super::identify::Identity;
 use super::inspect::Head;
-use super::intercept::Origin;
 use super::refusal::{self, Reference, Refusal};
-use crate::daemon::Aegis;
+use crate::daemon::{Aegis, admission};
 use crate::telemetry::{Slot, Unrecordable};
 
 /// Writes one decision down, exactly once.
@@ -32,6 +32,10 @@ pub struct Recorder {
     clock: Instant,
     /// Bodies still flow: a drop now means that the agent went away.
     flowing: bool,
+    /// The answer must have no body.
+    head_only: bool,
+    /// The agent's share of the log's places, as long as this one is taken.
+    place: Option<admission::Request>,
 }
 
 impl Recorder {
@@ -55,12 +59,19 @@ impl Recorder {
             started,
             clock: Instant::now(),
             flowing: false,
+            head_only: false,
+            place: None,
         })
     }
 
     #[must_use]
     pub fn tally(&self) -> &Arc<Tally> {
         &self.tally
+    }
+
+    /// Keeps the request's place among those of its agent until the record is written.
+    pub fn admitted(&mut self, place: admission::Request) {
+        self.place = Some(place);
     }
 
     /// Takes up the agent's own trace (W3C Trace Context), where it has one.
@@ -73,8 +84,9 @@ impl Recorder {
 
     /// What was asked. The path goes without its query, which may hold data that no rule has looked at.
     pub fn head(&mut self, head: &Head) {
+        self.head_only = head.method == Method::HEAD;
         if let Some(draft) = self.draft() {
-            draft.method = Some(head.method.to_string());
+            draft.method = Some(method_word(&head.method).to_owned());
             draft.scheme = Some(head.scheme.to_owned());
             draft.host = Some(head.host.clone());
             draft.port = Some(head.port);
@@ -128,13 +140,6 @@ impl Recorder {
         }
     }
 
-    /// The origin's status.
-    pub fn status(&mut self, status: StatusCode) {
-        if let Some(draft) = self.draft() {
-            draft.status = Some(status.as_u16());
-        }
-    }
-
     /// The exchange came to its end.
     pub fn complete(&mut self) {
         self.finish(None);
@@ -155,13 +160,11 @@ impl Recorder {
         };
         self.finish(None);
         let reference = Reference { decision_id: &decision_id, agent_id: &agent_id, approval_id: approval.as_deref() };
-        refusal::response(refusal, &reference, grpc)
-    }
-
-    /// Writes the refusal of a connection that nobody can be told about.
-    pub fn refuse_silently(mut self, refusal: &Refusal) {
-        self.write_refusal(refusal);
-        self.finish(None);
+        let mut response = refusal::response(refusal, &reference, grpc);
+        if self.head_only {
+            *response.body_mut() = ToAgent::Own(Bytes::new());
+        }
+        response
     }
 
     fn write_refusal(&mut self, refusal: &Refusal) -> Option<String> {
@@ -170,8 +173,17 @@ impl Recorder {
         self.aegis.metrics.decided_in(took);
         let approval =
             (denial.decision == Decision::ApprovalNeeded).then(|| format!("apr_{}", Uuid::now_v7().simple()));
+        if denial.decision.permits() {
+            // Permitted, and then it failed: what was decided stays as it is.
+            if let Some(draft) = self.draft() {
+                draft.status = Some(refusal.status.as_u16());
+                draft.error = Some(denial.reason.clone());
+            }
+            return None;
+        }
         if let Some(draft) = self.draft() {
             draft.duration_ms = took.as_secs_f64() * 1e3;
+            draft.findings = entries(&refusal.findings);
             draft.decision = written(denial.decision);
             draft.mode = aegis_audit::Mode::Enforce;
             draft.reason.clone_from(&denial.reason);
@@ -194,7 +206,11 @@ impl Recorder {
         draft.bytes_out = self.tally.bytes_out();
         draft.bytes_in = self.tally.bytes_in();
         draft.findings.extend(entries(&self.tally.findings()));
-        draft.error = error.map(str::to_owned);
+        if let Some(error) = error {
+            draft.error = Some(error.to_owned());
+        }
+        draft.host = draft.host.as_deref().map(safe_text);
+        draft.reason = safe_text(&draft.reason);
         if let Some(detector) = self.tally.refused() {
             // The scanner stopped the body after the permit: what counts is that it was stopped.
             draft.decision = aegis_audit::Decision::Deny;
@@ -213,6 +229,62 @@ impl Drop for Recorder {
     }
 }
 
+/// The end of a permitted exchange: when the last of its two bodies is dropped, the record is written. An origin may answer
+/// before it has read the request, and what still flows to it then belongs into the record.
+pub struct Ending {
+    recorder: Mutex<Option<Box<Recorder>>>,
+    tally: Arc<Tally>,
+    response: OnceLock<Result<(), String>>,
+}
+
+impl Ending {
+    #[must_use]
+    pub fn new(recorder: Box<Recorder>) -> Self {
+        let tally = Arc::clone(recorder.tally());
+        Self { recorder: Mutex::new(Some(recorder)), tally, response: OnceLock::new() }
+    }
+
+    #[must_use]
+    pub fn tally(&self) -> &Arc<Tally> {
+        &self.tally
+    }
+
+    /// The recorder, to end it another way.
+    pub fn take(&self) -> Option<Box<Recorder>> {
+        self.recorder.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The origin's status.
+    pub fn status(&self, status: StatusCode) {
+        if let Some(recorder) = self.recorder.lock().unwrap_or_else(PoisonError::into_inner).as_mut()
+            && let Some(draft) = recorder.draft()
+        {
+            draft.status = Some(status.as_u16());
+        }
+    }
+
+    /// The response's last byte is on its way.
+    pub fn response_complete(&self) {
+        let _ = self.response.set(Ok(()));
+    }
+
+    /// The response broke off.
+    pub fn response_failed(&self, why: &str) {
+        let _ = self.response.set(Err(why.to_owned()));
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let Some(mut recorder) = self.take() else { return };
+        match self.response.get() {
+            Some(Ok(())) => recorder.complete(),
+            Some(Err(why)) => recorder.failed(why),
+            None => drop(recorder),
+        }
+    }
+}
+
 /// A connection that the kernel knows nothing about: nobody is behind it, so only the counter and the record tell.
 pub fn unattributed(aegis: &Arc<Aegis>, peer: SocketAddr, why: &str, version: &str) {
     tracing::warn!(%peer, why, "a connection to the listener was refused");
@@ -224,17 +296,23 @@ pub fn unattributed(aegis: &Arc<Aegis>, peer: SocketAddr, why: &str, version: &s
     slot.commit(draft);
 }
 
-/// An attributed connection that was refused before it said what it wants.
-pub fn connection_refused(aegis: &Arc<Aegis>, identity: &Identity, origin: &Origin, refusal: &Refusal) {
+/// An attributed connection that was refused before it said what it wants, or broke off with something unreadable.
+pub fn connection_refused(
+    aegis: &Arc<Aegis>,
+    identity: &Identity,
+    destination: SocketAddr,
+    sni: Option<&str>,
+    refusal: &Refusal,
+) {
     let snapshot = aegis.policy.current();
     let Ok(mut recorder) = Recorder::open(aegis, identity, &snapshot) else { return aegis.metrics.unrecordable() };
     if let Some(draft) = recorder.draft() {
-        draft.scheme = Some("tcp".to_owned());
-        draft.host = Some(origin.record.original.ip().to_string());
-        draft.port = Some(origin.record.original.port());
+        draft.scheme = Some(if sni.is_some() { "tls" } else { "tcp" }.to_owned());
+        draft.host = Some(sni.map_or_else(|| destination.ip().to_string(), str::to_owned));
+        draft.port = Some(destination.port());
     }
-    recorder.clock = origin.accepted;
-    recorder.refuse_silently(refusal);
+    recorder.write_refusal(refusal);
+    recorder.finish(None);
 }
 
 fn describe_agent(draft: &mut Draft, identity: &Identity) {
@@ -297,10 +375,26 @@ fn entry(finding: &Finding) -> FindingEntry {
     }
 }
 
-/// A path may carry data too; the record gets it redacted, whatever the rule said of forwarding it.
+/// Everything that the scanner knows: the record gets none of it, whatever the rule said of forwarding it.
+const ALL: Profile = Profile { redact: DetectorSet::ALL, deny: DetectorSet::EMPTY, report: DetectorSet::EMPTY };
+
+/// A path may carry data too.
 fn safe_path(path: &str) -> String {
-    let all = aegis_dlp::Profile { redact: aegis_dlp::DetectorSet::ALL, ..aegis_dlp::Profile::default() };
-    aegis_dlp::scan_url(&all, path).text.into_owned()
+    scan_url(&ALL, path).text.into_owned()
+}
+
+/// Host names and reasons hold words that the agent chose.
+fn safe_text(text: &str) -> String {
+    scan_text(&ALL, Place::Url, text).text.into_owned()
+}
+
+/// The method, if it is one: an extension method may be any word, and so any data.
+fn method_word(method: &Method) -> &str {
+    match method.as_str() {
+        known @ ("GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS" | "PATCH" | "TRACE" | "CONNECT"
+        | "PROPFIND" | "REPORT" | "MKCOL" | "COPY" | "MOVE" | "LOCK" | "UNLOCK" | "SEARCH") => known,
+        _ => "OTHER",
+    }
 }
 
 /// The trace id of a `traceparent` (W3C Trace Context, section 3.2): `00-<32 hex>-<16 hex>-<2 hex>`.

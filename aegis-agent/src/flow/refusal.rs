@@ -1,5 +1,6 @@
 //! What the agent is told when the answer is no: RFC 9457 problem documents, or the gRPC equivalent.
 
+use aegis_dlp::Finding;
 use aegis_policy::{Denial, DenialKind};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
@@ -21,6 +22,8 @@ pub struct Refusal {
     /// Boxed: a refusal is the rare way out of functions that return much smaller things.
     pub denial: Box<Denial>,
     pub status: StatusCode,
+    /// What the scanner found, where that led to the denial.
+    pub findings: Vec<Finding>,
 }
 
 impl From<Denial> for Refusal {
@@ -33,7 +36,7 @@ impl From<Denial> for Refusal {
             DenialKind::Limit => StatusCode::PAYLOAD_TOO_LARGE,
             DenialKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         };
-        Self { denial: Box::new(denial), status }
+        Self { denial: Box::new(denial), status, findings: Vec::new() }
     }
 }
 
@@ -46,7 +49,7 @@ impl Refusal {
 }
 
 /// What identifies a refusal to the agent and in the record.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Reference<'a> {
     pub decision_id: &'a str,
     pub agent_id: &'a str,

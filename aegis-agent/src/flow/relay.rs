@@ -1,56 +1,91 @@
 //! Connections that pass unread because a rule says so: TLS by its server name, or raw TCP by its address.
 
+use std::future::Future;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aegis_policy::{Denial, Permit};
+use aegis_policy::Permit;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio_util::sync::CancellationToken;
 
+use super::body::Tally;
 use super::record::Recorder;
-use super::refusal::Refusal;
 use super::sniff::Replay;
-use crate::upstream::Pools;
+use crate::daemon::Aegis;
+use crate::kernel::AgentIndex;
 
 /// Bytes read at once in each direction.
 const BUFFER: usize = 32 * 1024;
 
-/// Relays both directions until both ends have closed or nothing has moved for `idle`.
+/// How often a relay looks whether its agent is still registered.
+const CHECK: Duration = Duration::from_secs(1);
+
+/// Relays both directions until both ends have closed, nothing has moved for `idle` in either, the agent is removed, or
+/// the daemon drains: nobody can tell when such a connection would be done.
 ///
 /// The recorder is finished here in every case.
-pub async fn run(pools: &Pools, permit: Permit, agent: Replay, idle: Duration, recorder: Recorder) {
+pub async fn run(
+    aegis: &Aegis,
+    agent: AgentIndex,
+    permit: Permit,
+    stream: Replay,
+    mut recorder: Recorder,
+    drain: &CancellationToken,
+) {
     let grant = permit.consume();
+    let idle = aegis.config.limits.idle_timeout;
     let tally = Arc::clone(recorder.tally());
-    let origin = match pools.dialer(grant.private_ok).tcp(&grant.host, grant.port).await {
+    let origin = match aegis.pools.dialer(grant.private_ok).tcp(&grant.host, grant.port).await {
         Ok(origin) => origin,
-        Err(error) => {
-            let refusal = Refusal::from(Denial::unavailable(error.to_string(), &*grant.policy_version));
-            recorder.refuse_silently(&refusal);
-            return;
-        }
+        Err(error) => return recorder.failed(&error.to_string()),
     };
-    let (from_agent, to_agent) = tokio::io::split(agent);
+    let (from_agent, to_agent) = tokio::io::split(stream);
     let (from_origin, to_origin) = origin.into_split();
-    let out = copy(from_agent, to_origin, idle, |bytes| tally.add_out(bytes));
-    let back = copy(from_origin, to_agent, idle, |bytes| tally.add_in(bytes));
-    let mut recorder = recorder;
-    match tokio::try_join!(out, back) {
-        Ok(_) => recorder.complete(),
-        Err(error) => recorder.failed(&error.to_string()),
+    let out = copy(from_agent, to_origin, idle, &tally, |bytes| tally.add_out(bytes));
+    let back = copy(from_origin, to_agent, idle, &tally, |bytes| tally.add_in(bytes));
+    let ended = tokio::select! {
+        moved = async { tokio::try_join!(out, back) } => moved.map(drop).map_err(|error| error.to_string()),
+        () = removed(aegis, agent) => Err("the agent was removed".to_owned()),
+        () = drain.cancelled() => Err("the daemon was stopped".to_owned()),
+    };
+    match ended {
+        Ok(()) => recorder.complete(),
+        Err(why) => recorder.failed(&why),
     }
 }
 
-async fn copy<R, W>(mut from: R, mut to: W, idle: Duration, count: impl Fn(u64)) -> std::io::Result<()>
+async fn removed(aegis: &Aegis, agent: AgentIndex) {
+    while aegis.registry.by_index(agent).is_some() {
+        tokio::time::sleep(CHECK).await;
+    }
+}
+
+async fn copy<R, W>(mut from: R, mut to: W, idle: Duration, tally: &Tally, count: impl Fn(u64)) -> io::Result<()>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
     let mut buffer = vec![0_u8; BUFFER];
     loop {
-        let read = tokio::time::timeout(idle, from.read(&mut buffer)).await??;
+        let read = while_moving(idle, tally, from.read(&mut buffer)).await?;
         let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
             return to.shutdown().await;
         };
-        tokio::time::timeout(idle, to.write_all(bytes)).await??;
+        while_moving(idle, tally, to.write_all(bytes)).await?;
         count(read as u64);
+    }
+}
+
+/// Waits for one side as long as bytes move on either: a download has a quiet request side.
+async fn while_moving<T>(idle: Duration, tally: &Tally, step: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let mut step = std::pin::pin!(step);
+    loop {
+        let before = tally.moved();
+        match tokio::time::timeout(idle, &mut step).await {
+            Ok(done) => return done,
+            Err(_) if tally.moved() == before => return Err(io::ErrorKind::TimedOut.into()),
+            Err(_) => {}
+        }
     }
 }

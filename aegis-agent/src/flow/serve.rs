@@ -1,8 +1,10 @@
 //! HTTP with the agent: one service for HTTP/1.1 and HTTP/2, in TLS or plain.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::sync::Arc;
 
+use aegis_policy::Denial;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -13,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::body::ToAgent;
 use super::exchange::{self, Session};
+use super::record;
 use crate::config::Limits;
 
 /// HTTP/2 windows towards agents, in bytes.
@@ -32,28 +35,51 @@ where
     let limits = session.aegis.config.limits.clone();
     let h2 = session.h2;
     let session = Arc::new(session);
-    let service = service_fn(move |request: Request<Incoming>| answer(Arc::clone(&session), request));
+    let answering = Arc::clone(&session);
+    let service = service_fn(move |request: Request<Incoming>| answer(Arc::clone(&answering), request));
     let io = TokioIo::new(io);
-    if h2 {
+    let ended = if h2 {
         let connection = h2_builder(&limits).serve_connection(io, service);
         let mut connection = std::pin::pin!(connection);
         tokio::select! {
-            ended = &mut connection => log_end(ended),
+            ended = &mut connection => ended,
             () = drain.cancelled() => {
                 connection.as_mut().graceful_shutdown();
-                log_end(connection.await);
+                connection.await
             }
         }
     } else {
         let connection = h1_builder(&limits).serve_connection(io, service);
         let mut connection = std::pin::pin!(connection);
         tokio::select! {
-            ended = &mut connection => log_end(ended),
+            ended = &mut connection => ended,
             () = drain.cancelled() => {
                 connection.as_mut().graceful_shutdown();
-                log_end(connection.await);
+                connection.await
             }
         }
+    };
+    if let Err(error) = ended {
+        broke_off(&session, &error);
+    }
+}
+
+/// What the HTTP parser refused never became a request, and so has no record yet.
+fn broke_off(session: &Session, error: &hyper::Error) {
+    tracing::debug!(agent = session.identity.agent.name, %error, "the agent's connection broke off");
+    let h2 = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>());
+    let unreadable = error.is_parse() || h2.is_some_and(|cause| !cause.is_io() && !cause.is_remote());
+    if unreadable {
+        let version = session.aegis.policy.current().version().to_owned();
+        let refusal = Denial::protocol(format!("the agent's HTTP cannot be read: {error}"), version).into();
+        let target = &session.target;
+        record::connection_refused(
+            &session.aegis,
+            &session.identity,
+            target.destination,
+            target.sni.as_deref(),
+            &refusal,
+        );
     }
 }
 
@@ -86,10 +112,4 @@ fn h2_builder(limits: &Limits) -> http2::Builder<TokioExecutor> {
         .keep_alive_interval(limits.idle_timeout)
         .keep_alive_timeout(limits.handshake_timeout);
     builder
-}
-
-fn log_end(ended: hyper::Result<()>) {
-    if let Err(error) = ended {
-        tracing::debug!(%error, "the agent's connection ended");
-    }
 }

@@ -66,13 +66,16 @@ impl Head {
         if parts.headers.contains_key(header::UPGRADE) {
             return Err(bad("protocol upgrades cannot be inspected yet and are refused"));
         }
+        if parts.headers.get_all(header::CONTENT_TYPE).iter().count() > 1 {
+            return Err(bad("the request has more than one Content-Type field"));
+        }
         let authority = one_authority(&parts).map_err(bad)?;
         let (host, port) = host_and_port(&authority, target).map_err(|why| {
             Refusal::from(Denial::protocol(why, version)).with_status(StatusCode::MISDIRECTED_REQUEST)
         })?;
         let path = match parts.uri.path() {
-            "*" if parts.method == Method::OPTIONS => "*".to_owned(),
             path if path.starts_with('/') => path.to_owned(),
+            // `OPTIONS *` among them: it would reach the origin as `/`, which is not what was asked.
             _ => return Err(bad("the request target is not a path")),
         };
         let mut headers = parts.headers;
@@ -161,6 +164,7 @@ fn strip(headers: &mut HeaderMap) {
         .collect();
     let trailers = headers.get(header::TE).is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));
     headers.remove(header::TE);
+    join_cookies(headers);
     for name in named.iter().chain(&HOP_BY_HOP) {
         headers.remove(name);
     }
@@ -171,6 +175,16 @@ fn strip(headers: &mut HeaderMap) {
     let own: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().starts_with("aegis-")).cloned().collect();
     for name in own {
         headers.remove(name);
+    }
+}
+
+/// HTTP/2 may split cookies over fields; HTTP/1.1 knows one field (RFC 9113, section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let all: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(header::HeaderValue::as_bytes).collect();
+    if all.len() > 1
+        && let Ok(joined) = header::HeaderValue::from_bytes(&all.join(&b"; "[..]))
+    {
+        headers.insert(header::COOKIE, joined);
     }
 }
 
@@ -219,6 +233,11 @@ mod tests {
             Request::get("/"),
             Request::get("/").header("host", "user@api.test"),
             Request::get("/").header("host", "a b"),
+            Request::options("*").header("host", "api.test"),
+            Request::post("/")
+                .header("host", "api.test")
+                .header("content-type", "text/plain")
+                .header("content-type", "a/b"),
             Request::get("/").header("host", "api.test").header("upgrade", "websocket"),
             Request::connect("api.test:443"),
         ] {
