@@ -101,14 +101,20 @@ pub fn conclude(outcome: Result<Allow, Refusal>, incident: impl FnOnce() -> Inci
         Ok(Allow::Own) => allowed(counter::ALLOWED_OWN),
         Ok(Allow::Proxy) => allowed(counter::REDIRECTED),
         Ok(Allow::Dns) => allowed(counter::REDIRECTED_DNS),
+        // Nobody but this event tells of a direct connection: one that cannot be recorded is not made. Connecting a
+        // UDP socket makes none, and its packets go the same way without.
         Ok(Allow::Direct) => {
-            report(event_kind::ALLOWED_DIRECT, &incident());
+            let about = incident();
+            if !report(event_kind::ALLOWED_DIRECT, &about) && about.protocol == u16::from(protocol::TCP) {
+                return 0;
+            }
             allowed(counter::ALLOWED_DIRECT)
         }
         Err(refusal) => {
             let (kind, index) = refusal.event_and_counter();
             count(index);
-            report(kind, &incident());
+            // Denied whether or not there is room to tell.
+            let _ = report(kind, &incident());
             0
         }
     }
@@ -120,9 +126,9 @@ fn allowed(index: u32) -> i32 {
     1
 }
 
-/// Tells the daemon; what finds no room is counted.
+/// Tells the daemon, and says whether it could: what finds no room is counted.
 #[inline(always)]
-pub fn report(kind: u32, about: &Incident) {
+pub fn report(kind: u32, about: &Incident) -> bool {
     debug!(
         (),
         "event {} agent {} pid {} protocol {} port {}",
@@ -134,7 +140,7 @@ pub fn report(kind: u32, about: &Incident) {
     );
     let Some(mut room) = EVENTS.reserve(0) else {
         count(counter::EVENTS_DROPPED);
-        return;
+        return false;
     };
     room.write(Event {
         cgroup_id: about.cgroup_id,
@@ -148,6 +154,7 @@ pub fn report(kind: u32, about: &Incident) {
         padding: [0; 3],
     });
     room.submit(0);
+    true
 }
 
 /// Where a destination leads.

@@ -107,7 +107,8 @@ impl EventStream {
         Ok(Self { ring })
     }
 
-    /// The next event; `None` when the ring can no longer be read. Cancel safe.
+    /// The next event; `None` when the ring can no longer be read. Cancel safe. Costs no task budget (`tokio::task::coop`): who
+    /// reads in a loop has to spend some.
     pub async fn next(&mut self) -> Option<KernelEvent> {
         loop {
             while let Some(item) = self.ring.get_mut().next() {

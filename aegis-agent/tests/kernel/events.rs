@@ -1,8 +1,18 @@
 //! What the kernel does by itself is told, and what cannot be told is counted.
 
+use std::net::TcpListener;
+
 use aegis_agent::kernel::{EventKind, KernelError, Protocol};
 
 use crate::lab::{OUTSIDE_V4, PATIENCE, agent, lab, lines, python, rule};
+
+/// More refusals than the ring has room for.
+const FLOOD: &str = r#"
+s = socket(AF_INET, SOCK_DGRAM)
+for _ in range(6000):
+    try: s.sendto(b'x', ('192.0.2.1', 443))
+    except OSError: pass
+"#;
 
 #[test]
 fn refusals_are_events() {
@@ -42,13 +52,7 @@ attempt(lambda: socket().bind(('127.0.0.1', int(sys.argv[1]))))
 fn no_event_is_lost_uncounted() {
     lab(|lab| {
         let cgroup = lab.agent(8, &[]);
-        let script = r#"
-s = socket(AF_INET, SOCK_DGRAM)
-for _ in range(6000):
-    try: s.sendto(b'x', ('192.0.2.1', 443))
-    except OSError: pass
-"#;
-        lines(python(&cgroup, script, &[]));
+        lines(python(&cgroup, FLOOD, &[]));
         let counters = lab.kernel().counters().unwrap();
         assert_eq!(counters.denied_udp, 6000);
         assert_eq!(counters.denied(), 6000);
@@ -64,6 +68,39 @@ for _ in range(6000):
             told
         });
         assert_eq!(told + counters.events_dropped, 6000);
+    });
+}
+
+#[test]
+fn a_direct_connection_that_cannot_be_told_is_refused() {
+    lab(|lab| {
+        let outside = TcpListener::bind((OUTSIDE_V4, 0)).unwrap();
+        let port = outside.local_addr().unwrap().port();
+        let cgroup = lab.agent(8, &[rule("10.9.0.0/24", Some(port), Protocol::Tcp)]);
+        let script = r#"
+attempt(lambda: socket().connect(('10.9.0.1', int(sys.argv[1]))))
+attempt(lambda: socket(AF_INET6).connect(('::ffff:10.9.0.1', int(sys.argv[1]))))
+attempt(lambda: socket().connect(('10.9.0.1', 1)))
+"#;
+        let attempts = || lines(python(&cgroup, script, &[&port.to_string()]));
+        lines(python(&cgroup, FLOOD, &[]));
+        let full = lab.kernel().counters().unwrap();
+        assert!(full.events_dropped > 0, "the ring was never full");
+        // The proxy records what it is handed: only what nobody else would tell of is refused.
+        assert_eq!(attempts(), ["EPERM", "EPERM", "ok"]);
+        let refused = lab.kernel().counters().unwrap();
+        assert_eq!((refused.allowed_direct, refused.events_dropped), (0, full.events_dropped + 2));
+        outside.set_nonblocking(true).unwrap();
+        assert!(outside.accept().is_err(), "something arrived");
+
+        runtime().block_on(async {
+            let mut events = lab.kernel().events().unwrap();
+            for _ in 0..8 {
+                events.next().await.unwrap();
+            }
+        });
+        assert_eq!(attempts(), ["ok", "ok", "ok"]);
+        assert_eq!(lab.kernel().counters().unwrap().allowed_direct, 2);
     });
 }
 
