@@ -9,24 +9,33 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
-use super::reach::is_public;
+use super::attempts;
+use super::own::OwnAddresses;
+use super::reach::is_outside;
+use super::slots::{Slot, Slots};
+use super::stream::Upstream;
 use crate::dns::Resolver;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DialError {
     #[error("the name cannot be resolved: {0}")]
     Resolve(String),
-    #[error("{host} resolves only to private addresses, and the rule does not say `private: true`")]
+    #[error(
+        "{host} resolves only to private addresses or to this host's own, and the rule does not say `private: true`"
+    )]
     Private { host: String },
+    #[error("the addresses of this host cannot be read, so none can be told from an outside one: {0}")]
+    OwnAddresses(io::Error),
+    #[error("too many connections are being opened: no turn for {host}:{port} within {limit:?}")]
+    Busy { host: String, port: u16, limit: Duration },
     #[error("no connection to {host}:{port}: {source}")]
     Connect { host: String, port: u16, source: io::Error },
     #[error("no connection to {host}:{port} within {limit:?}")]
@@ -41,6 +50,8 @@ pub enum DialError {
 #[derive(Clone)]
 pub struct Dialer {
     resolver: Arc<Resolver>,
+    own: Arc<OwnAddresses>,
+    slots: Slots,
     /// Offers h2 and http/1.1.
     tls_h2: TlsConnector,
     /// Offers http/1.1 only.
@@ -58,27 +69,44 @@ impl Dialer {
         let mut h1 = tls.clone();
         h1.alpn_protocols = vec![b"http/1.1".to_vec()];
         let (tls_h2, tls_h1) = (TlsConnector::from(Arc::new(tls)), TlsConnector::from(Arc::new(h1)));
-        Self { resolver, tls_h2, tls_h1, connect_timeout, private_ok: false, h2: false }
+        let (own, slots) = (Arc::default(), Slots::new());
+        Self { resolver, own, slots, tls_h2, tls_h1, connect_timeout, private_ok: false, h2: false }
     }
 
-    /// The same dialer for one pool: what its permits say of private addresses, and whether it offers HTTP/2.
+    /// The same dialer for one pool: what its permits say of private addresses, whether it offers HTTP/2, and the
+    /// `quota` of dials at once that it shares with its agent's other pools.
     #[must_use]
-    pub fn for_pool(&self, private_ok: bool, h2: bool) -> Self {
-        Self { private_ok, h2, ..self.clone() }
+    pub fn for_pool(&self, private_ok: bool, h2: bool, quota: Arc<Semaphore>) -> Self {
+        Self { private_ok, h2, slots: self.slots.within(quota), ..self.clone() }
     }
 
     /// A TCP connection to `host`, the name resolved here and now.
     ///
     /// # Errors
-    /// When the name does not resolve, resolves to private addresses only, or none of the addresses answers.
+    /// When there is no turn, the name does not resolve, resolves to private addresses only, or none of the addresses
+    /// answers: all of it within the connect timeout.
     pub async fn tcp(&self, host: &str, port: u16) -> Result<TcpStream, DialError> {
+        self.dial(host, port).await.map(|(stream, _)| stream)
+    }
+
+    /// The slot counts the dial for as long as it is held.
+    async fn dial(&self, host: &str, port: u16) -> Result<(TcpStream, Slot), DialError> {
         let limit = self.connect_timeout;
-        let dial = async {
-            let addresses = self.addresses(host).await?;
-            first_that_answers(&addresses, host, port).await
-        };
-        let timeout = || DialError::Timeout { host: host.to_owned(), port, limit };
-        tokio::time::timeout(limit, dial).await.map_err(|_| timeout())?
+        let deadline = Instant::now() + limit;
+        let busy = || DialError::Busy { host: host.to_owned(), port, limit };
+        let slot = timeout_at(deadline, self.slots.take()).await.ok().flatten().ok_or_else(busy)?;
+        let late = || DialError::Timeout { host: host.to_owned(), port, limit };
+        let addresses = timeout_at(deadline, self.addresses(host)).await.map_err(|_| late())??;
+        let connect = |address| TcpStream::connect(SocketAddr::new(address, port));
+        match attempts::first_that_answers(addresses, deadline, connect).await {
+            Ok(stream) => {
+                // Without it, delayed ACKs stall small requests for 40 ms.
+                let _ = stream.set_nodelay(true);
+                Ok((stream, slot))
+            }
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(late()),
+            Err(source) => Err(DialError::Connect { host: host.to_owned(), port, source }),
+        }
     }
 
     async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, DialError> {
@@ -90,7 +118,11 @@ impl Dialer {
                 resolved.to_vec()
             }
         };
-        let reachable: Vec<IpAddr> = found.into_iter().filter(|ip| self.private_ok || is_public(*ip)).collect();
+        if self.private_ok {
+            return Ok(found);
+        }
+        let own = self.own.current().await.map_err(DialError::OwnAddresses)?;
+        let reachable: Vec<IpAddr> = found.into_iter().filter(|ip| is_outside(*ip, &own)).collect();
         if reachable.is_empty() {
             return Err(DialError::Private { host: host.to_owned() });
         }
@@ -102,36 +134,20 @@ impl Dialer {
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let https = uri.scheme_str() == Some("https");
         let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
-        let stream = self.tcp(&host, port).await?;
+        // Held until TLS stands: an origin that accepts and then says nothing is a dial under way, too.
+        let (stream, _slot) = self.dial(&host, port).await?;
         if !https {
             return Ok(Upstream::Plain(TokioIo::new(stream)));
         }
         let name = ServerName::try_from(host.clone()).map_err(|_| DialError::Target(host.clone()))?;
         let tls = if self.h2 { &self.tls_h2 } else { &self.tls_h1 };
-        let handshake = tokio::time::timeout(self.connect_timeout, tls.connect(name, stream)).await;
         let limit = self.connect_timeout;
-        match handshake {
+        match timeout(limit, tls.connect(name, stream)).await {
             Ok(Ok(stream)) => Ok(Upstream::Tls(Box::new(TokioIo::new(stream)))),
             Ok(Err(source)) => Err(DialError::Tls { host, source }),
             Err(_) => Err(DialError::Timeout { host, port, limit }),
         }
     }
-}
-
-/// Tries the addresses in turn: a dead family costs one refused connect, not the request.
-async fn first_that_answers(addresses: &[IpAddr], host: &str, port: u16) -> Result<TcpStream, DialError> {
-    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in addresses {
-        match TcpStream::connect(SocketAddr::new(*address, port)).await {
-            Ok(stream) => {
-                // Without it, delayed ACKs stall small requests for 40 ms.
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(DialError::Connect { host: host.to_owned(), port, source: last })
 }
 
 impl tower_service::Service<Uri> for Dialer {
@@ -145,70 +161,5 @@ impl tower_service::Service<Uri> for Dialer {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         Box::pin(self.clone().connect(uri))
-    }
-}
-
-/// A connection to an origin.
-pub enum Upstream {
-    Plain(TokioIo<TcpStream>),
-    Tls(Box<TokioIo<TlsStream<TcpStream>>>),
-}
-
-impl Connection for Upstream {
-    fn connected(&self) -> Connected {
-        match self {
-            Self::Plain(_) => Connected::new(),
-            Self::Tls(stream) => {
-                let (_, session) = stream.inner().get_ref();
-                let connected = Connected::new();
-                if session.alpn_protocol() == Some(b"h2") { connected.negotiated_h2() } else { connected }
-            }
-        }
-    }
-}
-
-impl Read for Upstream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        match &mut *self {
-            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
-        }
-    }
-}
-
-impl Write for Upstream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut *self {
-            Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, buf),
-        }
-    }
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match &mut *self {
-            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(cx, bufs),
-        }
-    }
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(stream) => stream.is_write_vectored(),
-            Self::Tls(stream) => stream.is_write_vectored(),
-        }
-    }
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut *self {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
-        }
-    }
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut *self {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
-        }
     }
 }

@@ -1,12 +1,15 @@
 //! Connections to origins, kept for re-use. Each agent has its own pool, so that no agent's request ever
 //! travels on a connection that was opened under another agent's permit.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::sync::Semaphore;
 
 use super::dialer::Dialer;
+use super::slots::{agent_quota, relay_quota};
 use crate::config::{self, Limits};
 use crate::flow::body::ToOrigin;
 use crate::kernel::AgentIndex;
@@ -16,10 +19,15 @@ pub type UpstreamClient = Client<Dialer, ToOrigin>;
 
 /// More pools than this at once and the least used is closed; its agent's next request opens a new one.
 const MAX_POOLS: u64 = 8192;
-/// HTTP/2 windows towards origins, in bytes: enough for a full pipe, small enough that a stalled agent costs little.
-const H2_STREAM_WINDOW: u32 = 1 << 20;
+/// HTTP/2 windows towards origins, in bytes: a stream's is a 16th of its connection's, so that fifteen responses which
+/// nobody reads still leave the others room; and small enough that a stalled agent costs little.
+const H2_STREAM_WINDOW: u32 = 256 * 1024;
 const H2_CONNECTION_WINDOW: u32 = 4 << 20;
 const H2_SEND_BUFFER: usize = 256 * 1024;
+/// How often an HTTP/2 origin is asked whether it is still there, and how long its answer may take: a connection that a
+/// middlebox has forgotten would swallow every request put on it.
+const H2_PING_EVERY: Duration = Duration::from_secs(20);
+const H2_PONG_WITHIN: Duration = Duration::from_secs(10);
 
 /// Whose connections may be used for a request.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,6 +45,10 @@ pub struct Pools {
     per_host: usize,
     header_bytes: u32,
     clients: moka::sync::Cache<PoolKey, UpstreamClient>,
+    /// Dials at once of each agent, over all its pools.
+    quotas: moka::sync::Cache<AgentIndex, Arc<Semaphore>>,
+    /// Dials at once for bytes that are not HTTP, of all agents.
+    relays: Arc<Semaphore>,
 }
 
 impl Pools {
@@ -48,6 +60,8 @@ impl Pools {
             per_host: upstream.pool_per_host,
             header_bytes: u32::try_from(limits.header_bytes).unwrap_or(u32::MAX),
             clients: moka::sync::Cache::builder().max_capacity(MAX_POOLS).build(),
+            quotas: moka::sync::Cache::builder().max_capacity(MAX_POOLS).build(),
+            relays: relay_quota(),
         }
     }
 
@@ -60,10 +74,11 @@ impl Pools {
     /// A connection for bytes that are not HTTP.
     #[must_use]
     pub fn dialer(&self, private_ok: bool) -> Dialer {
-        self.dialer.for_pool(private_ok, false)
+        self.dialer.for_pool(private_ok, false, Arc::clone(&self.relays))
     }
 
     fn build(&self, key: PoolKey) -> UpstreamClient {
+        let quota = self.quotas.get_with(key.agent, agent_quota);
         Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
@@ -73,8 +88,11 @@ impl Pools {
             .set_host(true)
             .http2_initial_stream_window_size(H2_STREAM_WINDOW)
             .http2_initial_connection_window_size(H2_CONNECTION_WINDOW)
+            .http2_keep_alive_interval(H2_PING_EVERY)
+            .http2_keep_alive_timeout(H2_PONG_WITHIN)
+            .http2_keep_alive_while_idle(true)
             .http2_max_send_buf_size(H2_SEND_BUFFER)
             .http2_max_header_list_size(self.header_bytes)
-            .build(self.dialer.for_pool(key.private_ok, key.h2))
+            .build(self.dialer.for_pool(key.private_ok, key.h2, quota))
     }
 }

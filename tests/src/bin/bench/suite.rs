@@ -29,10 +29,10 @@ policies:
     agents: ["*"]
     dlp: {deny: [secrets]}
     rules:
-      - {name: plain, hosts: [api.allowed.test], ports: [9443], methods: [POST], paths: [/plain], decision: allow, dlp: {}}
-      - {name: scanned, hosts: [api.allowed.test], ports: [9443], methods: [POST], paths: [/scanned], decision: sanitize, dlp: {redact: [pii], deny: [secrets]}}
-      - {name: amount, hosts: [api.allowed.test], ports: [9443], methods: [POST], paths: [/amount], body: [{path: amount, op: "<=", value: 5000}], decision: allow}
-      - {name: get, hosts: [api.allowed.test], ports: [9443], methods: [GET], decision: allow}
+      - {name: plain, hosts: [api.allowed.test], ports: [9443], methods: [POST], paths: [/plain], private: true, decision: allow, dlp: {}}
+      - {name: scanned, hosts: [api.allowed.test], ports: [9443], methods: [POST], paths: [/scanned], private: true, decision: sanitize, dlp: {redact: [pii], deny: [secrets]}}
+      - {name: amount, hosts: [api.allowed.test], ports: [9443], methods: [POST], paths: [/amount], body: [{path: amount, op: "<=", value: 5000}], private: true, decision: allow}
+      - {name: get, hosts: [api.allowed.test], ports: [9443], methods: [GET], private: true, decision: allow}
 "#;
 
 /// One kind of load.
