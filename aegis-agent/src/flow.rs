@@ -4,6 +4,7 @@
 pub mod authorize;
 pub mod body;
 pub mod decide;
+pub mod ending;
 pub mod exchange;
 pub mod forward;
 pub mod identify;

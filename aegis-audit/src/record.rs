@@ -98,7 +98,7 @@ pub struct Draft {
     pub scheme: Option<String>,
     pub host: Option<String>,
     pub port: Option<u16>,
-    /// Path and query, redacted.
+    /// The path, redacted, without the query.
     pub path: Option<String>,
     pub decision: Decision,
     pub mode: Mode,

@@ -12,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Sleep;
 
-use super::record::Ending;
+use super::ending::Ending;
 
 /// What both directions of one exchange tell the record.
 #[derive(Debug, Default)]

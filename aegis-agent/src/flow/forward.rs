@@ -14,8 +14,9 @@ use hyper_util::client::legacy::Error as ClientError;
 
 use super::body::{Idle, ScannedBody, Tally, ToAgent, ToOrigin};
 use super::decide::{self, Permitted};
+use super::ending::Ending;
 use super::inspect::Payload;
-use super::record::{Ending, Recorder};
+use super::record::Recorder;
 use super::refusal::{DECISION_HEADER, Refusal};
 use crate::config::Limits;
 use crate::upstream::{DialError, PoolKey, Pools};

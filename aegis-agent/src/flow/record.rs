@@ -1,17 +1,17 @@
 //! Step 8: one record, one span and the metrics for each decision, whichever way the exchange ends.
 //!
 //! A [`Recorder`] holds a reserved place in the audit log from before anything is forwarded. It is ended once: by a
-//! refusal, by a failure, or when both bodies of the exchange have ended ([`Ending`]).
+//! refusal, by a failure, or when both bodies of the exchange have ended ([`super::ending`]).
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use aegis_audit::{Draft, FindingEntry};
 use aegis_dlp::{Action, DetectorSet, Finding, Place, Profile, scan_text, scan_url};
 use aegis_policy::{Decision, Mode, Permit, Snapshot};
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{HeaderMap, Method, Response};
 use uuid::Uuid;
 
 use super::body::{Tally, ToAgent};
@@ -76,9 +76,10 @@ impl Recorder {
 
     /// Takes up the agent's own trace (W3C Trace Context), where it has one.
     pub fn trace(&mut self, headers: &HeaderMap) {
-        let parent = headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(trace_id);
-        if let (Some(id), Some(draft)) = (parent, self.draft()) {
-            id.clone_into(&mut draft.trace_id);
+        let parent = headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(trace_parent);
+        if let (Some((trace, span)), Some(draft)) = (parent, self.draft()) {
+            trace.clone_into(&mut draft.trace_id);
+            draft.parent_span_id = Some(span);
         }
     }
 
@@ -196,7 +197,7 @@ impl Recorder {
         approval
     }
 
-    fn draft(&mut self) -> Option<&mut Draft> {
+    pub(super) fn draft(&mut self) -> Option<&mut Draft> {
         self.open.as_mut().map(|(_, draft)| draft)
     }
 
@@ -226,62 +227,6 @@ impl Drop for Recorder {
     fn drop(&mut self) {
         let why = self.flowing.then_some("the agent went away before the end");
         self.finish(why);
-    }
-}
-
-/// The end of a permitted exchange: when the last of its two bodies is dropped, the record is written. An origin may answer
-/// before it has read the request, and what still flows to it then belongs into the record.
-pub struct Ending {
-    recorder: Mutex<Option<Box<Recorder>>>,
-    tally: Arc<Tally>,
-    response: OnceLock<Result<(), String>>,
-}
-
-impl Ending {
-    #[must_use]
-    pub fn new(recorder: Box<Recorder>) -> Self {
-        let tally = Arc::clone(recorder.tally());
-        Self { recorder: Mutex::new(Some(recorder)), tally, response: OnceLock::new() }
-    }
-
-    #[must_use]
-    pub fn tally(&self) -> &Arc<Tally> {
-        &self.tally
-    }
-
-    /// The recorder, to end it another way.
-    pub fn take(&self) -> Option<Box<Recorder>> {
-        self.recorder.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// The origin's status.
-    pub fn status(&self, status: StatusCode) {
-        if let Some(recorder) = self.recorder.lock().unwrap_or_else(PoisonError::into_inner).as_mut()
-            && let Some(draft) = recorder.draft()
-        {
-            draft.status = Some(status.as_u16());
-        }
-    }
-
-    /// The response's last byte is on its way.
-    pub fn response_complete(&self) {
-        let _ = self.response.set(Ok(()));
-    }
-
-    /// The response broke off.
-    pub fn response_failed(&self, why: &str) {
-        let _ = self.response.set(Err(why.to_owned()));
-    }
-}
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        let Some(mut recorder) = self.take() else { return };
-        match self.response.get() {
-            Some(Ok(())) => recorder.complete(),
-            Some(Err(why)) => recorder.failed(why),
-            None => drop(recorder),
-        }
     }
 }
 
@@ -397,11 +342,43 @@ fn method_word(method: &Method) -> &str {
     }
 }
 
-/// The trace id of a `traceparent` (W3C Trace Context, section 3.2): `00-<32 hex>-<16 hex>-<2 hex>`.
-fn trace_id(traceparent: &str) -> Option<&str> {
-    let id = traceparent.split('-').nth(1)?;
-    let valid = id.len() == 32
-        && id.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-        && id.bytes().any(|byte| byte != b'0');
-    valid.then_some(id)
+/// Trace and span of a `traceparent` (W3C Trace Context, section 3.2): `00-<32 hex>-<16 hex>-<2 hex>`.
+fn trace_parent(text: &str) -> Option<(&str, [u8; 8])> {
+    let mut parts = text.split('-').skip(1);
+    let (trace, span) = (parts.next()?, parts.next()?);
+    let hex = |id: &str, length: usize| {
+        id.len() == length
+            && id.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+            && id.bytes().any(|byte| byte != b'0')
+    };
+    let span = u64::from_str_radix(span, 16).ok().filter(|_| hex(span, 16))?;
+    hex(trace, 32).then_some((trace, span.to_be_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_whole_traceparent_is_taken_up() {
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let good = format!("00-{trace}-00f067aa0ba902b7-01");
+        assert_eq!(trace_parent(&good), Some((trace, [0, 0xf0, 0x67, 0xaa, 0x0b, 0xa9, 0x02, 0xb7])));
+        for bad in
+            ["", "00", "00-xyz-00f067aa0ba902b7-01", &format!("00-{trace}"), &format!("00-{trace}-0000000000000000-01")]
+        {
+            assert_eq!(trace_parent(bad), None, "{bad}");
+        }
+        assert_eq!(trace_parent(&format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32))), None);
+    }
+
+    #[test]
+    fn what_the_agent_chose_is_redacted_in_the_record() {
+        assert_eq!(
+            safe_text("host 536-22-8741.evil.test is not in the policy"),
+            "host [SSN].evil.test is not in the policy"
+        );
+        assert!(!safe_path("/users/jane.doe@example.com").contains("jane"));
+        assert_eq!(method_word(&Method::from_bytes(b"SECRETWORD").unwrap_or_default()), "OTHER");
+    }
 }

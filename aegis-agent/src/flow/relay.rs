@@ -36,7 +36,7 @@ pub async fn run(
     let grant = permit.consume();
     let idle = aegis.config.limits.idle_timeout;
     let tally = Arc::clone(recorder.tally());
-    let origin = match aegis.pools.dialer(grant.private_ok).tcp(&grant.host, grant.port).await {
+    let origin = match aegis.pools.dialer(agent, grant.private_ok).tcp(&grant.host, grant.port).await {
         Ok(origin) => origin,
         Err(error) => return recorder.failed(&error.to_string()),
     };

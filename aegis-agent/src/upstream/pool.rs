@@ -9,7 +9,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::Semaphore;
 
 use super::dialer::Dialer;
-use super::slots::{agent_quota, relay_quota};
+use super::slots::agent_quota;
 use crate::config::{self, Limits};
 use crate::flow::body::ToOrigin;
 use crate::kernel::AgentIndex;
@@ -47,8 +47,6 @@ pub struct Pools {
     clients: moka::sync::Cache<PoolKey, UpstreamClient>,
     /// Dials at once of each agent, over all its pools.
     quotas: moka::sync::Cache<AgentIndex, Arc<Semaphore>>,
-    /// Dials at once for bytes that are not HTTP, of all agents.
-    relays: Arc<Semaphore>,
 }
 
 impl Pools {
@@ -61,7 +59,6 @@ impl Pools {
             header_bytes: u32::try_from(limits.header_bytes).unwrap_or(u32::MAX),
             clients: moka::sync::Cache::builder().max_capacity(MAX_POOLS).build(),
             quotas: moka::sync::Cache::builder().max_capacity(MAX_POOLS).build(),
-            relays: relay_quota(),
         }
     }
 
@@ -71,10 +68,10 @@ impl Pools {
         self.clients.get_with(key, || self.build(key))
     }
 
-    /// A connection for bytes that are not HTTP.
+    /// A dialer for an agent's bytes that are not HTTP; its dials count with those of the agent's pools.
     #[must_use]
-    pub fn dialer(&self, private_ok: bool) -> Dialer {
-        self.dialer.for_pool(private_ok, false, Arc::clone(&self.relays))
+    pub fn dialer(&self, agent: AgentIndex, private_ok: bool) -> Dialer {
+        self.dialer.for_pool(private_ok, false, self.quotas.get_with(agent, agent_quota))
     }
 
     fn build(&self, key: PoolKey) -> UpstreamClient {

@@ -8,19 +8,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const IN_ALL: usize = 1024;
 /// Dials at once of one agent, so that none can take every slot by naming origins that hang.
 const PER_AGENT: usize = 128;
-/// Dials at once for bytes that are not HTTP, of all agents: the other half of the slots is for requests.
-const RELAYS: usize = IN_ALL / 2;
 
 /// A quota of dials for one agent.
 #[must_use]
 pub fn agent_quota() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(PER_AGENT))
-}
-
-/// The quota that all relays of bytes share.
-#[must_use]
-pub fn relay_quota() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(RELAYS))
 }
 
 /// The daemon's slots, and the quota within them.
