@@ -36,11 +36,13 @@ const NUMBERS: &str = "[0.4929401929401923,-0.0378282246310005,1700000000,176400
 const LOG: &str = "2026-11-23T01:22:05.123456Z INFO proxy flow=0194c1f0-7e2a-7c41-9d52-3f5c2b1a7e90 host=api.example.com status=200 bytes=18231\n";
 const DIRTY_JSON: &str = r#"{"name":"Jane Doe","email":"jane.doe@example.com","ssn":"123-45-6789","dob":"1980-01-02","card":"4111 1111 1111 1111","note":"Customer called about the late delivery and asked for a refund to the card on file; see the ticket for the full history."}"#;
 
-fn bodies() -> [(&'static str, Format, &'static str); 7] {
+fn bodies() -> [(&'static str, Format, &'static str); 9] {
     [
         ("clean text", Format::Text, CLEAN_TEXT),
         ("clean JSON", Format::Json, CLEAN_JSON),
         ("clean JSON, many escapes", Format::Json, ESCAPED_JSON),
+        ("clean text of no declared type", Format::Unknown, CLEAN_TEXT),
+        ("clean JSON of no declared type", Format::Unknown, CLEAN_JSON),
         ("clean form", Format::Form, "name=Jane+Doe&city=Ulm&note=a+word+or+two%2C+and+more&x=1&"),
         ("numbers (JSON, an embedding)", Format::Json, NUMBERS),
         ("log lines (text, dates and ids)", Format::Text, LOG),

@@ -5,14 +5,20 @@
 pub enum Format {
     /// JSON (RFC 8259), one document or many. What is not JSON is scanned as text.
     Json,
-    /// `application/x-www-form-urlencoded` (WHATWG URL).
+    /// `application/x-www-form-urlencoded` (WHATWG URL). One that begins as JSON does is scanned with the
+    /// escapes of both undone: receivers may parse it as either.
     Form,
-    /// Anything else, scanned as it is.
+    /// Text without escapes, scanned as it is.
     Text,
+    /// Decided by how the body begins, after a byte order mark and blanks: JSON where that is `{`, `[` or
+    /// `"`; a form where it is written as forms are and holds a percent escape, or an `=` and an `&` after
+    /// it, in its first 512 bytes; else text.
+    Unknown,
 }
 
 impl Format {
-    /// The format that a `Content-Type` value names; [`Format::Text`] where it is absent or unknown.
+    /// The format that a `Content-Type` value names; [`Format::Unknown`] where it is absent or any other type:
+    /// many origins parse by content, and a type must not hide what the content says.
     pub fn from_content_type(value: Option<&str>) -> Format {
         let essence = value.and_then(|v| v.split(';').next()).unwrap_or_default().trim().to_ascii_lowercase();
         let subtype = essence.split_once('/').map_or("", |(_, subtype)| subtype);
@@ -20,7 +26,7 @@ impl Format {
             "json" | "x-ndjson" | "ndjson" | "jsonl" | "json-seq" | "jsonlines" => Format::Json,
             "x-www-form-urlencoded" => Format::Form,
             _ if subtype.ends_with("+json") => Format::Json,
-            _ => Format::Text,
+            _ => Format::Unknown,
         }
     }
 }
@@ -38,9 +44,10 @@ mod tests {
             (Some("application/problem+json"), Format::Json),
             (Some("application/x-ndjson"), Format::Json),
             (Some("application/x-www-form-urlencoded"), Format::Form),
-            (Some("text/plain"), Format::Text),
-            (Some("garbage"), Format::Text),
-            (None, Format::Text),
+            (Some("text/plain"), Format::Unknown),
+            (Some("application/octet-stream"), Format::Unknown),
+            (Some("garbage"), Format::Unknown),
+            (None, Format::Unknown),
         ] {
             assert_eq!(Format::from_content_type(value), format, "{value:?}");
         }

@@ -14,6 +14,7 @@ mod detect;
 mod detector;
 mod finding;
 mod format;
+mod opening;
 mod prefilter;
 mod profile;
 mod scanner;

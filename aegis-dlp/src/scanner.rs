@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::context::LOOK_BEHIND;
 use crate::detect::{self, LONGEST_LITERAL, Match, Tail};
 use crate::finding::{Finding, Findings, Place};
+use crate::opening::Opening;
 use crate::prefilter::{Anchor, Prefilter};
 use crate::view::{Encoding, Eval, View, Window};
 use crate::{Action, Detector, DetectorSet, Format, Profile};
@@ -36,6 +37,8 @@ pub struct Scanner {
     profile: Profile,
     wanted: DetectorSet,
     prefilter: Prefilter,
+    /// The start of the body, while it is undecided how to read it.
+    opening: Option<Opening>,
     window: Window,
     /// Where matches are; `None` for a body, where each has its offset.
     place: Option<Place>,
@@ -59,9 +62,9 @@ impl Scanner {
         let encoding = match format {
             Format::Json => Encoding::Json,
             Format::Form => Encoding::Form,
-            Format::Text => Encoding::Plain,
+            Format::Text | Format::Unknown => Encoding::Plain,
         };
-        Scanner::with(profile, encoding, None)
+        Scanner { opening: Opening::of(format), ..Scanner::with(profile, encoding, None) }
     }
 
     pub(crate) fn with(profile: Profile, encoding: Encoding, place: Option<Place>) -> Self {
@@ -70,7 +73,8 @@ impl Scanner {
             profile,
             wanted,
             prefilter: Prefilter::new(wanted),
-            window: Window::new(encoding),
+            opening: None,
+            window: Window::new(encoding, 0),
             place,
             findings: Findings::default(),
             denied: None,
@@ -93,8 +97,7 @@ impl Scanner {
             if self.denied.is_some() {
                 break;
             }
-            self.window.append(piece, false);
-            self.advance(false, out);
+            self.take(piece, false, out);
         }
         self.flow()
     }
@@ -102,8 +105,7 @@ impl Scanner {
     /// Ends the stream and appends the rest to `out`.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Flow {
         if self.denied.is_none() && !self.wanted.is_empty() {
-            self.window.append(&[], true);
-            self.advance(true, out);
+            self.take(&[], true, out);
         }
         self.flow()
     }
@@ -119,6 +121,22 @@ impl Scanner {
 
     fn flow(&self) -> Flow {
         self.denied.map_or(Flow::Continue, Flow::Deny)
+    }
+
+    fn take(&mut self, bytes: &[u8], end: bool, out: &mut Vec<u8>) {
+        let Some(mut opening) = self.opening.take() else {
+            self.window.append(bytes, end);
+            return self.advance(end, out);
+        };
+        opening.take(bytes, out);
+        let Some(encoding) = opening.encoding(end) else {
+            self.opening = Some(opening);
+            return;
+        };
+        let (held, passed) = opening.into_held();
+        self.window = Window::new(encoding, passed);
+        self.window.append(&held, end);
+        self.advance(end, out);
     }
 
     /// Examines what is in the window and puts out what is decided.
@@ -225,7 +243,7 @@ impl Scanner {
     }
 
     fn redact(&mut self, start: usize, found: Match, out: &mut Vec<u8>) {
-        let bare = self.window.encoding() == Encoding::Json && !self.inside_string(start);
+        let bare = self.window.encoding().is_json() && !self.inside_string(start);
         // The sign of a bare number goes with it: `-"[CARD]"` would not be JSON.
         let number = self.view(false).slice(start, found.end).iter().all(u8::is_ascii_digit);
         let signed = bare && number && start > self.done && self.view(false).before(start) == Some(b'-');
@@ -237,7 +255,7 @@ impl Scanner {
             Cow::Borrowed(found.detector.mask())
         };
         match self.window.encoding() {
-            Encoding::Plain | Encoding::Json => out.extend_from_slice(mask.as_bytes()),
+            Encoding::Plain | Encoding::Json | Encoding::JsonForm => out.extend_from_slice(mask.as_bytes()),
             Encoding::Form | Encoding::Percent => {
                 out.extend_from_slice(mask.replace('[', "%5B").replace(']', "%5D").as_bytes());
             }
@@ -263,7 +281,7 @@ impl Scanner {
     }
 
     fn view(&self, end: bool) -> View<'_> {
-        View { bytes: self.window.bytes(), end, json: self.window.encoding() == Encoding::Json }
+        View { bytes: self.window.bytes(), end, json: self.window.encoding().is_json() }
     }
 
     fn put_out(&mut self, to: usize, out: &mut Vec<u8>) {
@@ -285,7 +303,7 @@ impl Scanner {
         if gone < SLACK {
             return;
         }
-        if self.window.encoding() == Encoding::Json && self.counted < gone {
+        if self.window.encoding().is_json() && self.counted < gone {
             self.inside_string(gone);
         }
         self.window.drop_before(gone);

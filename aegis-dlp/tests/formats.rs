@@ -4,7 +4,7 @@
 mod support;
 
 use aegis_dlp::{Action, Detector, DetectorSet, Flow, Format, HOLD_BACK, Place, Profile, Scanner, scan_text, scan_url};
-use support::{check_invariants, redact, redact_all, run, run_bytewise};
+use support::{FORMATS, check_invariants, redact, redact_all, run, run_bytewise};
 
 fn redacted(format: Format, input: &str) -> String {
     check_invariants(format, input.as_bytes()).text()
@@ -60,6 +60,48 @@ fn forms_stay_forms() {
     ] {
         assert_eq!(redacted(Format::Form, input), output);
     }
+}
+
+#[test]
+fn a_type_does_not_hide_what_the_content_says() {
+    let spaced = format!("{}{{\"s\":\"\\u0035\\u0033\\u0036-22-8741\"}}", " ".repeat(2 * HOLD_BACK));
+    for (input, output) in [
+        (r#""\u0035\u0033\u0036-22-8741""#, r#""[SSN]""#),
+        (r#"{"s":"\u0035\u0033\u0036-22-8741","n":4111111111111111}"#, r#"{"s":"[SSN]","n":"[CARD]"}"#),
+        ("\u{feff}\r\n[\"a\\u0040b.com\"]", "\u{feff}\r\n[\"[EMAIL]\"]"),
+        (&spaced, &format!("{}{{\"s\":\"[SSN]\"}}", " ".repeat(2 * HOLD_BACK))),
+        ("ssn=%35%33%36-22-8741", "ssn=%5BSSN%5D"),
+        ("x=1&note=a/b c&q=123+45+6789\n", "x=1&note=a/b c&q=%5BSSN%5D\n"),
+        ("%35%33%36-22-8741", "%5BSSN%5D"),
+        ("536-22-8741 {\"a\"}", "[SSN] {\"a\"}"),
+        ("AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI+K7MDENG+bPxRfiCYEXAMPLEKEY\n", "AWS_SECRET_ACCESS_KEY=[AWS_KEY]\n"),
+        ("words, and a@b.com", "words, and [EMAIL]"),
+    ] {
+        for declared in [None, Some("text/plain"), Some("application/octet-stream")] {
+            assert_eq!(redacted(Format::from_content_type(declared), input), output, "{declared:?}");
+        }
+    }
+}
+
+#[test]
+fn a_declared_form_that_begins_as_json_is_read_as_both() {
+    for (input, output) in [
+        (r#"{"s":"\u0035\u0033\u0036-22-8741","n":523}"#, r#"{"s":"[SSN]","n":523}"#),
+        (r#" ["%22", 4111111111111111]"#, r#" ["%22", "[CARD]"]"#),
+        (
+            r#"{"k":{"SecretAccessKey":"wJalrXUtnFEMI+K7MDENG+bPxRfiCYEXAMPLEKEY"}}"#,
+            r#"{"k":{"SecretAccessKey":"[AWS_KEY]"}}"#,
+        ),
+        (r#"{"a=1&ssn=%35%33%36-22-8741"#, r#"{"a=1&ssn=[SSN]"#),
+    ] {
+        assert_eq!(redacted(Format::Form, input), output);
+    }
+}
+
+#[test]
+fn places_count_what_came_before_the_content() {
+    let run = run_bytewise(redact_all(), Format::Unknown, b"\xef\xbb\xbf  \"a@b.com\"");
+    assert_eq!(run.findings[0].place, Place::Body { offset: 6 });
 }
 
 #[test]
@@ -144,7 +186,7 @@ fn what_is_held_back_is_bounded() {
         "secret key ".repeat(5_000),
         "secret_key=======".repeat(5_000),
     ];
-    for (input, format) in hostile.iter().flat_map(|h| [(h, Format::Json), (h, Format::Text), (h, Format::Form)]) {
+    for (input, format) in hostile.iter().flat_map(|h| FORMATS.map(|format| (h, format))) {
         let mut scanner = Scanner::new(redact(DetectorSet::ALL), format);
         let (mut out, mut sent) = (Vec::new(), 0);
         for chunk in input.as_bytes().chunks(1000) {

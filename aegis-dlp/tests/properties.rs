@@ -5,7 +5,7 @@ mod support;
 
 use aegis_dlp::{DetectorSet, Flow, Format, Place, Profile, scan_text, scan_url};
 use proptest::prelude::*;
-use support::{check_invariants, redact_all, run, run_cut};
+use support::{FORMATS, check_invariants, reads_as_json, redact_all, run, run_cut};
 
 /// Matches, almost-matches, contexts, escapes and glue.
 const FRAGMENTS: &[&str] = &[
@@ -98,6 +98,9 @@ const FRAGMENTS: &[&str] = &[
     "[",
     "]",
     "{\"a\":",
+    "\\u0035\\u0033\\u0036-22-8741",
+    "%35%33%36-22-8741",
+    "\u{feff}",
     "\":\"",
     "\",\"",
     "a",
@@ -116,11 +119,12 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
         1 => prop::collection::vec(any::<u8>(), 0..6),
         1 => "[a-z0-9]{0,80}".prop_map(String::into_bytes),
     ];
-    prop::collection::vec(fragment, 0..24).prop_map(|fragments| fragments.concat())
+    let lead = prop::sample::select(&["", "", "", "{", "[", "\"", " \n{", "\u{feff}[", "a=1&", "q=%41", "&"][..]);
+    (lead, prop::collection::vec(fragment, 0..24)).prop_map(|(lead, rest)| [lead.as_bytes(), &rest.concat()].concat())
 }
 
 fn format() -> impl Strategy<Value = Format> {
-    prop::sample::select(&[Format::Json, Format::Form, Format::Text][..])
+    prop::sample::select(&FORMATS[..])
 }
 
 fn json() -> impl Strategy<Value = serde_json::Value> {
@@ -171,9 +175,11 @@ proptest! {
     }
 
     #[test]
-    fn redacted_json_is_json_of_the_same_shape(value in json(), pretty in any::<bool>()) {
+    fn redacted_json_is_json_of_the_same_shape(value in json(), pretty in any::<bool>(), format in format()) {
         let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
-        let out = check_invariants(Format::Json, text.as_bytes()).out;
+        let json = format != Format::Text && reads_as_json(format, text.as_bytes());
+        let format = if json { format } else { Format::Json };
+        let out = check_invariants(format, text.as_bytes()).out;
         let parsed: serde_json::Value = serde_json::from_slice(&out)
             .map_err(|e| TestCaseError::fail(format!("{e}: {text} became {}", String::from_utf8_lossy(&out))))?;
         prop_assert_eq!(std::mem::discriminant(&parsed), match &value {

@@ -20,6 +20,15 @@ pub(crate) enum Encoding {
     Form,
     /// Percent encoding alone, as in a URL's path.
     Percent,
+    /// JSON declared a form: JSON escapes and percent encoding, `+` as it is. The receiver may undo either.
+    JsonForm,
+}
+
+impl Encoding {
+    /// Quotes delimit strings, and masks must keep it valid JSON.
+    pub(crate) fn is_json(self) -> bool {
+        matches!(self, Encoding::Json | Encoding::JsonForm)
+    }
 }
 
 /// What an escape character begins.
@@ -59,9 +68,10 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    pub(crate) fn new(encoding: Encoding) -> Self {
+    /// A window over a stream from its byte `passed` on.
+    pub(crate) fn new(encoding: Encoding, passed: u64) -> Self {
         let (view, raw, edits) = (Vec::new(), Vec::new(), Vec::new());
-        Window { encoding, view, lead: 0, raw, edits, taken: 0, passed: 0 }
+        Window { encoding, view, lead: 0, raw, edits, taken: 0, passed }
     }
 
     pub(crate) fn encoding(&self) -> Encoding {
@@ -180,6 +190,7 @@ fn next_special(encoding: Encoding, bytes: &[u8]) -> Option<usize> {
         Encoding::Json => memchr(b'\\', bytes),
         Encoding::Form => memchr2(b'%', b'+', bytes),
         Encoding::Percent => memchr(b'%', bytes),
+        Encoding::JsonForm => memchr2(b'\\', b'%', bytes),
     }
 }
 
@@ -188,6 +199,12 @@ fn unescape(encoding: Encoding, bytes: &[u8]) -> Escape {
         Encoding::Plain => Escape::Literal,
         Encoding::Json => json::unescape(bytes),
         Encoding::Form | Encoding::Percent => percent::unescape(bytes),
+        Encoding::JsonForm if bytes.first() == Some(&b'\\') => json::unescape(bytes),
+        Encoding::JsonForm => match percent::unescape(bytes) {
+            // As in JSON strings: a quote of the view is one that delimits a string.
+            Escape::Byte(b'"', length) => Escape::Byte(b'\'', length),
+            escape => escape,
+        },
     }
 }
 
@@ -197,9 +214,9 @@ mod tests {
     use super::*;
 
     fn decoded(encoding: Encoding, raw: &str) -> String {
-        let mut whole = Window::new(encoding);
+        let mut whole = Window::new(encoding, 0);
         whole.append(raw.as_bytes(), true);
-        let mut cut = Window::new(encoding);
+        let mut cut = Window::new(encoding, 0);
         for byte in raw.bytes() {
             cut.append(&[byte], false);
         }
@@ -222,8 +239,13 @@ mod tests {
     }
 
     #[test]
+    fn json_declared_a_form() {
+        assert_eq!(decoded(Encoding::JsonForm, r#"{"a+%40\u0040":"%22\"%5c%5Cn%zz%4"#), r#"{"a+@@":"''\\n%zz%4"#);
+    }
+
+    #[test]
     fn positions_map_back_also_after_dropping() {
-        let mut window = Window::new(Encoding::Json);
+        let mut window = Window::new(Encoding::Json, 0);
         window.append(br"ab\u0040cd\nef", true);
         assert_eq!(window.bytes(), b"ab@cd\nef");
         assert_eq!(window.raw(2, 3), br"\u0040");
@@ -237,7 +259,7 @@ mod tests {
 
     #[test]
     fn positions_map_back_after_a_replacement() {
-        let mut window = Window::new(Encoding::Json);
+        let mut window = Window::new(Encoding::Json, 0);
         window.append(br"ab\u0040cd\nef\tg", true);
         window.replace(1, 4, b"[MASK]");
         assert_eq!(window.bytes(), b"a[MASK]d\nef\tg");

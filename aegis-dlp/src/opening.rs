@@ -1,0 +1,170 @@
+//! The start of a body whose declared type does not settle how it is read.
+//!
+//! Receivers parse by content whatever the type says, so the type alone must not choose what is decoded. The
+//! decision depends on the first bytes only, and redaction does not change it: a body and its redacted form
+//! are read alike.
+
+use crate::view::Encoding;
+use crate::{Detector, Format};
+
+/// How far a form is looked for, in bytes after the leading blanks.
+const WINDOW: usize = 512;
+/// UTF-8's byte order mark, which many JSON parsers skip.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The bytes of a body until it is decided how to read them.
+pub(crate) struct Opening {
+    /// Declared a form: JSON escapes are undone besides, never instead of percent encoding.
+    form: bool,
+    held: Vec<u8>,
+    /// Bytes already passed on.
+    passed: u64,
+}
+
+impl Opening {
+    /// `None` where the format settles how the body is read.
+    pub(crate) fn of(format: Format) -> Option<Self> {
+        let form = match format {
+            Format::Json | Format::Text => return None,
+            Format::Form => true,
+            Format::Unknown => false,
+        };
+        Some(Opening { form, held: Vec::new(), passed: 0 })
+    }
+
+    /// Takes the next bytes and passes a leading byte order mark and blanks on, which belong to no match.
+    pub(crate) fn take(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        self.held.extend_from_slice(bytes);
+        let marked = self.passed == 0 && self.held.starts_with(BYTE_ORDER_MARK);
+        let mark = if marked { BYTE_ORDER_MARK.len() } else { 0 };
+        let rest = self.held.get(mark..).unwrap_or_default();
+        let blanks = rest.iter().take_while(|byte| **byte <= b' ').count();
+        out.extend(self.held.drain(..mark + blanks));
+        self.passed += (mark + blanks) as u64;
+    }
+
+    /// How to read what is held and all that follows; `None` while that depends on bytes to come.
+    pub(crate) fn encoding(&self, end: bool) -> Option<Encoding> {
+        let incomplete = self.passed == 0 && BYTE_ORDER_MARK.starts_with(&self.held);
+        if !end && (self.held.is_empty() || incomplete) {
+            return None;
+        }
+        match (opens_json(&self.held, end)?, self.form) {
+            (true, true) => Some(Encoding::JsonForm),
+            (true, false) => Some(Encoding::Json),
+            (false, true) => Some(Encoding::Form),
+            (false, false) => {
+                opens_form(&self.held, end).map(|form| if form { Encoding::Form } else { Encoding::Plain })
+            }
+        }
+    }
+
+    /// What is held, and how many bytes of the stream were before it.
+    pub(crate) fn into_held(self) -> (Vec<u8>, u64) {
+        (self.held, self.passed)
+    }
+}
+
+/// Whether a JSON document with strings begins here. A mask of ours does not: text that begins with a match
+/// is text after redaction too.
+fn opens_json(held: &[u8], end: bool) -> Option<bool> {
+    match held.first() {
+        Some(b'{' | b'"') => Some(true),
+        Some(b'[') => {
+            let mut masks = Detector::ALL.into_iter().map(|detector| detector.mask().as_bytes());
+            if masks.clone().any(|mask| held.starts_with(mask)) {
+                return Some(false);
+            }
+            let undecided = !end && masks.any(|mask| mask.starts_with(held));
+            (!undecided).then_some(true)
+        }
+        _ => Some(false),
+    }
+}
+
+/// Whether what stands before the first byte that forms do not contain holds a percent escape, or an `=` and
+/// an `&` after it.
+///
+/// A lone `name=value` is text: to read the `+` of a key in a settings file as a space would hide the key.
+fn opens_form(held: &[u8], end: bool) -> Option<bool> {
+    let window = held.get(..WINDOW).unwrap_or(held);
+    let inside = |byte: &u8| byte.is_ascii_alphanumeric() || b"%+._*=&-".contains(byte);
+    let run = window.iter().take_while(|byte| inside(byte)).count();
+    let start = window.get(..run).unwrap_or_default();
+    let escape =
+        |bytes: &[u8]| matches!(bytes, [b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit());
+    let pairs = start.iter().skip_while(|byte| **byte != b'=').any(|byte| *byte == b'&');
+    if pairs || start.windows(3).any(escape) {
+        return Some(true);
+    }
+    let settled = end || run < window.len() || window.len() == WINDOW;
+    settled.then_some(false)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    fn read(format: Format, body: &[u8]) -> Encoding {
+        let mut out = Vec::new();
+        let mut whole = Opening::of(format).unwrap();
+        whole.take(body, &mut out);
+        let encoding = whole.encoding(true).unwrap();
+        let mut cut = Opening::of(format).unwrap();
+        for byte in body {
+            cut.take(&[*byte], &mut Vec::new());
+            if let Some(decided) = cut.encoding(false) {
+                assert_eq!(decided, encoding, "{body:?}");
+                assert!(cut.held.len() <= WINDOW);
+                break;
+            }
+        }
+        out.extend(whole.into_held().0);
+        assert_eq!(out, body);
+        encoding
+    }
+
+    #[test]
+    fn by_content() {
+        let long = |unit: &str| unit.repeat(WINDOW);
+        for (body, encoding) in [
+            ("{", Encoding::Json),
+            ("[1]", Encoding::Json),
+            ("[SSN", Encoding::Json),
+            ("[SSN, 1]", Encoding::Json),
+            (r#""\u0035""#, Encoding::Json),
+            (" \r\n\t{}", Encoding::Json),
+            ("\u{feff} [", Encoding::Json),
+            (&format!("{}{{", long(" ")), Encoding::Json),
+            ("a=1&b=2 and more", Encoding::Form),
+            ("&a&b=%35%33", Encoding::Form),
+            ("%35%33%36-22-8741\n", Encoding::Form),
+            ("[SSN] {", Encoding::Plain),
+            ("", Encoding::Plain),
+            ("\u{feff}", Encoding::Plain),
+            ("\u{fe00}", Encoding::Plain),
+            ("a&b=1", Encoding::Plain),
+            ("KEY=a+b\nX=1&2", Encoding::Plain),
+            ("a word, {", Encoding::Plain),
+            ("100%", Encoding::Plain),
+            (&format!("{}%40", long("a")), Encoding::Plain),
+        ] {
+            assert_eq!(read(Format::Unknown, body.as_bytes()), encoding, "{body:?}");
+        }
+    }
+
+    #[test]
+    fn a_declared_form_that_is_json() {
+        for (body, encoding) in [
+            ("{\"a\":1}", Encoding::JsonForm),
+            ("\n[", Encoding::JsonForm),
+            ("a=b", Encoding::Form),
+            ("[SSN]=1", Encoding::Form),
+            ("", Encoding::Form),
+        ] {
+            assert_eq!(read(Format::Form, body.as_bytes()), encoding, "{body:?}");
+        }
+        assert!(Opening::of(Format::Json).is_none() && Opening::of(Format::Text).is_none());
+    }
+}
