@@ -109,6 +109,10 @@ fn urls_stay_urls() {
     let scanned = |input: &str| scan_url(&redact_all(), input).text.into_owned();
     assert_eq!(scanned("/u/x+y%40b.com/z?q=4111+1111+1111+1111&ok=%2F"), "/u/%5BEMAIL%5D/z?q=%5BCARD%5D&ok=%2F");
     assert_eq!(scanned("/a%20b?c=d+e#"), "/a%20b?c=d+e#");
+    // What is left of a longer run is no key.
+    let cut = format!("/secretkeyis4111111111111111wJalrXUtnFEMI/K7MDENG/{}", "%5BEMAIL%5D");
+    assert_eq!(scanned("/secretkeyis4111111111111111wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEYa@b.com"), cut);
+    assert_eq!(scanned(&cut), cut);
     let found = scan_url(&redact_all(), "/ssn/523456789");
     assert_eq!((found.findings[0].place.clone(), found.deny), (Place::Url, None));
     let deny = Profile { deny: DetectorSet::PII, ..Profile::default() };

@@ -36,7 +36,8 @@ pub(super) fn examine(view: &View<'_>, at: usize) -> Eval<Option<Match>> {
         let word = view.slice(position, end);
         if word.len() == KEY {
             let marked = matches!(view.before(position), Some(b'-' | b'_'));
-            return Ok((!marked && looks_random(word)).then(|| Match::new(Detector::AwsKey, position, end)));
+            let whole = !marked && looks_random(word) && !mask_at(view, end)?;
+            return Ok(whole.then(|| Match::new(Detector::AwsKey, position, end)));
         }
         if word.len() > WORD || !word.iter().all(u8::is_ascii_alphabetic) {
             return Ok(None);
@@ -71,6 +72,17 @@ fn word(view: &View<'_>, from: usize, word: &[u8]) -> Eval<Option<usize>> {
         }
     }
     Ok(Some(from + word.len()))
+}
+
+/// Whether a mask stands at `position`: a run that it cuts to the length of a key was longer when it came.
+fn mask_at(view: &View<'_>, position: usize) -> Eval<bool> {
+    if view.at(position)? != Some(b'[') {
+        return Ok(false);
+    }
+    let end = view.run(position + 1, WORD, |byte| byte.is_ascii_uppercase() || byte == b'_')?;
+    view.at(end)?;
+    let mask = view.slice(position, end + 1);
+    Ok(Detector::ALL.into_iter().any(|detector| detector.mask().as_bytes() == mask))
 }
 
 fn in_key(byte: u8) -> bool {
