@@ -191,7 +191,7 @@ impl Default for RawUpstream {
             system_roots: true,
             connect_timeout_ms: 5000,
             pool_idle_s: 30,
-            pool_per_host: 32,
+            pool_per_host: 512,
         }
     }
 }

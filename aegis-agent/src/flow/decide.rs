@@ -144,7 +144,7 @@ fn redact_whole(permit: &Permit, head: &Head, bytes: &Bytes, findings: &mut Vec<
     if scanner.findings().is_empty() { bytes.clone() } else { Bytes::from(out) }
 }
 
-/// How a body is read: by its declared type; whatever is not known is read as text.
+/// How a body is read: by its declared type, and by its content where that says nothing.
 #[must_use]
 pub fn format(headers: &HeaderMap) -> Format {
     Format::from_content_type(headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()))
