@@ -17,7 +17,7 @@ use crate::config::{self, Fsync};
 const BATCH: usize = 256;
 
 /// Records that come one by one are gathered for this long: one write for many.
-const GATHER: Duration = Duration::from_millis(1);
+const GATHER: Duration = Duration::from_millis(5);
 
 /// After this time without a record the writer sleeps until it is woken.
 const DOZE: Duration = Duration::from_millis(20);
