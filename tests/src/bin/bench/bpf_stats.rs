@@ -4,11 +4,15 @@
 #![allow(unsafe_code)]
 
 use std::collections::BTreeMap;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 
 const SWITCH: &str = "/proc/sys/kernel/bpf_stats_enabled";
+const BPF_OBJ_GET: i64 = 7;
 const BPF_PROG_GET_NEXT_ID: i64 = 11;
 const BPF_PROG_GET_FD_BY_ID: i64 = 13;
 
@@ -50,6 +54,35 @@ pub fn all() -> Result<BTreeMap<u32, Runs>> {
         }
     }
     Ok(found)
+}
+
+/// The names of the programs whose links are pinned in `directory`, by id.
+pub fn pinned(directory: &Path) -> Result<BTreeMap<u32, String>> {
+    let mut names = BTreeMap::new();
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let Some(link) = open(&CString::new(path.as_os_str().as_bytes())?) else { continue };
+        let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", link.as_raw_fd()))?;
+        let id: Option<u32> = info.lines().find_map(|line| line.strip_prefix("prog_id:")?.trim().parse().ok());
+        names.extend(id.map(|id| (id, name)));
+    }
+    Ok(names)
+}
+
+#[repr(C)]
+struct ByPath {
+    path: u64,
+    descriptor: u32,
+    flags: u32,
+}
+
+fn open(path: &CStr) -> Option<OwnedFd> {
+    let mut attribute = ByPath { path: path.as_ptr() as u64, descriptor: 0, flags: 0 };
+    // SAFETY: path and attribute outlive the call; a result that is not negative is a descriptor that nobody else owns.
+    let fd = unsafe { libc::syscall(libc::SYS_bpf, BPF_OBJ_GET, &raw mut attribute, size_of::<ByPath>()) };
+    let fd = i32::try_from(fd).ok().filter(|fd| *fd >= 0)?;
+    Some(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 #[repr(C)]

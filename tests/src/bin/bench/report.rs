@@ -41,9 +41,9 @@ impl Report {
         self.note("memory an idle intercepted connection", format!("{each:.1} KB"));
     }
 
-    pub fn hooks(&mut self, seen: Vec<(u64, f64)>) {
-        for (count, nanoseconds) in seen {
-            self.note("kernel program, mean of its runs", format!("{nanoseconds:.0} ns over {count} runs"));
+    pub fn hooks(&mut self, seen: Vec<(String, u64, f64)>) {
+        for (name, count, nanoseconds) in seen {
+            self.note(&format!("kernel program {name}, mean"), format!("{nanoseconds:.0} ns over {count} runs"));
         }
     }
 

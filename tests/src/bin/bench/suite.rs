@@ -47,6 +47,12 @@ const WORKS: &[Work] = &[
     Work { name: "GET 1 KB, 32 connections", connections: 32, arguments: &[] },
     Work { name: "GET 1 KB, 256 connections", connections: 256, arguments: &[] },
     Work {
+        name: "POST 4 KB, no DLP, 1 connection",
+        connections: 1,
+        arguments: &["--body", "4096", "--path", "/plain"],
+    },
+    Work { name: "POST 4 KB, DLP, 1 connection", connections: 1, arguments: &["--body", "4096", "--path", "/scanned"] },
+    Work {
         name: "POST 4 KB, no DLP, 32 connections",
         connections: 32,
         arguments: &["--body", "4096", "--path", "/plain"],
@@ -54,6 +60,16 @@ const WORKS: &[Work] = &[
     Work {
         name: "POST 4 KB, DLP, 32 connections",
         connections: 32,
+        arguments: &["--body", "4096", "--path", "/scanned"],
+    },
+    Work {
+        name: "POST 4 KB, no DLP, 256 connections",
+        connections: 256,
+        arguments: &["--body", "4096", "--path", "/plain"],
+    },
+    Work {
+        name: "POST 4 KB, DLP, 256 connections",
+        connections: 256,
         arguments: &["--body", "4096", "--path", "/scanned"],
     },
     Work {
@@ -188,22 +204,24 @@ impl<'lab> Bench<'lab> {
         Ok((self.idle_bytes, before, full))
     }
 
-    /// Mean nanoseconds of each hook that ran while an agent opened connections.
-    fn hooks(&self) -> Result<Vec<(u64, f64)>> {
+    /// Name, runs and mean nanoseconds of each hook that ran while an agent opened connections.
+    fn hooks(&self) -> Result<Vec<(String, u64, f64)>> {
+        let names = bpf_stats::pinned(&self.lab.path("bpf").join("aegis/links"))?;
         let _switch = bpf_stats::Switch::on()?;
         let before = bpf_stats::all()?;
         let work = Work { name: "", connections: 8, arguments: &["--kind", "connections"] };
         self.load(&work, ORIGIN_PORT, true, "2000")?;
         let after = bpf_stats::all()?;
-        let mut seen: Vec<(u64, f64)> = after
+        let mut seen: Vec<(String, u64, f64)> = after
             .iter()
             .filter_map(|(id, after)| {
                 let before = before.get(id).copied().unwrap_or_default();
                 let count = after.count - before.count;
-                (count > 0).then(|| (count, (after.nanoseconds - before.nanoseconds) as f64 / count as f64))
+                let name = names.get(id).filter(|_| count > 0)?;
+                Some((name.clone(), count, (after.nanoseconds - before.nanoseconds) as f64 / count as f64))
             })
             .collect();
-        seen.sort_by_key(|entry| std::cmp::Reverse(entry.0));
+        seen.sort_by(|a, b| a.0.cmp(&b.0));
         Ok(seen)
     }
 }
