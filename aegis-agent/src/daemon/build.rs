@@ -58,7 +58,7 @@ pub async fn build(config: Config) -> anyhow::Result<Built> {
 
     let proxy = listen::proxy(config.listen.proxy_port)?;
     let ops = listen::bind(config.listen.http, "metrics and health")?;
-    let dns_sockets = dns::bind(config.listen.dns_port).context("DNS")?;
+    let dns_sockets = dns::Sockets::bind(&listen::loopbacks(config.listen.dns_port)).context("DNS")?;
     let control = ControlSocket::bind(&config.control.socket).map_err(|error: BindError| anyhow::anyhow!("{error}"))?;
 
     let kernel = Arc::new(Kernel::attach(&kernel_config(&config)?)?);
@@ -121,7 +121,7 @@ fn authority(config: &Config, now: SystemTime) -> anyhow::Result<(Arc<Authority>
 /// When there is no cgroup v2 hierarchy.
 pub fn kernel_config(config: &Config) -> anyhow::Result<KernelConfig> {
     let port = config.listen.proxy_port;
-    let has_v6 = listen::has_ipv6_loopback();
+    let has_v6 = listen::loopbacks(port).iter().any(SocketAddr::is_ipv6);
     Ok(KernelConfig {
         cgroup_root: config.cgroup_dir().map_err(anyhow::Error::msg)?,
         pin_dir: config.bpf.pin_dir.clone(),
@@ -135,11 +135,9 @@ pub fn kernel_config(config: &Config) -> anyhow::Result<KernelConfig> {
 /// Where the daemon listens, for `status`.
 #[must_use]
 pub fn addresses(config: &Config) -> Vec<(&'static str, SocketAddr)> {
-    let v4 = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let v6 = |port| SocketAddr::from((Ipv6Addr::LOCALHOST, port));
-    let mut all = vec![("proxy", v4(config.listen.proxy_port)), ("dns", v4(config.listen.dns_port))];
-    if listen::has_ipv6_loopback() {
-        all.extend([("proxy", v6(config.listen.proxy_port)), ("dns", v6(config.listen.dns_port))]);
+    let mut all: Vec<(&'static str, SocketAddr)> = Vec::new();
+    for (name, port) in [("proxy", config.listen.proxy_port), ("dns", config.listen.dns_port)] {
+        all.extend(listen::loopbacks(port).into_iter().map(|address| (name, address)));
     }
     all.push(("http", config.listen.http));
     all

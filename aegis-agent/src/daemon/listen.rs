@@ -1,10 +1,9 @@
 //! The listeners of the proxy, and the loop that takes connections from them.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use anyhow::Context;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -45,25 +44,26 @@ fn explained(error: &io::Error, address: SocketAddr, what: &str) -> anyhow::Erro
     }
 }
 
-/// The proxy's listeners on both loopback addresses; IPv6 only where the host has it.
+/// The proxy's listeners, on each of [`loopbacks`].
 ///
 /// # Errors
 /// When a port is taken.
 pub fn proxy(port: u16) -> anyhow::Result<Vec<TcpListener>> {
-    let mut listeners = vec![bind(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port), "proxy")?];
-    let v6 = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), port);
-    if has_ipv6_loopback() {
-        listeners.push(bind(v6, "proxy").context("the IPv6 twin of the proxy's listener")?);
-    } else {
+    let addresses = loopbacks(port);
+    if addresses.iter().all(SocketAddr::is_ipv4) {
         tracing::warn!("no ::1 on this host: IPv6 connections of agents are sent to 127.0.0.1 or refused");
     }
-    Ok(listeners)
+    addresses.into_iter().map(|address| bind(address, "proxy")).collect()
 }
 
-/// Whether this network namespace has `::1`.
+/// Where the kernel sends agents: 127.0.0.1 and, where this network namespace has it, ::1.
 #[must_use]
-pub fn has_ipv6_loopback() -> bool {
-    std::net::UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
+pub fn loopbacks(port: u16) -> Vec<SocketAddr> {
+    let mut all = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))];
+    if std::net::UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
+        all.push(SocketAddr::from((Ipv6Addr::LOCALHOST, port)));
+    }
+    all
 }
 
 /// Accepts until `stop`; each connection runs as a task of its own.

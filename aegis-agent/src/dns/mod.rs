@@ -25,4 +25,4 @@ mod upstream;
 
 pub use host::{Decided, DnsHost, Outcome, Ticket, Transport};
 pub use resolver::{ResolveError, Resolver, ResolverError};
-pub use server::{BindError, DnsServer, Sockets, bind};
+pub use server::{BindError, DnsServer, Sockets};

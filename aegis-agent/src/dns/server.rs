@@ -1,7 +1,7 @@
 //! The sockets that agents' queries come to, and how many are handled at a time.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,20 +54,8 @@ pub struct Sockets {
     tcp: Vec<TcpListener>,
 }
 
-/// UDP and TCP on 127.0.0.1 and, where the host has it, ::1. Needs a tokio runtime.
-///
-/// # Errors
-/// When a port is taken.
-pub fn bind(port: u16) -> Result<Sockets, BindError> {
-    let mut addresses = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))];
-    if std::net::UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
-        addresses.push(SocketAddr::from((Ipv6Addr::LOCALHOST, port)));
-    }
-    Sockets::bind(&addresses)
-}
-
 impl Sockets {
-    /// UDP and TCP on each of `addresses`. With port 0 each socket has a port of its own.
+    /// UDP and TCP on each of `addresses`. Needs a tokio runtime. With port 0 each socket has a port of its own.
     ///
     /// # Errors
     /// When an address is taken or not there.

@@ -27,12 +27,18 @@ pub fn needs_body(snapshot: &Snapshot, identity: &Identity, head: &Head) -> bool
     snapshot.needs(&intent(identity, head)).json
 }
 
-/// Decides one request and redacts it accordingly.
+/// Decides one request and redacts it accordingly. `needs_body` is what [`needs_body`] said of it.
 ///
 /// # Errors
 /// The denial, where the policy says no or where the content cannot be inspected as the rule wants.
-pub fn request(snapshot: &Snapshot, identity: &Identity, head: &Head, payload: Payload) -> Result<Permitted, Refusal> {
-    let json = parse(&payload, needs_body(snapshot, identity, head));
+pub fn request(
+    snapshot: &Snapshot,
+    identity: &Identity,
+    head: &Head,
+    payload: Payload,
+    needs_body: bool,
+) -> Result<Permitted, Refusal> {
+    let json = parse(&payload, needs_body);
     let body = match &json {
         Parsed::None => JsonBody::None,
         Parsed::Value(value) => JsonBody::Value(value),

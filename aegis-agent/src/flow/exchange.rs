@@ -82,7 +82,7 @@ async fn decided(
         Err(refusal) => return Err((refusal, Some(recorder))),
     };
     recorder.deciding();
-    let permitted = match decide::request(snapshot, &identity, &head, payload) {
+    let permitted = match decide::request(snapshot, &identity, &head, payload, needs_body) {
         Ok(permitted) => permitted,
         Err(refusal) => return Err((refusal, Some(recorder))),
     };

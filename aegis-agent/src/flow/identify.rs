@@ -23,7 +23,8 @@ pub struct Process {
 #[derive(Debug, Clone)]
 pub struct Identity {
     pub enrolled: Arc<Enrolled>,
-    pub process: Process,
+    /// Shared: every request on the connection takes a copy of its identity.
+    pub process: Arc<Process>,
     /// The agent with what its token adds (scopes, parent); the enrolled one where no token was shown.
     pub agent: Arc<Agent>,
 }
@@ -34,7 +35,7 @@ pub struct Identity {
 /// A refusal where the kernel's index names no agent any more.
 pub fn connection(registry: &Registry, origin: &Origin, version: &str) -> Result<Identity, Refusal> {
     let enrolled = registered(registry, origin.record.agent, version)?;
-    let process = process(origin.record.pid, &origin.record.comm);
+    let process = Arc::new(process(origin.record.pid, &origin.record.comm));
     let agent = Arc::clone(&enrolled.agent);
     Ok(Identity { enrolled, process, agent })
 }
@@ -47,7 +48,7 @@ impl Identity {
     pub fn refreshed(&self, registry: &Registry, version: &str) -> Result<Self, Refusal> {
         let enrolled = registered(registry, self.enrolled.index, version)?;
         let agent = Arc::clone(&enrolled.agent);
-        Ok(Self { enrolled, agent, process: self.process.clone() })
+        Ok(Self { enrolled, agent, process: Arc::clone(&self.process) })
     }
 
     /// The identity of one request: as the connection's, with the token that the request shows checked.
