@@ -1,6 +1,6 @@
-//! Commands in the laboratory: as an agent (through `aegisctl run`) or as a bystander.
+//! Commands in the laboratory: as an agent (through `aegisctl run`, or straight in its cgroup) or as a bystander.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use super::{Lab, binary, wait_for};
+use super::{Lab, binary, raw, wait_for};
 
 /// The search path of every process of the laboratory: the system's own, nothing of the developer's.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -19,11 +19,22 @@ pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:
 /// A command about to be run in the host's namespace, in an environment that is the same on every machine.
 pub struct AgentCommand<'lab> {
     lab: &'lab Lab,
-    agent: Option<String>,
+    role: Role,
+    user: Option<String>,
     run_arguments: Vec<String>,
     environment: Vec<(String, String)>,
     input: Vec<u8>,
     limit: Duration,
+}
+
+/// Whose process a command becomes.
+enum Role {
+    /// Nobody's agent.
+    Bystander,
+    /// An agent, by `aegisctl run`.
+    Agent(String),
+    /// An agent, by its cgroup alone.
+    Raw(String),
 }
 
 /// How a command ended.
@@ -50,10 +61,19 @@ impl Outcome {
 
 impl<'lab> AgentCommand<'lab> {
     pub(super) fn new(lab: &'lab Lab, agent: Option<&str>) -> AgentCommand<'lab> {
+        Self::of(lab, agent.map_or(Role::Bystander, |agent| Role::Agent(agent.to_owned())))
+    }
+
+    pub(super) fn raw(lab: &'lab Lab, agent: &str) -> AgentCommand<'lab> {
+        Self::of(lab, Role::Raw(agent.to_owned()))
+    }
+
+    fn of(lab: &'lab Lab, role: Role) -> AgentCommand<'lab> {
         let limit = Duration::from_secs(30);
         AgentCommand {
             lab,
-            agent: agent.map(str::to_owned),
+            role,
+            user: None,
             run_arguments: Vec::new(),
             environment: Vec::new(),
             input: Vec::new(),
@@ -74,8 +94,9 @@ impl<'lab> AgentCommand<'lab> {
     }
 
     /// Changes to another user before the command starts; otherwise it stays root, the hard case.
-    pub fn user(self, user: &str) -> Self {
-        self.run_argument("--user").run_argument(user)
+    pub fn user(mut self, user: &str) -> Self {
+        self.user = Some(user.to_owned());
+        self
     }
 
     /// What the command reads on standard input.
@@ -122,19 +143,33 @@ impl<'lab> AgentCommand<'lab> {
     }
 
     fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Result<Command> {
-        let (program, rest) = arguments.split_first().context("an empty command")?;
-        let mut command = match &self.agent {
-            None => Command::new(program),
-            Some(agent) => {
-                let mut command = Command::new(binary("aegisctl")?);
-                command.args(["run", "--agent", agent]).args(&self.run_arguments).arg("--").arg(program);
-                command
-            }
-        };
+        let mut words = self.wrapper()?;
+        words.extend(arguments.iter().map(|argument| argument.as_ref().to_owned()));
+        let (program, rest) = words.split_first().context("an empty command")?;
+        let mut command = Command::new(program);
         command.args(rest).env_clear().env("PATH", PATH).env("LANG", "C.UTF-8");
         command.env("HOME", self.lab.path("home")).env("AEGIS_SOCKET", self.lab.path("control.sock"));
         command.envs(self.environment.iter().map(|(name, value)| (name, value))).current_dir(self.lab.path("home"));
         Ok(command)
+    }
+
+    /// What stands before the command's own words.
+    fn wrapper(&self) -> Result<Vec<OsString>> {
+        let mut words = match &self.role {
+            Role::Bystander => Vec::new(),
+            Role::Raw(agent) => raw::join(self.lab, agent)?,
+            Role::Agent(agent) => {
+                let mut words = vec![binary("aegisctl")?.into(), "run".into(), "--agent".into(), agent.into()];
+                words.extend(self.run_arguments.iter().map(OsString::from));
+                words.extend(self.user.iter().flat_map(|user| ["--user".into(), user.into()]));
+                words.push("--".into());
+                return Ok(words);
+            }
+        };
+        if let Some(user) = &self.user {
+            words.extend(raw::become_user(user)?);
+        }
+        Ok(words)
     }
 }
 

@@ -5,6 +5,7 @@ mod command;
 mod curl;
 mod daemon;
 pub mod netns;
+mod raw;
 mod remains;
 mod settings;
 pub mod wiring;

@@ -1,0 +1,5 @@
+//! Attacks: every row of "Kernel and process" in SECURITY.md tried for real, judged by the packet capture outside.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod roles;
