@@ -40,7 +40,7 @@ pub async fn connection(aegis: Arc<Aegis>, stream: TcpStream, peer: SocketAddr, 
     let version = snapshot.version();
 
     // attribute (in the kernel) and intercept
-    let origin = match intercept::origin(&*aegis.flows, peer) {
+    let origin = match intercept::origin(&*aegis.flows, &stream, peer) {
         Ok(origin) => origin,
         Err(why) => return record::unattributed(&aegis, peer, &why.to_string(), version),
     };

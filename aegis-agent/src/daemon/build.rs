@@ -30,6 +30,7 @@ pub struct Built {
     proxy: Vec<TcpListener>,
     ops: TcpListener,
     dns: DnsServer,
+    dns_sockets: dns::Sockets,
     control: ControlSocket,
 }
 
@@ -86,8 +87,8 @@ pub async fn build(config: Config) -> anyhow::Result<Built> {
         started: now,
         config: Arc::new(config),
     });
-    let dns = DnsServer::new(dns_sockets, Arc::new(Host(Arc::clone(&aegis))));
-    Ok(Built { aegis, proxy, ops, dns, control })
+    let dns = DnsServer::new(Arc::new(Host(Arc::clone(&aegis))));
+    Ok(Built { aegis, proxy, ops, dns, dns_sockets, control })
 }
 
 impl Built {
@@ -96,13 +97,13 @@ impl Built {
     /// # Errors
     /// When the kernel's events cannot be read, or the control group does not exist.
     pub fn start(self, tasks: &TaskTracker, stop: &CancellationToken) -> anyhow::Result<Arc<Aegis>> {
-        let Self { aegis, proxy, ops, dns, control } = self;
+        let Self { aegis, proxy, ops, dns, dns_sockets, control } = self;
         let events = aegis.kernel.events()?;
         tasks.spawn(kernel_events::run(Arc::clone(&aegis), events, stop.clone()));
         for listener in proxy {
             tasks.spawn(listen::accept(Arc::clone(&aegis), listener, tasks.clone(), stop.clone()));
         }
-        tasks.spawn(dns.run(stop.clone()));
+        tasks.spawn(dns.run(dns_sockets, stop.clone()));
         tasks.spawn(ops::serve(Arc::clone(&aegis), ops, stop.clone()));
         control::start(&aegis, control, tasks, stop)?;
         Ok(aegis)

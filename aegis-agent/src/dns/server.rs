@@ -17,6 +17,7 @@ use super::host::{DnsHost, Transport};
 use super::places::Places;
 use super::request::MAX_QUERY;
 use super::serving::{Client, serve};
+use crate::kernel::{FlowRecord, NetnsCookie};
 
 /// How long a TCP client may be silent (RFC 7766 section 6.2.3: a few seconds), and how long a write may take.
 const TCP_IDLE: Duration = Duration::from_secs(10);
@@ -107,9 +108,9 @@ fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Answers agents' DNS queries.
+/// Answers agents' DNS queries. Cheap to clone: the bounds are those of all its sockets together.
+#[derive(Clone)]
 pub struct DnsServer {
-    sockets: Sockets,
     shared: Shared,
 }
 
@@ -123,17 +124,16 @@ struct Shared {
 }
 
 impl DnsServer {
-    pub fn new(sockets: Sockets, host: Arc<dyn DnsHost>) -> Self {
+    pub fn new(host: Arc<dyn DnsHost>) -> Self {
         let places = Places::new(host.concurrent_queries());
         let tcp_clients = Arc::new(Semaphore::new(TCP_CLIENTS));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        Self { sockets, shared: Shared { host, places, tcp_clients, tasks, stop } }
+        Self { shared: Shared { host, places, tcp_clients, tasks, stop } }
     }
 
-    /// Serves until `stop`, then answers what was asked before.
-    pub async fn run(self, stop: CancellationToken) {
-        let Self { sockets, shared } = self;
-        let shared = Shared { stop, ..shared };
+    /// Serves `sockets`, all of one network namespace, until `stop`; then answers what was asked before.
+    pub async fn run(self, sockets: Sockets, stop: CancellationToken) {
+        let shared = Shared { stop, tasks: TaskTracker::new(), ..self.shared };
         for socket in sockets.udp {
             shared.tasks.spawn(datagrams(shared.clone(), Arc::new(socket)));
         }
@@ -147,6 +147,10 @@ impl DnsServer {
 }
 
 async fn datagrams(shared: Shared, socket: Arc<UdpSocket>) {
+    let namespace = match NetnsCookie::of(&*socket) {
+        Ok(namespace) => namespace,
+        Err(error) => return tracing::error!(%error, "DNS: the namespace of a socket is not told; it is not served"),
+    };
     let mut buffer = vec![0; MAX_QUERY + 1];
     loop {
         let received = tokio::select! {
@@ -158,7 +162,7 @@ async fn datagrams(shared: Shared, socket: Arc<UdpSocket>) {
             continue;
         };
         let Some(query) = buffer.get(..n).map(<[u8]>::to_vec) else { continue };
-        let flow = shared.host.flows().dns_client(peer).unwrap_or_else(|error| unknown(&error));
+        let flow = shared.host.flows().dns_client(namespace, peer).unwrap_or_else(|error| unknown(&error));
         // Over the limit a query is dropped: the client asks again, and a queue would only grow.
         let Some(place) = shared.places.take(flow.as_ref().map(|flow| flow.agent)) else { continue };
         let client = Client { peer, transport: Transport::Udp, flow };
@@ -174,8 +178,8 @@ async fn datagrams(shared: Shared, socket: Arc<UdpSocket>) {
 }
 
 /// A sender whom the kernel cannot name is nobody's: refused like any other.
-fn unknown<T>(error: &crate::kernel::KernelError) -> Option<T> {
-    tracing::error!(%error, "a DNS query could not be attributed");
+fn unknown<T>(error: &dyn std::error::Error) -> Option<T> {
+    tracing::error!(error = %error, "a DNS query could not be attributed");
     None
 }
 
@@ -189,7 +193,7 @@ async fn connections(shared: Shared, listener: TcpListener) {
             tokio::time::sleep(RECOVERY).await;
             continue;
         };
-        let flow = shared.host.flows().take_dns(peer).unwrap_or_else(|error| unknown(&error));
+        let flow = attributed(&*shared.host, &stream, peer);
         let Ok(permit) = Arc::clone(&shared.tcp_clients).try_acquire_owned() else { continue };
         let client = Client { peer, transport: Transport::Tcp, flow };
         let tasks = shared.tasks.clone();
@@ -200,6 +204,12 @@ async fn connections(shared: Shared, listener: TcpListener) {
             let _ = conversation(&shared, stream, &client).await;
         });
     }
+}
+
+/// The kernel's record of an accepted connection; the key is of the namespace that its socket is in.
+fn attributed(host: &dyn DnsHost, stream: &TcpStream, peer: SocketAddr) -> Option<FlowRecord> {
+    let namespace = NetnsCookie::of(stream).map_err(|error| unknown::<()>(&error)).ok()?;
+    host.flows().take_dns(namespace, peer).unwrap_or_else(|error| unknown(&error))
 }
 
 /// Queries one after the other (RFC 7766), until the client leaves, is silent or sends what is no query.

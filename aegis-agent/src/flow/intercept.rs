@@ -1,9 +1,10 @@
 //! Step 2: the accepted socket, and what the kernel wrote down about it when the agent connected.
 
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::time::Instant;
 
-use crate::kernel::{FlowRecord, FlowTable};
+use crate::kernel::{FlowRecord, FlowTable, NetnsCookie};
 
 /// A connection with a kernel record. There is no other way to one: what has no record is refused.
 #[derive(Debug)]
@@ -17,16 +18,20 @@ pub struct Origin {
 pub enum Unattributed {
     #[error("no kernel record: the connection was not redirected here, somebody dialled the listener")]
     NoRecord,
+    #[error("the connection's network namespace is not told: {0}")]
+    Namespace(String),
     #[error("the flow table cannot be read: {0}")]
     Table(String),
 }
 
-/// Takes the kernel's record of the connection from `peer`.
+/// Takes the kernel's record of the accepted connection `stream` from `peer`. The key is of the network namespace that the
+/// socket is in, which is its listener's.
 ///
 /// # Errors
 /// When there is none, or when the table cannot be read.
-pub fn origin(flows: &dyn FlowTable, peer: SocketAddr) -> Result<Origin, Unattributed> {
-    match flows.take(peer) {
+pub fn origin(flows: &dyn FlowTable, stream: &impl AsFd, peer: SocketAddr) -> Result<Origin, Unattributed> {
+    let namespace = NetnsCookie::of(stream).map_err(|error| Unattributed::Namespace(error.to_string()))?;
+    match flows.take(namespace, peer) {
         Ok(Some(record)) => Ok(Origin { record, accepted: Instant::now() }),
         Ok(None) => Err(Unattributed::NoRecord),
         Err(error) => Err(Unattributed::Table(error.to_string())),

@@ -3,7 +3,6 @@
 
 use std::{
     collections::HashMap as StdHashMap,
-    io,
     net::SocketAddr,
     os::fd::AsFd,
     sync::{Mutex, PoisonError},
@@ -12,7 +11,7 @@ use std::{
 use aegis_common::{DnsKey, Flow, FlowKey};
 use aya::maps::{HashMap, Map, MapData};
 
-use super::{AgentIndex, KernelConfig, KernelError, syscall};
+use super::{AgentIndex, KernelConfig, KernelError, NetnsCookie, syscall};
 
 /// What the kernel recorded of one flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,32 +26,32 @@ pub struct FlowRecord {
     /// The command name (at most 15 bytes; the process can choose it).
     pub comm: String,
     pub cgroup_id: u64,
-    pub netns_cookie: u64,
+    pub netns_cookie: NetnsCookie,
     pub socket_cookie: u64,
 }
 
 /// Looks up who is behind an accepted flow. A flow without a record must be refused.
 pub trait FlowTable: Send + Sync {
-    /// The record of a connection accepted by the proxy's listener, taken out of the table.
-    /// `peer` is the connection's remote address as `accept` gave it.
+    /// The record of a connection accepted by the proxy's listener in `namespace`, taken out of the table.
+    /// `peer` is the connection's remote address as `accept` gave it: every namespace has its own 127.0.0.1.
     ///
     /// # Errors
     /// When the kernel refuses the lookup.
-    fn take(&self, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError>;
+    fn take(&self, namespace: NetnsCookie, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError>;
 
     /// As [`FlowTable::take`], for a TCP connection accepted by the DNS listener. A method of its
     /// own because two connections can share a local port when their listeners differ.
     ///
     /// # Errors
     /// When the kernel refuses the lookup.
-    fn take_dns(&self, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError>;
+    fn take_dns(&self, namespace: NetnsCookie, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError>;
 
     /// The sender of a datagram that the DNS listener received; stays in the table as long as
     /// the sender's socket lives.
     ///
     /// # Errors
     /// When the kernel refuses the lookup.
-    fn dns_client(&self, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError>;
+    fn dns_client(&self, namespace: NetnsCookie, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError>;
 }
 
 /// The kernel's own tables.
@@ -60,8 +59,6 @@ pub(super) struct KernelFlows {
     /// Not an aya `HashMap`: that has no lookup-and-delete.
     flows: MapData,
     dns_clients: HashMap<MapData, DnsKey, Flow>,
-    /// Of the daemon's own namespace: only flows of this one can reach its listeners.
-    netns_cookie: u64,
     proxy_v4_port: u16,
     /// The IPv4 listener's where there is no IPv6 one.
     proxy_v6_port: u16,
@@ -69,7 +66,6 @@ pub(super) struct KernelFlows {
 }
 
 impl KernelFlows {
-    /// Must be called in the network namespace of the listeners.
     pub(super) fn new(flows: Map, dns_clients: Map, cfg: &KernelConfig) -> Result<Self, KernelError> {
         let wrong = || KernelError::bpf("open the flow table");
         // For its check of the key's and the value's size.
@@ -80,36 +76,40 @@ impl KernelFlows {
         Ok(Self {
             flows,
             dns_clients: dns_clients.try_into().map_err(wrong())?,
-            netns_cookie: own_netns_cookie()?,
             proxy_v4_port: cfg.proxy_v4.port(),
             proxy_v6_port: cfg.proxy_v6.map_or(cfg.proxy_v4.port(), |listener| listener.port()),
             dns_port: cfg.dns_port,
         })
     }
 
-    fn take_from(&self, listener: u16, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError> {
-        let key = FlowKey { netns_cookie: self.netns_cookie, local: peer.into(), listener, padding: 0 };
+    fn take_from(
+        &self,
+        namespace: NetnsCookie,
+        listener: u16,
+        peer: SocketAddr,
+    ) -> Result<Option<FlowRecord>, KernelError> {
+        let key = FlowKey { netns_cookie: namespace.get(), local: peer.into(), listener, padding: 0 };
         // Lookup and removal are one operation: two acceptors can never both get one record.
         let flow = syscall::map_take::<FlowKey, Flow>(self.flows.fd().as_fd(), &key)
             .map_err(KernelError::io("read the flow table"))?;
-        Ok(flow.and_then(|flow| record(&flow, self.netns_cookie)))
+        Ok(flow.and_then(|flow| record(&flow, namespace)))
     }
 }
 
 impl FlowTable for KernelFlows {
-    fn take(&self, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError> {
+    fn take(&self, namespace: NetnsCookie, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError> {
         let listener = if peer.ip().to_canonical().is_ipv4() { self.proxy_v4_port } else { self.proxy_v6_port };
-        self.take_from(listener, peer)
+        self.take_from(namespace, listener, peer)
     }
 
-    fn take_dns(&self, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError> {
-        self.take_from(self.dns_port, peer)
+    fn take_dns(&self, namespace: NetnsCookie, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError> {
+        self.take_from(namespace, self.dns_port, peer)
     }
 
-    fn dns_client(&self, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError> {
-        let key = DnsKey { netns_cookie: self.netns_cookie, local: peer.into(), padding: 0 };
+    fn dns_client(&self, namespace: NetnsCookie, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError> {
+        let key = DnsKey { netns_cookie: namespace.get(), local: peer.into(), padding: 0 };
         match self.dns_clients.get(&key, 0) {
-            Ok(flow) => Ok(record(&flow, self.netns_cookie)),
+            Ok(flow) => Ok(record(&flow, namespace)),
             Err(aya::maps::MapError::KeyNotFound) => Ok(None),
             Err(error) => Err(KernelError::bpf("read the table of DNS clients")(error)),
         }
@@ -117,7 +117,7 @@ impl FlowTable for KernelFlows {
 }
 
 /// `None` for a record of agent 0, which the programs never write.
-fn record(flow: &Flow, netns_cookie: u64) -> Option<FlowRecord> {
+fn record(flow: &Flow, netns_cookie: NetnsCookie) -> Option<FlowRecord> {
     Some(FlowRecord {
         agent: AgentIndex::new(flow.agent)?,
         original: flow.original.into(),
@@ -139,12 +139,12 @@ pub(super) fn comm(bytes: &[u8; 16]) -> String {
 /// A flow table in memory, for tests and benches of what stands on it.
 #[derive(Default)]
 pub struct MemoryFlows {
-    proxy: Mutex<StdHashMap<SocketAddr, FlowRecord>>,
-    dns: Mutex<StdHashMap<SocketAddr, FlowRecord>>,
-    dns_clients: Mutex<StdHashMap<SocketAddr, FlowRecord>>,
+    proxy: Table,
+    dns: Table,
+    dns_clients: Table,
 }
 
-type Table = Mutex<StdHashMap<SocketAddr, FlowRecord>>;
+type Table = Mutex<StdHashMap<(NetnsCookie, SocketAddr), FlowRecord>>;
 
 impl MemoryFlows {
     #[must_use]
@@ -152,63 +152,57 @@ impl MemoryFlows {
         Self::default()
     }
 
-    /// Records a connection to the proxy's listener.
+    /// Records a connection to the proxy's listener in the record's namespace.
     pub fn insert(&self, peer: SocketAddr, record: FlowRecord) {
         put(&self.proxy, peer, record);
     }
 
-    /// Records a TCP connection to the DNS listener.
+    /// Records a TCP connection to the DNS listener in the record's namespace.
     pub fn insert_dns(&self, peer: SocketAddr, record: FlowRecord) {
         put(&self.dns, peer, record);
     }
 
-    /// Records a sender of datagrams to the DNS listener.
+    /// Records a sender of datagrams to the DNS listener in the record's namespace.
     pub fn insert_dns_client(&self, peer: SocketAddr, record: FlowRecord) {
         put(&self.dns_clients, peer, record);
     }
 }
 
 /// IPv4-mapped peers and IPv4 peers are one, as in the kernel's keys.
-fn canonical(peer: SocketAddr) -> SocketAddr {
-    SocketAddr::new(peer.ip().to_canonical(), peer.port())
+fn key(namespace: NetnsCookie, peer: SocketAddr) -> (NetnsCookie, SocketAddr) {
+    (namespace, SocketAddr::new(peer.ip().to_canonical(), peer.port()))
 }
 
 fn put(table: &Table, peer: SocketAddr, record: FlowRecord) {
-    table.lock().unwrap_or_else(PoisonError::into_inner).insert(canonical(peer), record);
+    table.lock().unwrap_or_else(PoisonError::into_inner).insert(key(record.netns_cookie, peer), record);
 }
 
-fn remove(table: &Table, peer: SocketAddr) -> Option<FlowRecord> {
-    table.lock().unwrap_or_else(PoisonError::into_inner).remove(&canonical(peer))
+fn remove(table: &Table, namespace: NetnsCookie, peer: SocketAddr) -> Option<FlowRecord> {
+    table.lock().unwrap_or_else(PoisonError::into_inner).remove(&key(namespace, peer))
 }
 
 impl FlowTable for MemoryFlows {
-    fn take(&self, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError> {
-        Ok(remove(&self.proxy, peer))
+    fn take(&self, namespace: NetnsCookie, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError> {
+        Ok(remove(&self.proxy, namespace, peer))
     }
 
-    fn take_dns(&self, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError> {
-        Ok(remove(&self.dns, peer))
+    fn take_dns(&self, namespace: NetnsCookie, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError> {
+        Ok(remove(&self.dns, namespace, peer))
     }
 
-    fn dns_client(&self, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError> {
+    fn dns_client(&self, namespace: NetnsCookie, peer: SocketAddr) -> Result<Option<FlowRecord>, KernelError> {
         let table = self.dns_clients.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(table.get(&canonical(peer)).cloned())
+        Ok(table.get(&key(namespace, peer)).cloned())
     }
-}
-
-/// The cookie of the calling thread's network namespace (Linux 5.14, SO_NETNS_COOKIE).
-fn own_netns_cookie() -> Result<u64, KernelError> {
-    let read = || -> io::Result<u64> {
-        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
-        syscall::netns_cookie(socket.as_fd())
-    };
-    read().map_err(KernelError::io("read the network namespace's cookie"))
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
     use super::*;
+
+    const HERE: NetnsCookie = NetnsCookie::new(1);
+    const ELSEWHERE: NetnsCookie = NetnsCookie::new(2);
 
     fn someone(original: &str) -> FlowRecord {
         FlowRecord {
@@ -218,7 +212,7 @@ mod tests {
             uid: 0,
             comm: "curl".to_owned(),
             cgroup_id: 1,
-            netns_cookie: 1,
+            netns_cookie: HERE,
             socket_cookie: 1,
         }
     }
@@ -231,12 +225,15 @@ mod tests {
         flows.insert(peer, someone("192.0.2.1:443"));
         flows.insert_dns(peer, someone("192.0.2.1:53"));
         flows.insert_dns_client(peer, someone("192.0.2.2:53"));
-        assert_eq!(flows.take(mapped).unwrap(), Some(someone("192.0.2.1:443")));
-        assert_eq!(flows.take(peer).unwrap(), None);
-        assert_eq!(flows.take_dns(peer).unwrap(), Some(someone("192.0.2.1:53")));
-        assert_eq!(flows.take_dns(peer).unwrap(), None);
+        // The same address and port in another namespace is somebody else.
+        assert_eq!(flows.take(ELSEWHERE, peer).unwrap(), None);
+        assert_eq!(flows.dns_client(ELSEWHERE, peer).unwrap(), None);
+        assert_eq!(flows.take(HERE, mapped).unwrap(), Some(someone("192.0.2.1:443")));
+        assert_eq!(flows.take(HERE, peer).unwrap(), None);
+        assert_eq!(flows.take_dns(HERE, peer).unwrap(), Some(someone("192.0.2.1:53")));
+        assert_eq!(flows.take_dns(HERE, peer).unwrap(), None);
         for _ in 0..2 {
-            assert_eq!(flows.dns_client(peer).unwrap(), Some(someone("192.0.2.2:53")));
+            assert_eq!(flows.dns_client(HERE, peer).unwrap(), Some(someone("192.0.2.2:53")));
         }
     }
 
@@ -255,6 +252,6 @@ mod tests {
 
     #[test]
     fn nobodys_record_is_no_record() {
-        assert_eq!(record(&Flow::default(), 1), None);
+        assert_eq!(record(&Flow::default(), HERE), None);
     }
 }

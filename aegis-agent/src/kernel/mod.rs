@@ -16,6 +16,7 @@ mod events;
 mod flows;
 mod load;
 mod log;
+mod netns;
 mod pins;
 pub mod preflight;
 mod syscall;
@@ -38,6 +39,7 @@ pub use counters::Counters;
 pub use error::KernelError;
 pub use events::{EventKind, EventStream, KernelEvent};
 pub use flows::{FlowRecord, FlowTable, MemoryFlows};
+pub use netns::NetnsCookie;
 
 use agents::Agents;
 use cgroup::Cgroup;
@@ -167,7 +169,7 @@ impl Kernel {
         self.agents.lock().unwrap_or_else(PoisonError::into_inner).withdraw(agent)
     }
 
-    /// Who is behind the flows that reach the listeners of this network namespace.
+    /// Who is behind the flows that reach the listeners.
     #[must_use]
     pub fn flows(&self) -> Arc<dyn FlowTable> {
         Arc::clone(&self.flows) as Arc<dyn FlowTable>

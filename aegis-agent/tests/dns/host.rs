@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aegis_agent::config;
 use aegis_agent::dns::{Decided, DnsHost, DnsServer, Outcome, Resolver, Sockets, Ticket};
-use aegis_agent::kernel::{AgentIndex, FlowRecord, FlowTable, MemoryFlows};
+use aegis_agent::kernel::{AgentIndex, FlowRecord, FlowTable, MemoryFlows, NetnsCookie};
 use aegis_policy::{Denial, DenialKind, NameVerdict};
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::RecordType;
@@ -114,7 +114,7 @@ impl Running {
         let resolver = Resolver::new(settings).unwrap();
         let host = Host { flows: Arc::clone(&flows), resolver, records: Arc::clone(&records) };
         let stop = CancellationToken::new();
-        tokio::spawn(DnsServer::new(sockets, Arc::new(host)).run(stop.clone()));
+        tokio::spawn(DnsServer::new(Arc::new(host)).run(sockets, stop.clone()));
         Self { udp, tcp, flows, records, _stop: stop.drop_guard() }
     }
 }
@@ -127,7 +127,7 @@ pub fn flow(agent: u32) -> FlowRecord {
         uid: 0,
         comm: "test".into(),
         cgroup_id: 1,
-        netns_cookie: 1,
+        netns_cookie: NetnsCookie::current().unwrap(),
         socket_cookie: 1,
     }
 }

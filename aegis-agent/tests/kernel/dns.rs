@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 
-use crate::lab::{accept, agent, eventually, first_line, lab, lines, python};
+use crate::lab::{accept, agent, eventually, first_line, here, lab, lines, python};
 
 /// Asks argv[2] in the way argv[1] says and prints where the answer came from.
 const ASK: &str = r#"
@@ -34,7 +34,7 @@ fn queries_over_udp_are_redirected_and_attributed() {
                 let mut buffer = [0; 16];
                 let (length, peer) = listener.recv_from(&mut buffer).unwrap();
                 assert_eq!(&buffer[..length], b"query");
-                let record = lab.kernel().flows().dns_client(peer).unwrap().unwrap();
+                let record = lab.kernel().flows().dns_client(here(), peer).unwrap().unwrap();
                 let original = SocketAddr::new(resolver.parse().unwrap(), 53);
                 assert_eq!(record.original.ip(), original.ip().to_canonical());
                 assert_eq!((record.original.port(), record.agent, record.pid), (53, agent(9), child.id()));
@@ -44,7 +44,7 @@ fn queries_over_udp_are_redirected_and_attributed() {
                 if way == "connected" {
                     assert_eq!(printed[0], format!("{resolver} 53"));
                 }
-                let gone = || lab.kernel().flows().dns_client(peer).unwrap().is_none();
+                let gone = || lab.kernel().flows().dns_client(here(), peer).unwrap().is_none();
                 eventually("a closed socket is forgotten", gone);
             }
         }
@@ -58,8 +58,8 @@ fn queries_over_tcp_reach_the_resolver_too() {
         let cgroup = lab.agent(9, &[]);
         let child = python(&cgroup, "create_connection(('192.0.2.53', 53)).recv(1)", &[]);
         let (stream, peer) = accept(&resolver);
-        assert_eq!(lab.kernel().flows().take(peer).unwrap(), None, "not the proxy's");
-        let record = lab.kernel().flows().take_dns(peer).unwrap().unwrap();
+        assert_eq!(lab.kernel().flows().take(here(), peer).unwrap(), None, "not the proxy's");
+        let record = lab.kernel().flows().take_dns(here(), peer).unwrap().unwrap();
         assert_eq!(record.original, "192.0.2.53:53".parse().unwrap());
         drop(stream);
         lines(child);
@@ -71,7 +71,7 @@ fn a_stranger_is_no_dns_client() {
     lab(|lab| {
         let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
         let peer = stranger.local_addr().unwrap();
-        assert_eq!(lab.kernel().flows().dns_client(peer).unwrap(), None);
+        assert_eq!(lab.kernel().flows().dns_client(here(), peer).unwrap(), None);
     });
 }
 
@@ -90,7 +90,7 @@ sys.stdin.read()
         let mut buffer = [0; 16];
         let (_, peer) = lab.dns_v4.recv_from(&mut buffer).unwrap();
         assert_eq!(lines(python(&two, script, &[])), ["EPERM"]);
-        let record = lab.kernel().flows().dns_client(peer).unwrap().unwrap();
+        let record = lab.kernel().flows().dns_client(here(), peer).unwrap().unwrap();
         assert_eq!(record.agent, agent(1));
         assert_eq!(lines(first), ["ok"]);
     });

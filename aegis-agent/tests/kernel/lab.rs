@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aegis_agent::kernel::{AgentIndex, DirectRule, FlowRecord, Kernel, KernelConfig, Protocol, cgroup};
+use aegis_agent::kernel::{AgentIndex, DirectRule, FlowRecord, Kernel, KernelConfig, NetnsCookie, Protocol, cgroup};
 use aegis_common::{Flow, FlowKey, map_name};
 use aya::maps::{HashMap, Map, MapData};
 use nix::{
@@ -93,7 +93,7 @@ impl Lab {
     /// Accepts one redirected connection and takes its record.
     pub fn accept(&self, listener: &TcpListener) -> (TcpStream, Option<FlowRecord>) {
         let (stream, peer) = accept(listener);
-        let record = self.kernel().flows().take(peer).unwrap();
+        let record = self.kernel().flows().take(here(), peer).unwrap();
         (stream, record)
     }
 }
@@ -112,6 +112,11 @@ pub fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
             Err(error) => panic!("nothing arrived: {error}"),
         }
     }
+}
+
+/// The network namespace of the calling test.
+pub fn here() -> NetnsCookie {
+    NetnsCookie::current().unwrap()
 }
 
 pub fn agent(index: u32) -> AgentIndex {

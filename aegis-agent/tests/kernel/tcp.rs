@@ -4,7 +4,7 @@ use std::{io::Read, net::TcpListener};
 
 use aegis_agent::kernel::{Kernel, KernelConfig, Protocol};
 
-use crate::lab::{OUTSIDE_V4, OUTSIDE_V6, accept, agent, eventually, lab, lines, python, rule};
+use crate::lab::{OUTSIDE_V4, OUTSIDE_V6, accept, agent, eventually, here, lab, lines, python, rule};
 
 /// Connects to argv[1]:argv[2] with a socket of family argv[3] and prints its pid and peer.
 const CONNECT: &str = r#"
@@ -39,7 +39,7 @@ fn every_connect_reaches_the_proxy_with_its_original_destination() {
             assert_eq!(record.original, original.parse().unwrap());
             assert_eq!(record.agent, agent(7), "{host}");
             assert_eq!((record.pid, record.uid, record.comm.as_str()), (pid, 0, "python3"), "{host}");
-            let again = lab.kernel().flows().take(stream.peer_addr().unwrap()).unwrap();
+            let again = lab.kernel().flows().take(here(), stream.peer_addr().unwrap()).unwrap();
             assert_eq!(again, None, "a record can be taken once");
             drop(stream);
             assert_eq!(lines(child), [format!("{pid} {host} {port}")], "getpeername for {host}");
@@ -93,7 +93,7 @@ sys.stdin.read()
         let cgroup = lab.agent(1, &[]);
         let child = python(&cgroup, script, &["192.0.2.1"]);
         let (_dns, peer) = accept(&resolver);
-        let record = lab.kernel().flows().take_dns(peer).unwrap().unwrap();
+        let record = lab.kernel().flows().take_dns(here(), peer).unwrap().unwrap();
         assert_eq!(record.original, "192.0.2.1:53".parse().unwrap());
         let (_stream, record) = lab.accept(&lab.proxy_v4);
         assert_eq!(record.unwrap().original, "192.0.2.1:443".parse().unwrap());
