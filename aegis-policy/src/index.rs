@@ -155,9 +155,21 @@ impl AgentTable {
     }
 
     fn for_name(&self, name: &str) -> &HostRules {
-        let domains = name.match_indices('.').filter_map(|(at, _)| name.get(at..));
-        let below = || domains.filter(|domain| domain.len() < name.len()).find_map(|domain| self.below.get(domain));
-        self.exact.get(name).or_else(below).unwrap_or(&self.any)
+        self.exact.get(name).or_else(|| self.below(name).map(|(_, rules)| rules)).unwrap_or(&self.any)
+    }
+
+    /// The longest domain that a rule names with all that is below it, and where in `name` it begins.
+    fn below(&self, name: &str) -> Option<(usize, &HostRules)> {
+        let mut dots = name.match_indices('.').map(|(at, _)| at).filter(|at| *at > 0);
+        dots.find_map(|at| Some((at, self.below.get(name.get(at..)?)?)))
+    }
+
+    /// How many bytes at the front of `name` no rule spells out: nothing where a rule names it, all where only `*` fits.
+    pub(crate) fn unspelled(&self, name: &str) -> usize {
+        if self.exact.contains_key(name) {
+            return 0;
+        }
+        self.below(name).map_or(name.len(), |(at, _)| at)
     }
 }
 

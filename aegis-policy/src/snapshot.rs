@@ -113,6 +113,12 @@ impl Snapshot {
         decide::name(self, agent, host)
     }
 
+    /// How many bytes at the front of `host` are the agent's own choice: what a wildcard stands for. Nothing where a rule
+    /// spells the host out. In them data could leave, so they have limits of their own where the name is resolved.
+    pub fn chosen(&self, agent: &Agent, host: &str) -> usize {
+        decide::chosen(self, agent, host)
+    }
+
     /// What `decide` must be given for this request.
     pub fn needs(&self, intent: &Intent<'_>) -> Needs {
         decide::needs(self, intent)

@@ -111,3 +111,26 @@ fn a_wildcard_does_not_let_out_names_below_a_denied_domain() {
     assert!(!resolves("c2VjcmV0.evil.test"));
     assert!(resolves("x.half.test") && resolves("evil.test") && resolves("other.test"));
 }
+
+#[test]
+fn what_a_wildcard_stands_for_is_the_agents_choice() {
+    let rules = "- {name: one, hosts: [api.web.test, '*.web.test'], decision: allow}
+- {name: deep, hosts: ['*.eu.web.test'], decision: allow}";
+    let any = "- {name: any, hosts: [api.test, '*'], decision: allow}";
+    for (rules, name, chosen) in [
+        (rules, "api.web.test", ""),
+        (rules, "API.web.test.", ""),
+        (rules, "x.api.web.test", "x.api"),
+        (rules, "x.web.test", "x"),
+        (rules, "a.b.eu.web.test", "a.b"),
+        (rules, "eu.web.test", "eu"),
+        (rules, "web.test", "web.test"),
+        (any, "api.test", ""),
+        (any, "x.test", "x.test"),
+        (any, "192.0.2.1", ""),
+    ] {
+        let snapshot = snapshot(&policy(rules));
+        assert_eq!(snapshot.chosen(&agent(Mode::Enforce), name), chosen.len(), "{name}");
+        assert_eq!(snapshot.chosen(&agent(Mode::Shadow), name), 0, "{name}");
+    }
+}

@@ -156,6 +156,17 @@ pub(crate) fn name(snapshot: &Snapshot, agent: &Agent, host: &str) -> NameVerdic
     }
 }
 
+/// How many bytes at the front of `host` the agent chose: what a wildcard of its rules stands for. Nothing where a rule
+/// spells the host out, for an address, and in shadow, where every name passes.
+pub(crate) fn chosen(snapshot: &Snapshot, agent: &Agent, host: &str) -> usize {
+    let Some(Host::Name(name)) = Host::parse(host) else { return 0 };
+    if passes_in_shadow(snapshot, agent) {
+        return 0;
+    }
+    // An engine that fails says nothing of rules: then all of the name is the agent's.
+    snapshot.table(agent).map_or(name.len(), |table| table.unspelled(&name))
+}
+
 /// Whether any of a host's rules can lead to more than a flat refusal. Ports that a rule refuses whatever the request stay
 /// closed to the rules behind it: else a wildcard would let the names below a denied domain out.
 fn somebody_may_answer<'r>(rules: impl Iterator<Item = &'r Rule>) -> bool {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use aegis_dlp::{Finding, Profile};
 
-pub(crate) use connection::{connect, name};
+pub(crate) use connection::{chosen, connect, name};
 pub use permit::{Grant, Permit};
 
 use crate::engine::{Chain, EngineError};
