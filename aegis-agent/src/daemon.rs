@@ -4,6 +4,7 @@ pub mod admission;
 mod build;
 mod control;
 mod dns_host;
+mod heartbeat;
 mod kernel_events;
 mod listen;
 mod ops;
@@ -79,6 +80,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     let aegis = built.start(&tasks, &stop)?;
+    let beating = CancellationToken::new();
+    let heart = tokio::spawn(heartbeat::run(Arc::clone(&aegis), beating.clone()));
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
     tracing::info!(
         policy = aegis.policy.current().version(),
@@ -87,6 +90,12 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         "enforcing"
     );
     signals.serve(&aegis).await;
+    beating.cancel();
+    let _ = heart.await;
+    // New connections are refused at once instead of waiting for a listener that nobody serves any more.
+    if let Err(error) = aegis.kernel.retire() {
+        tracing::error!("{error}; new connections of agents hang until the heartbeat's timeout");
+    }
     drain(&aegis, &tasks, &stop).await;
     Ok(())
 }

@@ -37,6 +37,30 @@ pub enum Origin {
     Registered,
 }
 
+/// What becomes of an agent's connections when the daemon gives no sign of life.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnAgentDown {
+    /// They are denied.
+    #[default]
+    Closed,
+    /// They pass, uninspected, and are recorded when the daemon is back.
+    Open,
+}
+
+/// Who gets an answer from an agent's listening TCP sockets.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Listening {
+    /// Nobody.
+    None,
+    /// Who connects over loopback.
+    #[default]
+    Loopback,
+    /// Whoever connects; what the agent answers is not inspected.
+    Allow,
+}
+
 /// Transport protocol of a direct rule.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -89,6 +113,12 @@ pub struct AgentSpec {
     /// Enforce or shadow.
     #[serde(default)]
     pub mode: Mode,
+    /// When the daemon gives no sign of life.
+    #[serde(default)]
+    pub on_agent_down: OnAgentDown,
+    /// Who its listening sockets answer.
+    #[serde(default)]
+    pub listen: Listening,
     /// Destinations that pass without the proxy.
     #[serde(default)]
     pub direct: Vec<DirectRule>,
@@ -113,6 +143,12 @@ pub struct Agent {
     pub token: TokenMode,
     /// Enforce or shadow.
     pub mode: Mode,
+    /// When the daemon gives no sign of life.
+    #[serde(default)]
+    pub on_agent_down: OnAgentDown,
+    /// Who its listening sockets answer.
+    #[serde(default)]
+    pub listen: Listening,
     /// Absolute path of its cgroup directory; processes in it and below it are this agent.
     pub cgroup: String,
     /// Destinations that pass without the proxy.

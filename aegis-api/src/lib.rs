@@ -12,7 +12,9 @@ mod run;
 mod status;
 mod token;
 
-pub use agents::{Agent, AgentSpec, DirectRule, Mode, Origin, TokenMode, Transport, valid_name};
+pub use agents::{
+    Agent, AgentSpec, DirectRule, Listening, Mode, OnAgentDown, Origin, TokenMode, Transport, valid_name,
+};
 pub use doctor::{Finding, Level};
 pub use policy::{ExplainRequest, ExplainResponse};
 pub use problem::Problem;

@@ -24,6 +24,16 @@ pub const DENIED_PACKET: u32 = 9;
 pub const FLOW_TABLE_FULL: u32 = 10;
 /// Events that found the ring buffer full.
 pub const EVENTS_DROPPED: u32 = 11;
+/// Refused because the proxy gives no sign of life.
+pub const DENIED_DOWN: u32 = 12;
+/// Passed because the proxy gives no sign of life and the agent may pass without it.
+pub const PASSED_DOWN: u32 = 13;
+/// Refused because the proxy has no listener in the network namespace.
+pub const NO_LISTENER: u32 = 14;
+/// Refused because the agent has as many connections open as it may.
+pub const DENIED_LIMIT: u32 = 15;
+/// Events kept back because the agent had used up its share of the ring.
+pub const EVENTS_SUPPRESSED: u32 = 16;
 
 /// Entries of the array.
-pub const COUNT: u32 = 12;
+pub const COUNT: u32 = 17;

@@ -42,6 +42,14 @@ pub mod event_kind {
     pub const DENIED_BIND: u32 = 7;
     /// A packet that no verdict admitted, such as an answer to an inbound connection.
     pub const DENIED_PACKET: u32 = 8;
+    /// The proxy gives no sign of life.
+    pub const DENIED_DOWN: u32 = 9;
+    /// The proxy gives no sign of life, and the agent may pass without it.
+    pub const PASSED_DOWN: u32 = 10;
+    /// The proxy has no listener in the socket's network namespace.
+    pub const NO_LISTENER: u32 = 11;
+    /// The agent has as many redirected connections open as it may.
+    pub const DENIED_LIMIT: u32 = 12;
 }
 
 #[cfg(feature = "user")]

@@ -36,6 +36,9 @@ pub struct Flow {
     pub original: Endpoint,
     pub agent: u32,
     pub process: Process,
+    /// [`crate::Settings::generation`] of the programs that wrote it.
+    pub generation: u32,
+    pub padding: u32,
 }
 
-assert_layout!(Flow, size 64, align 8);
+assert_layout!(Flow, size 72, align 8);

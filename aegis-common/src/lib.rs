@@ -15,16 +15,18 @@ pub mod map_name;
 mod rule;
 mod settings;
 mod socket;
+mod usage;
 
 pub use address::{Address, Endpoint};
 pub use event::{Event, event_kind};
 pub use flow::{DnsKey, Flow, FlowKey};
 pub use rule::{ADDRESS_BITS, DirectKey, RULE_HEAD_BITS};
-pub use settings::{Meta, Settings};
+pub use settings::{Meta, Settings, setting};
 pub use socket::{Process, SocketState, socket_flag};
+pub use usage::{Usage, UsageKey, agent_flag, namespace_flag};
 
 /// Version of every layout in this crate together with the maps' names, types and sizes.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// The name of the global that carries [`Settings`] into the programs.
 pub const SETTINGS: &str = "SETTINGS";
@@ -61,14 +63,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_stand_where_version_1_has_them() {
-        assert_eq!(ABI_VERSION, 1, "a new version: write its offsets down here");
+    fn fields_stand_where_version_2_has_them() {
+        assert_eq!(ABI_VERSION, 2, "a new version: write its offsets down here");
         assert_eq!(offset_of!(FlowKey, local), 8);
         assert_eq!(offset_of!(FlowKey, listener), 28);
         assert_eq!(offset_of!(DnsKey, local), 8);
         assert_eq!(offset_of!(Flow, original), 16);
         assert_eq!(offset_of!(Flow, agent), 36);
         assert_eq!(offset_of!(Flow, process), 40);
+        assert_eq!(offset_of!(Flow, generation), 64);
         assert_eq!(offset_of!(Event, kind), 8);
         assert_eq!(offset_of!(Event, process), 16);
         assert_eq!(offset_of!(Event, destination), 40);
@@ -78,10 +81,16 @@ mod tests {
         assert_eq!(offset_of!(SocketState, original), 56);
         assert_eq!(offset_of!(SocketState, local), 76);
         assert_eq!(offset_of!(SocketState, listener), 96);
+        assert_eq!(offset_of!(SocketState, generation), 100);
         assert_eq!(offset_of!(DirectKey, address), 8);
         assert_eq!(offset_of!(Meta, abi_version), 8);
-        assert_eq!(offset_of!(Settings, proxy_v6), 20);
-        assert_eq!(offset_of!(Settings, root_level), 44);
+        assert_eq!(offset_of!(Settings, proxy_v4), 8);
+        assert_eq!(offset_of!(Settings, dns_port), 48);
+        assert_eq!(offset_of!(Settings, root_level), 52);
+        assert_eq!(offset_of!(Settings, flags), 56);
+        assert_eq!(offset_of!(Settings, connections_per_agent), 64);
+        assert_eq!(offset_of!(Usage, recorded), 16);
+        assert_eq!(offset_of!(Usage, suppressed), 56);
     }
 
     /// The rule's head is matched in full, so it must be exactly what stands before the address.

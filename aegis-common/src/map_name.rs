@@ -1,6 +1,6 @@
 //! Names of the maps, as in the object file and below `maps/` of the pin directory.
 
-/// cgroup id -> agent index.
+/// cgroup id -> agent index; 0: nobody's, and denied.
 pub const AGENT_CGROUPS: &str = "AGENT_CGROUPS";
 /// Socket-local storage: [`crate::SocketState`].
 pub const SOCKETS: &str = "SOCKETS";
@@ -16,8 +16,30 @@ pub const DIRECT: &str = "DIRECT";
 pub const EVENTS: &str = "EVENTS";
 /// Per-CPU array, see [`crate::counter`].
 pub const COUNTERS: &str = "COUNTERS";
+/// Agent index -> [`crate::agent_flag`]s.
+pub const AGENT_FLAGS: &str = "AGENT_FLAGS";
+/// [`crate::UsageKey`] -> [`crate::Usage`].
+pub const USAGE: &str = "USAGE";
+/// Network namespace cookie -> [`crate::namespace_flag`]s.
+pub const NAMESPACES: &str = "NAMESPACES";
+/// Array of one `u64`: until when (CLOCK_MONOTONIC, ns) the proxy counts as alive.
+pub const LEASE: &str = "LEASE";
 /// Array of one [`crate::Meta`].
 pub const META: &str = "META";
 
 /// All that are pinned.
-pub const ALL: [&str; 9] = [AGENT_CGROUPS, SOCKETS, FLOWS, DNS_CLIENTS, DNS_SHARES, DIRECT, EVENTS, COUNTERS, META];
+pub const ALL: [&str; 13] = [
+    AGENT_CGROUPS,
+    SOCKETS,
+    FLOWS,
+    DNS_CLIENTS,
+    DNS_SHARES,
+    DIRECT,
+    EVENTS,
+    COUNTERS,
+    AGENT_FLAGS,
+    USAGE,
+    NAMESPACES,
+    LEASE,
+    META,
+];

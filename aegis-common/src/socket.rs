@@ -35,7 +35,9 @@ pub struct SocketState {
     pub local: Endpoint,
     /// Port of the listener it was redirected to, host byte order.
     pub listener: u16,
-    pub padding: [u16; 3],
+    pub padding: u16,
+    /// [`crate::Settings::generation`] under which its connection was recorded.
+    pub generation: u32,
 }
 
 assert_layout!(SocketState, size 104, align 8);
@@ -52,7 +54,8 @@ impl SocketState {
         original: Endpoint::EMPTY,
         local: Endpoint::EMPTY,
         listener: 0,
-        padding: [0; 3],
+        padding: 0,
+        generation: 0,
     };
 }
 
@@ -70,4 +73,9 @@ pub mod socket_flag {
     /// UDP: was connected to a destination that is not allowlisted. Never taken back: another thread may be sending
     /// while the socket is connected elsewhere, so what a later connect admits says nothing of a packet.
     pub const WANDERED: u32 = 1 << 4;
+    /// TCP: counted in [`crate::Usage::open`].
+    pub const COUNTED: u32 = 1 << 5;
+    /// Connected while the proxy was gone, by an agent that may then pass ([`crate::agent_flag::OPEN_WHEN_DOWN`]): its
+    /// packets pass only as long as that lasts.
+    pub const UNWATCHED: u32 = 1 << 6;
 }

@@ -1,12 +1,12 @@
 //! Attribute: which agent a socket belongs to, written once when the socket is made and compared
 //! with the caller at each use.
 
-use aegis_common::{Process, SocketState};
+use aegis_common::{Process, SocketState, setting};
 use aya_ebpf::{
     bindings::bpf_sock,
     helpers::generated::{
         bpf_get_current_ancestor_cgroup_id, bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_get_current_pid_tgid,
-        bpf_get_current_uid_gid, bpf_get_netns_cookie, bpf_get_socket_cookie,
+        bpf_get_current_uid_gid, bpf_get_netns_cookie, bpf_get_socket_cookie, bpf_sk_ancestor_cgroup_id,
     },
     macros::cgroup_sock,
     programs::SockContext,
@@ -36,23 +36,52 @@ pub struct Caller {
     pub cgroup_id: u64,
 }
 
-/// The agent of the calling process: the deepest enrolled cgroup above it.
+/// Who a process or a socket is, by its cgroup.
+#[derive(Clone, Copy)]
+pub enum Who {
+    Agent(Caller),
+    /// Below the enforced root and no agent: denied.
+    Nobody,
+    /// Not enrolled where that is let pass ([`setting::PASS_UNENROLLED`]): left alone.
+    Outsider,
+}
+
+/// By the deepest enrolled or closed cgroup among the ancestors.
 #[inline(always)]
-pub fn caller() -> Option<Caller> {
-    let first = settings().root_level + 1;
-    let mut found = None;
+fn who(ancestor: impl Fn(i32) -> u64) -> Who {
+    let settings = settings();
+    let first = settings.root_level + 1;
+    let (mut found, mut marked, mut whole) = (Caller { agent: 0, cgroup_id: 0 }, false, false);
     for level in first..first + DEPTH {
-        // SAFETY: plain helper; 0 below the caller's own cgroup.
-        let cgroup_id = unsafe { bpf_get_current_ancestor_cgroup_id(level as i32) };
+        let cgroup_id = ancestor(level as i32);
         if cgroup_id == 0 {
+            whole = true;
             break;
         }
         // SAFETY: preallocated and written by the daemon only; the value is copied at once.
         if let Some(agent) = unsafe { AGENT_CGROUPS.get(cgroup_id) } {
-            found = Some(Caller { agent: *agent, cgroup_id });
+            found = Caller { agent: *agent, cgroup_id };
+            marked = true;
         }
     }
-    found
+    if found.agent != 0 {
+        return Who::Agent(found);
+    }
+    if settings.flags & setting::PASS_UNENROLLED != 0 && whole && !marked { Who::Outsider } else { Who::Nobody }
+}
+
+/// The calling process.
+#[inline(always)]
+pub fn caller() -> Who {
+    // SAFETY: plain helper; 0 below the caller's own cgroup.
+    who(|level| unsafe { bpf_get_current_ancestor_cgroup_id(level) })
+}
+
+/// A socket, by the cgroup that it was made in: for those that have no state.
+#[inline(always)]
+pub fn maker(sk: *mut bpf_sock) -> Who {
+    // SAFETY: a full socket of the context; 0 below the socket's cgroup.
+    who(|level| unsafe { bpf_sk_ancestor_cgroup_id(sk.cast(), level) })
 }
 
 /// The cgroup of the calling process itself, for reports about nobody's processes.
@@ -73,16 +102,17 @@ pub fn process() -> Process {
     }
 }
 
-/// The state of the socket a call is about, if the caller is the agent that made it.
+/// The state of the socket a call is about, if the caller is the agent that made it; none when both are outsiders'.
 #[inline(always)]
-pub fn owner<'a>(sk: *mut bpf_sock) -> Result<&'a mut SocketState, Refusal> {
-    let caller = caller().ok_or(Refusal::Unattributed)?;
+pub fn owner<'a>(sk: *mut bpf_sock) -> Result<Option<&'a mut SocketState>, Refusal> {
     // SAFETY: `sk` is the context's socket.
-    let state = unsafe { state_of(sk) }.ok_or(Refusal::Unattributed)?;
-    if state.agent != caller.agent {
-        return Err(Refusal::NotOwner);
+    let state = unsafe { state_of(sk) };
+    match (caller(), state) {
+        (Who::Agent(caller), Some(state)) if state.agent == caller.agent => Ok(Some(state)),
+        (Who::Agent(_) | Who::Outsider, Some(_)) => Err(Refusal::NotOwner),
+        (Who::Outsider, None) => Ok(None),
+        (Who::Agent(_), None) | (Who::Nobody, _) => Err(Refusal::Unattributed),
     }
-    Ok(state)
 }
 
 #[cgroup_sock(sock_create)]
@@ -101,7 +131,11 @@ pub fn sock_create(ctx: SockContext) -> i32 {
 
 #[inline(always)]
 fn try_sock_create(sk: *mut bpf_sock) -> Result<Allow, Refusal> {
-    let caller = caller().ok_or(Refusal::Unattributed)?;
+    let caller = match caller() {
+        Who::Agent(caller) => caller,
+        Who::Outsider => return Ok(Allow::Quietly),
+        Who::Nobody => return Err(Refusal::Unattributed),
+    };
     // SAFETY: fields of the context.
     let (family, socket_type, protocol) = unsafe { ((*sk).family, (*sk).type_, (*sk).protocol) };
     let internet = family == AF_INET || family == AF_INET6;

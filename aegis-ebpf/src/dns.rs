@@ -40,6 +40,8 @@ pub fn record(state: &mut SocketState, local: &Endpoint) -> Result<(), Refusal> 
         original: state.original,
         agent: state.agent,
         process: state.process,
+        generation: settings().generation,
+        padding: 0,
     };
     if DNS_CLIENTS.insert(key, flow, NEW_ONLY).is_err() {
         release(state.agent);

@@ -1,18 +1,20 @@
 //! The second line: every packet that leaves is held against its socket's state, whatever call made
 //! it.
 
-use aegis_common::{Address, Endpoint, SocketState, protocol, socket_flag};
+use aegis_common::{Address, Endpoint, SocketState, agent_flag, protocol, socket_flag};
 use aya_ebpf::{
     bindings::{__sk_buff, BPF_TCP_LISTEN, bpf_sock},
-    helpers::generated::{bpf_sk_cgroup_id, bpf_sk_fullsock, bpf_skb_load_bytes},
+    helpers::generated::{bpf_get_socket_cookie, bpf_sk_cgroup_id, bpf_sk_fullsock, bpf_skb_load_bytes},
     macros::cgroup_skb,
     programs::SkBuffContext,
 };
 
 use crate::{
+    attribute::{self, Who},
     dns,
     intercept::about,
     maps::{settings, state_of},
+    proxy,
     verdict::{Allow, Incident, Refusal, conclude, is_direct, is_own},
 };
 
@@ -68,35 +70,59 @@ pub fn egress(ctx: SkBuffContext) -> i32 {
 
 #[inline(always)]
 fn try_egress(skb: *mut __sk_buff, sk: *mut bpf_sock, packet: Option<&Packet>) -> Result<Allow, Refusal> {
+    // SAFETY: a full socket of the context.
+    let state = unsafe { state_of(sk) };
+    if state.is_none() && matches!(attribute::maker(sk), Who::Outsider) {
+        return Ok(Allow::Quietly);
+    }
     let packet = packet.ok_or(Refusal::Packet)?;
     // SAFETY: fields of a full socket.
     let (protocol, socket_state) = unsafe { ((*sk).protocol, (*sk).state) };
     if protocol != u32::from(packet.protocol) {
         return Err(Refusal::Packet);
     }
-    // SAFETY: a full socket of the context.
-    let state = unsafe { state_of(sk) };
     match packet.protocol {
-        protocol::TCP => tcp(state, socket_state, packet),
+        protocol::TCP => tcp(skb, state, socket_state, packet),
         protocol::UDP => udp(skb, state.ok_or(Refusal::Udp)?, socket_state, packet),
         _ => Err(Refusal::Packet),
     }
 }
 
-/// A connection that a verdict admitted may go on. Others (listening sockets and what they
-/// accepted) answer on loopback only: data would leave by answers to inbound connections.
+/// A connection that a verdict admitted may go on. Others (listening sockets and what they accepted) answer on loopback
+/// only, unless the agent's flags say otherwise: data would leave by answers to inbound connections.
 #[inline(always)]
-fn tcp(state: Option<&mut SocketState>, socket_state: u32, packet: &Packet) -> Result<Allow, Refusal> {
-    if packet.to.address.is_loopback() {
+fn tcp(
+    skb: *mut __sk_buff,
+    state: Option<&mut SocketState>,
+    socket_state: u32,
+    packet: &Packet,
+) -> Result<Allow, Refusal> {
+    let loopback = packet.to.address.is_loopback();
+    // From before the programs were here; on loopback it leaves nothing.
+    let Some(state) = state else { return if loopback { Ok(Allow::Quietly) } else { Err(Refusal::Packet) } };
+    // SAFETY: plain helper on the context. An accepted socket's state still has its listener's cookie.
+    if socket_state == BPF_TCP_LISTEN || unsafe { bpf_get_socket_cookie(skb.cast()) } != state.cookie {
+        return inbound(state.agent, loopback);
+    }
+    if loopback {
         return Ok(Allow::Quietly);
     }
-    let flags = state.map_or(0, |state| state.flags);
-    let admitted = flags & socket_flag::ADMITTED != 0 && socket_state != BPF_TCP_LISTEN;
+    if state.flags & socket_flag::UNWATCHED != 0 && proxy::unwatched(state.agent) {
+        return Ok(Allow::Quietly);
+    }
     // What was redirected has no business outside loopback: source routing would take it there.
-    if admitted && flags & socket_flag::REDIRECTED == 0 {
+    if state.flags & (socket_flag::ADMITTED | socket_flag::REDIRECTED) == socket_flag::ADMITTED {
         return Ok(Allow::Quietly);
     }
     Err(Refusal::Packet)
+}
+
+/// An answer to somebody who connected to the agent.
+#[inline(always)]
+fn inbound(agent: u32, loopback: bool) -> Result<Allow, Refusal> {
+    let flags = proxy::flags(agent);
+    let answers = if loopback { flags & agent_flag::LISTEN_NONE == 0 } else { flags & agent_flag::LISTEN_ALLOW != 0 };
+    if answers { Ok(Allow::Quietly) } else { Err(Refusal::Packet) }
 }
 
 #[inline(always)]
@@ -119,7 +145,8 @@ fn udp(skb: *mut __sk_buff, state: &mut SocketState, socket_state: u32, packet: 
     if admitted || is_direct(state.agent, protocol::UDP, &packet.to) {
         return Ok(Allow::Quietly);
     }
-    Err(Refusal::Udp)
+    // Told when it was sent or connected.
+    if proxy::unwatched(state.agent) { Ok(Allow::Quietly) } else { Err(Refusal::Udp) }
 }
 
 /// IPv4 without options and IPv6 without extension headers; anything else could carry the packet

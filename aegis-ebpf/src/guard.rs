@@ -1,12 +1,13 @@
 //! Guard: UDP call by call, and Aegis' own ports.
 
-use aegis_common::{Endpoint, protocol, socket_flag};
+use aegis_common::{Endpoint, SocketState, namespace_flag, protocol, socket_flag};
 use aya_ebpf::{EbpfContext, macros::cgroup_sock_addr, programs::SockAddrContext};
 
 use crate::{
     attribute,
     intercept::{redirect, this_host},
     maps::settings,
+    proxy::{self, Door},
     sockaddr::{Call, Family},
     verdict::{Allow, Incident, Refusal, Route, conclude, route},
 };
@@ -33,7 +34,7 @@ fn sendmsg(call: &Call<'_>) -> i32 {
 
 #[inline(always)]
 fn try_sendmsg(call: &Call<'_>, to: &Endpoint) -> Result<Allow, Refusal> {
-    let state = attribute::owner(call.socket())?;
+    let Some(state) = attribute::owner(call.socket())? else { return Ok(Allow::Quietly) };
     let to = this_host(to);
     // A connected socket of the IPv4-mapped kind names the address it was rewritten to.
     let redirected = state.flags & socket_flag::REDIRECTED != 0;
@@ -47,17 +48,23 @@ fn try_sendmsg(call: &Call<'_>, to: &Endpoint) -> Result<Allow, Refusal> {
             Ok(Allow::Own)
         }
         Route::Direct => Ok(Allow::Quietly),
-        Route::Resolver => {
-            // The kernel refuses a mapped address here, so an IPv6 query needs an IPv6 listener.
-            if !to.address.is_v4() && settings().proxy_v6.port == 0 {
-                return Err(Refusal::Udp);
-            }
-            state.process = attribute::process();
-            redirect(call, state, to, true);
-            Ok(Allow::Dns)
-        }
+        Route::Resolver => ask(call, state, to),
+        Route::Proxy | Route::Nowhere if proxy::unwatched(state.agent) => Ok(Allow::Unwatched),
         Route::Proxy | Route::Nowhere => Err(Refusal::Udp),
     }
+}
+
+/// A datagram to the resolver.
+#[inline(always)]
+fn ask(call: &Call<'_>, state: &mut SocketState, to: Endpoint) -> Result<Allow, Refusal> {
+    let Door::Proxy(listeners) = proxy::door(state, protocol::UDP)? else { return Ok(Allow::Unwatched) };
+    // The kernel refuses a mapped address here, so an IPv6 query needs an IPv6 listener.
+    if !to.address.is_v4() && listeners & namespace_flag::V6 == 0 {
+        return Err(Refusal::Udp);
+    }
+    state.process = attribute::process();
+    redirect(call, state, to, true, listeners)?;
+    Ok(Allow::Dns)
 }
 
 #[cgroup_sock_addr(bind4)]
@@ -84,7 +91,9 @@ fn bind(call: &Call<'_>) -> i32 {
 /// say.
 #[inline(always)]
 fn try_bind(call: &Call<'_>, at: &Endpoint) -> Result<Allow, Refusal> {
-    attribute::owner(call.socket())?;
+    if attribute::owner(call.socket())?.is_none() {
+        return Ok(Allow::Quietly);
+    }
     let settings = settings();
     let taken = [settings.proxy_v4.port, settings.proxy_v6.port, settings.dns_port];
     if at.port != 0 && taken.contains(&at.port) {

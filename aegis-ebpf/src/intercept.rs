@@ -1,7 +1,9 @@
 //! Intercept: connects go where the verdict says, the original destination travels with the
 //! socket and, at the SYN, into the table that the accepting side reads.
 
-use aegis_common::{Address, Endpoint, Flow, FlowKey, SocketState, counter, event_kind, protocol, socket_flag};
+use aegis_common::{
+    Address, Endpoint, Flow, FlowKey, SocketState, counter, event_kind, namespace_flag, protocol, socket_flag,
+};
 use aya_ebpf::{
     EbpfContext,
     bindings::{
@@ -15,12 +17,14 @@ use aya_ebpf::{
 use crate::{
     attribute,
     maps::{FLOWS, count, settings, state_of},
+    proxy::{self, Door},
     sockaddr::{Call, Family},
+    usage,
     verdict::{Allow, Incident, Refusal, Route, conclude, report, route},
 };
 
 /// What a further connect leaves as it is.
-const KEPT: u32 = socket_flag::RECORDED | socket_flag::WANDERED;
+const KEPT: u32 = socket_flag::RECORDED | socket_flag::WANDERED | socket_flag::COUNTED;
 
 #[cgroup_sock_addr(connect4)]
 pub fn connect4(ctx: SockAddrContext) -> i32 {
@@ -44,28 +48,43 @@ fn connect(call: &Call<'_>) -> i32 {
 
 #[inline(always)]
 fn try_connect(call: &Call<'_>, to: &Endpoint) -> Result<Allow, Refusal> {
-    let state = attribute::owner(call.socket())?;
+    let Some(state) = attribute::owner(call.socket())? else { return Ok(Allow::Quietly) };
+    let protocol = call.protocol();
+    if protocol == protocol::TCP {
+        usage::connects(state.agent);
+    }
+    // An accepted socket has its listener's until now.
+    state.cookie = call.cookie();
     let to = this_host(to);
     let from = call.local_end(&to);
-    let (allow, flags) = match route(call.ctx.as_ptr(), state.agent, call.protocol(), &from, &to) {
+    let (allow, flags) = match route(call.ctx.as_ptr(), state.agent, protocol, &from, &to) {
         Route::Own => {
             call.set_endpoint(&to);
-            (Allow::Own, 0)
+            (Allow::Own, socket_flag::ADMITTED)
         }
-        Route::Direct => (Allow::Direct, 0),
-        Route::Proxy => (Allow::Proxy, redirect(call, state, to, false)),
-        Route::Resolver => (Allow::Dns, redirect(call, state, to, true)),
+        Route::Direct => (Allow::Direct, socket_flag::ADMITTED),
+        Route::Proxy => leave(call, state, to, false)?,
+        Route::Resolver => leave(call, state, to, true)?,
+        Route::Nowhere if proxy::unwatched(state.agent) => (Allow::Unwatched, socket_flag::UNWATCHED),
         // Connecting a UDP socket sends nothing, and every name lookup does it to sort addresses (RFC 6724): what
         // is refused, and told, is the first packet.
-        Route::Nowhere => {
-            state.process = attribute::process();
-            state.flags = (state.flags & KEPT) | socket_flag::WANDERED;
-            return Ok(Allow::Quietly);
-        }
+        Route::Nowhere => (Allow::Quietly, socket_flag::WANDERED),
     };
     state.process = attribute::process();
-    state.flags = (state.flags & KEPT) | socket_flag::ADMITTED | flags;
+    state.flags = (state.flags & KEPT) | flags;
     Ok(allow)
+}
+
+/// Through the proxy or the resolver, or past them where that is allowed.
+#[inline(always)]
+fn leave(call: &Call<'_>, state: &mut SocketState, to: Endpoint, resolver: bool) -> Result<(Allow, u32), Refusal> {
+    match proxy::door(state, call.protocol())? {
+        Door::Unwatched => Ok((Allow::Unwatched, socket_flag::UNWATCHED)),
+        Door::Proxy(listeners) => {
+            let allow = if resolver { Allow::Dns } else { Allow::Proxy };
+            Ok((allow, socket_flag::ADMITTED | redirect(call, state, to, resolver, listeners)?))
+        }
+    }
 }
 
 /// The kernel takes the unspecified address for this host; saying so makes lookup, rewrite and
@@ -78,13 +97,21 @@ pub fn this_host(to: &Endpoint) -> Endpoint {
     *to
 }
 
-/// Remembers where the call wanted to go and sends it to a listener instead. An IPv6 call goes to
-/// the IPv4 listener (as mapped address) where there is no IPv6 one. Returns the flags of a socket
-/// connected so.
+/// Remembers where the call wanted to go and sends it to one of the namespace's listeners instead. An IPv6 call goes to
+/// the IPv4 listener (as mapped address) where there is no IPv6 one. Returns the flags of a socket connected so.
 #[inline(always)]
-pub fn redirect(call: &Call<'_>, state: &mut SocketState, to: Endpoint, resolver: bool) -> u32 {
+pub fn redirect(
+    call: &Call<'_>,
+    state: &mut SocketState,
+    to: Endpoint,
+    resolver: bool,
+    listeners: u32,
+) -> Result<u32, Refusal> {
     let settings = settings();
-    let v4 = to.address.is_v4() || settings.proxy_v6.port == 0;
+    let v4 = to.address.is_v4() || listeners & namespace_flag::V6 == 0;
+    if v4 && listeners & namespace_flag::V4 == 0 {
+        return Err(Refusal::NoListener);
+    }
     let mut listener = if v4 { settings.proxy_v4 } else { settings.proxy_v6 };
     if resolver {
         listener.port = settings.dns_port;
@@ -92,7 +119,7 @@ pub fn redirect(call: &Call<'_>, state: &mut SocketState, to: Endpoint, resolver
     state.original = to;
     state.listener = listener.port;
     call.set_endpoint(&listener);
-    socket_flag::REDIRECTED | if v4 { socket_flag::TARGET_V4 } else { 0 }
+    Ok(socket_flag::REDIRECTED | if v4 { socket_flag::TARGET_V4 } else { 0 })
 }
 
 #[cgroup_sock_addr(getpeername4)]
@@ -134,7 +161,7 @@ pub fn sock_ops(ctx: SockOpsContext) -> u32 {
         BPF_SOCK_OPS_STATE_CB if ctx.arg(1) == BPF_TCP_CLOSE => {
             // SAFETY: the context's socket, not null.
             if let Some(state) = unsafe { state_of(sk) } {
-                forget(state, ctx.arg(0));
+                ended(state, ctx.arg(0));
             }
         }
         _ => {}
@@ -158,33 +185,55 @@ fn record(ctx: &SockOpsContext, state: &mut SocketState) {
         original: state.original,
         agent: state.agent,
         process: state.process,
+        generation: settings().generation,
+        padding: 0,
     };
-    if FLOWS.insert(key(state), flow, 0).is_err() {
+    let key = key(state);
+    // An earlier connection from the same port that was closed in order and never accepted.
+    // SAFETY: two fields are copied at once; nothing else is done with the entry.
+    if let Some(stale) = unsafe { FLOWS.get(key) } {
+        usage::withdrawn(stale.agent, stale.generation);
+    }
+    if FLOWS.insert(key, flow, 0).is_err() {
         count(counter::FLOW_TABLE_FULL);
         report(event_kind::FLOW_TABLE_FULL, &about(state));
         return;
     }
-    state.flags |= socket_flag::RECORDED;
+    state.generation = usage::opened(state.agent);
+    state.flags |= socket_flag::RECORDED | socket_flag::COUNTED;
     // Without the callback the entry would stay when the connection fails; the next connection
     // from the same port replaces it.
     let _ = ctx.set_cb_flags(ctx.cb_flags() as i32 | BPF_SOCK_OPS_STATE_CB_FLAG as i32);
 }
 
-/// Removes the entry of a connection that ends without having been taken. Not after an orderly
-/// close by the agent: the listener may still accept what was sent, and then takes the entry.
+/// The end of a connection.
 #[inline(always)]
-fn forget(state: &mut SocketState, old_state: u32) {
-    let orderly = old_state == BPF_TCP_FIN_WAIT1 || old_state == BPF_TCP_FIN_WAIT2;
-    if orderly || state.flags & socket_flag::RECORDED == 0 {
-        return;
+fn ended(state: &mut SocketState, old_state: u32) {
+    if state.flags & socket_flag::COUNTED != 0 {
+        state.flags &= !socket_flag::COUNTED;
+        usage::closed(state.agent, state.generation);
     }
-    state.flags &= !socket_flag::RECORDED;
+    // Not after an orderly close by the agent: the listener may still accept what was sent, and then takes the entry.
+    let orderly = old_state == BPF_TCP_FIN_WAIT1 || old_state == BPF_TCP_FIN_WAIT2;
+    if !orderly && state.flags & socket_flag::RECORDED != 0 {
+        state.flags &= !socket_flag::RECORDED;
+        forget(state);
+    }
+}
+
+/// Removes the entry of a connection that ends without having been taken.
+#[inline(always)]
+fn forget(state: &SocketState) {
     let key = key(state);
     // SAFETY: only this socket's own entry is removed below, and nobody else writes it.
     if let Some(flow) = unsafe { FLOWS.get(key) }
         && flow.socket_cookie == state.cookie
     {
-        let _ = FLOWS.remove(key);
+        let (agent, generation) = (flow.agent, flow.generation);
+        // The listener may take it at the same moment; only one of the two can.
+        if FLOWS.remove(key).is_ok() {
+            usage::withdrawn(agent, generation);
+        }
     }
 }
 

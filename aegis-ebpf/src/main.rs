@@ -24,7 +24,9 @@ mod egress;
 mod guard;
 mod intercept;
 mod maps;
+mod proxy;
 mod sockaddr;
+mod usage;
 mod verdict;
 
 /// The verifier refuses a program that can reach this.

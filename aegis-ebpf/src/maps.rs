@@ -2,27 +2,55 @@
 //!
 //! Concurrency: a socket's state is written only by calls on that socket and read by its packets;
 //! `FLOWS` and `DNS_CLIENTS` entries are written once per socket and removed by the socket's end
-//! or by the daemon; the other maps are written by the daemon only.
+//! or by the daemon; `USAGE` entries are made by the daemon and changed here atomically; the other
+//! maps are written by the daemon only.
 
 use core::ptr;
 
-use aegis_common::{DirectKey, DnsKey, Event, Flow, FlowKey, Meta, Settings, SocketState, counter};
+use aegis_common::{DirectKey, DnsKey, Event, Flow, FlowKey, Meta, Settings, SocketState, Usage, UsageKey, counter};
 use aya_ebpf::{
     Global,
-    bindings::BPF_F_NO_PREALLOC,
-    btf_maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf, SkStorage},
+    bindings::{BPF_F_CLONE, BPF_F_NO_PREALLOC, bpf_map_type::BPF_MAP_TYPE_SK_STORAGE},
+    btf_maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf},
     helpers::generated::bpf_sk_storage_get,
     macros::btf_map,
 };
 
 const NO_PREALLOC: usize = BPF_F_NO_PREALLOC as usize;
 
-/// cgroup id -> agent index.
+/// cgroup id -> agent index; 0 marks a subtree in which whoever is not enrolled is denied.
 #[btf_map]
 pub static AGENT_CGROUPS: HashMap<u64, u32, 16384> = HashMap::new();
 
+/// A socket accepted from a listening one starts with a copy of its state (`BPF_F_CLONE`, which aya's `SkStorage` cannot
+/// ask for); the copy still has the listener's cookie, which tells it from a socket that connected.
 #[btf_map]
-pub static SOCKETS: SkStorage<SocketState> = SkStorage::new();
+pub static SOCKETS: SocketStorage = SocketStorage::new();
+
+/// Read by the loader only, as the description of a map.
+#[repr(C)]
+pub struct SocketStorage {
+    r#type: *const [i32; BPF_MAP_TYPE_SK_STORAGE as usize],
+    key: *const i32,
+    value: *const SocketState,
+    max_entries: *const [i32; 0],
+    map_flags: *const [i32; (BPF_F_NO_PREALLOC | BPF_F_CLONE) as usize],
+}
+
+// SAFETY: null pointers that stand for types; nobody follows them.
+unsafe impl Sync for SocketStorage {}
+
+impl SocketStorage {
+    const fn new() -> Self {
+        Self {
+            r#type: ptr::null(),
+            key: ptr::null(),
+            value: ptr::null(),
+            max_entries: ptr::null(),
+            map_flags: ptr::null(),
+        }
+    }
+}
 
 /// Holds a connection between its SYN and its accept, so the listener's backlog bounds it. Not
 /// preallocated: it is nearly empty nearly always.
@@ -40,12 +68,25 @@ pub static DNS_SHARES: HashMap<u32, u64, 16384, NO_PREALLOC> = HashMap::new();
 #[btf_map]
 pub static DIRECT: LpmTrie<DirectKey, u32, 16384> = LpmTrie::new();
 
-/// 256 KiB: some 3,000 events.
+/// 1 MiB: some 13,000 events.
 #[btf_map]
-pub static EVENTS: RingBuf<Event, 262_144> = RingBuf::new();
+pub static EVENTS: RingBuf<Event, 1_048_576> = RingBuf::new();
 
 #[btf_map]
 pub static COUNTERS: PerCpuArray<u64, { counter::COUNT as usize }> = PerCpuArray::new();
+
+#[btf_map]
+pub static AGENT_FLAGS: HashMap<u32, u32, 16384, NO_PREALLOC> = HashMap::new();
+
+#[btf_map]
+pub static USAGE: HashMap<UsageKey, Usage, 32768, NO_PREALLOC> = HashMap::new();
+
+/// The network namespaces in which the proxy listens.
+#[btf_map]
+pub static NAMESPACES: HashMap<u64, u32, 4096, NO_PREALLOC> = HashMap::new();
+
+#[btf_map]
+pub static LEASE: Array<u64, 1> = Array::new();
 
 #[btf_map]
 pub static META: Array<Meta, 1> = Array::new();

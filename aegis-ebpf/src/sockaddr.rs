@@ -4,6 +4,7 @@
 use aegis_common::{Address, Endpoint};
 use aya_ebpf::{
     bindings::{bpf_sock, bpf_sock_addr},
+    helpers::generated::bpf_get_socket_cookie,
     programs::SockAddrContext,
 };
 
@@ -30,6 +31,13 @@ impl Call<'_> {
     pub fn socket(&self) -> *mut bpf_sock {
         // SAFETY: a field of the context.
         unsafe { (*self.raw()).__bindgen_anon_1.sk }
+    }
+
+    /// The socket's cookie: its number for as long as the host is up.
+    #[inline(always)]
+    pub fn cookie(&self) -> u64 {
+        // SAFETY: plain helper on the context.
+        unsafe { bpf_get_socket_cookie(self.raw().cast()) }
     }
 
     /// The socket's own end as far as it is bound. An unbound address is taken for the one that

@@ -15,8 +15,9 @@ use aya_ebpf::{
 use aya_log_ebpf::debug;
 
 use crate::{
-    attribute,
+    attribute::{self, Who},
     maps::{DIRECT, EVENTS, count, state_of},
+    usage,
 };
 
 /// What is let through, and how it is counted.
@@ -30,6 +31,8 @@ pub enum Allow {
     Proxy,
     /// To the resolver instead.
     Dns,
+    /// Past the proxy, which is gone.
+    Unwatched,
     /// Nothing to count.
     Quietly,
 }
@@ -49,6 +52,12 @@ pub enum Refusal {
     Bind,
     /// A packet that no verdict admitted.
     Packet,
+    /// The proxy gives no sign of life.
+    Down,
+    /// The proxy does not listen in the socket's network namespace.
+    NoListener,
+    /// The agent has as many connections open as it may.
+    Limit,
 }
 
 impl Refusal {
@@ -61,6 +70,9 @@ impl Refusal {
             Self::Socket => (event_kind::DENIED_SOCKET, counter::DENIED_SOCKET),
             Self::Bind => (event_kind::DENIED_BIND, counter::DENIED_BIND),
             Self::Packet => (event_kind::DENIED_PACKET, counter::DENIED_PACKET),
+            Self::Down => (event_kind::DENIED_DOWN, counter::DENIED_DOWN),
+            Self::NoListener => (event_kind::NO_LISTENER, counter::NO_LISTENER),
+            Self::Limit => (event_kind::DENIED_LIMIT, counter::DENIED_LIMIT),
         }
     }
 }
@@ -80,10 +92,13 @@ impl Incident {
     /// About the calling process.
     #[inline(always)]
     pub fn of_caller() -> Self {
-        let caller = attribute::caller();
+        let (agent, cgroup_id) = match attribute::caller() {
+            Who::Agent(caller) => (caller.agent, caller.cgroup_id),
+            Who::Nobody | Who::Outsider => (0, attribute::caller_cgroup_id()),
+        };
         Self {
-            agent: caller.map_or(0, |caller| caller.agent),
-            cgroup_id: caller.map_or_else(attribute::caller_cgroup_id, |caller| caller.cgroup_id),
+            agent,
+            cgroup_id,
             process: attribute::process(),
             destination: Endpoint::EMPTY,
             protocol: 0,
@@ -110,11 +125,20 @@ pub fn conclude(outcome: Result<Allow, Refusal>, incident: impl FnOnce() -> Inci
             }
             allowed(counter::ALLOWED_DIRECT)
         }
+        // The daemon reads of it when it is back; what it could not read of does not pass.
+        Ok(Allow::Unwatched) => {
+            if !report(event_kind::PASSED_DOWN, &incident()) {
+                return 0;
+            }
+            allowed(counter::PASSED_DOWN)
+        }
         Err(refusal) => {
             let (kind, index) = refusal.event_and_counter();
             count(index);
+            let about = incident();
+            usage::denied(about.agent);
             // Denied whether or not there is room to tell.
-            let _ = report(kind, &incident());
+            let _ = report(kind, &about);
             0
         }
     }
@@ -126,7 +150,7 @@ fn allowed(index: u32) -> i32 {
     1
 }
 
-/// Tells the daemon, and says whether it could: what finds no room is counted.
+/// Tells the daemon, and says whether it could: what finds no room, or is above the agent's share, is counted.
 #[inline(always)]
 pub fn report(kind: u32, about: &Incident) -> bool {
     debug!(
@@ -138,6 +162,10 @@ pub fn report(kind: u32, about: &Incident) -> bool {
         about.protocol,
         about.destination.port
     );
+    if !usage::may_report(about.agent) {
+        count(counter::EVENTS_SUPPRESSED);
+        return false;
+    }
     let Some(mut room) = EVENTS.reserve(0) else {
         count(counter::EVENTS_DROPPED);
         return false;

@@ -43,6 +43,10 @@ pub struct AgentSpec {
     pub token: TokenMode,
     #[serde(default)]
     pub mode: AgentMode,
+    #[serde(default)]
+    pub on_agent_down: OnAgentDown,
+    #[serde(default)]
+    pub listen: Listening,
     /// Destinations that the kernel lets through untouched.
     #[serde(default)]
     pub direct: Vec<DirectSpec>,
@@ -71,6 +75,30 @@ pub enum AgentMode {
     Enforce,
     /// Decided and recorded, never refused.
     Shadow,
+}
+
+/// What becomes of the agent's connections when the daemon gives no sign of life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnAgentDown {
+    /// They are denied.
+    #[default]
+    Closed,
+    /// They pass, uninspected, and are recorded when the daemon is back.
+    Open,
+}
+
+/// Who gets an answer from the agent's listening TCP sockets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Listening {
+    /// Nobody.
+    None,
+    /// Who connects over loopback.
+    #[default]
+    Loopback,
+    /// Whoever connects; what the agent answers is not inspected.
+    Allow,
 }
 
 /// One destination outside the proxy.
@@ -138,6 +166,18 @@ fn check_agent(at: &str, raw: &RawAgent, p: &mut Checker) -> AgentSpec {
             &raw.mode,
             &[("enforce", AgentMode::Enforce), ("shadow", AgentMode::Shadow)],
             AgentMode::Enforce,
+        ),
+        on_agent_down: p.one_of(
+            &format!("{at}.on_agent_down"),
+            &raw.on_agent_down,
+            &[("closed", OnAgentDown::Closed), ("open", OnAgentDown::Open)],
+            OnAgentDown::Closed,
+        ),
+        listen: p.one_of(
+            &format!("{at}.listen"),
+            &raw.listen,
+            &[("none", Listening::None), ("loopback", Listening::Loopback), ("allow", Listening::Allow)],
+            Listening::Loopback,
         ),
         direct: (raw.direct.iter().enumerate())
             .filter_map(|(i, direct)| check_direct(&format!("{at}.direct[{i}]"), direct, p))

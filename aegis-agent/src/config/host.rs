@@ -2,9 +2,11 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use super::problems::Checker;
-use super::raw::{RawBpf, RawControl, RawListen};
+use super::raw::{RawBpf, RawControl, RawEnrolment, RawListen};
+use crate::kernel::Unenrolled;
 
 /// The listeners. Proxy and DNS are on 127.0.0.1 and ::1, where the kernel sends agents.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,11 +75,43 @@ pub struct Bpf {
     pub pin_dir: PathBuf,
     /// Whether aya-log is on in the kernel programs.
     pub log: bool,
+    /// How long after its last sign of life the daemon counts as gone.
+    pub heartbeat_timeout: Duration,
 }
 
 impl Bpf {
     pub(super) fn check(raw: &RawBpf, p: &mut Checker) -> Self {
-        Self { pin_dir: p.path("bpf.pin_dir", &raw.pin_dir), log: raw.log }
+        Self {
+            pin_dir: p.path("bpf.pin_dir", &raw.pin_dir),
+            log: raw.log,
+            heartbeat_timeout: p.millis("bpf.heartbeat_timeout_ms", raw.heartbeat_timeout_ms, 500..=60_000),
+        }
+    }
+}
+
+/// What becomes of processes below `cgroup_root` that are no agent's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enrolment {
+    pub unenrolled: Unenrolled,
+    /// Relative to `cgroup_root`: whoever is not enrolled there is denied all the same.
+    pub closed: Vec<PathBuf>,
+}
+
+impl Enrolment {
+    pub(super) fn check(raw: &RawEnrolment, p: &mut Checker) -> Self {
+        let words = [("deny", Unenrolled::Deny), ("pass", Unenrolled::Pass)];
+        let unenrolled = p.one_of("enrolment.unenrolled", &raw.unenrolled, &words, Unenrolled::Deny);
+        for (i, path) in raw.closed.iter().enumerate() {
+            let plain = path.components().all(|c| matches!(c, Component::Normal(_)));
+            if !plain || path.as_os_str().is_empty() {
+                let wanted = "name a cgroup below cgroup_root, such as `team-a`, without a leading `/`, `.` and `..`";
+                p.problem(format!("enrolment.closed[{i}]"), format!("`{}` cannot be used; {wanted}", path.display()));
+            }
+        }
+        if unenrolled == Unenrolled::Deny && !raw.closed.is_empty() {
+            p.problem("enrolment.closed", "has no meaning with `unenrolled: deny`, which closes all; leave it out");
+        }
+        Self { unenrolled, closed: raw.closed.clone() }
     }
 }
 

@@ -16,8 +16,8 @@ mod tests;
 mod tree;
 mod yaml;
 
-pub use agents::{AgentMode, AgentSpec, DirectSpec, TokenMode, Transport, is_name};
-pub use host::{Bpf, Control, Listen, cgroup2_mount};
+pub use agents::{AgentMode, AgentSpec, DirectSpec, Listening, OnAgentDown, TokenMode, Transport, is_name};
+pub use host::{Bpf, Control, Enrolment, Listen, cgroup2_mount};
 pub use problems::{ConfigProblems, Problem};
 pub use services::{Audit, Dns, Fsync, Limits, LogFormat, Telemetry, Tls, Upstream};
 
@@ -37,6 +37,7 @@ pub struct Config {
     /// ([`Config::cgroup_dir`] gives the absolute form).
     pub cgroup_root: PathBuf,
     pub bpf: Bpf,
+    pub enrolment: Enrolment,
     /// A policy file or a directory of them; `None` is the embedded starter policy.
     pub policies: Option<PathBuf>,
     pub agents: Vec<AgentSpec>,
@@ -108,6 +109,7 @@ impl Config {
             control: Control::check(&raw.control, p),
             cgroup_root: host::check_cgroup_root(&raw.cgroup_root, p),
             bpf: Bpf::check(&raw.bpf, p),
+            enrolment: Enrolment::check(&raw.enrolment, p),
             policies: raw.policies.as_ref().map(|path| p.existing("policies", path)),
             agents: agents::check(&raw.agents, p),
             audit: Audit::check(&raw.audit, &state_dir, p),

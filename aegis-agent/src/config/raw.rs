@@ -18,6 +18,7 @@ pub struct RawConfig {
     pub state_dir: PathBuf,
     pub cgroup_root: PathBuf,
     pub bpf: RawBpf,
+    pub enrolment: RawEnrolment,
     pub policies: Option<PathBuf>,
     pub agents: Vec<RawAgent>,
     pub audit: RawAudit,
@@ -37,6 +38,7 @@ impl Default for RawConfig {
             state_dir: "/var/lib/aegis".into(),
             cgroup_root: "aegis".into(),
             bpf: RawBpf::default(),
+            enrolment: RawEnrolment::default(),
             policies: None,
             agents: Vec::new(),
             audit: RawAudit::default(),
@@ -81,11 +83,25 @@ impl Default for RawControl {
 pub struct RawBpf {
     pub pin_dir: PathBuf,
     pub log: bool,
+    pub heartbeat_timeout_ms: u64,
 }
 
 impl Default for RawBpf {
     fn default() -> Self {
-        Self { pin_dir: "/sys/fs/bpf/aegis".into(), log: false }
+        Self { pin_dir: "/sys/fs/bpf/aegis".into(), log: false, heartbeat_timeout_ms: 3000 }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawEnrolment {
+    pub unenrolled: String,
+    pub closed: Vec<PathBuf>,
+}
+
+impl Default for RawEnrolment {
+    fn default() -> Self {
+        Self { unenrolled: "deny".into(), closed: Vec::new() }
     }
 }
 
@@ -101,6 +117,8 @@ pub struct RawAgent {
     pub scopes: Vec<String>,
     pub token: String,
     pub mode: String,
+    pub on_agent_down: String,
+    pub listen: String,
     pub direct: Vec<RawDirect>,
 }
 
@@ -115,6 +133,8 @@ impl Default for RawAgent {
             scopes: Vec::new(),
             token: "ambient".into(),
             mode: "enforce".into(),
+            on_agent_down: "closed".into(),
+            listen: "loopback".into(),
             direct: Vec::new(),
         }
     }

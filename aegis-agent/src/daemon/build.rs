@@ -17,7 +17,7 @@ use crate::daemon::admission::Admissions;
 use crate::daemon::dns_host::Host;
 use crate::dns::{self, DnsServer};
 use crate::identity::{Issuer, Registry};
-use crate::kernel::{Kernel, KernelConfig};
+use crate::kernel::{AgentLimits, Kernel, KernelConfig};
 use crate::policy;
 use crate::state::secret;
 use crate::telemetry::{AuditLog, Metrics, Spans};
@@ -68,7 +68,7 @@ pub async fn build(config: Config) -> anyhow::Result<Built> {
         kernel.withdraw(*index)?;
     }
     for enrolled in registry.list() {
-        kernel.enroll(enrolled.index, &enrolled.cgroup, &enrolled.direct)?;
+        kernel.enroll(enrolled.index, &enrolled.cgroup, &enrolled.rules)?;
     }
     let aegis = Arc::new(Aegis {
         flows: kernel.flows(),
@@ -123,13 +123,22 @@ fn authority(config: &Config, now: SystemTime) -> anyhow::Result<(Arc<Authority>
 pub fn kernel_config(config: &Config) -> anyhow::Result<KernelConfig> {
     let port = config.listen.proxy_port;
     let has_v6 = listen::loopbacks(port).iter().any(SocketAddr::is_ipv6);
+    let cgroup_root = config.cgroup_dir().map_err(anyhow::Error::msg)?;
     Ok(KernelConfig {
-        cgroup_root: config.cgroup_dir().map_err(anyhow::Error::msg)?,
         pin_dir: config.bpf.pin_dir.clone(),
         proxy_v4: SocketAddrV4::new(Ipv4Addr::LOCALHOST, port),
         proxy_v6: has_v6.then(|| SocketAddrV6::new(Ipv6Addr::LOCALHOST, port, 0, 0)),
         dns_port: config.listen.dns_port,
         log: config.bpf.log,
+        unenrolled: config.enrolment.unenrolled,
+        closed: config.enrolment.closed.iter().map(|path| cgroup_root.join(path)).collect(),
+        limits: AgentLimits {
+            // Above the proxy's own limit, which answers with a reason: this one is against floods.
+            connections: u32::try_from(config.limits.connections_per_agent).unwrap_or(u32::MAX).saturating_mul(2),
+            ..AgentLimits::default()
+        },
+        lease: config.bpf.heartbeat_timeout,
+        cgroup_root,
     })
 }
 

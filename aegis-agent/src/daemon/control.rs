@@ -156,6 +156,11 @@ fn by_name(counters: &Counters) -> BTreeMap<String, u64> {
         ("denied_bind", counters.denied_bind),
         ("denied_packet", counters.denied_packet),
         ("flow_table_full", counters.flow_table_full),
+        ("denied_down", counters.denied_down),
+        ("passed_down", counters.passed_down),
+        ("no_listener", counters.no_listener),
+        ("denied_limit", counters.denied_limit),
+        ("events_suppressed", counters.events_suppressed),
     ]
     .map(|(name, count)| (name.to_owned(), count))
     .into()

@@ -105,6 +105,15 @@ fn outcome(kind: EventKind) -> (Decision, &'static str) {
         EventKind::DeniedUnattributed => (Decision::Deny, "the socket or its caller belongs to no enrolled agent"),
         EventKind::DeniedBind => (Decision::Deny, "the port belongs to Aegis"),
         EventKind::DeniedPacket => (Decision::Deny, "a packet that no verdict had admitted was dropped"),
+        EventKind::DeniedDown => (Decision::Deny, "the daemon gave no sign of life"),
+        EventKind::PassedDown => (
+            Decision::Allow,
+            "passed uninspected: the daemon gave no sign of life and the agent is `on_agent_down: open`",
+        ),
+        EventKind::NoListener => {
+            (Decision::Deny, "Aegis does not listen in the network namespace of the agent's socket")
+        }
+        EventKind::DeniedLimit => (Decision::Deny, "the agent has as many connections open as it may"),
         EventKind::FlowTableFull => (Decision::Deny, "the kernel's flow table is full"),
     }
 }

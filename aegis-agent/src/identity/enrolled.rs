@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use aegis_policy::{Agent, Mode};
 
-use crate::config::{AgentMode, AgentSpec, DirectSpec, TokenMode, Transport};
-use crate::kernel::{AgentIndex, DirectRule, Protocol};
+use crate::config::{AgentMode, AgentSpec, DirectSpec, Listening, OnAgentDown, TokenMode, Transport};
+use crate::kernel::{AgentIndex, AgentRules, DirectRule, Inbound, OnDown, Protocol};
 
 /// Where an agent was described.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,8 @@ pub struct Enrolled {
     pub token: TokenMode,
     /// `cgroup_root/NAME`, absolute.
     pub cgroup: PathBuf,
-    pub direct: Vec<DirectRule>,
+    /// What the kernel decides by itself.
+    pub rules: AgentRules,
     pub source: Source,
     /// As it was described.
     pub spec: AgentSpec,
@@ -51,10 +52,25 @@ impl Enrolled {
             agent: Arc::new(agent),
             token: spec.token,
             cgroup: cgroup_root.join(&spec.name),
-            direct: spec.direct.iter().map(direct_rule).collect(),
+            rules: rules(&spec),
             source,
             spec,
         }
+    }
+}
+
+fn rules(spec: &AgentSpec) -> AgentRules {
+    AgentRules {
+        direct: spec.direct.iter().map(direct_rule).collect(),
+        on_down: match spec.on_agent_down {
+            OnAgentDown::Closed => OnDown::Closed,
+            OnAgentDown::Open => OnDown::Open,
+        },
+        listen: match spec.listen {
+            Listening::None => Inbound::None,
+            Listening::Loopback => Inbound::Loopback,
+            Listening::Allow => Inbound::Allow,
+        },
     }
 }
 

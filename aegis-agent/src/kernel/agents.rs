@@ -1,12 +1,19 @@
-//! Who is an agent, and what an agent may reach without being inspected.
+//! Who is an agent, and what an agent may do without being inspected.
 
-use std::{net::IpAddr, num::NonZeroU32, path::Path};
+use std::{
+    net::IpAddr,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+};
 
-use aegis_common::{ADDRESS_BITS, Address, DirectKey, RULE_HEAD_BITS, protocol};
+use aegis_common::{ADDRESS_BITS, Address, DirectKey, RULE_HEAD_BITS, agent_flag, protocol};
 use aya::maps::{HashMap, LpmTrie, MapData, lpm_trie::Key};
 use ipnet::IpNet;
 
-use super::{KernelError, cgroup::Cgroup};
+use super::{KernelError, cgroup::Cgroup, usage::UsageTable};
+
+/// In `AGENT_CGROUPS`: whoever is not enrolled below is denied.
+const CLOSED: u32 = 0;
 
 /// An agent's number in the kernel's maps. Must not be given to another agent while sockets of
 /// the first may be alive.
@@ -51,41 +58,124 @@ impl Protocol {
     }
 }
 
-/// The two maps that say who is who.
+/// What the kernel decides about an agent by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AgentRules {
+    pub direct: Vec<DirectRule>,
+    pub on_down: OnDown,
+    pub listen: Inbound,
+}
+
+/// What becomes of an agent's connections when the proxy gives no sign of life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnDown {
+    /// They are denied.
+    #[default]
+    Closed,
+    /// They pass, uninspected; the daemon records them when it is back.
+    Open,
+}
+
+/// Who gets an answer from an agent's listening sockets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Inbound {
+    /// Nobody.
+    None,
+    /// Who connects over loopback.
+    #[default]
+    Loopback,
+    /// Whoever connects: what the agent answers is not inspected.
+    Allow,
+}
+
+impl AgentRules {
+    fn flags(&self) -> u32 {
+        let down = match self.on_down {
+            OnDown::Closed => 0,
+            OnDown::Open => agent_flag::OPEN_WHEN_DOWN,
+        };
+        let listen = match self.listen {
+            Inbound::None => agent_flag::LISTEN_NONE,
+            Inbound::Loopback => 0,
+            Inbound::Allow => agent_flag::LISTEN_ALLOW,
+        };
+        down | listen
+    }
+}
+
+/// The maps that say who is who.
 pub(super) struct Agents {
     pub(super) cgroups: HashMap<MapData, u64, u32>,
     pub(super) direct: LpmTrie<MapData, DirectKey, u32>,
+    pub(super) flags: HashMap<MapData, u32, u32>,
+    pub(super) usage: UsageTable,
 }
 
 impl Agents {
     /// Rules first, the cgroup last: an agent is never enforced with half of its rules.
-    pub(super) fn enroll(
-        &mut self,
-        agent: AgentIndex,
-        cgroup: &Cgroup,
-        direct: &[DirectRule],
-    ) -> Result<(), KernelError> {
+    pub(super) fn enroll(&mut self, agent: AgentIndex, cgroup: &Cgroup, rules: &AgentRules) -> Result<(), KernelError> {
         if let Some(owner) = self.owner(cgroup.id)?.filter(|owner| *owner != agent) {
             return Err(KernelError::CgroupTaken { cgroup: cgroup.path.clone(), owner });
         }
-        self.replace_rules(agent, direct)?;
+        self.usage.begin(agent.get())?;
+        self.replace_rules(agent, &rules.direct)?;
+        self.flags.insert(agent.get(), rules.flags(), 0).map_err(KernelError::bpf("write an agent's flags"))?;
         self.cgroups
             .insert(cgroup.id, agent.get(), 0)
             .map_err(KernelError::bpf(format!("enrol {}", cgroup.path.display())))
     }
 
+    /// The cgroup first: the agent is refused before anything that limits it goes.
     pub(super) fn withdraw(&mut self, agent: AgentIndex) -> Result<(), KernelError> {
+        for id in self.cgroups_of(agent.get())? {
+            self.cgroups.remove(&id).map_err(KernelError::bpf("withdraw a cgroup"))?;
+        }
+        self.replace_rules(agent, &[])?;
+        match self.flags.remove(&agent.get()) {
+            Ok(()) | Err(aya::maps::MapError::KeyNotFound) => {}
+            Err(error) => return Err(KernelError::bpf("remove an agent's flags")(error)),
+        }
+        self.usage.end(agent.get())
+    }
+
+    /// Marks exactly these cgroups as closed. A cgroup that is an agent's stays the agent's.
+    pub(super) fn close(&mut self, cgroups: &[PathBuf]) -> Result<(), KernelError> {
+        let wanted = cgroups.iter().map(|path| Cgroup::ensure(path)).collect::<Result<Vec<_>, _>>()?;
+        for cgroup in &wanted {
+            if self.owner(cgroup.id)?.is_none() {
+                let action = format!("close {}", cgroup.path.display());
+                self.cgroups.insert(cgroup.id, CLOSED, 0).map_err(KernelError::bpf(action))?;
+            }
+        }
+        for id in self.cgroups_of(CLOSED)? {
+            if !wanted.iter().any(|cgroup| cgroup.id == id) {
+                self.cgroups.remove(&id).map_err(KernelError::bpf("open a closed cgroup"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn cgroups_of(&self, agent: u32) -> Result<Vec<u64>, KernelError> {
         let mut ids = Vec::new();
         for entry in self.cgroups.iter() {
             let (id, owner) = entry.map_err(KernelError::bpf("read the enrolled cgroups"))?;
-            if owner == agent.get() {
+            if owner == agent {
                 ids.push(id);
             }
         }
-        for id in ids {
-            self.cgroups.remove(&id).map_err(KernelError::bpf("withdraw a cgroup"))?;
+        Ok(ids)
+    }
+
+    /// Every agent that has a cgroup.
+    pub(super) fn enrolled(&self) -> Result<Vec<u32>, KernelError> {
+        let mut agents = Vec::new();
+        for entry in self.cgroups.iter() {
+            let (_, agent) = entry.map_err(KernelError::bpf("read the enrolled cgroups"))?;
+            if agent != CLOSED {
+                agents.push(agent);
+            }
         }
-        self.replace_rules(agent, &[])
+        Ok(agents)
     }
 
     fn owner(&self, cgroup_id: u64) -> Result<Option<AgentIndex>, KernelError> {

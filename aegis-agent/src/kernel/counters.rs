@@ -25,6 +25,16 @@ pub struct Counters {
     pub flow_table_full: u64,
     /// Events that found the ring buffer full.
     pub events_dropped: u64,
+    /// Refused because the proxy gave no sign of life.
+    pub denied_down: u64,
+    /// Passed because the proxy gave no sign of life and the agent may pass without it.
+    pub passed_down: u64,
+    /// Refused because the proxy does not listen in the network namespace.
+    pub no_listener: u64,
+    /// Refused because the agent has as many connections open as it may.
+    pub denied_limit: u64,
+    /// Events kept back because their agent had used up its share of the ring.
+    pub events_suppressed: u64,
 }
 
 impl Counters {
@@ -46,6 +56,11 @@ impl Counters {
             denied_packet: sum(counter::DENIED_PACKET)?,
             flow_table_full: sum(counter::FLOW_TABLE_FULL)?,
             events_dropped: sum(counter::EVENTS_DROPPED)?,
+            denied_down: sum(counter::DENIED_DOWN)?,
+            passed_down: sum(counter::PASSED_DOWN)?,
+            no_listener: sum(counter::NO_LISTENER)?,
+            denied_limit: sum(counter::DENIED_LIMIT)?,
+            events_suppressed: sum(counter::EVENTS_SUPPRESSED)?,
         })
     }
 
@@ -59,6 +74,9 @@ impl Counters {
             self.denied_unattributed,
             self.denied_bind,
             self.denied_packet,
+            self.denied_down,
+            self.no_listener,
+            self.denied_limit,
         ]
         .into_iter()
         .fold(0, u64::wrapping_add)

@@ -10,7 +10,7 @@ pub enum KernelError {
     /// The machine cannot enforce as it is.
     #[error("{problem}; fix: {fix}")]
     Preflight { problem: String, fix: String },
-    /// Pinned maps of another version of the ABI: adopting them would misread them.
+    /// Pinned maps that are not whole, or not what their directory says: adopting them would misread them.
     #[error(
         "the state pinned in {} has ABI version {found}, this daemon needs {}; \
          fix: aegis-agent --detach, then start again",

@@ -43,6 +43,14 @@ pub enum EventKind {
     DeniedBind,
     /// A packet that no verdict had admitted, such as an answer to an inbound connection.
     DeniedPacket,
+    /// The proxy gave no sign of life.
+    DeniedDown,
+    /// The proxy gave no sign of life, and the agent passed without it.
+    PassedDown,
+    /// The proxy does not listen in the socket's network namespace.
+    NoListener,
+    /// The agent has as many connections open as it may.
+    DeniedLimit,
 }
 
 impl EventKind {
@@ -58,6 +66,10 @@ impl EventKind {
             Self::FlowTableFull => "flow_table_full",
             Self::DeniedBind => "denied_bind",
             Self::DeniedPacket => "denied_packet",
+            Self::DeniedDown => "denied_down",
+            Self::PassedDown => "passed_down",
+            Self::NoListener => "no_listener",
+            Self::DeniedLimit => "denied_limit",
         }
     }
 
@@ -73,6 +85,10 @@ impl EventKind {
             event_kind::FLOW_TABLE_FULL => Self::FlowTableFull,
             event_kind::DENIED_BIND => Self::DeniedBind,
             event_kind::DENIED_PACKET => Self::DeniedPacket,
+            event_kind::DENIED_DOWN => Self::DeniedDown,
+            event_kind::PASSED_DOWN => Self::PassedDown,
+            event_kind::NO_LISTENER => Self::NoListener,
+            event_kind::DENIED_LIMIT => Self::DeniedLimit,
             _ => return None,
         })
     }

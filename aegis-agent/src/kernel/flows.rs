@@ -11,7 +11,7 @@ use std::{
 use aegis_common::{DnsKey, Flow, FlowKey};
 use aya::maps::{HashMap, Map, MapData};
 
-use super::{AgentIndex, KernelConfig, KernelError, NetnsCookie, syscall};
+use super::{AgentIndex, AgentUsage, KernelConfig, KernelError, NetnsCookie, syscall};
 
 /// What the kernel recorded of one flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,23 +58,36 @@ pub trait FlowTable: Send + Sync {
 pub(super) struct KernelFlows {
     /// Not an aya `HashMap`: that has no lookup-and-delete.
     flows: MapData,
+    /// The same map, to look through.
+    entries: HashMap<MapData, FlowKey, Flow>,
     dns_clients: HashMap<MapData, DnsKey, Flow>,
     proxy_v4_port: u16,
     /// The IPv4 listener's where there is no IPv6 one.
     proxy_v6_port: u16,
     dns_port: u16,
+    /// [`aegis_common::Settings::generation`] of this daemon.
+    generation: u32,
+    taken: Mutex<StdHashMap<AgentIndex, u64>>,
 }
 
 impl KernelFlows {
-    pub(super) fn new(flows: Map, dns_clients: Map, cfg: &KernelConfig) -> Result<Self, KernelError> {
+    pub(super) fn new(
+        flows: Map,
+        entries: Map,
+        dns_clients: Map,
+        cfg: &KernelConfig,
+        generation: u32,
+    ) -> Result<Self, KernelError> {
         let wrong = || KernelError::bpf("open the flow table");
-        // For its check of the key's and the value's size.
-        HashMap::<_, FlowKey, Flow>::try_from(&flows).map_err(wrong())?;
         let Map::HashMap(flows) = flows else {
             return Err(wrong()(aya::maps::MapError::InvalidMapType { map_type: 0 }));
         };
         Ok(Self {
             flows,
+            // Checks the key's and the value's size.
+            entries: entries.try_into().map_err(wrong())?,
+            generation,
+            taken: Mutex::default(),
             dns_clients: dns_clients.try_into().map_err(wrong())?,
             proxy_v4_port: cfg.proxy_v4.port(),
             proxy_v6_port: cfg.proxy_v6.map_or(cfg.proxy_v4.port(), |listener| listener.port()),
@@ -92,7 +105,61 @@ impl KernelFlows {
         // Lookup and removal are one operation: two acceptors can never both get one record.
         let flow = syscall::map_take::<FlowKey, Flow>(self.flows.fd().as_fd(), &key)
             .map_err(KernelError::io("read the flow table"))?;
+        if let Some(flow) = &flow {
+            self.count(flow);
+        }
         Ok(flow.and_then(|flow| record(&flow, namespace)))
+    }
+
+    /// What an earlier daemon's programs recorded stands in nobody's counts any more.
+    fn count(&self, flow: &Flow) {
+        if let Some(agent) = AgentIndex::new(flow.agent).filter(|_| flow.generation == self.generation) {
+            *self.taken.lock().unwrap_or_else(PoisonError::into_inner).entry(agent).or_default() += 1;
+        }
+    }
+
+    /// Forgets how many flows of an agent were taken, together with the kernel's counts of it.
+    pub(super) fn forget(&self, agent: AgentIndex) {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&agent);
+    }
+
+    /// Completes the kernel's counts with what is in the table and what was taken out of it.
+    pub(super) fn complete(&self, usage: &mut StdHashMap<AgentIndex, AgentUsage>) -> Result<(), KernelError> {
+        for entry in self.entries.iter() {
+            let (_, flow) = entry.map_err(KernelError::bpf("read the flow table"))?;
+            let counted = AgentIndex::new(flow.agent).filter(|_| flow.generation == self.generation);
+            if let Some(usage) = counted.and_then(|agent| usage.get_mut(&agent)) {
+                usage.pending += 1;
+            }
+        }
+        for (agent, taken) in &*self.taken.lock().unwrap_or_else(PoisonError::into_inner) {
+            if let Some(usage) = usage.get_mut(agent) {
+                usage.taken = *taken;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what daemons before the last one recorded: connections that nobody can accept any more. Those of the
+    /// last one may still wait in a listener that was handed over.
+    pub(super) fn purge(&self) -> Result<(), KernelError> {
+        let mut stale = Vec::new();
+        for entry in self.entries.iter() {
+            let (key, flow) = entry.map_err(KernelError::bpf("read the flow table"))?;
+            if flow.generation != self.generation && flow.generation != self.generation.wrapping_sub(1) {
+                stale.push(key);
+            }
+        }
+        for key in stale {
+            syscall::map_take::<FlowKey, Flow>(self.flows.fd().as_fd(), &key)
+                .map_err(KernelError::io("clear the flow table"))?;
+        }
+        Ok(())
+    }
+
+    /// Connections waiting to be accepted, and sockets that ask the resolver.
+    pub(super) fn lengths(&self) -> (usize, usize) {
+        (self.entries.keys().count(), self.dns_clients.keys().count())
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use aegis_common::{ABI_VERSION, Endpoint, Meta, SETTINGS, Settings, map_name};
+use aegis_common::{ABI_VERSION, Endpoint, Meta, SETTINGS, Settings, map_name, setting};
 use aya::{
     Ebpf, EbpfLoader,
     maps::{Array, Map},
@@ -16,7 +16,7 @@ use aya::{
     },
 };
 
-use super::{KernelConfig, KernelError, cgroup, cgroup::Cgroup, pins::Pins, syscall};
+use super::{KernelConfig, KernelError, Unenrolled, cgroup, cgroup::Cgroup, pins::Pins, syscall};
 
 /// The object that `build.rs` made of `aegis-ebpf`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/aegis-ebpf"));
@@ -27,9 +27,16 @@ pub(super) struct Hook {
     pub(super) link: OwnedFd,
 }
 
+/// What the programs are told beyond the configuration.
+pub(super) struct Scope {
+    pub(super) root_cgroup_id: u64,
+    pub(super) root_level: u32,
+    pub(super) generation: u32,
+}
+
 /// Loads the object with the pinned maps (made if missing) and this daemon's settings.
-pub(super) fn object(cfg: &KernelConfig, pins: &Pins, root_level: u32) -> Result<Ebpf, KernelError> {
-    let settings = settings(cfg, root_level);
+pub(super) fn object(cfg: &KernelConfig, pins: &Pins, scope: &Scope) -> Result<Ebpf, KernelError> {
+    let settings = settings(cfg, scope);
     let mut loader = EbpfLoader::new();
     loader.override_global(SETTINGS, &settings, true);
     // Level 0 is below every level: the verifier then removes the logging code altogether.
@@ -41,13 +48,21 @@ pub(super) fn object(cfg: &KernelConfig, pins: &Pins, root_level: u32) -> Result
     loader.load(OBJECT).map_err(KernelError::bpf("load the kernel programs"))
 }
 
-fn settings(cfg: &KernelConfig, root_level: u32) -> Settings {
+fn settings(cfg: &KernelConfig, scope: &Scope) -> Settings {
     Settings {
+        root_cgroup_id: scope.root_cgroup_id,
         proxy_v4: std::net::SocketAddr::V4(cfg.proxy_v4).into(),
         proxy_v6: cfg.proxy_v6.map_or(Endpoint::default(), |listener| std::net::SocketAddr::V6(listener).into()),
         dns_port: cfg.dns_port,
         padding: 0,
-        root_level,
+        root_level: scope.root_level,
+        flags: match cfg.unenrolled {
+            Unenrolled::Deny => 0,
+            Unenrolled::Pass => setting::PASS_UNENROLLED,
+        },
+        generation: scope.generation,
+        connections_per_agent: cfg.limits.connections,
+        events_per_second: cfg.limits.events_per_second,
     }
 }
 

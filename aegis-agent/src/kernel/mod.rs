@@ -19,33 +19,42 @@ mod log;
 mod netns;
 mod pins;
 pub mod preflight;
+mod proxy;
 mod syscall;
+mod usage;
 
 use std::{
+    collections::HashMap,
     net::{SocketAddrV4, SocketAddrV6},
     os::fd::AsFd,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use aegis_common::map_name;
 use aya::{
     Ebpf,
-    maps::{MapData, PerCpuArray, RingBuf},
+    maps::{Map, MapData, PerCpuArray, RingBuf},
 };
 
-pub use agents::{AgentIndex, DirectRule, Protocol};
+pub use agents::{AgentIndex, AgentRules, DirectRule, Inbound, OnDown, Protocol};
 pub use counters::Counters;
 pub use error::KernelError;
 pub use events::{EventKind, EventStream, KernelEvent};
 pub use flows::{FlowRecord, FlowTable, MemoryFlows};
 pub use netns::NetnsCookie;
 
+pub use proxy::Listeners;
+pub use usage::AgentUsage;
+
 use agents::Agents;
 use cgroup::Cgroup;
 use flows::KernelFlows;
-use load::Hook;
-use pins::{Found, Pins};
+use load::{Hook, Scope};
+use pins::Pins;
+use proxy::ProxyState;
+use usage::UsageTable;
 
 /// What to enforce, and where agents are sent.
 #[derive(Clone, Debug)]
@@ -63,6 +72,44 @@ pub struct KernelConfig {
     /// Whether the programs log what they report as events (through `tracing`, target `aegis_ebpf`). Needs a
     /// tokio runtime at [`Kernel::attach`].
     pub log: bool,
+    pub unenrolled: Unenrolled,
+    /// With [`Unenrolled::Pass`]: cgroups below the root (absolute; made if missing) in which whoever is not enrolled is
+    /// denied all the same.
+    pub closed: Vec<PathBuf>,
+    pub limits: AgentLimits,
+    /// How long the daemon counts as alive after [`Kernel::attach`] and after each [`Kernel::beat`].
+    pub lease: Duration,
+}
+
+/// What becomes of processes below the enforced root that are no agent's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unenrolled {
+    #[default]
+    Deny,
+    /// They are left alone, but for closed cgroups.
+    Pass,
+}
+
+/// What one agent may use up in the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AgentLimits {
+    /// Redirected connections open at a time.
+    pub connections: u32,
+    pub events_per_second: u32,
+}
+
+impl Default for AgentLimits {
+    fn default() -> Self {
+        Self { connections: 4096, events_per_second: 1000 }
+    }
+}
+
+/// How full one of the kernel's tables is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableFill {
+    pub name: &'static str,
+    pub used: usize,
+    pub capacity: usize,
 }
 
 /// The attached programs and their maps. Dropping it detaches nothing.
@@ -70,7 +117,9 @@ pub struct Kernel {
     root: PathBuf,
     pins: Pins,
     hooks: Vec<Hook>,
+    lease: Duration,
     agents: Mutex<Agents>,
+    proxy: Mutex<ProxyState>,
     flows: Arc<KernelFlows>,
     events: Mutex<Option<RingBuf<MapData>>>,
     counters: PerCpuArray<MapData, u64>,
@@ -107,33 +156,44 @@ impl Kernel {
         let root_level = load::root_level(&cfg.cgroup_root)?;
         let root = Cgroup::ensure(&cfg.cgroup_root)?;
         let pins = Pins::new(&cfg.pin_dir);
+        pins.check(&root)?;
         pins.make_dirs()?;
-        if let Found::Adoptable { root_cgroup_id } = pins.inspect()?
-            && root_cgroup_id != root.id
-        {
-            return Err(KernelError::ForeignRoot { dir: cfg.pin_dir.clone(), cgroup_root: cfg.cgroup_root.clone() });
-        }
-        let mut object = load::object(cfg, &pins, root_level)?;
+        let generation = usage::next_generation(&pins.map(map_name::USAGE))?;
+        let mut object = load::object(cfg, &pins, &Scope { root_cgroup_id: root.id, root_level, generation })?;
         load::write_meta(&mut object, &root)?;
         if cfg.log {
             log::forward(&mut object)?;
         }
+        // All that the new programs read is there before the first of them runs.
+        let tables = Tables::open(cfg, &mut object, generation)?;
         let hooks = load::attach_all(&mut object, &pins, &root)?;
-        Self::assemble(cfg, pins, hooks, object)
+        pins.keep_own_maps()?;
+        Self::assemble(cfg, pins, hooks, object, tables)
     }
 
-    fn assemble(cfg: &KernelConfig, pins: Pins, hooks: Vec<Hook>, mut object: Ebpf) -> Result<Self, KernelError> {
+    fn assemble(
+        cfg: &KernelConfig,
+        pins: Pins,
+        hooks: Vec<Hook>,
+        mut object: Ebpf,
+        tables: Tables,
+    ) -> Result<Self, KernelError> {
         let mut open = |name: &str| load::map(&mut object, name);
         let wrong = || KernelError::bpf("open the programs' maps");
+        let Tables { mut agents, proxy } = tables;
+        let entries = MapData::from_pin(pins.map(map_name::FLOWS)).and_then(Map::from_map_data).map_err(wrong())?;
+        let (flows, dns_clients) = (open(map_name::FLOWS)?, open(map_name::DNS_CLIENTS)?);
+        let flows = KernelFlows::new(flows, entries, dns_clients, cfg, agents.usage.generation())?;
+        agents.usage.forget_others()?;
+        flows.purge()?;
         Ok(Self {
             root: cfg.cgroup_root.clone(),
             pins,
             hooks,
-            agents: Mutex::new(Agents {
-                cgroups: open(map_name::AGENT_CGROUPS)?.try_into().map_err(wrong())?,
-                direct: open(map_name::DIRECT)?.try_into().map_err(wrong())?,
-            }),
-            flows: Arc::new(KernelFlows::new(open(map_name::FLOWS)?, open(map_name::DNS_CLIENTS)?, cfg)?),
+            lease: cfg.lease,
+            agents: Mutex::new(agents),
+            proxy: Mutex::new(proxy),
+            flows: Arc::new(flows),
             events: Mutex::new(Some(open(map_name::EVENTS)?.try_into().map_err(wrong())?)),
             counters: open(map_name::COUNTERS)?.try_into().map_err(wrong())?,
         })
@@ -148,15 +208,15 @@ impl Kernel {
         Pins::new(pin_dir).remove()
     }
 
-    /// Makes every process in `cgroup` and below it act as `agent`, with exactly these direct
-    /// destinations. Repeating it is harmless. Returns the cgroup's id.
+    /// Makes every process in `cgroup` and below it act as `agent`, under exactly these rules. Repeating it is harmless.
+    /// Returns the cgroup's id.
     ///
     /// # Errors
     /// When the cgroup is not below the enforced root, belongs to another agent, or a map is full.
-    pub fn enroll(&self, agent: AgentIndex, cgroup: &Path, direct: &[DirectRule]) -> Result<u64, KernelError> {
+    pub fn enroll(&self, agent: AgentIndex, cgroup: &Path, rules: &AgentRules) -> Result<u64, KernelError> {
         agents::check_below(&self.root, cgroup)?;
         let cgroup = Cgroup::ensure(cgroup)?;
-        self.agents.lock().unwrap_or_else(PoisonError::into_inner).enroll(agent, &cgroup, direct)?;
+        self.agents.lock().unwrap_or_else(PoisonError::into_inner).enroll(agent, &cgroup, rules)?;
         Ok(cgroup.id)
     }
 
@@ -166,7 +226,70 @@ impl Kernel {
     /// # Errors
     /// When a map cannot be read or written.
     pub fn withdraw(&self, agent: AgentIndex) -> Result<(), KernelError> {
-        self.agents.lock().unwrap_or_else(PoisonError::into_inner).withdraw(agent)
+        self.agents.lock().unwrap_or_else(PoisonError::into_inner).withdraw(agent)?;
+        self.flows.forget(agent);
+        Ok(())
+    }
+
+    /// Tells the programs that the daemon lives, for another lease. Without it they deny what would go to the proxy, or
+    /// let it pass for agents that are [`OnDown::Open`].
+    ///
+    /// # Errors
+    /// When the map cannot be written.
+    pub fn beat(&self) -> Result<(), KernelError> {
+        self.proxy.lock().unwrap_or_else(PoisonError::into_inner).renew(self.lease)
+    }
+
+    /// Tells the programs that the daemon is gone, from now on.
+    ///
+    /// # Errors
+    /// When the map cannot be written.
+    pub fn retire(&self) -> Result<(), KernelError> {
+        self.proxy.lock().unwrap_or_else(PoisonError::into_inner).renew(Duration::ZERO)
+    }
+
+    /// From now on agents in this network namespace are sent to the listeners there. The daemon's own is served from
+    /// the start.
+    ///
+    /// # Errors
+    /// When the map is full.
+    pub fn serve_namespace(&self, namespace: NetnsCookie, listeners: Listeners) -> Result<(), KernelError> {
+        self.proxy.lock().unwrap_or_else(PoisonError::into_inner).serve(namespace, listeners)
+    }
+
+    /// From now on agents in this network namespace are refused.
+    ///
+    /// # Errors
+    /// When the map cannot be written.
+    pub fn leave_namespace(&self, namespace: NetnsCookie) -> Result<(), KernelError> {
+        self.proxy.lock().unwrap_or_else(PoisonError::into_inner).leave(namespace)
+    }
+
+    /// Every enrolled agent's connections, as the kernel and the proxy count them.
+    ///
+    /// # Errors
+    /// When a map cannot be read.
+    pub fn usage(&self) -> Result<HashMap<AgentIndex, AgentUsage>, KernelError> {
+        let mut usage = self.agents.lock().unwrap_or_else(PoisonError::into_inner).usage.read()?;
+        self.flows.complete(&mut usage)?;
+        Ok(usage)
+    }
+
+    /// How full the kernel's tables are. Reads them from end to end.
+    #[must_use]
+    pub fn fill(&self) -> Vec<TableFill> {
+        let (flows, dns_clients) = self.flows.lengths();
+        let agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
+        let namespaces = self.proxy.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let table = |name, used, capacity| TableFill { name, used, capacity };
+        vec![
+            table("agent_cgroups", agents.cgroups.keys().count(), 16_384),
+            table("direct", agents.direct.keys().count(), 16_384),
+            table("flows", flows, 65_536),
+            table("dns_clients", dns_clients, 65_536),
+            table("usage", agents.usage.len(), 32_768),
+            table("namespaces", namespaces, 4096),
+        ]
     }
 
     /// Who is behind the flows that reach the listeners.
@@ -202,5 +325,33 @@ impl Kernel {
             pinned: self.pins.link(&hook.name).exists(),
         };
         self.hooks.iter().map(status).collect()
+    }
+}
+
+/// What the programs read of agents and of the proxy, in the state that this daemon's programs need at their start.
+struct Tables {
+    agents: Agents,
+    proxy: ProxyState,
+}
+
+impl Tables {
+    fn open(cfg: &KernelConfig, object: &mut Ebpf, generation: u32) -> Result<Self, KernelError> {
+        let mut open = |name: &str| load::map(object, name);
+        let wrong = || KernelError::bpf("open the programs' maps");
+        let mut agents = Agents {
+            cgroups: open(map_name::AGENT_CGROUPS)?.try_into().map_err(wrong())?,
+            direct: open(map_name::DIRECT)?.try_into().map_err(wrong())?,
+            flags: open(map_name::AGENT_FLAGS)?.try_into().map_err(wrong())?,
+            usage: UsageTable::new(open(map_name::USAGE)?, generation)?,
+        };
+        let enrolled = agents.enrolled()?;
+        agents.usage.begin_all(&enrolled)?;
+        agents.close(&cfg.closed)?;
+        let mut proxy = ProxyState::new(open(map_name::LEASE)?, open(map_name::NAMESPACES)?)?;
+        let own = NetnsCookie::current().map_err(KernelError::io("read the network namespace's cookie"))?;
+        proxy.leave_all_but(own)?;
+        proxy.serve(own, Listeners { v4: true, v6: cfg.proxy_v6.is_some() })?;
+        proxy.renew(cfg.lease)?;
+        Ok(Self { agents, proxy })
     }
 }

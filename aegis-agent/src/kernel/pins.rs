@@ -3,27 +3,19 @@
 use std::{
     fs::{self, DirBuilder},
     io,
-    os::unix::fs::DirBuilderExt,
+    os::{fd::AsFd, unix::fs::DirBuilderExt},
     path::{Path, PathBuf},
 };
 
 use aegis_common::{ABI_VERSION, Meta, map_name};
 use aya::maps::{Array, Map, MapData};
 
-use super::KernelError;
+use super::{KernelError, cgroup::Cgroup, syscall};
 
-/// The pin directory: `maps/` and `links/`, a file each.
+/// The pin directory: `maps-ABI/` and `links/`, a file each. The links are the same for every version: they get the
+/// programs of the next one, which use the maps of its own version, and then the older maps are let go.
 pub(super) struct Pins {
     dir: PathBuf,
-}
-
-/// What an earlier daemon left.
-pub(super) enum Found {
-    Nothing,
-    /// Maps of this ABI version, made for this cgroup.
-    Adoptable {
-        root_cgroup_id: u64,
-    },
 }
 
 impl Pins {
@@ -40,7 +32,7 @@ impl Pins {
     }
 
     fn maps(&self) -> PathBuf {
-        self.dir.join("maps")
+        self.dir.join(format!("maps-{ABI_VERSION}"))
     }
 
     fn links(&self) -> PathBuf {
@@ -59,24 +51,52 @@ impl Pins {
         Ok(())
     }
 
-    /// Looks at what is pinned, without touching it.
-    pub(super) fn inspect(&self) -> Result<Found, KernelError> {
+    /// Fails when what is pinned cannot be taken over: links of another cgroup, or maps of this version that are not
+    /// whole. Touches nothing.
+    pub(super) fn check(&self, root: &Cgroup) -> Result<(), KernelError> {
+        for link in files(&self.links())? {
+            let link = syscall::obj_get(&link).map_err(KernelError::io(format!("open {}", link.display())))?;
+            let info = syscall::link_info(link.as_fd()).map_err(KernelError::io("look at a pinned link"))?;
+            if info.cgroup_id != root.id {
+                let (dir, cgroup_root) = (self.dir.clone(), root.path.clone());
+                return Err(KernelError::ForeignRoot { dir, cgroup_root });
+            }
+        }
         let present = |name: &str| self.map(name).exists();
         if !map_name::ALL.into_iter().any(present) {
-            return Ok(Found::Nothing);
+            return Ok(());
         }
-        let foreign = |found: String| KernelError::ForeignPins { dir: self.dir.clone(), found };
+        let foreign = |found: String| KernelError::ForeignPins { dir: self.maps(), found };
         // Without META the first start was cut short; what the other maps are is unknown.
         let meta = self.meta().map_err(|_| foreign("unknown".to_owned()))?;
         if meta.abi_version != ABI_VERSION || !map_name::ALL.into_iter().all(present) {
             return Err(foreign(meta.abi_version.to_string()));
         }
-        Ok(Found::Adoptable { root_cgroup_id: meta.root_cgroup_id })
+        Ok(())
     }
 
     fn meta(&self) -> Result<Meta, aya::maps::MapError> {
         let map = Map::from_map_data(MapData::from_pin(self.map(map_name::META))?)?;
         Array::<_, Meta>::try_from(map)?.get(&0, 0)
+    }
+
+    /// Lets go of the maps of other versions. Only once every link has a program that does not use them.
+    pub(super) fn keep_own_maps(&self) -> Result<(), KernelError> {
+        for dir in self.map_dirs()?.into_iter().filter(|dir| *dir != self.maps()) {
+            files(&dir)?.iter().try_for_each(|file| unpin(file))?;
+            remove_dir(&dir)?;
+        }
+        Ok(())
+    }
+
+    /// `maps` was version 1's.
+    fn map_dirs(&self) -> Result<Vec<PathBuf>, KernelError> {
+        let is_maps = |path: &PathBuf| {
+            path.file_name()
+                .and_then(|name| name.to_str())
+                .is_some_and(|name| name == "maps" || name.starts_with("maps-"))
+        };
+        Ok(files(&self.dir)?.into_iter().filter(is_maps).collect())
     }
 
     /// Removes the links of programs that this version no longer has.
@@ -92,7 +112,7 @@ impl Pins {
     /// Removes everything: links first, since a link without its maps' pins still enforces, and
     /// maps without links only hold memory.
     pub(super) fn remove(&self) -> Result<(), KernelError> {
-        for dir in [self.links(), self.maps()] {
+        for dir in [vec![self.links()], self.map_dirs()?].concat() {
             files(&dir)?.iter().try_for_each(|file| unpin(file))?;
             remove_dir(&dir)?;
         }

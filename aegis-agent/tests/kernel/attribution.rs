@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use aegis_agent::kernel::KernelError;
+use aegis_agent::kernel::{AgentRules, KernelError};
 
 use crate::lab::{agent, lab, lines, python};
 
@@ -55,7 +55,7 @@ fn the_deepest_agent_is_the_one() {
     lab(|lab| {
         let outer = lab.agent(1, &[]);
         let inner = outer.join("inner");
-        lab.kernel().enroll(agent(2), &inner, &[]).unwrap();
+        lab.kernel().enroll(agent(2), &inner, &AgentRules::default()).unwrap();
         let child = python(&inner, "create_connection(('192.0.2.1', 443)).recv(1)", &[]);
         let (stream, record) = lab.accept(&lab.proxy_v4);
         assert_eq!(record.unwrap().agent, agent(2));
@@ -137,15 +137,21 @@ fn enrolment_is_checked() {
     lab(|lab| {
         let one = lab.agent(1, &[]);
         let kernel = lab.kernel();
-        assert_eq!(kernel.enroll(agent(1), &one, &[]).unwrap(), kernel.enroll(agent(1), &one, &[]).unwrap());
-        assert!(matches!(kernel.enroll(agent(2), &one, &[]), Err(KernelError::CgroupTaken { .. })));
+        assert_eq!(
+            kernel.enroll(agent(1), &one, &AgentRules::default()).unwrap(),
+            kernel.enroll(agent(1), &one, &AgentRules::default()).unwrap()
+        );
+        assert!(matches!(kernel.enroll(agent(2), &one, &AgentRules::default()), Err(KernelError::CgroupTaken { .. })));
         let root = &lab.cfg.cgroup_root;
         for cgroup in [root.clone(), root.join("../elsewhere"), "/tmp".into()] {
-            assert!(matches!(kernel.enroll(agent(2), &cgroup, &[]), Err(KernelError::OutsideRoot { .. })));
+            assert!(matches!(
+                kernel.enroll(agent(2), &cgroup, &AgentRules::default()),
+                Err(KernelError::OutsideRoot { .. })
+            ));
         }
         kernel.withdraw(agent(1)).unwrap();
         assert_eq!(lines(python(&one, "attempt(socket)", &[])), ["EPERM"]);
-        kernel.enroll(agent(2), &one, &[]).unwrap();
+        kernel.enroll(agent(2), &one, &AgentRules::default()).unwrap();
         assert_eq!(lines(python(&one, "attempt(socket)", &[])), ["ok"]);
     });
 }

@@ -9,7 +9,7 @@ use crate::lab::{OUTSIDE_V4, PATIENCE, agent, lab, lines, python, rule};
 /// More refusals than the ring has room for.
 const FLOOD: &str = r#"
 s = socket(AF_INET, SOCK_DGRAM)
-for _ in range(6000):
+for _ in range(20000):
     try: s.sendto(b'x', ('192.0.2.1', 443))
     except OSError: pass
 "#;
@@ -51,29 +51,31 @@ attempt(lambda: socket().bind(('127.0.0.1', int(sys.argv[1]))))
 #[test]
 fn no_event_is_lost_uncounted() {
     lab(|lab| {
+        lab.without_event_limit();
         let cgroup = lab.agent(8, &[]);
         lines(python(&cgroup, FLOOD, &[]));
         let counters = lab.kernel().counters().unwrap();
-        assert_eq!(counters.denied_udp, 6000);
-        assert_eq!(counters.denied(), 6000);
+        assert_eq!(counters.denied_udp, 20_000);
+        assert_eq!(counters.denied(), 20_000);
         assert!(counters.events_dropped > 0, "the ring was never full");
         let runtime = runtime();
         let told = runtime.block_on(async {
             let mut events = lab.kernel().events().unwrap();
             let mut told = 0;
-            while told + counters.events_dropped < 6000 {
+            while told + counters.events_dropped < 20_000 {
                 events.next().await.unwrap();
                 told += 1;
             }
             told
         });
-        assert_eq!(told + counters.events_dropped, 6000);
+        assert_eq!(told + counters.events_dropped, 20_000);
     });
 }
 
 #[test]
 fn a_direct_connection_that_cannot_be_told_is_refused() {
     lab(|lab| {
+        lab.without_event_limit();
         let outside = TcpListener::bind((OUTSIDE_V4, 0)).unwrap();
         let port = outside.local_addr().unwrap().port();
         let cgroup = lab.agent(8, &[rule("10.9.0.0/24", Some(port), Protocol::Tcp)]);
@@ -101,6 +103,28 @@ attempt(lambda: socket().connect(('10.9.0.1', 1)))
         });
         assert_eq!(attempts(), ["ok", "ok", "ok"]);
         assert_eq!(lab.kernel().counters().unwrap().allowed_direct, 2);
+    });
+}
+
+#[test]
+fn a_flood_of_one_agent_takes_no_event_from_another() {
+    lab(|lab| {
+        let outside = TcpListener::bind((OUTSIDE_V4, 0)).unwrap();
+        let port = outside.local_addr().unwrap().port();
+        let direct = rule("10.9.0.0/24", Some(port), Protocol::Tcp);
+        lab.restart(|cfg| cfg.limits.events_per_second = 10);
+        let (loud, quiet) = (lab.agent(8, &[]), lab.agent(9, &[direct]));
+        lines(python(&loud, FLOOD, &[]));
+        let script = "attempt(lambda: socket().connect(('10.9.0.1', int(sys.argv[1]))))";
+        assert_eq!(lines(python(&quiet, script, &[&port.to_string()])), ["ok"]);
+        let counters = lab.kernel().counters().unwrap();
+        let usage = lab.kernel().usage().unwrap();
+        assert_eq!((counters.events_dropped, counters.denied_udp), (0, 20_000));
+        // What was kept back is known to the last one.
+        assert!(counters.events_suppressed > 0, "{counters:?}");
+        let (loud, quiet) = (usage[&agent(8)], usage[&agent(9)]);
+        assert_eq!((loud.denied, loud.suppressed), (20_000, counters.events_suppressed));
+        assert_eq!((quiet.connects, quiet.denied, quiet.suppressed), (1, 0, 0));
     });
 }
 

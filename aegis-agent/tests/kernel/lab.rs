@@ -13,7 +13,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aegis_agent::kernel::{AgentIndex, DirectRule, FlowRecord, Kernel, KernelConfig, NetnsCookie, Protocol, cgroup};
+use aegis_agent::kernel::{
+    AgentIndex, AgentLimits, AgentRules, DirectRule, FlowRecord, Kernel, KernelConfig, NetnsCookie, Protocol,
+    Unenrolled, cgroup,
+};
 use aegis_common::{Flow, FlowKey, map_name};
 use aya::maps::{HashMap, Map, MapData};
 use nix::{
@@ -25,6 +28,8 @@ use tempfile::TempDir;
 /// Addresses of the laboratory's "outside": on its loopback interface, but no loopback addresses.
 pub const OUTSIDE_V4: &str = "10.9.0.1";
 pub const OUTSIDE_V6: &str = "fd00:9::1";
+/// Where the maps are pinned, below the pin directory.
+pub const MAPS: &str = "maps-2";
 /// How long anything may take.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -63,6 +68,11 @@ impl Lab {
             proxy_v6: Some(v6(proxy_v6.local_addr().unwrap())),
             dns_port: dns_v4.local_addr().unwrap().port(),
             log: false,
+            unenrolled: Unenrolled::Deny,
+            closed: Vec::new(),
+            limits: AgentLimits::default(),
+            // For as long as any test may take; the tests of the heartbeat shorten it.
+            lease: Duration::from_secs(3600),
         };
         for socket in [&dns_v4, &dns_v6] {
             socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -75,16 +85,27 @@ impl Lab {
         self.kernel.as_ref().unwrap()
     }
 
+    /// Starts the kernel side again with another configuration, as a restarted daemon does.
+    pub fn restart(&mut self, change: impl FnOnce(&mut KernelConfig)) {
+        change(&mut self.cfg);
+        self.kernel = Some(Kernel::attach(&self.cfg).unwrap_or_else(|error| panic!("{error}")));
+    }
+
+    /// Lets one agent fill the whole event ring.
+    pub fn without_event_limit(&mut self) {
+        self.restart(|cfg| cfg.limits.events_per_second = u32::MAX);
+    }
+
     /// Enrols agent `index` in a cgroup of its own and returns the cgroup.
     pub fn agent(&self, index: u32, direct: &[DirectRule]) -> PathBuf {
         let cgroup = self.cfg.cgroup_root.join(format!("agent-{index}"));
-        self.kernel().enroll(agent(index), &cgroup, direct).unwrap();
+        self.kernel().enroll(agent(index), &cgroup, &direct_rules(direct)).unwrap();
         cgroup
     }
 
     /// How many entries the kernel's flow table has.
     pub fn recorded_flows(&self) -> usize {
-        let pin = self.cfg.pin_dir.join("maps").join(map_name::FLOWS);
+        let pin = self.cfg.pin_dir.join(MAPS).join(map_name::FLOWS);
         let map = Map::from_map_data(MapData::from_pin(pin).unwrap()).unwrap();
         let flows: HashMap<_, FlowKey, Flow> = map.try_into().unwrap();
         flows.keys().count()
@@ -117,6 +138,10 @@ pub fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 /// The network namespace of the calling test.
 pub fn here() -> NetnsCookie {
     NetnsCookie::current().unwrap()
+}
+
+pub fn direct_rules(direct: &[DirectRule]) -> AgentRules {
+    AgentRules { direct: direct.to_vec(), ..AgentRules::default() }
 }
 
 pub fn agent(index: u32) -> AgentIndex {

@@ -10,7 +10,7 @@ use aegis_agent::kernel::{Kernel, KernelConfig, KernelError, preflight};
 use aegis_common::{Meta, map_name};
 use aya::maps::{Array, Map, MapData};
 
-use crate::lab::{agent, eventually, lab, lines, python};
+use crate::lab::{MAPS, agent, eventually, lab, lines, python};
 
 const PROGRAMS: [&str; 14] = [
     "bind4",
@@ -115,7 +115,7 @@ fn what_cannot_be_adopted_is_refused_with_the_way_out() {
         let elsewhere = KernelConfig { cgroup_root: lab.cfg.cgroup_root.join("sub"), ..lab.cfg.clone() };
         let refused = Kernel::attach(&elsewhere).err().unwrap();
         assert!(matches!(refused, KernelError::ForeignRoot { .. }), "{refused}");
-        let pin = lab.cfg.pin_dir.join("maps").join(map_name::META);
+        let pin = lab.cfg.pin_dir.join(MAPS).join(map_name::META);
         let map = Map::from_map_data(MapData::from_pin(&pin).unwrap()).unwrap();
         let mut meta: Array<_, Meta> = map.try_into().unwrap();
         let current = meta.get(&0, 0).unwrap();

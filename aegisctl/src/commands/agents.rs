@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use aegis_api::{Agent, AgentSpec, DirectRule, Mode, TokenMode, Transport};
+use aegis_api::{Agent, AgentSpec, DirectRule, Listening, Mode, OnAgentDown, TokenMode, Transport};
 use clap::ValueEnum;
 
 use crate::api::Client;
@@ -67,6 +67,12 @@ pub struct Register {
     /// Whether decisions are carried out or only recorded.
     #[arg(long, value_enum, default_value = "enforce")]
     mode: ModeArg,
+    /// What becomes of its connections when the daemon gives no sign of life.
+    #[arg(long, value_enum, default_value = "closed")]
+    on_agent_down: DownArg,
+    /// Who gets an answer from its listening TCP sockets.
+    #[arg(long, value_enum, default_value = "loopback")]
+    listen: ListenArg,
     /// A destination that passes without the proxy and without inspection; may be repeated.
     #[arg(long, value_name = "CIDR[:PORT][/udp]", value_parser = direct)]
     direct: Vec<DirectRule>,
@@ -86,6 +92,24 @@ enum ModeArg {
     Enforce,
     /// Only recorded.
     Shadow,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum DownArg {
+    /// They are denied.
+    Closed,
+    /// They pass uninspected, and are recorded when the daemon is back.
+    Open,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ListenArg {
+    /// Nobody.
+    None,
+    /// Who connects over loopback.
+    Loopback,
+    /// Whoever connects; its answers are not inspected.
+    Allow,
 }
 
 /// Parses an agent name.
@@ -174,6 +198,15 @@ fn register(args: &Register, client: &Client, screen: &Screen) -> Result<(), Fai
         mode: match args.mode {
             ModeArg::Enforce => Mode::Enforce,
             ModeArg::Shadow => Mode::Shadow,
+        },
+        on_agent_down: match args.on_agent_down {
+            DownArg::Closed => OnAgentDown::Closed,
+            DownArg::Open => OnAgentDown::Open,
+        },
+        listen: match args.listen {
+            ListenArg::None => Listening::None,
+            ListenArg::Loopback => Listening::Loopback,
+            ListenArg::Allow => Listening::Allow,
         },
         direct: args.direct.clone(),
     };

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use aegis_api::{Agent, AgentSpec, DirectRule, Mode, Origin, Problem, RunInfo, TokenMode, TokenResponse, Transport};
+use aegis_api::{
+    Agent, AgentSpec, DirectRule, Listening, Mode, OnAgentDown, Origin, Problem, RunInfo, TokenMode, TokenResponse,
+    Transport,
+};
 
 use crate::config::{self, AgentMode, DirectSpec};
 use crate::daemon::{Aegis, build};
@@ -17,7 +20,7 @@ pub fn register(aegis: &Aegis, spec: AgentSpec) -> Result<Agent, Problem> {
     let spec: config::AgentSpec =
         serde_json::from_value(value).map_err(|error| Problem::bad_request(error.to_string()))?;
     let enrolled = aegis.registry.register(spec).map_err(refused)?;
-    if let Err(error) = aegis.kernel.enroll(enrolled.index, &enrolled.cgroup, &enrolled.direct) {
+    if let Err(error) = aegis.kernel.enroll(enrolled.index, &enrolled.cgroup, &enrolled.rules) {
         // An agent that the kernel does not know would be denied everything: it is not registered at all.
         let undone = aegis.registry.remove(&enrolled.agent.name);
         return Err(Problem::internal(format!(
@@ -82,6 +85,15 @@ pub fn described(enrolled: &Enrolled) -> Agent {
         mode: match enrolled.spec.mode {
             AgentMode::Enforce => Mode::Enforce,
             AgentMode::Shadow => Mode::Shadow,
+        },
+        on_agent_down: match enrolled.spec.on_agent_down {
+            config::OnAgentDown::Closed => OnAgentDown::Closed,
+            config::OnAgentDown::Open => OnAgentDown::Open,
+        },
+        listen: match enrolled.spec.listen {
+            config::Listening::None => Listening::None,
+            config::Listening::Loopback => Listening::Loopback,
+            config::Listening::Allow => Listening::Allow,
         },
         cgroup: enrolled.cgroup.display().to_string(),
         direct: enrolled.spec.direct.iter().map(direct).collect(),
