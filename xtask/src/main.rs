@@ -12,6 +12,7 @@ mod process;
 mod test;
 mod tidy;
 mod tools;
+mod vm;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -30,14 +31,10 @@ enum Command {
     /// Shows the main job of Aegis against a small internet in network namespaces (root)
     Demo,
     /// Checks and tests everything, as CI does (root, unless --quick)
-    Test {
-        /// Without the end-to-end tests
-        #[arg(long)]
-        quick: bool,
-        /// Passed on to cargo nextest, for example a test's name
-        #[arg(last = true)]
-        nextest: Vec<String>,
-    },
+    ///
+    /// With --kernel, only the kernel tests, each kernel in a virtual machine (QEMU, no KVM needed), with and without
+    /// BPF LSM: `cargo xtask test --kernel 6.12 --lsm on -- NAME`.
+    Test(test::Selection),
     /// Checks what the compiler does not: direction of crates, file sizes, links, the threat table
     Tidy,
     /// Builds the kernel part
@@ -54,7 +51,7 @@ fn main() -> ExitCode {
     let root = root();
     let done = match Arguments::parse().command {
         Command::Demo => demo::run(&root),
-        Command::Test { quick, nextest } => test::run(&root, quick, &nextest),
+        Command::Test(selection) => test::run(&root, &selection),
         Command::Tidy => tidy::run(&root),
         Command::BuildEbpf => build_ebpf::run(&root).map(|object| println!("{}", object.display())),
         Command::Bench { arguments } => bench::run(&root, &arguments),

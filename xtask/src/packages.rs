@@ -46,6 +46,14 @@ pub const CLIENTS: &[Package] = &[
     program("nodejs", "node"),
 ];
 
+/// What the virtual machines of the kernel matrix need.
+pub const VIRTUAL_MACHINES: &[Package] = &[
+    program("qemu-system-x86", "qemu-system-x86_64"),
+    file("busybox-static", "/usr/bin/busybox"),
+    program("xz-utils", "xz"),
+    program("util-linux", "setpriv"),
+];
+
 /// Installs what is missing of `packages`; does nothing, and needs neither apt nor root, when nothing is.
 pub fn ensure(root: &Path, packages: &[&[Package]]) -> Result<()> {
     let missing: Vec<&str> = packages

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, IsTerminal};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -90,7 +90,12 @@ pub fn become_command(what: &str, command: &mut Command) -> Result<()> {
 
 /// Whether a program of this name is on the search path.
 pub fn is_installed(root: &Path, program: &str) -> bool {
-    std::env::split_paths(&search_path(root)).any(|directory| directory.join(program).is_file())
+    find_program(root, program).is_some()
+}
+
+/// Where on the search path a program is.
+pub fn find_program(root: &Path, program: &str) -> Option<PathBuf> {
+    std::env::split_paths(&search_path(root)).map(|directory| directory.join(program)).find(|path| path.is_file())
 }
 
 /// Ends with one clear line where root is needed and missing.

@@ -3,27 +3,84 @@
 use std::path::Path;
 
 use anyhow::Result;
+use clap::{Args, ValueEnum};
 
 use crate::process::{become_command, cargo, require_root, run as step};
-use crate::{build_ebpf, clients, packages, tidy, tools};
+use crate::{build_ebpf, clients, packages, tidy, tools, vm};
+
+/// What shall be tested.
+#[derive(Args)]
+pub struct Selection {
+    /// Without the end-to-end tests and without virtual machines
+    #[arg(long, conflicts_with = "kernels")]
+    quick: bool,
+    /// Only the kernel tests, on Debian's cloud kernel of this version (6.1, 6.12, ...); may be repeated
+    #[arg(long = "kernel", value_name = "VERSION")]
+    kernels: Vec<String>,
+    /// With --kernel: only with (on) or only without (off) BPF LSM
+    #[arg(long, value_enum, requires = "kernels")]
+    lsm: Option<Switch>,
+    /// Names of tests, or parts of them; without --kernel anything that cargo nextest takes
+    #[arg(last = true)]
+    tests: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
 
 /// Leaves out the integration tests that attach to a kernel and make namespaces.
 const WITHOUT_KERNEL: &str = "not (kind(test) and (package(aegis-tests) or package(aegis-agent) or package(aegisctl)))";
 
 /// Runs all checks and tests; ends as `cargo nextest`, with its summary and its exit code.
-pub fn run(root: &Path, quick: bool, nextest: &[String]) -> Result<()> {
+pub fn run(root: &Path, selection: &Selection) -> Result<()> {
+    if !selection.kernels.is_empty() {
+        return matrix(root, selection);
+    }
+    let quick = selection.quick;
     if !quick {
         require_root("the end-to-end tests (without them: --quick)")?;
     }
     prepare(root, quick)?;
     check(root)?;
     step("cargo build", cargo(root).args(["build", "--workspace", "--all-targets"]))?;
+    if !quick && selection.tests.is_empty() {
+        every_kernel(root)?;
+    }
     let mut tests = cargo(root);
     tests.args(["nextest", "run", "--workspace"]);
     if quick {
         tests.args(["-E", WITHOUT_KERNEL]);
     }
-    become_command("cargo nextest", tests.args(nextest))
+    become_command("cargo nextest", tests.args(&selection.tests))
+}
+
+/// The kernel tests on every kernel of the matrix. Only where QEMU cannot be had is that left out, and loudly.
+fn every_kernel(root: &Path) -> Result<()> {
+    if let Err(error) = vm::prepare(root) {
+        eprintln!("\n!!! THE KERNEL MATRIX IS LEFT OUT: only this machine's own kernel is tested. {error:#}\n");
+        return Ok(());
+    }
+    let kernels = vm::KERNELS.iter().map(ToString::to_string).collect();
+    vm::run(root, &vm::Selection { kernels, lsm: None, names: Vec::new() })
+}
+
+/// The kernel tests on chosen kernels, and nothing else.
+fn matrix(root: &Path, selection: &Selection) -> Result<()> {
+    require_root("the kernel matrix")?;
+    vm::prepare(root)?;
+    tools::ensure_rust_src(root)?;
+    build_ebpf::ensure_linker(root)?;
+    vm::run(
+        root,
+        &vm::Selection {
+            kernels: selection.kernels.clone(),
+            lsm: selection.lsm.map(|lsm| lsm == Switch::On),
+            names: selection.tests.clone(),
+        },
+    )
 }
 
 fn prepare(root: &Path, quick: bool) -> Result<()> {
