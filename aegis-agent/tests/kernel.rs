@@ -6,6 +6,8 @@
 mod attribution;
 #[path = "kernel/dns.rs"]
 mod dns;
+#[path = "kernel/enrolment.rs"]
+mod enrolment;
 #[path = "kernel/events.rs"]
 mod events;
 #[path = "kernel/lab.rs"]
@@ -14,6 +16,8 @@ mod lab;
 mod lifecycle;
 #[path = "kernel/local.rs"]
 mod local;
+#[path = "kernel/proxy.rs"]
+mod proxy;
 #[path = "kernel/tcp.rs"]
 mod tcp;
 #[path = "kernel/udp.rs"]

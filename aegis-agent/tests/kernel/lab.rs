@@ -117,6 +117,21 @@ impl Lab {
         let record = self.kernel().flows().take(here(), peer).unwrap();
         (stream, record)
     }
+
+    /// Accepts a connection and leaves its record where it is.
+    pub fn accept_only(&self, listener: &TcpListener) -> (TcpStream, SocketAddr) {
+        accept(listener)
+    }
+
+    /// Takes the record of a connection from `peer` to the IPv4 listener away, as nobody should.
+    pub fn steal_record(&self, peer: SocketAddr) {
+        let pin = self.cfg.pin_dir.join(MAPS).join(map_name::FLOWS);
+        let map = Map::from_map_data(MapData::from_pin(pin).unwrap()).unwrap();
+        let mut flows: HashMap<_, FlowKey, Flow> = map.try_into().unwrap();
+        let keys: Vec<FlowKey> = flows.keys().map(Result::unwrap).collect();
+        let key = keys.into_iter().find(|key| key.local == peer.into()).unwrap();
+        flows.remove(&key).unwrap();
+    }
 }
 
 pub fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {

@@ -10,7 +10,7 @@ use aegis_agent::kernel::{Kernel, KernelConfig, KernelError, preflight};
 use aegis_common::{Meta, map_name};
 use aya::maps::{Array, Map, MapData};
 
-use crate::lab::{MAPS, agent, eventually, lab, lines, python};
+use crate::lab::{MAPS, agent, eventually, first_line, lab, lines, python};
 
 const PROGRAMS: [&str; 14] = [
     "bind4",
@@ -199,5 +199,39 @@ fn programs_of_an_earlier_version_go_when_the_daemon_comes() {
         lab.kernel = Some(Kernel::attach(&lab.cfg).unwrap());
         assert!(!links.join("of_an_earlier_version").exists());
         assert!(lab.kernel().hooks().iter().all(|hook| hook.attached && hook.pinned));
+    });
+}
+
+#[test]
+fn a_new_version_of_the_maps_takes_over_without_a_gap() {
+    lab(|lab| {
+        let cgroup = lab.agent(4, &[]);
+        let script = r#"
+s = socket(AF_INET, SOCK_DGRAM)
+print('begun', flush=True)
+sent = 0
+while not sys.stdin in __import__('select').select([sys.stdin], [], [], 0)[0]:
+    for make in (lambda: s, lambda: socket(AF_INET, SOCK_DGRAM)):
+        try:
+            make().sendto(b'x', ('10.9.0.1', 9))
+            sent += 1
+        except PermissionError: pass
+print(sent)
+"#;
+        let mut child = python(&cgroup, script, &[]);
+        assert_eq!(first_line(&mut child), "begun");
+        for older in ["maps", "maps-1"] {
+            fs::rename(lab.cfg.pin_dir.join(MAPS), lab.cfg.pin_dir.join(older)).unwrap();
+            lab.kernel = Some(Kernel::attach(&lab.cfg).unwrap());
+            assert!(!lab.cfg.pin_dir.join(older).exists());
+            assert!(lab.kernel().hooks().iter().all(|hook| hook.attached && hook.pinned));
+        }
+        drop(child.stdin.take());
+        assert_eq!(lines(child), ["0"]);
+        // Nobody is enrolled in the new maps until the daemon says so.
+        let free = "attempt(lambda: socket())";
+        assert_eq!(lines(python(&cgroup, free, &[])), ["EPERM"]);
+        lab.agent(4, &[]);
+        assert_eq!(lines(python(&cgroup, free, &[])), ["ok"]);
     });
 }

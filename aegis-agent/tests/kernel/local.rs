@@ -7,7 +7,9 @@ use std::{
     time::Duration,
 };
 
-use crate::lab::{OUTSIDE_V4, first_line, lab, lines, python};
+use aegis_agent::kernel::{AgentRules, Inbound, Protocol};
+
+use crate::lab::{OUTSIDE_V4, agent, first_line, lab, lines, python, rule};
 
 /// Listens on argv[1] (TCP) and answers `hello`; prints the port.
 const SERVER: &str = r#"
@@ -132,5 +134,58 @@ attempt(lambda: socket().bind(('127.0.0.1', 0)))
         let printed = lines(python(&cgroup, script, &[&proxy, &dns]));
         assert_eq!(printed, ["EPERM", "EPERM", "EPERM", "EPERM", "EPERM", "EPERM", "ok"]);
         assert_eq!(lab.kernel().counters().unwrap().denied_bind, 6);
+    });
+}
+
+#[test]
+fn who_is_answered_by_an_agents_listener_is_set_for_each() {
+    lab(|lab| {
+        let port_of = |server: &mut std::process::Child| first_line(server).parse::<u16>().unwrap();
+        // On loopback by itself; from outside, the server's answers go to an address of the outside.
+        let table = [(Inbound::None, false, false), (Inbound::Loopback, true, false), (Inbound::Allow, true, true)];
+        for (index, (listen, loopback, outside)) in (1..).zip(table) {
+            let cgroup = lab.cfg.cgroup_root.join(format!("listens-{index}"));
+            let rules = AgentRules { listen, ..AgentRules::default() };
+            lab.kernel().enroll(agent(index), &cgroup, &rules).unwrap();
+            for (bound, reached) in [("127.0.0.1", loopback), (OUTSIDE_V4, outside)] {
+                let mut server = python(&cgroup, SERVER, &[bound]);
+                let to: SocketAddr = format!("{bound}:{}", port_of(&mut server)).parse().unwrap();
+                let said = TcpStream::connect_timeout(&to, Duration::from_millis(500)).and_then(|mut stream| {
+                    let mut said = String::new();
+                    stream.set_read_timeout(Some(Duration::from_millis(500)))?;
+                    stream.read_to_string(&mut said).map(|_| said)
+                });
+                assert_eq!(said.is_ok_and(|said| said == "hello"), reached, "{listen:?} {bound}");
+                server.kill().unwrap();
+                server.wait().unwrap();
+            }
+        }
+    });
+}
+
+/// A listening socket that was once let through to a direct destination has no right to answer for it.
+#[test]
+fn a_listener_does_not_inherit_what_its_socket_was_admitted_to() {
+    lab(|lab| {
+        let outside = std::net::TcpListener::bind((OUTSIDE_V4, 0)).unwrap();
+        let port = outside.local_addr().unwrap().port();
+        let cgroup = lab.agent(1, &[rule("10.9.0.0/24", Some(port), Protocol::Tcp)]);
+        let script = r#"
+import ctypes
+s = socket()
+s.connect((sys.argv[1], int(sys.argv[2])))
+libc = ctypes.CDLL(None)
+assert libc.connect(s.fileno(), bytes(16), 16) == 0  # AF_UNSPEC: disconnected
+s.bind((sys.argv[1], 0))
+s.listen()
+print(s.getsockname()[1], flush=True)
+c, _ = s.accept()
+c.sendall(b'hello')
+"#;
+        let mut server = python(&cgroup, script, &[OUTSIDE_V4, &port.to_string()]);
+        let to: SocketAddr = format!("{OUTSIDE_V4}:{}", first_line(&mut server)).parse().unwrap();
+        assert!(TcpStream::connect_timeout(&to, Duration::from_millis(500)).is_err(), "it answered");
+        server.kill().unwrap();
+        server.wait().unwrap();
     });
 }

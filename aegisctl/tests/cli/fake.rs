@@ -82,7 +82,7 @@ fn answer(stream: UnixStream, answers: &Answers, seen: &Mutex<Vec<(String, Value
 pub fn agent(name: &str) -> Value {
     json!({
         "name": name, "org": "acme", "tenant": "emea", "parent": null, "labels": {"team": "payments"},
-        "scopes": ["payments:write"], "token": "ambient", "mode": "enforce", "cgroup": format!("/sys/fs/cgroup/aegis/{name}"),
+        "scopes": ["payments:write"], "token": "ambient", "mode": "enforce", "on_agent_down": "closed", "listen": "loopback", "cgroup": format!("/sys/fs/cgroup/aegis/{name}"),
         "direct": [], "origin": "registered",
     })
 }
