@@ -2,4 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod io_uring;
+mod raw;
 mod roles;
+mod stage;
+mod tcp;
+mod udp;
