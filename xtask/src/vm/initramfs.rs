@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -88,16 +89,20 @@ impl Archive {
     }
 
     fn file(&mut self, path: &str, content: &[u8], mode: u32) -> Result<()> {
-        let path = Path::new(path);
-        if let Some(parent) = path.parent() {
-            self.directory(parent)?;
-        }
-        self.entry(path, ModeFileType::Regular, mode, content)
+        self.parents(path)?;
+        self.entry(Path::new(path), ModeFileType::Regular, mode, 0, content)
+    }
+
+    fn parents(&mut self, path: &str) -> Result<()> {
+        Path::new(path).parent().map_or(Ok(()), |parent| self.directory(parent))
     }
 
     fn copy(&mut self, from: &Path, to: &str) -> Result<()> {
         let content = fs::read(from).with_context(|| from.display().to_string())?;
-        self.file(to, &content, 0o755)
+        self.parents(to)?;
+        // Python trusts what it compiled before only as long as the source has the time that it had then.
+        let modified = u32::try_from(fs::metadata(from)?.mtime())?;
+        self.entry(Path::new(to), ModeFileType::Regular, 0o755, modified, &content)
     }
 
     /// Copies a directory to the same place in the guest, but for entries whose name is not wanted.
@@ -121,15 +126,15 @@ impl Archive {
         let Some(parent) = path.parent() else { return Ok(()) };
         if self.directories.insert(path.to_owned()) {
             self.directory(parent)?;
-            self.entry(path, ModeFileType::Directory, 0o755, &[])?;
+            self.entry(path, ModeFileType::Directory, 0o755, 0, &[])?;
         }
         Ok(())
     }
 
-    fn entry(&mut self, path: &Path, kind: ModeFileType, mode: u32, content: &[u8]) -> Result<()> {
+    fn entry(&mut self, path: &Path, kind: ModeFileType, mode: u32, modified: u32, content: &[u8]) -> Result<()> {
         let name = path.strip_prefix("/")?.to_str().context("a path that is not UTF-8")?;
         self.entries += 1;
-        let builder = Builder::new(name).ino(self.entries).mode(mode).set_mode_file_type(kind);
+        let builder = Builder::new(name).ino(self.entries).mode(mode).mtime(modified).set_mode_file_type(kind);
         let mut writer = builder.write(&mut self.out, u32::try_from(content.len())?);
         writer.write_all(content)?;
         writer.finish()?;
