@@ -10,7 +10,7 @@ mod listen;
 mod ops;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustls::ServerConfig;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::dns;
 use crate::identity::{Issuer, Registry};
-use crate::kernel::{FlowTable, Kernel};
+use crate::kernel::{AgentIndex, FlowTable, Kernel};
 use crate::policy;
 use crate::telemetry::{AuditLog, Metrics, Spans};
 use crate::tls;
@@ -45,6 +45,7 @@ pub struct Aegis {
     pub server_tls: Arc<ServerConfig>,
     pub pools: Pools,
     pub resolver: Arc<dns::Resolver>,
+    pub names: dns::Names,
     pub admissions: Admissions,
     pub started: SystemTime,
 }
@@ -58,6 +59,15 @@ impl Aegis {
         }
         let audit = self.audit.health();
         (!audit.healthy).then(|| format!("records cannot be written: {}", audit.error.unwrap_or_default()))
+    }
+
+    /// Whether an agent may have a name resolved now, by `dns.limits`.
+    ///
+    /// # Errors
+    /// The limit that the name is beyond.
+    pub fn admit_name(&self, agent: AgentIndex, asked: &dns::Asked<'_>) -> Result<(), dns::Excess> {
+        let admitted = self.names.admit(agent, asked, Instant::now());
+        admitted.inspect_err(|excess| self.metrics.dns_limited(excess.limit()))
     }
 
     /// Brings the gauges up to date that nobody counts while they change.

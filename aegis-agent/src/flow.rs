@@ -10,6 +10,7 @@ pub mod forward;
 pub mod identify;
 pub mod inspect;
 pub mod intercept;
+mod name;
 pub mod record;
 pub mod refusal;
 mod relay;
@@ -75,6 +76,9 @@ pub async fn connection(aegis: Arc<Aegis>, stream: TcpStream, peer: SocketAddr, 
             serve::http(Session { aegis, identity, target, h2 }, stream, &drain).await;
         }
         Ok(Authorized::Relay { permit, stream, sni }) => {
+            if let Err(beyond) = name::within_limits(&aegis, &identity, &snapshot, &permit) {
+                return record::connection_refused(&aegis, &identity, destination, sni.as_deref(), &beyond);
+            }
             let Ok(mut recorder) = Recorder::open(&aegis, &identity, &snapshot) else {
                 return aegis.metrics.unrecordable();
             };

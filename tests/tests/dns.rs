@@ -5,6 +5,7 @@
 use aegis_tests::internet::ECH_CONFIG;
 use aegis_tests::lab::wiring::OTHER_DNS_V4;
 use aegis_tests::{AGENT, Daemon, Lab, Outcome, Protocol, Settings};
+use serde_json::json;
 
 /// Sends one question and prints the RCODE and the answer's bytes.
 const CLIENT: &str = r#"
@@ -103,4 +104,169 @@ fn other_encodings_of_dns_do_not_get_out() {
     let packets = lab.internet.capture.matching(|packet| packet.port == 853 && packet.protocol != Protocol::Icmp);
     assert!(packets.is_empty(), "{packets:?}");
     drop(daemon);
+}
+
+/// Everything below `allowed.test` by a wildcard; one host spelled out.
+const WILDCARD: &str = r#"version: lab-names
+policies:
+  - name: laboratory
+    agents: ["*"]
+    rules:
+      - {name: relayed, hosts: ["*.relayed.allowed.test"], tls: passthrough, decision: allow}
+      - {name: wildcard, hosts: ["*.allowed.test", api.allowed.test], decision: allow}
+"#;
+
+/// A private key's first lines, in hex and in base32.
+const CHUNKS: [&str; 2] =
+    ["2d2d2d2d2d424547494e205253412050524956415445", "fuws2ljnijcuosko4ibsgkqjaiffesvsbkrcsas2fleqs2lju"];
+
+#[test]
+fn data_in_the_labels_below_a_wildcard_does_not_leave_the_host() {
+    let lab = Lab::new().unwrap();
+    let daemon = Daemon::start(&lab, &Settings::policy(WILDCARD)).unwrap();
+    let names = CHUNKS.map(|chunk| format!("{chunk}.allowed.test"));
+    // Whoever is no agent gets them out: the same question, the same server.
+    for name in &names {
+        let ask = ["/usr/bin/python3", "-c", CLIENT, name, "1", "203.0.113.53", "udp"];
+        lab.bystander().run(&ask).unwrap();
+        assert_eq!(lab.internet.queries.count(name), 1);
+    }
+    for name in &names {
+        for (kind, transport) in [(1, "udp"), (28, "tcp"), (65, "udp"), (5, "udp")] {
+            let outcome = ask(&lab, name, kind, "203.0.113.53", transport);
+            assert!(outcome.stdout.starts_with("rcode 5 answers 0"), "{name} {kind} {transport}: {outcome:?}");
+        }
+        // Also in the labels of a service, before the host that a rule spells out.
+        let outcome = ask(&lab, &format!("_{name}._https.api.allowed.test"), 65, "203.0.113.53", "udp");
+        assert!(outcome.stdout.starts_with("rcode 5 answers 0"), "{outcome:?}");
+    }
+    // The same wildcard serves what it is there for.
+    assert!(ask(&lab, "index.allowed.test", 1, "203.0.113.53", "udp").stdout.starts_with("rcode 0 answers 1"));
+    lab.settle().unwrap();
+    for name in &names {
+        assert_eq!(lab.internet.queries.count(name), 1, "only the bystander's");
+    }
+    let record = daemon.record(|record| record["host"] == names[0].as_str()).unwrap();
+    assert_eq!(record["decision"], "deny");
+    let reason = record["reason"].as_str().unwrap();
+    assert!(reason.contains("looks like data") && reason.contains("dns.limits.entropy_bits"), "{reason}");
+    let limited = daemon.metric("aegis_dns_limited_total{limit=\"entropy_bits\"}").unwrap().unwrap();
+    assert!((limited - 8.0).abs() < 0.5, "{limited}");
+}
+
+#[test]
+fn new_names_below_a_wildcard_run_out() {
+    let lab = Lab::new().unwrap();
+    let limits = json!({"dns": {"limits": {"names_per_minute": 20}}});
+    let daemon = Daemon::start(&lab, &Settings { config: limits, ..Settings::policy(WILDCARD) }).unwrap();
+    // A word of eight letters at a time, each by itself a plain host name.
+    let program = format!(
+        "import sys\nclient = {CLIENT:?}\n\
+         for n in range(200):\n    sys.argv = ['', 'host' + ''.join('abcdefghij'[int(d)] for d in str(1000 + n)) + '.allowed.test', '1', '203.0.113.53', 'udp']; exec(client)\n\
+         sys.argv[1] = 'api.allowed.test'; exec(client)"
+    );
+    let outcome = lab.agent(AGENT).python(&program).unwrap();
+    let lines: Vec<&str> = outcome.stdout.lines().collect();
+    assert_eq!(lines.len(), 201, "{outcome:?}");
+    let refused = lines.iter().filter(|line| line.starts_with("rcode 5")).count();
+    lab.settle().unwrap();
+    let outside = lab.internet.queries.count("host");
+    // The bucket, and what came back to it while the program ran.
+    let most = 20 + usize::try_from(outcome.took.as_secs() / 3 + 1).unwrap();
+    assert!((10..=most).contains(&outside), "{outside} names outside in {:?}", outcome.took);
+    assert_eq!(refused + outside, 200, "{outcome:?}");
+    assert!(
+        lines[200].starts_with("rcode 0 answers 1"),
+        "a host that a rule spells out is not counted: {}",
+        lines[200]
+    );
+    let record = daemon.record(|record| record["reason"].as_str().is_some_and(|why| why.contains("names_per_minute")));
+    assert_eq!(record.unwrap()["decision"], "deny");
+}
+
+#[test]
+fn a_host_or_sni_below_a_wildcard_is_measured_too() {
+    let lab = Lab::new().unwrap();
+    let daemon = Daemon::start(&lab, &Settings::policy(WILDCARD)).unwrap();
+    for (scheme, port) in [("https", 443), ("http", 80)] {
+        let host = format!("{}.allowed.test", CHUNKS[0]);
+        let resolve = format!("{host}:{port}:203.0.113.10");
+        let answer = lab.agent(AGENT).curl(&["--resolve", &resolve, &format!("{scheme}://{host}/hello")]).unwrap();
+        assert!(answer.is_denial() && answer.field("reason").contains("dns.limits.entropy_bits"), "{answer:?}");
+    }
+    // A relayed connection has nobody to read an answer; it ends.
+    let relayed = format!("{}.relayed.allowed.test", CHUNKS[1]);
+    let resolve = format!("{relayed}:443:203.0.113.10");
+    let answer = lab.agent(AGENT).curl(&["--resolve", &resolve, &format!("https://{relayed}/hello")]).unwrap();
+    assert_eq!(answer.status, 0, "{answer:?}");
+    let record = daemon.record(|record| record["scheme"] == "tls" && record["host"] == relayed.as_str()).unwrap();
+    assert_eq!(record["decision"], "deny");
+    // What the wildcard is there for.
+    assert_eq!(lab.agent(AGENT).curl(&["https://index.allowed.test/hello"]).unwrap().status, 200);
+    lab.settle().unwrap();
+    for chunk in CHUNKS {
+        assert_eq!(lab.internet.queries.count(chunk), 0);
+    }
+}
+
+/// TLS to DNS-over-TLS ports and DNS-over-HTTPS, as a client that knows its resolver by name and address.
+const ENCRYPTED: &str = r#"
+import http.client, socket, ssl, sys
+context = ssl.create_default_context()
+question = b'\x00\x00\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x0ddns-in-secret\x07allowed\x04test\x00\x00\x01\x00\x01'
+def tls(name, port, body):
+    raw = socket.create_connection((name, port), timeout=10)
+    try: return body(context.wrap_socket(raw, server_hostname=name))
+    finally: raw.close()
+def dot(stream):
+    stream.sendall(len(question).to_bytes(2, 'big') + question)
+    return stream.recv(4096)
+def doh(name, path):
+    connection = http.client.HTTPSConnection(name, timeout=10, context=context)
+    connection.request('POST', path, question, {'Content-Type': 'application/dns-message', 'Accept': 'application/dns-message'})
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+def attempt(body):
+    try: print(body())
+    except Exception as e: print('failed', type(e).__name__, e)
+"#;
+
+#[test]
+fn encrypted_dns_reaches_only_what_a_rule_allows() {
+    let policy = r#"version: lab-encrypted
+policies:
+  - name: laboratory
+    agents: ["*"]
+    rules:
+      - {name: resolver, hosts: [tcp.allowed.test], ports: [853], tls: passthrough, decision: allow}
+      - {name: no-doh, hosts: [api.allowed.test], paths: [/dns-query], decision: deny, reason: "not this way"}
+      - {name: doh, hosts: [api.allowed.test, index.allowed.test], decision: allow}
+"#;
+    let lab = Lab::new().unwrap();
+    let daemon = Daemon::start(&lab, &Settings::policy(policy)).unwrap();
+    let run = |calls: &str| lab.agent(AGENT).python(&format!("{ENCRYPTED}{calls}")).unwrap();
+
+    let denied = run(
+        "socket.getaddrinfo = (lambda real: lambda host, *a, **k: real({'denied.test': '203.0.113.66', 'index.allowed.test': '203.0.113.12'}.get(host, host), *a, **k))(socket.getaddrinfo)\n\
+         attempt(lambda: tls('denied.test', 853, dot))\nattempt(lambda: tls('index.allowed.test', 853, dot))\n\
+         attempt(lambda: doh('denied.test', '/dns-query'))\nattempt(lambda: doh('api.allowed.test', '/dns-query'))",
+    );
+    let lines: Vec<&str> = denied.stdout.lines().collect();
+    assert_eq!(lines.len(), 4, "{denied:?}");
+    assert!(lines[2].starts_with("(403,") && lines[3].starts_with("(403,"), "{denied:?}");
+    assert!(lines[3].contains("not this way"), "{denied:?}");
+    lab.settle().unwrap();
+    let outside = lab.internet.capture.matching(|packet| packet.port == 853 || packet.contains(b"dns-in-secret"));
+    assert!(outside.is_empty(), "{outside:?}");
+    assert!(lab.internet.requests.all().is_empty());
+    assert_eq!(lab.internet.queries.count("denied.test"), 0);
+
+    // To what a rule allows it goes as any other TLS and HTTP does: relayed unread there, read and decided here.
+    let allowed =
+        run("attempt(lambda: tls('tcp.allowed.test', 853, dot))\nattempt(lambda: doh('index.allowed.test', '/echo'))");
+    assert!(lab.internet.tcp.contain(b"tcp.allowed.test"), "the ClientHello arrived: {allowed:?}");
+    assert!(allowed.stdout.contains("(200, b'\\x00\\x00\\x01"), "{allowed:?}");
+    let seen = lab.internet.requests.at("index.allowed.test");
+    assert_eq!(seen.first().and_then(|request| request.header("content-type")), Some("application/dns-message"));
+    daemon.record(|record| record["scheme"] == "tls" && record["host"] == "tcp.allowed.test").unwrap();
 }

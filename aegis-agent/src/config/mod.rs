@@ -19,7 +19,7 @@ mod yaml;
 pub use agents::{AgentMode, AgentSpec, DirectSpec, Listening, OnAgentDown, TokenMode, Transport, is_name};
 pub use host::{Bpf, Control, Enrolment, Listen, cgroup2_mount};
 pub use problems::{ConfigProblems, Problem};
-pub use services::{Audit, Dns, Fsync, Limits, LogFormat, Telemetry, Tls, Upstream};
+pub use services::{Audit, Dns, DnsLimits, Fsync, Limits, LogFormat, Telemetry, Tls, Upstream};
 
 use problems::Checker;
 use raw::RawConfig;

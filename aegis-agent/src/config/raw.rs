@@ -179,6 +179,7 @@ pub struct RawDns {
     pub cache_entries: u64,
     pub max_ttl_s: u64,
     pub concurrent_queries: u64,
+    pub limits: RawDnsLimits,
 }
 
 impl Default for RawDns {
@@ -190,6 +191,30 @@ impl Default for RawDns {
             cache_entries: 10_000,
             max_ttl_s: 300,
             concurrent_queries: 1024,
+            limits: RawDnsLimits::default(),
+        }
+    }
+}
+
+/// What of agents' names a wildcard stands for.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawDnsLimits {
+    pub label_bytes: u64,
+    pub name_bytes: u64,
+    pub entropy_bits: u64,
+    pub names_per_minute: u64,
+    pub queries_per_minute: u64,
+}
+
+impl Default for RawDnsLimits {
+    fn default() -> Self {
+        Self {
+            label_bytes: 63,
+            name_bytes: 160,
+            entropy_bits: 239,
+            names_per_minute: 240,
+            queries_per_minute: 600,
         }
     }
 }

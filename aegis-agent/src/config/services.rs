@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::host::Listen;
 use super::problems::Checker;
-use super::raw::{RawAudit, RawDns, RawLimits, RawTelemetry, RawTls, RawUpstream};
+use super::raw::{RawAudit, RawDns, RawDnsLimits, RawLimits, RawTelemetry, RawTls, RawUpstream};
 
 /// The audit record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +60,34 @@ pub struct Dns {
     pub max_ttl: Duration,
     /// Agents' queries handled at one time; more are dropped (UDP) or hung up on (TCP).
     pub concurrent_queries: usize,
+    pub limits: DnsLimits,
+}
+
+/// What an agent may do with names that no rule of its spells out: those below a wildcard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DnsLimits {
+    /// Of a label that the wildcard stands for.
+    pub label_bytes: usize,
+    /// Of the whole name.
+    pub name_bytes: usize,
+    /// Bits that look like data, in all that the wildcard stands for.
+    pub entropy_bits: u32,
+    /// Names that were not asked for within the last minute or two; what looks like data counts for more of them.
+    pub names_per_minute: u32,
+    /// Questions that leave the host.
+    pub queries_per_minute: u32,
+}
+
+impl DnsLimits {
+    fn check(raw: &RawDnsLimits, p: &mut Checker) -> Self {
+        Self {
+            label_bytes: p.number("dns.limits.label_bytes", raw.label_bytes, 1..=63),
+            name_bytes: p.number("dns.limits.name_bytes", raw.name_bytes, 1..=253),
+            entropy_bits: p.number("dns.limits.entropy_bits", raw.entropy_bits, 0..=10_000),
+            names_per_minute: p.number("dns.limits.names_per_minute", raw.names_per_minute, 1..=1_000_000),
+            queries_per_minute: p.number("dns.limits.queries_per_minute", raw.queries_per_minute, 1..=10_000_000),
+        }
+    }
 }
 
 impl Dns {
@@ -74,6 +102,7 @@ impl Dns {
             cache_entries: p.number("dns.cache_entries", raw.cache_entries, 0..=10_000_000),
             max_ttl: p.seconds("dns.max_ttl_s", raw.max_ttl_s, 1..=86_400),
             concurrent_queries: p.number("dns.concurrent_queries", raw.concurrent_queries, 1..=65_536),
+            limits: DnsLimits::check(&raw.limits, p),
         }
     }
 }

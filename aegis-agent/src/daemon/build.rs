@@ -83,6 +83,7 @@ pub async fn build(config: Config) -> anyhow::Result<Built> {
         server_tls,
         pools: Pools::new(dialer, &config.upstream, &config.limits),
         resolver,
+        names: dns::Names::new(config.dns.limits.clone()),
         admissions: Admissions::default(),
         started: now,
         config: Arc::new(config),

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use aegis_audit::{Decision, Draft};
-use aegis_policy::{Denial, NameVerdict};
+use aegis_policy::{Denial, NameVerdict, Snapshot};
 use uuid::Uuid;
 
 use super::Aegis;
-use crate::dns::{Decided, DnsHost, Outcome, Resolver, Ticket};
+use crate::dns::{Asked, Decided, DnsHost, Outcome, Resolver, Ticket};
 use crate::flow::record::written;
 use crate::kernel::{AgentIndex, FlowRecord, FlowTable};
 use crate::telemetry::Slot;
@@ -29,10 +29,15 @@ impl DnsHost for Host {
         let snapshot = self.0.policy.current();
         match self.0.registry.by_index(agent) {
             Some(enrolled) => snapshot.name(&enrolled.agent, host),
-            None => {
-                NameVerdict::Refuse(Denial::attribution("the agent is not registered any more", snapshot.version()))
-            }
+            None => NameVerdict::Refuse(removed(&snapshot)),
         }
+    }
+
+    fn admit(&self, agent: AgentIndex, name: &str, host: &str, leaves: bool) -> Result<(), Denial> {
+        let snapshot = self.0.policy.current();
+        let enrolled = self.0.registry.by_index(agent).ok_or_else(|| removed(&snapshot))?;
+        let asked = Asked::new(name, host, snapshot.chosen(&enrolled.agent, host), leaves);
+        self.0.admit_name(agent, &asked).map_err(|excess| excess.denial(snapshot.version()))
     }
 
     fn policy_version(&self) -> String {
@@ -52,6 +57,10 @@ impl DnsHost for Host {
     fn concurrent_queries(&self) -> usize {
         self.0.config.dns.concurrent_queries
     }
+}
+
+fn removed(snapshot: &Snapshot) -> Denial {
+    Denial::attribution("the agent is not registered any more", snapshot.version())
 }
 
 struct Place {

@@ -73,6 +73,17 @@ impl Answer {
         Self { rcode: rest.rcode, soa: rest.soa.clone(), end: rest.end.clone(), ..self }
     }
 
+    /// The zone's SOA with the time that is left to the negative answer: who keeps it must not begin anew (RFC 2308
+    /// sections 3 and 5).
+    pub(super) fn soa_at(&self, now: Instant) -> Option<Record> {
+        let left = self.holds.saturating_sub(now.saturating_duration_since(self.fetched)).as_secs();
+        let ttl = u32::try_from(left).unwrap_or(u32::MAX);
+        self.soa.clone().map(|mut soa| {
+            soa.ttl = ttl;
+            soa
+        })
+    }
+
     /// The records with the time that is left to them at `now`.
     pub(super) fn records_at(&self, now: Instant, max_ttl: Duration) -> impl Iterator<Item = Record> {
         let age = now.saturating_duration_since(self.fetched).as_secs();

@@ -65,6 +65,13 @@ fn negative_answers_hold_as_the_zone_says() {
 }
 
 #[test]
+fn time_passes_for_negative_answers_too() {
+    let answer = of(vec![], vec![soa("test.", 900, 30)]);
+    let ttl = |later| answer.soa_at(answer.fetched + Duration::from_secs(later)).unwrap().ttl;
+    assert_eq!([ttl(0), ttl(10), ttl(31)], [30, 20, 0]);
+}
+
+#[test]
 fn time_passes_for_records_that_are_given_again() {
     let answer = of(vec![a("a.test.", 7200)], vec![]);
     assert_eq!(answer.holds, HOUR);

@@ -60,3 +60,24 @@ impl Answers {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_bounded_in_number_and_failures_are_kept_a_moment() {
+        let (answers, now) = (Answers::new(100, Duration::from_secs(300)), Instant::now());
+        let question =
+            |n: u32| Question { name: Name::from_ascii(format!("host-{n}.test.")).unwrap(), kind: RecordType::A };
+        for n in 0..10_000 {
+            answers.put(question(n), &Err(ResolveError::Timeout), now);
+        }
+        answers.kept.run_pending_tasks();
+        assert!(answers.kept.entry_count() <= 100, "{}", answers.kept.entry_count());
+        answers.put(question(1), &Err(ResolveError::Timeout), now);
+        assert!(answers.get(&question(1), now).is_some());
+        assert!(answers.get(&question(1), now + FAILURE).is_none());
+    }
+}

@@ -5,14 +5,17 @@
 //! is built anew from name and type, never passed on, and only Aegis' configured servers are asked.
 //!
 //! ```text
-//! server (sockets) -> serving: request (strict parse) -> attribution, policy -> resolver (cache, one asker a question)
+//! server (sockets) -> serving: request (strict parse) -> attribution, policy, limits (names) -> resolver (cache, one asker a question)
 //!   -> upstream (UDP, TCP) -> answer (checked, chain followed; svcb: ech and h3 taken out) -> reply
 //! ```
 
 mod answer;
 mod cache;
 mod host;
+mod letters;
+mod limits;
 mod name;
+mod names;
 mod places;
 mod reply;
 mod request;
@@ -24,5 +27,7 @@ mod svcb;
 mod upstream;
 
 pub use host::{Decided, DnsHost, Outcome, Ticket, Transport};
+pub use limits::{Asked, Excess};
+pub use names::Names;
 pub use resolver::{ResolveError, Resolver, ResolverError};
 pub use server::{BindError, DnsServer, Sockets};

@@ -126,6 +126,12 @@ impl Resolver {
         self.shared.max_ttl
     }
 
+    /// Whether the answer to a question is at hand, so that nothing would leave the host. `name` in lower case.
+    pub(super) fn holds(&self, name: &Name, kind: RecordType) -> bool {
+        let question = Question { name: name.clone(), kind };
+        localhost(name, kind).is_some() || self.shared.answers.get(&question, Instant::now()).is_some()
+    }
+
     /// The answer to a question, its CNAME chain followed. `name` in lower case.
     pub(super) async fn lookup(&self, name: &Name, kind: RecordType) -> Outcome {
         if let Some(answer) = localhost(name, kind) {

@@ -11,7 +11,7 @@ use super::host::{Decided, DnsHost, Outcome, Transport};
 use super::name::host_of;
 use super::reply::{Explanation, Reply, rejection};
 use super::request::{Request, is_answered, parse};
-use crate::kernel::FlowRecord;
+use crate::kernel::{AgentIndex, FlowRecord};
 
 /// Who asks, and how.
 #[derive(Clone)]
@@ -74,12 +74,22 @@ fn refusal(
         }
         None => own(DenialKind::Protocol, "the queried name is not a host name"),
         Some(name) => match host.judge(flow.agent, name) {
-            NameVerdict::Resolve => return None,
+            NameVerdict::Resolve => excess(host, flow.agent, request, name)?,
             NameVerdict::Refuse(denial) => denial,
         },
     };
     let explanation = Explanation::blocked(&denial.reason);
     Some((denial, explanation))
+}
+
+/// The limit that an allowed name is beyond, if it is. REFUSED like what policy forbids, and not NXDOMAIN: the name may well
+/// exist, nobody may keep the answer (RFC 2308), and a resolver does not go on to make more names from a search list.
+fn excess(host: &Arc<dyn DnsHost>, agent: AgentIndex, request: &Request, about: &str) -> Option<Denial> {
+    let name = request.question.name().to_lowercase();
+    let leaves = !host.resolver().holds(&name, request.kind());
+    let text = name.to_ascii();
+    let text = text.strip_suffix('.').unwrap_or(&text);
+    host.admit(agent, text, about, leaves).err()
 }
 
 async fn resolve(host: &Arc<dyn DnsHost>, request: &Request) -> (Reply, Outcome) {
@@ -88,9 +98,10 @@ async fn resolve(host: &Arc<dyn DnsHost>, request: &Request) -> (Reply, Outcome)
     let resolver = host.resolver();
     match resolver.lookup(&name, request.kind()).await {
         Ok(answer) => {
-            let records: Vec<_> = answer.records_at(tokio::time::Instant::now(), resolver.max_ttl()).collect();
+            let now = tokio::time::Instant::now();
+            let records: Vec<_> = answer.records_at(now, resolver.max_ttl()).collect();
             let outcome = Outcome::Answered { records: records.len() };
-            (Reply { rcode: answer.rcode, records, soa: answer.soa.clone(), explanation: None }, outcome)
+            (Reply { rcode: answer.rcode, records, soa: answer.soa_at(now), explanation: None }, outcome)
         }
         Err(error) => {
             let reason = error.to_string();

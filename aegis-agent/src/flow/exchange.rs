@@ -12,6 +12,7 @@ use super::decide;
 use super::forward::{self, Line};
 use super::identify::Identity;
 use super::inspect::{self, Head, Target};
+use super::name;
 use super::record::Recorder;
 use super::refusal::{self, Refusal};
 use crate::daemon::{Aegis, admission};
@@ -86,6 +87,9 @@ async fn decided(
         Ok(permitted) => permitted,
         Err(refusal) => return Err((refusal, Some(recorder))),
     };
+    if let Err(refusal) = name::within_limits(aegis, &identity, snapshot, &permitted.permit) {
+        return Err((refusal, Some(recorder)));
+    }
     recorder.permitted(&permitted);
     let pool = PoolKey { agent: identity.enrolled.index, private_ok: false, h2: session.h2 };
     let line = Line { method: head.method, scheme: head.scheme };

@@ -47,6 +47,11 @@ struct VerdictLabel {
     verdict: &'static str,
 }
 
+#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
+struct LimitLabel {
+    limit: &'static str,
+}
+
 /// All metrics of the daemon. Cheap to clone.
 #[derive(Clone)]
 pub struct Metrics(Arc<All>);
@@ -72,6 +77,7 @@ struct All {
     kernel_events: Family<KindLabel, Counter>,
     kernel_events_dropped: Counter,
     dns: Family<VerdictLabel, Counter>,
+    dns_limited: Family<LimitLabel, Counter>,
     spans_dropped: Counter,
     spans_failed: Counter,
     audit: AuditMetrics,
@@ -117,6 +123,7 @@ impl Metrics {
             kernel_events: Family::default(),
             kernel_events_dropped: Counter::default(),
             dns: Family::default(),
+            dns_limited: Family::default(),
             spans_dropped: Counter::default(),
             spans_failed: Counter::default(),
             audit: AuditMetrics::default(),
@@ -180,6 +187,11 @@ impl Metrics {
     /// A DNS query was answered; `verdict` is from a closed set such as `resolved`, `refused`, `failed`.
     pub fn dns_query(&self, verdict: &'static str) {
         self.0.dns.get_or_create(&VerdictLabel { verdict }).inc();
+    }
+
+    /// A name was not resolved because it is beyond a limit of `dns.limits`; `limit` is that limit's key.
+    pub fn dns_limited(&self, limit: &'static str) {
+        self.0.dns_limited.get_or_create(&LimitLabel { limit }).inc();
     }
 
     /// A span was thrown away because the collector does not keep up.
@@ -279,6 +291,7 @@ impl All {
             self.kernel_events_dropped.clone(),
         );
         registry.register("dns_queries", "DNS queries of agents", self.dns.clone());
+        registry.register("dns_limited", "Names not resolved, by the limit they are beyond", self.dns_limited.clone());
         registry.register(
             "spans_dropped",
             "Spans thrown away: the collector does not keep up",
@@ -331,6 +344,7 @@ mod tests {
             ..Draft::default()
         });
         metrics.flow_opened();
+        metrics.dns_limited("entropy_bits");
         let text = metrics.encode();
         for line in [
             "aegis_decisions_total{decision=\"sanitize\",mode=\"enforce\"} 1",
@@ -338,6 +352,7 @@ mod tests {
             "aegis_findings_total{detector=\"other\",action=\"redact\"} 2",
             "aegis_bytes_total{direction=\"out\"} 7",
             "aegis_flows_total 1",
+            "aegis_dns_limited_total{limit=\"entropy_bits\"} 1",
             "aegis_flows_active 1",
             "aegis_decision_seconds_count 0",
             "aegis_request_seconds_count 1",

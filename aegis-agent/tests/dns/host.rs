@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aegis_agent::config;
-use aegis_agent::dns::{Decided, DnsHost, DnsServer, Outcome, Resolver, Sockets, Ticket};
+use aegis_agent::dns::{Asked, Decided, DnsHost, DnsServer, Names, Outcome, Resolver, Sockets, Ticket};
 use aegis_agent::kernel::{AgentIndex, FlowRecord, FlowTable, MemoryFlows, NetnsCookie};
 use aegis_policy::{Denial, DenialKind, NameVerdict};
 use hickory_proto::op::ResponseCode;
@@ -43,6 +43,7 @@ impl Records {
 struct Host {
     flows: Arc<MemoryFlows>,
     resolver: Resolver,
+    names: Names,
     records: Arc<Records>,
 }
 
@@ -82,6 +83,13 @@ impl DnsHost for Host {
         NameVerdict::Refuse(Denial::new(DenialKind::Policy, "no rule allows this host", "v1"))
     }
 
+    /// As if the rules were `*.test` and, spelled out, `api.test`.
+    fn admit(&self, agent: AgentIndex, name: &str, host: &str, leaves: bool) -> Result<(), Denial> {
+        let chosen = if host == "api.test" { 0 } else { host.len() - ".test".len() };
+        let admitted = self.names.admit(agent, &Asked::new(name, host, chosen, leaves), Instant::now());
+        admitted.map_err(|excess| excess.denial("v1"))
+    }
+
     fn policy_version(&self) -> String {
         "v1".to_owned()
     }
@@ -112,7 +120,8 @@ impl Running {
         let flows = Arc::new(MemoryFlows::new());
         let records = Arc::new(Records::default());
         let resolver = Resolver::new(settings).unwrap();
-        let host = Host { flows: Arc::clone(&flows), resolver, records: Arc::clone(&records) };
+        let names = Names::new(settings.limits.clone());
+        let host = Host { flows: Arc::clone(&flows), resolver, names, records: Arc::clone(&records) };
         let stop = CancellationToken::new();
         tokio::spawn(DnsServer::new(Arc::new(host)).run(sockets, stop.clone()));
         Self { udp, tcp, flows, records, _stop: stop.drop_guard() }

@@ -262,6 +262,25 @@ async fn old_servers_are_asked_again_without_edns() {
 }
 
 #[tokio::test]
+async fn servers_are_told_what_fits_into_a_packet() {
+    let (told, seen) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (payloads, questions) = (Arc::clone(&told), Arc::clone(&seen));
+    let origin = Origin::start(move |question, _| {
+        questions.fetch_add(1, Ordering::SeqCst);
+        let payload = question.edns.as_ref().map_or(0, |edns| edns.max_payload());
+        payloads.fetch_add(usize::from(payload == 1232), Ordering::SeqCst);
+        let mut message = reply(question);
+        // As large as that allows, and more than a question without EDNS would get.
+        message.answers = (1..=60).map(|last| a(&question.queries[0].name().to_ascii(), last)).collect();
+        Answer::Messages(vec![message])
+    })
+    .await;
+    assert_eq!(resolver(&origin).resolve("api.test").await.unwrap().len(), 60);
+    assert_eq!((seen.load(Ordering::SeqCst), told.load(Ordering::SeqCst)), (2, 2));
+    assert!(origin.asked().iter().all(|(.., over)| *over == Over::Udp));
+}
+
+#[tokio::test]
 async fn questions_go_out_in_random_letter_case() {
     let origin = Origin::zone().await;
     let resolver = resolver(&origin);

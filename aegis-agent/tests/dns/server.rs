@@ -27,6 +27,11 @@ fn explanation(answer: &Message) -> (u16, String) {
     }
 }
 
+fn explanation_if(answer: &Message) -> Option<(u16, String)> {
+    answer.edns.as_ref()?.option(EdnsCode::Unknown(15))?;
+    Some(explanation(answer))
+}
+
 #[tokio::test]
 async fn allowed_names_are_answered_and_recorded() {
     let origin = Origin::zone().await;
@@ -54,6 +59,59 @@ async fn a_name_that_does_not_exist_says_so_with_the_soa() {
     let server = Running::start(&settings(&[origin.address]));
     let answer = ask(&server, Some(1), &question("nobody.test.", RecordType::A)).await;
     assert_eq!((answer.metadata.response_code, answer.authorities.len()), (ResponseCode::NXDomain, 1));
+}
+
+#[tokio::test]
+async fn negative_answers_are_kept_and_told_apart() {
+    let origin = Origin::zone().await;
+    let server = Running::start(&settings(&[origin.address]));
+    let table = [("nobody.test.", ResponseCode::NXDomain, 0), ("alias.test.", ResponseCode::NoError, 0)];
+    for (name, rcode, answers) in table {
+        for _ in 0..3 {
+            let answer = ask(&server, Some(1), &question(name, RecordType::HTTPS)).await;
+            assert_eq!((answer.metadata.response_code, answer.answers.len()), (rcode, answers), "{name}");
+            let soa = &answer.authorities[0];
+            assert_eq!(soa.record_type(), RecordType::SOA);
+            assert!(soa.ttl <= 30, "the zone's minimum, not the record's own {}", soa.ttl);
+        }
+    }
+    assert_eq!(origin.count(), 2, "each was asked once");
+}
+
+#[tokio::test]
+async fn names_beyond_a_limit_cause_no_packet() {
+    let origin = Origin::zone().await;
+    let limits = config::DnsLimits { names_per_minute: 3, queries_per_minute: 7, ..settings(&[]).limits };
+    let server = Running::start(&config::Dns { limits, ..settings(&[origin.address]) });
+    let code = async |name: &str, kind| {
+        let answer = ask(&server, Some(1), &with_edns(question(name, kind), 1232)).await;
+        (answer.metadata.response_code, explanation_if(&answer))
+    };
+    let refused = |why: &str| (ResponseCode::Refused, Some((15, why.to_owned())));
+    let hex = "2d2d2d2d2d424547494e205253412050524956415445.test.";
+    let (rcode, why) = code(hex, RecordType::A).await;
+    assert!(rcode == ResponseCode::Refused && why.unwrap().1.contains("dns.limits.entropy_bits"));
+    assert_eq!(origin.count(), 0);
+    // Three new names; the fourth is one too many. What was asked for, and what is spelled out, goes on.
+    for name in ["alias.test.", "away.test.", "nobody.test."] {
+        assert_ne!(code(name, RecordType::A).await.0, ResponseCode::Refused, "{name}");
+    }
+    let names = "the agent asks for more new names below wildcards than 3 a minute (dns.limits.names_per_minute)";
+    assert_eq!(code("fourth.test.", RecordType::A).await, refused(names));
+    assert_eq!(code("alias.test.", RecordType::HTTPS).await.0, ResponseCode::NoError);
+    assert_eq!(code("api.test.", RecordType::A).await.0, ResponseCode::NoError);
+    assert!(!origin.asked().iter().any(|(name, ..)| name == "fourth.test." || name == hex));
+    // Seven questions below the wildcard left so far or were counted; answers at hand are free, others are refused.
+    let mut last = ResponseCode::NoError;
+    for kind in [RecordType::AAAA, RecordType::CNAME, RecordType::SVCB] {
+        last = code("away.test.", kind).await.0;
+    }
+    assert_eq!(last, ResponseCode::Refused);
+    assert_eq!(code("alias.test.", RecordType::A).await.0, ResponseCode::NoError);
+    // Another port of a service is another name, also before a host that is spelled out.
+    assert_eq!(code("_8443._https.api.test.", RecordType::HTTPS).await.0, ResponseCode::Refused);
+    let entry = server.records.entries().pop().unwrap();
+    assert!(entry.outcome.starts_with("refused the agent asks for"), "{entry:?}");
 }
 
 #[tokio::test]
@@ -180,6 +238,8 @@ async fn large_answers_are_cut_to_what_the_client_takes() {
     let query = question("api.test.", RecordType::A);
     let plain = ask(&server, Some(1), &query).await;
     assert!(plain.metadata.truncation && plain.answers.is_empty());
+    let small = ask(&server, Some(1), &with_edns(query.clone(), 600)).await;
+    assert!(small.metadata.truncation && small.answers.is_empty());
     let roomy = ask(&server, Some(1), &with_edns(query.clone(), 4096)).await;
     assert!(!roomy.metadata.truncation);
     assert_eq!(roomy.answers.len(), 60);

@@ -34,6 +34,7 @@ pub fn register(aegis: &Aegis, spec: AgentSpec) -> Result<Agent, Problem> {
 
 pub fn remove(aegis: &Aegis, name: &str) -> Result<(), Problem> {
     let enrolled = aegis.registry.remove(name).map_err(refused)?;
+    aegis.names.forget(enrolled.index);
     aegis.kernel.withdraw(enrolled.index).map_err(|error| Problem::internal(error.to_string()))?;
     tracing::info!(agent = name, "agent removed; its cgroup stays denied");
     Ok(())
