@@ -203,14 +203,18 @@ static void unicast_if(void) {
     deliver(fd);
 }
 
-static void freebind(void) {
+/* From an address of others: ours would answer to it. */
+static void bound_freely(const char *source) {
     int fd = tcp(AF_INET6);
     struct sockaddr_in6 foreign = {.sin6_family = AF_INET6};
-    inet_pton(AF_INET6, "2001:db8:1::77", &foreign.sin6_addr);
+    inet_pton(AF_INET6, source, &foreign.sin6_addr);
     must(enable(fd, IPPROTO_IP, IP_FREEBIND, 1));
     must(bind(fd, SOCKADDR(foreign)));
     one_way(fd, SOCKADDR(v6));
 }
+
+static void freebind(void) { bound_freely("2001:db8:2::d"); }
+static void freebind_neighbour(void) { bound_freely("2001:db8:1::77"); }
 
 static void transparent(void) {
     int fd = tcp(AF_INET);
@@ -359,6 +363,7 @@ static const struct attempt attempts[] = {
     {"fastopen_through_device", fastopen_through_device},
     {"unicast_if", unicast_if},
     {"freebind", freebind},
+    {"freebind_neighbour", freebind_neighbour},
     {"transparent", transparent},
     {"marked", marked},
     {"repair", repair},

@@ -290,13 +290,30 @@ static void loopback_through_device(void) {
     to(fd, SOCKADDR(own));
 }
 
-static void freebind(void) {
+/* From an address of others; the second to what is redirected, whose answer would go there. */
+static int bound_freely(const char *source) {
     int fd = udp(AF_INET6);
     struct sockaddr_in6 foreign = {.sin6_family = AF_INET6};
-    inet_pton(AF_INET6, "2001:db8:1::77", &foreign.sin6_addr);
+    inet_pton(AF_INET6, source, &foreign.sin6_addr);
     must(enable(fd, IPPROTO_IP, IP_FREEBIND, 1));
     must(bind(fd, SOCKADDR(foreign)));
-    to(fd, SOCKADDR(v6));
+    return fd;
+}
+
+static void freebind(void) { to(bound_freely("2001:db8:2::d"), SOCKADDR(v6)); }
+
+static void freebind_to_resolver(void) {
+    /* A question that parses: for the name that the marker is. */
+    unsigned char query[128] = {0x12, 0x34, 1, 0, 0, 1};
+    size_t length = strcspn(marker, ".") + 1;
+    query[12] = (unsigned char)(length - 1);
+    memcpy(query + 13, marker, length - 1);
+    query[14 + length] = query[16 + length] = 1;
+    struct sockaddr_in6 first = v6;
+    first.sin6_port = htons(53);
+    int fd = bound_freely("2001:db8:2::d");
+    must(sendto(fd, query, 17 + length, 0, SOCKADDR(first)));
+    poll(NULL, 0, 300);
 }
 
 static void transparent(void) {
@@ -414,6 +431,7 @@ static const struct attempt attempts[] = {
     {"resolver_by_packet_info", resolver_by_packet_info},
     {"loopback_through_device", loopback_through_device},
     {"freebind", freebind},
+    {"freebind_to_resolver", freebind_to_resolver},
     {"transparent", transparent},
     {"marked", marked},
     {"lite_v4", lite_v4},

@@ -11,10 +11,31 @@ use std::os::unix::fs::FileTypeExt;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::statfs::{BPF_FS_MAGIC, CGROUP2_SUPER_MAGIC, FsType, PROC_SUPER_MAGIC, fstatfs};
 
+use socket2::{Domain, SockRef};
+
 use super::stopped;
 use crate::failure::Failure;
 
+const STANDARD_STREAMS: [(i32, &str); 3] = [(0, "standard input"), (1, "standard output"), (2, "standard error")];
+
 const KERNEL_FILE_SYSTEMS: [FsType; 3] = [CGROUP2_SUPER_MAGIC, BPF_FS_MAGIC, PROC_SUPER_MAGIC];
+
+/// Refuses a standard stream that is a network socket, as of a command started by inetd or socket activation: it was made
+/// outside the cgroup, and what is written to it is seen by no hook.
+pub fn refuse_network_streams() -> Result<(), Failure> {
+    for (number, name) in STANDARD_STREAMS {
+        // SAFETY: borrowed for this one question; a closed descriptor is answered with an error.
+        let fd = unsafe { BorrowedFd::borrow_raw(number) };
+        if SockRef::from(&fd).domain().is_ok_and(|domain| domain != Domain::UNIX) {
+            return Err(stopped(
+                "inherit the standard streams",
+                format!("{name} is a network socket, which was made outside of the agent's cgroup"),
+                "put a pipe between (cat |, | cat)",
+            ));
+        }
+    }
+    Ok(())
+}
 
 /// Marks every descriptor above standard error to be closed at execution, but plain files and pipes. A socket made
 /// outside the cgroup is not the agent's, a directory leads past the private mounts, a bpf or pidfd handle is power.

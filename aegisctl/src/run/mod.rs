@@ -6,6 +6,7 @@
 mod account;
 mod cgroup;
 mod descriptors;
+mod domain;
 mod environment;
 mod java;
 mod mounts;
@@ -101,6 +102,7 @@ fn confine(info: &RunInfo, trust: &Trust, account: Option<&Account>) -> Result<(
             info.agent
         );
     }
+    descriptors::refuse_network_streams()?;
     // The cgroup first: it needs write access to the hierarchy, which the next step takes away.
     cgroup::join(&info.cgroup)?;
     mounts::isolate(trust, stays_root)?;
@@ -111,6 +113,7 @@ fn confine(info: &RunInfo, trust: &Trust, account: Option<&Account>) -> Result<(
     }
     privileges::shrink(stays_root)?;
     cgroup::refuse_if_writable(&info.cgroup)?;
+    domain::enter()?;
     // Last: it denies system calls that the steps above make.
     seccomp::filter()
 }

@@ -1,5 +1,5 @@
 //! A private mount namespace: the merged trust store in the system's place, cgroups and bpffs read-only, and helpers that
-//! start processes elsewhere out of sight.
+//! act for others out of sight.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,12 +14,32 @@ use crate::failure::Failure;
 
 const FIX: &str = "give aegisctl CAP_SYS_ADMIN, or run the command as another user: --user USER";
 
-/// Directories with sockets of helpers that start processes for others, outside the agent's cgroup: the users' and the
-/// system's message bus (systemd-run), container engines.
-const HELPER_DIRECTORIES: [&str; 5] = ["/run/user", "/run/dbus", "/run/containerd", "/run/podman", "/run/crio"];
+/// Directories with sockets of helpers that act for others outside the agent's cgroup: that start processes (the users' and
+/// the system's message bus, container engines, virtual machines) or that speak to the network (name caches, mDNS, printing).
+const HELPER_DIRECTORIES: [&str; 12] = [
+    "/run/user",
+    "/run/dbus",
+    "/run/docker",
+    "/run/containerd",
+    "/run/podman",
+    "/run/crio",
+    "/run/buildkit",
+    "/run/k3s",
+    "/run/libvirt",
+    "/run/nscd",
+    "/run/avahi-daemon",
+    "/run/cups",
+];
 
 /// The same, where the socket's directory has other things in it.
-const HELPER_SOCKETS: [&str; 2] = ["/run/docker.sock", "/run/systemd/private"];
+const HELPER_SOCKETS: [&str; 6] = [
+    "/run/docker.sock",
+    "/run/snapd.socket",
+    "/run/snapd-snap.socket",
+    "/run/systemd/private",
+    "/run/systemd/resolve/io.systemd.Resolve",
+    "/run/systemd/resolve/io.systemd.Resolve.Monitor",
+];
 
 /// Isolates the mounts. `required`: the command stays root, whom only this keeps from the cgroup files; for other users
 /// file permissions do, so that for them a failure costs only the trust store's replacement and is a warning.

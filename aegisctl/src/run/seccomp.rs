@@ -36,6 +36,10 @@ const DENIED: &[libc::c_long] = &[
     libc::SYS_process_vm_writev,
     libc::SYS_pidfd_getfd,
     libc::SYS_kcmp,
+    // Keys: the kernel asks helpers of the host for missing ones, who then ask the network (dns_resolver).
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+    libc::SYS_keyctl,
     // Namespaces and mounts: the way back to a writable cgroup hierarchy.
     libc::SYS_setns,
     libc::SYS_mount,

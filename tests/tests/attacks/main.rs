@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod handed;
 mod io_uring;
 mod raw;
 mod roles;
+mod routed;
 mod stage;
 mod tcp;
 mod udp;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use aegis_tests::lab::wiring::{GATEWAY_V4, address};
+use aegis_tests::lab::wiring::{GATEWAY_V4, GATEWAY_V6, address};
 use aegis_tests::{AGENT, AgentCommand, Daemon, Lab, Outcome, Packet, Protocol, Running, Settings};
 
 /// A host that no policy of the laboratory allows and that the daemon never dials.
@@ -34,6 +34,9 @@ pub enum Role {
 pub const AGENTS: &[Role] = &[Role::RunUser, Role::RunRoot, Role::RawUser, Role::RawRoot];
 /// As [`AGENTS`], but for what root can do in the host's own namespaces, which is the deployment's to prevent.
 pub const CONFINED: &[Role] = &[Role::RunUser, Role::RunRoot, Role::RawUser];
+
+/// Agents by their cgroup alone.
+pub const RAW: &[Role] = &[Role::RawUser, Role::RawRoot];
 
 impl Role {
     pub fn command(self, lab: &Lab) -> AgentCommand<'_> {
@@ -69,6 +72,8 @@ pub enum Evidence {
     Protocol(u8),
     /// An MLD report with the beginning of a marker in it: as much as fits into an address.
     Announced,
+    /// A DNS question for the marker.
+    Questioned,
     /// A packet that contains the marker; or the kernel has no such protocol, which the socket call says with this error.
     MarkerOrNoProtocol(&'static str),
 }
@@ -103,6 +108,7 @@ impl Attempt {
             Evidence::Marker => marked(),
             Evidence::To(to) => packets.iter().any(|packet| packet.destination == to),
             Evidence::Protocol(number) => packets.iter().any(|packet| packet.protocol == Protocol::Other(number)),
+            Evidence::Questioned => packets.iter().any(|packet| packet.port == 53 && packet.contains(b"atk-bystander")),
             Evidence::Announced => {
                 packets.iter().any(|packet| packet.protocol == Protocol::Other(0) && packet.contains(b"atk-bystande"))
             }
@@ -133,6 +139,15 @@ impl Target {
         let (v4, v6) = address(TARGET);
         Target { v4: v4.to_string(), v6: v6.to_string(), port }
     }
+
+    /// The command line of an attack program.
+    pub fn words(&self, program: &Path, role: Role, attempts: &[&str]) -> Vec<String> {
+        let program = program.to_str().unwrap().to_owned();
+        let mut words =
+            vec![program, role.marker().to_owned(), self.v4.clone(), self.v6.clone(), self.port.to_string()];
+        words.extend(attempts.iter().map(|attempt| (*attempt).to_owned()));
+        words
+    }
 }
 
 /// A laboratory with a daemon that enforces.
@@ -157,16 +172,26 @@ impl<'lab> Stage<'lab> {
         let mut problems = self.agents_try(&binary, target, attempts);
         let names: Vec<&str> = attempts.iter().map(|attempt| attempt.name).collect();
         let outcome = self.start(Role::Bystander, &binary, target, &names).finish().unwrap();
+        problems.extend(self.kept_in(attempts, &outcome));
+        assert!(problems.is_empty(), "{program}: {}\n{}", problems.join("\n"), outcome.stderr);
+    }
+
+    /// A bystander must have got out by every one of these.
+    pub fn all_out(&self, attempts: &[Attempt], outcome: &Outcome) {
+        let kept_in = self.kept_in(attempts, outcome);
+        assert!(kept_in.is_empty(), "{}\n{}", kept_in.join("\n"), outcome.stderr);
+    }
+
+    fn kept_in(&self, attempts: &[Attempt], outcome: &Outcome) -> Vec<String> {
         self.lab.settle().unwrap();
         let packets = self.lab.internet.capture.matching(|_| true);
-        for attempt in attempts.iter().filter(|attempt| !attempt.proved(&packets, &outcome)) {
-            let said = said(&outcome, attempt.name).unwrap_or("nothing");
-            problems.push(format!(
-                "this attack does not work here, a bystander's {} did not get out: {said}",
-                attempt.name
-            ));
-        }
-        assert!(problems.is_empty(), "{program}: {}\n{}", problems.join("\n"), outcome.stderr);
+        let failed = attempts.iter().filter(|attempt| !attempt.proved(&packets, outcome));
+        failed
+            .map(|Attempt { name, .. }| {
+                let said = said(outcome, name).unwrap_or("nothing");
+                format!("this attack does not work here, a bystander's {name} did not get out: {said}")
+            })
+            .collect()
     }
 
     /// All roles at the same time; gives what went wrong.
@@ -194,10 +219,7 @@ impl<'lab> Stage<'lab> {
     }
 
     fn start(&self, role: Role, binary: &Path, target: &Target, names: &[&str]) -> Running {
-        let port = target.port.to_string();
-        let mut words = vec![binary.to_str().unwrap(), role.marker(), &target.v4, &target.v6, &port];
-        words.extend(names);
-        role.command(self.lab).start(&words).unwrap()
+        role.command(self.lab).start(&target.words(binary, role, names)).unwrap()
     }
 
     /// Every packet that left the host and that neither the daemon nor the kernel's own housekeeping sends.
@@ -211,21 +233,32 @@ fn unsaid<'n>(outcome: &Outcome, names: &[&'n str]) -> Vec<&'n str> {
     names.iter().copied().filter(|name| said(outcome, name).is_none()).collect()
 }
 
-/// Neither ARP, neighbour discovery and group membership of the host itself, nor the daemon's question to its resolver.
+/// Neither the host's own search for its gateway and its group memberships, nor the daemon's question to its resolver.
+/// Whom the host looks for is looked at: an address is room for an agent's data too.
 pub fn is_foreign(packet: &Packet) -> bool {
     if packet.contains(b"atk-") {
         return true;
     }
     match packet.protocol {
-        Protocol::Link(0x0806) => false,
+        Protocol::Link(0x0806) => packet.payload.get(24..28) != Some(&GATEWAY_V4.octets()),
         // The host has no use for the answer to a fence.
         Protocol::Icmp if packet.destination == GATEWAY_V4 => !packet.contains(b"received"),
-        // Router and neighbour solicitations and advertisements.
-        Protocol::Icmp => !(packet.destination.is_ipv6() && matches!(packet.payload.first(), Some(133..=136))),
+        Protocol::Icmp => !is_neighbour_discovery(packet),
         // MLDv2 reports, behind a hop-by-hop header.
         Protocol::Other(0) => packet.destination != IpAddr::from([0xff02, 0, 0, 0, 0, 0, 0, 0x16]),
         Protocol::Udp => packet.port != 53,
         _ => true,
+    }
+}
+
+/// Router solicitations, advertisements of the host's own addresses, and the search for the gateway.
+fn is_neighbour_discovery(packet: &Packet) -> bool {
+    match packet.payload.first() {
+        Some(133 | 136) => true,
+        Some(135) => {
+            packet.payload.get(8..24).is_some_and(|to| to == GATEWAY_V6.octets() || to.starts_with(&[0xfe, 0x80]))
+        }
+        _ => false,
     }
 }
 

@@ -24,6 +24,7 @@ const ATTEMPTS: &[Attempt] = &[
     attempt("fastopen_through_device"),
     attempt("unicast_if"),
     attempt("freebind"),
+    attempt("freebind_neighbour"),
     attempt("transparent"),
     attempt("marked"),
     attempt("repair"),

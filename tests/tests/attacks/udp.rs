@@ -47,6 +47,7 @@ const ATTEMPTS: &[Attempt] = &[
     attempt("resolver_by_packet_info"),
     attempt("loopback_through_device"),
     attempt("freebind"),
+    attempt("freebind_to_resolver").by(Evidence::Questioned),
     attempt("transparent"),
     attempt("marked"),
     attempt("lite_v4").by(NO_UDP_LITE),
