@@ -1,5 +1,6 @@
 //! The daemon: built from its configuration, run until a signal, drained.
 
+mod accounts;
 pub mod admission;
 mod build;
 mod control;
@@ -19,13 +20,18 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::dns;
+use crate::flow::standing::Standing;
+use crate::handover::Inherited;
 use crate::identity::{Issuer, Registry};
 use crate::kernel::{AgentIndex, FlowTable, Kernel};
 use crate::policy;
+use crate::sockets::Sockets;
 use crate::telemetry::{AuditLog, Metrics, Spans};
 use crate::tls;
 use crate::upstream::Pools;
+use accounts::Accounts;
 use admission::Admissions;
+use control::verification::{self, Verifications};
 
 /// How long requests under way may take after SIGTERM.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -47,6 +53,10 @@ pub struct Aegis {
     pub resolver: Arc<dns::Resolver>,
     pub names: dns::Names,
     pub admissions: Admissions,
+    pub accounts: Accounts,
+    pub verifications: Verifications,
+    pub standing: Standing,
+    pub sockets: Sockets,
     pub started: SystemTime,
 }
 
@@ -58,7 +68,10 @@ impl Aegis {
             return Some(format!("the hook {} is not in force", hook.name));
         }
         let audit = self.audit.health();
-        (!audit.healthy).then(|| format!("records cannot be written: {}", audit.error.unwrap_or_default()))
+        if !audit.healthy {
+            return Some(format!("records cannot be written: {}", audit.error.unwrap_or_default()));
+        }
+        verification::not_ready(self)
     }
 
     /// Whether an agent may have a name resolved now, by `dns.limits`.
@@ -70,10 +83,22 @@ impl Aegis {
         admitted.inspect_err(|excess| self.metrics.dns_limited(excess.limit()))
     }
 
+    /// Loads the policy again and cuts off what the new one does not allow any more. Blocks.
+    ///
+    /// # Errors
+    /// Every problem of the policy; the one in force stays.
+    pub fn reload_policy(&self) -> Result<(), policy::PolicyError> {
+        let snapshot = self.policy.reload(SystemTime::now())?;
+        let cut = self.standing.reconsider(&snapshot);
+        self.metrics.live().cut_off(cut);
+        tracing::info!(version = snapshot.version(), cut, "policy loaded");
+        Ok(())
+    }
+
     /// Brings the gauges up to date that nobody counts while they change.
     pub fn refresh_metrics(&self) {
         if let Ok(counters) = self.kernel.counters() {
-            self.metrics.kernel_events_dropped(counters.events_dropped);
+            self.metrics.kernel(&counters, self.accounts.missing_in_all(), &self.kernel.fill());
         }
         self.metrics.audit(&self.audit.health());
     }
@@ -83,10 +108,11 @@ impl Aegis {
 ///
 /// # Errors
 /// When it cannot start: one line with the fix, or all problems of a file at once.
-pub async fn run(config: Config) -> anyhow::Result<()> {
+pub async fn run(config: Config, inherited: Inherited) -> anyhow::Result<()> {
     // Before anybody can see that the daemon runs: an early SIGHUP would end it.
     let signals = Signals::install()?;
-    let built = build::build(config).await?;
+    let kept = inherited.kept();
+    let built = build::build(config, inherited).await?;
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     let aegis = built.start(&tasks, &stop)?;
@@ -100,14 +126,21 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         "enforcing"
     );
     signals.serve(&aegis).await;
+    // New connections are refused at once, unless they can wait in the listener for the daemon that comes next.
+    if !kept {
+        retire(&aegis, &beating);
+    }
+    drain(&aegis, &tasks, &stop).await;
     beating.cancel();
     let _ = heart.await;
-    // New connections are refused at once instead of waiting for a listener that nobody serves any more.
+    Ok(())
+}
+
+fn retire(aegis: &Aegis, beating: &CancellationToken) {
+    beating.cancel();
     if let Err(error) = aegis.kernel.retire() {
         tracing::error!("{error}; new connections of agents hang until the heartbeat's timeout");
     }
-    drain(&aegis, &tasks, &stop).await;
-    Ok(())
 }
 
 /// The signals that mean something to the daemon.
@@ -145,9 +178,8 @@ impl Signals {
 }
 
 fn reload(aegis: &Aegis) {
-    match aegis.policy.reload(SystemTime::now()) {
-        Ok(snapshot) => tracing::info!(version = snapshot.version(), "policy loaded"),
-        Err(error) => tracing::error!("the policy was refused, the one in force stays:\n{error}"),
+    if let Err(error) = aegis.reload_policy() {
+        tracing::error!("the policy was refused, the one in force stays:\n{error}");
     }
     aegis.audit.reopen();
 }

@@ -16,6 +16,7 @@ pub mod refusal;
 mod relay;
 mod serve;
 mod sniff;
+pub mod standing;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,11 +28,12 @@ use tokio_rustls::StartHandshake;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-use self::authorize::Authorized;
+use self::authorize::{Authorized, Relayed};
 use self::exchange::Session;
 use self::inspect::Target;
 use self::record::Recorder;
 use self::sniff::TlsOpening;
+use self::standing::{Ongoing, Subject};
 use crate::daemon::Aegis;
 use crate::daemon::admission;
 
@@ -75,7 +77,7 @@ pub async fn connection(aegis: Arc<Aegis>, stream: TcpStream, peer: SocketAddr, 
         Ok(Authorized::Http { stream, h2, target }) => {
             serve::http(Session { aegis, identity, target, h2 }, stream, &drain).await;
         }
-        Ok(Authorized::Relay { permit, stream, sni }) => {
+        Ok(Authorized::Relay { permit, stream, sni, protocol }) => {
             if let Err(beyond) = name::within_limits(&aegis, &identity, &snapshot, &permit) {
                 return record::connection_refused(&aegis, &identity, destination, sni.as_deref(), &beyond);
             }
@@ -83,7 +85,10 @@ pub async fn connection(aegis: Arc<Aegis>, stream: TcpStream, peer: SocketAddr, 
                 return aegis.metrics.unrecordable();
             };
             recorder.relay(&permit, sni.as_deref(), origin.record.original);
-            relay::run(&aegis, identity.enrolled.index, permit, stream, recorder, &drain).await;
+            let (host, port, private_ok) = (permit.host().to_owned(), permit.port(), permit.private_ok());
+            let relayed = Relayed { sni, destination, protocol, host, port, private_ok };
+            let ongoing = Ongoing::begin(&aegis, &identity, &snapshot, Subject::Relay(relayed));
+            relay::run(&aegis, &ongoing, permit, stream, recorder, &drain).await;
         }
         Err(refusal) => record::connection_refused(&aegis, &identity, destination, None, &refusal),
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use aegis_agent::config::Config;
 use aegis_agent::kernel::Kernel;
-use aegis_agent::{daemon, telemetry};
+use aegis_agent::{daemon, handover::Inherited, telemetry};
 use clap::Parser;
 
 /// The Aegis daemon: forces every connection of enrolled agents through policy, and records each decision.
@@ -63,6 +63,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
         println!("enforcement has ended: nothing is pinned in {} any more", config.bpf.pin_dir.display());
         return Ok(());
     }
+    let inherited = Inherited::receive();
     telemetry::log::init(&config.telemetry)?;
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(daemon::run(config))
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(daemon::run(config, inherited))
 }

@@ -4,6 +4,8 @@
 
 #[path = "kernel/attribution.rs"]
 mod attribution;
+#[path = "kernel/departure.rs"]
+mod departure;
 #[path = "kernel/dns.rs"]
 mod dns;
 #[path = "kernel/enrolment.rs"]

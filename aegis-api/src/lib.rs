@@ -11,6 +11,7 @@ mod problem;
 mod run;
 mod status;
 mod token;
+mod verification;
 
 pub use agents::{
     Agent, AgentSpec, DirectRule, Listening, Mode, OnAgentDown, Origin, TokenMode, Transport, valid_name,
@@ -19,8 +20,12 @@ pub use doctor::{Finding, Level};
 pub use policy::{ExplainRequest, ExplainResponse};
 pub use problem::Problem;
 pub use run::RunInfo;
-pub use status::{AuditStatus, CaStatus, FlowStatus, HookStatus, KernelStatus, ListenerStatus, PolicyStatus, Status};
+pub use status::{
+    Account, AuditStatus, CaStatus, FlowStatus, HookStatus, KernelStatus, ListenerStatus, PolicyStatus, Status,
+    TableStatus,
+};
 pub use token::{TokenRequest, TokenResponse};
+pub use verification::{Actor, VectorResult, Verdict, Verification, VerificationStatus};
 
 /// Where the daemon's socket is unless the configuration says otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/aegis/control.sock";

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Agent;
+use crate::{Agent, VerificationStatus};
 
 /// Answer of `GET /v1/status`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,9 @@ pub struct Status {
     pub ca: CaStatus,
     /// The audit log.
     pub audit: AuditStatus,
+    /// The last run of `aegisctl verify` for each agent, of this start of the daemon.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub verifications: Vec<VerificationStatus>,
 }
 
 /// The kernel side.
@@ -54,6 +57,51 @@ pub struct KernelStatus {
     pub counters: BTreeMap<String, u64>,
     /// Kernel events that the ring buffer could not take; each is a gap in the event stream, never in enforcement.
     pub events_dropped: u64,
+    /// Redirected connections that reached neither the proxy nor the resolver: 0, or an alarm.
+    #[serde(default)]
+    pub unaccounted: u64,
+    /// Each agent's connections since the daemon's start, as the kernel counts them and as the proxy does.
+    #[serde(default)]
+    pub accounts: Vec<Account>,
+    /// The kernel's tables.
+    #[serde(default)]
+    pub tables: Vec<TableStatus>,
+}
+
+/// One agent's connections: `redirected` is the sum of `taken`, `waiting`, `ended_early` and what is missing.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Account {
+    /// The agent.
+    pub agent: String,
+    /// TCP connects that the kernel decided.
+    pub connects: u64,
+    /// Everything that the kernel refused.
+    pub denied: u64,
+    /// TCP connections that the kernel sent to the proxy or the resolver.
+    pub redirected: u64,
+    /// Those that were accepted there.
+    pub taken: u64,
+    /// Those that wait to be accepted.
+    pub waiting: u64,
+    /// Those that ended before they were accepted.
+    pub ended_early: u64,
+    /// Those that are missing.
+    pub unaccounted: u64,
+    /// Open now.
+    pub open: u64,
+    /// Kernel events that were only counted because the agent had caused too many in a second.
+    pub events_suppressed: u64,
+}
+
+/// One of the kernel's tables.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct TableStatus {
+    /// Its name.
+    pub name: String,
+    /// Entries in use.
+    pub used: u64,
+    /// The most it holds.
+    pub capacity: u64,
 }
 
 /// One hook.

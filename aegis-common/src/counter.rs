@@ -34,6 +34,16 @@ pub const NO_LISTENER: u32 = 14;
 pub const DENIED_LIMIT: u32 = 15;
 /// Events kept back because the agent had used up its share of the ring.
 pub const EVENTS_SUPPRESSED: u32 = 16;
+/// Sockets refused that came in from elsewhere.
+pub const DENIED_RECEIVED: u32 = 17;
+/// Attempts refused to put a process out of its agent's cgroup.
+pub const DENIED_LEAVING: u32 = 18;
+/// bpf(2), and ptrace(2) and the like on processes of others, refused.
+pub const DENIED_TAMPERING: u32 = 19;
+/// Processes that left their agent's cgroup.
+pub const DEPARTED: u32 = 20;
+/// Socket options refused.
+pub const DENIED_OPTION: u32 = 21;
 
 /// Entries of the array.
-pub const COUNT: u32 = 17;
+pub const COUNT: u32 = 22;

@@ -50,6 +50,16 @@ pub mod event_kind {
     pub const NO_LISTENER: u32 = 11;
     /// The agent has as many redirected connections open as it may.
     pub const DENIED_LIMIT: u32 = 12;
+    /// A socket that came in from elsewhere, as by a unix socket.
+    pub const DENIED_RECEIVED: u32 = 13;
+    /// An attempt to put a process out of its agent's cgroup.
+    pub const DENIED_LEAVING: u32 = 14;
+    /// bpf(2), or ptrace(2) and the like on a process of somebody else's.
+    pub const DENIED_TAMPERING: u32 = 15;
+    /// A process has left its agent's cgroup; `process` is that one, its user unknown.
+    pub const DEPARTED: u32 = 16;
+    /// A socket option that leads around the other hooks; `socket_type` is its level, `protocol` its name.
+    pub const DENIED_OPTION: u32 = 17;
 }
 
 #[cfg(feature = "user")]

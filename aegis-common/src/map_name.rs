@@ -24,11 +24,13 @@ pub const USAGE: &str = "USAGE";
 pub const NAMESPACES: &str = "NAMESPACES";
 /// Array of one `u64`: until when (CLOCK_MONOTONIC, ns) the proxy counts as alive.
 pub const LEASE: &str = "LEASE";
+/// Task-local storage: [`crate::Membership`].
+pub const MEMBERS: &str = "MEMBERS";
 /// Array of one [`crate::Meta`].
 pub const META: &str = "META";
 
 /// All that are pinned.
-pub const ALL: [&str; 13] = [
+pub const ALL: [&str; 14] = [
     AGENT_CGROUPS,
     SOCKETS,
     FLOWS,
@@ -41,5 +43,6 @@ pub const ALL: [&str; 13] = [
     USAGE,
     NAMESPACES,
     LEASE,
+    MEMBERS,
     META,
 ];

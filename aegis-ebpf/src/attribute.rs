@@ -3,10 +3,11 @@
 
 use aegis_common::{Process, SocketState, setting};
 use aya_ebpf::{
-    bindings::bpf_sock,
+    bindings::{__sk_buff, bpf_sock},
     helpers::generated::{
         bpf_get_current_ancestor_cgroup_id, bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_get_current_pid_tgid,
         bpf_get_current_uid_gid, bpf_get_netns_cookie, bpf_get_socket_cookie, bpf_sk_ancestor_cgroup_id,
+        bpf_skb_ancestor_cgroup_id,
     },
     macros::cgroup_sock,
     programs::SockContext,
@@ -82,6 +83,13 @@ pub fn caller() -> Who {
 pub fn maker(sk: *mut bpf_sock) -> Who {
     // SAFETY: a full socket of the context; 0 below the socket's cgroup.
     who(|level| unsafe { bpf_sk_ancestor_cgroup_id(sk.cast(), level) })
+}
+
+/// A packet's socket, where its program may ask no more of it.
+#[inline(always)]
+pub fn sender(skb: *mut __sk_buff) -> Who {
+    // SAFETY: the context; 0 below the socket's cgroup.
+    who(|level| unsafe { bpf_skb_ancestor_cgroup_id(skb, level) })
 }
 
 /// The cgroup of the calling process itself, for reports about nobody's processes.

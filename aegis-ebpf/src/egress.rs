@@ -19,19 +19,21 @@ use crate::{
 };
 
 /// The ends of a packet.
-struct Packet {
-    from: Endpoint,
-    to: Endpoint,
-    protocol: u8,
+pub struct Packet {
+    pub from: Endpoint,
+    pub to: Endpoint,
+    pub protocol: u8,
 }
 
-const ETH_P_IP: u32 = 0x0800u16.to_be() as u32;
-const ETH_P_IPV6: u32 = 0x86ddu16.to_be() as u32;
+pub const ETH_P_IP: u32 = 0x0800u16.to_be() as u32;
+pub const ETH_P_IPV6: u32 = 0x86ddu16.to_be() as u32;
 const HOP_BY_HOP: u8 = 0;
 /// The start of a hop-by-hop header that holds a jumbo length (RFC 2675), nothing else, and TCP
 /// after it. The kernel itself puts it on segments above 64 KiB (BIG TCP), as on loopback; it says
 /// nothing of where the packet goes.
 const JUMBO_BEFORE_TCP: u32 = 0x0600_c204;
+/// LOOPBACK_IFINDEX of the kernel, the same in every network namespace.
+const LOOPBACK_DEVICE: u32 = 1;
 /// TCP_ESTABLISHED, which a connected UDP socket is in too.
 const CONNECTED: u32 = 1;
 
@@ -49,7 +51,7 @@ pub fn egress(ctx: SkBuffContext) -> i32 {
     if sk.is_null() {
         return 0;
     }
-    let packet = parse(skb);
+    let packet = parse(skb, 0);
     conclude(try_egress(skb, sk, packet.as_ref()), || {
         // SAFETY: a full socket of the context.
         let state = unsafe { state_of(sk) };
@@ -97,7 +99,7 @@ fn tcp(
     socket_state: u32,
     packet: &Packet,
 ) -> Result<Allow, Refusal> {
-    let loopback = packet.to.address.is_loopback();
+    let loopback = is_local(skb, packet);
     // From before the programs were here; on loopback it leaves nothing.
     let Some(state) = state else { return if loopback { Ok(Allow::Quietly) } else { Err(Refusal::Packet) } };
     // SAFETY: plain helper on the context. An accepted socket's state still has its listener's cookie.
@@ -119,7 +121,7 @@ fn tcp(
 
 /// An answer to somebody who connected to the agent.
 #[inline(always)]
-fn inbound(agent: u32, loopback: bool) -> Result<Allow, Refusal> {
+pub fn inbound(agent: u32, loopback: bool) -> Result<Allow, Refusal> {
     let flags = proxy::flags(agent);
     let answers = if loopback { flags & agent_flag::LISTEN_NONE == 0 } else { flags & agent_flag::LISTEN_ALLOW != 0 };
     if answers { Ok(Allow::Quietly) } else { Err(Refusal::Packet) }
@@ -127,7 +129,7 @@ fn inbound(agent: u32, loopback: bool) -> Result<Allow, Refusal> {
 
 #[inline(always)]
 fn udp(skb: *mut __sk_buff, state: &mut SocketState, socket_state: u32, packet: &Packet) -> Result<Allow, Refusal> {
-    if packet.to.address.is_loopback() {
+    if is_local(skb, packet) {
         if packet.to.port == settings().dns_port {
             dns::record(state, &packet.from)?;
             return Ok(Allow::Quietly);
@@ -149,21 +151,29 @@ fn udp(skb: *mut __sk_buff, state: &mut SocketState, socket_state: u32, packet: 
     if proxy::unwatched(state.agent) { Ok(Allow::Quietly) } else { Err(Refusal::Udp) }
 }
 
-/// IPv4 without options and IPv6 without extension headers; anything else could carry the packet
-/// elsewhere than its address says.
+/// Whether the packet stays on this host. Its address does not say: a socket that is bound to another device sends
+/// packets to loopback addresses out there.
 #[inline(always)]
-fn parse(skb: *mut __sk_buff) -> Option<Packet> {
+fn is_local(skb: *mut __sk_buff, packet: &Packet) -> bool {
+    // SAFETY: a field of the context.
+    packet.to.address.is_loopback() && unsafe { (*skb).ifindex } == LOOPBACK_DEVICE
+}
+
+/// IPv4 without options and IPv6 without extension headers; anything else could carry the packet
+/// elsewhere than its address says. `start` is where the IP header begins.
+#[inline(always)]
+pub fn parse(skb: *mut __sk_buff, start: u32) -> Option<Packet> {
     // SAFETY: a field of the context.
     match unsafe { (*skb).protocol } {
-        ETH_P_IP => parse_v4(&load(skb, 0)?),
-        ETH_P_IPV6 => parse_v6(skb, &load(skb, 0)?),
+        ETH_P_IP => parse_v4(&load(skb, start)?),
+        ETH_P_IPV6 => parse_v6(skb, start, &load(skb, start)?),
         _ => None,
     }
 }
 
-/// `N` words of the packet, which begins with the IP header, from a byte on.
+/// `N` words of the packet, from a byte on.
 #[inline(always)]
-fn load<const N: usize>(skb: *mut __sk_buff, from: u32) -> Option<[u32; N]> {
+pub fn load<const N: usize>(skb: *mut __sk_buff, from: u32) -> Option<[u32; N]> {
     let mut words = [0u32; N];
     // SAFETY: the buffer is as long as said.
     let result =
@@ -189,10 +199,10 @@ fn parse_v4(words: &[u32; 6]) -> Option<Packet> {
 
 /// RFC 8200, followed by the ports.
 #[inline(always)]
-fn parse_v6(skb: *mut __sk_buff, words: &[u32; 11]) -> Option<Packet> {
+fn parse_v6(skb: *mut __sk_buff, start: u32, words: &[u32; 11]) -> Option<Packet> {
     let (mut protocol, mut ports) = ((u32::from_be(words[1]) >> 8) as u8, words[10]);
     if protocol == HOP_BY_HOP && u32::from_be(words[10]) == JUMBO_BEFORE_TCP {
-        let behind: [u32; 1] = load(skb, 48)?;
+        let behind: [u32; 1] = load(skb, start + 48)?;
         (protocol, ports) = (protocol::TCP, behind[0]);
     }
     Some(Packet {

@@ -10,8 +10,12 @@
 //! | `connect4`, `connect6`, `getpeername4`, `getpeername6` | cgroup/sock_addr | intercept |
 //! | `sock_ops` | sockops | intercept |
 //! | `sendmsg4`, `sendmsg6`, `bind4`, `bind6` | cgroup/sock_addr | guard |
+//! | `setsockopt` | cgroup/setsockopt | options |
 //! | `egress` | cgroup_skb | egress |
 //! | `recvmsg4`, `recvmsg6` | cgroup/sock_addr | dns |
+//! | `host_link` | tcx or tc ingress of the host's end of a veth | host_link |
+//! | `lsm_*` | BPF LSM, where the kernel has it | lsm |
+//! | `departure_*` | tp_btf | departure |
 
 #![no_std]
 #![no_main]
@@ -19,11 +23,16 @@
 #![feature(asm_experimental_arch)]
 
 mod attribute;
+mod departure;
 mod dns;
 mod egress;
 mod guard;
+mod host_link;
 mod intercept;
+mod lsm;
 mod maps;
+mod options;
+mod place;
 mod proxy;
 mod sockaddr;
 mod usage;
@@ -35,7 +44,8 @@ fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
     loop {}
 }
 
-/// No helper used here is for GPL-compatible programs only.
+/// The kernel takes LSM programs, and lends some helpers, under its own license only. This crate can be had under it, see
+/// its Cargo.toml.
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]
-static LICENSE: [u8; 11] = *b"Apache-2.0\0";
+static LICENSE: [u8; 4] = *b"GPL\0";

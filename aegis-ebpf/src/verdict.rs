@@ -58,6 +58,14 @@ pub enum Refusal {
     NoListener,
     /// The agent has as many connections open as it may.
     Limit,
+    /// A socket option that leads around the other hooks.
+    Option,
+    /// A socket from elsewhere.
+    Received,
+    /// A way out of the agent's cgroup.
+    Leaving,
+    /// The kernel, or another's process.
+    Tampering,
 }
 
 impl Refusal {
@@ -73,6 +81,10 @@ impl Refusal {
             Self::Down => (event_kind::DENIED_DOWN, counter::DENIED_DOWN),
             Self::NoListener => (event_kind::NO_LISTENER, counter::NO_LISTENER),
             Self::Limit => (event_kind::DENIED_LIMIT, counter::DENIED_LIMIT),
+            Self::Option => (event_kind::DENIED_OPTION, counter::DENIED_OPTION),
+            Self::Received => (event_kind::DENIED_RECEIVED, counter::DENIED_RECEIVED),
+            Self::Leaving => (event_kind::DENIED_LEAVING, counter::DENIED_LEAVING),
+            Self::Tampering => (event_kind::DENIED_TAMPERING, counter::DENIED_TAMPERING),
         }
     }
 }
@@ -89,6 +101,17 @@ pub struct Incident {
 }
 
 impl Incident {
+    /// About nobody.
+    pub const EMPTY: Self = Self {
+        agent: 0,
+        cgroup_id: 0,
+        process: Process { pid: 0, uid: 0, comm: [0; 16] },
+        destination: Endpoint::EMPTY,
+        protocol: 0,
+        family: 0,
+        socket_type: 0,
+    };
+
     /// About the calling process.
     #[inline(always)]
     pub fn of_caller() -> Self {
@@ -153,6 +176,16 @@ fn allowed(index: u32) -> i32 {
 /// Tells the daemon, and says whether it could: what finds no room, or is above the agent's share, is counted.
 #[inline(always)]
 pub fn report(kind: u32, about: &Incident) -> bool {
+    if !usage::may_report(about.agent) {
+        count(counter::EVENTS_SUPPRESSED);
+        return false;
+    }
+    tell(kind, about)
+}
+
+/// As [`report`], without regard to shares: for what the daemon has to act on.
+#[inline(always)]
+pub fn tell(kind: u32, about: &Incident) -> bool {
     debug!(
         (),
         "event {} agent {} pid {} protocol {} port {}",
@@ -162,10 +195,6 @@ pub fn report(kind: u32, about: &Incident) -> bool {
         about.protocol,
         about.destination.port
     );
-    if !usage::may_report(about.agent) {
-        count(counter::EVENTS_SUPPRESSED);
-        return false;
-    }
     let Some(mut room) = EVENTS.reserve(0) else {
         count(counter::EVENTS_DROPPED);
         return false;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::api::Client;
-use crate::commands::{agents, audit, doctor, packaging, policy, status, token};
+use crate::commands::{agents, audit, doctor, packaging, policy, status, token, verify};
 use crate::failure::Failure;
 use crate::output::{Format, Screen};
 use crate::run;
@@ -54,6 +54,9 @@ enum Command {
     /// Reads and verifies the audit log.
     #[command(subcommand, after_help = audit::EXAMPLES)]
     Audit(audit::Command),
+    Verify(verify::Args),
+    #[command(hide = true)]
+    VerifyProbe(verify::probe::Args),
     Completions(packaging::CompletionsArgs),
     Man(packaging::ManArgs),
 }
@@ -71,6 +74,8 @@ impl Cli {
             Command::Token(command) => token::run(&command, &client, &screen),
             Command::Policy(command) => policy::run(&command, &client, &screen),
             Command::Audit(command) => audit::run(&command, &client, &screen),
+            Command::Verify(args) => verify::run(&args, &client, &screen),
+            Command::VerifyProbe(args) => verify::probe::run(&args),
             Command::Completions(args) => packaging::completions(&args),
             Command::Man(args) => packaging::man(&args, &screen),
         }

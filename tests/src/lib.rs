@@ -11,5 +11,5 @@ pub mod demo;
 pub mod internet;
 pub mod lab;
 
-pub use internet::{Datagram, Internet, Packet, Protocol, SeenRequest};
+pub use internet::{Background, Datagram, Internet, Packet, Protocol, SeenRequest};
 pub use lab::{AGENT, AgentCommand, Answer, Daemon, Lab, Outcome, Running, Settings};

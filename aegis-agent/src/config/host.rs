@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::problems::Checker;
 use super::raw::{RawBpf, RawControl, RawEnrolment, RawListen};
-use crate::kernel::Unenrolled;
+use crate::kernel::{OnDeparture, Unenrolled};
 
 /// The listeners. Proxy and DNS are on 127.0.0.1 and ::1, where the kernel sends agents.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +95,7 @@ pub struct Enrolment {
     pub unenrolled: Unenrolled,
     /// Relative to `cgroup_root`: whoever is not enrolled there is denied all the same.
     pub closed: Vec<PathBuf>,
+    pub on_departure: OnDeparture,
 }
 
 impl Enrolment {
@@ -111,7 +112,9 @@ impl Enrolment {
         if unenrolled == Unenrolled::Deny && !raw.closed.is_empty() {
             p.problem("enrolment.closed", "has no meaning with `unenrolled: deny`, which closes all; leave it out");
         }
-        Self { unenrolled, closed: raw.closed.clone() }
+        let words = [("kill", OnDeparture::Kill), ("report", OnDeparture::Report)];
+        let on_departure = p.one_of("enrolment.on_departure", &raw.on_departure, &words, OnDeparture::Kill);
+        Self { unenrolled, closed: raw.closed.clone(), on_departure }
     }
 }
 

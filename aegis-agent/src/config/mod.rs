@@ -14,12 +14,14 @@ mod services;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod verify;
 mod yaml;
 
 pub use agents::{AgentMode, AgentSpec, DirectSpec, Listening, OnAgentDown, TokenMode, Transport, is_name};
 pub use host::{Bpf, Control, Enrolment, Listen, cgroup2_mount};
 pub use problems::{ConfigProblems, Problem};
 pub use services::{Audit, Dns, DnsLimits, Fsync, Limits, LogFormat, Telemetry, Tls, Upstream};
+pub use verify::Verify;
 
 use problems::Checker;
 use raw::RawConfig;
@@ -47,6 +49,7 @@ pub struct Config {
     pub tls: Tls,
     pub telemetry: Telemetry,
     pub limits: Limits,
+    pub verify: Verify,
 }
 
 impl Config {
@@ -118,6 +121,7 @@ impl Config {
             tls: Tls::check(&raw.tls, p),
             telemetry: Telemetry::check(&raw.telemetry, p),
             limits: Limits::check(&raw.limits, p),
+            verify: Verify::check(&raw.verify, p),
             listen,
             state_dir,
         }

@@ -27,6 +27,7 @@ pub struct RawConfig {
     pub tls: RawTls,
     pub telemetry: RawTelemetry,
     pub limits: RawLimits,
+    pub verify: RawVerify,
 }
 
 impl Default for RawConfig {
@@ -47,6 +48,7 @@ impl Default for RawConfig {
             tls: RawTls::default(),
             telemetry: RawTelemetry::default(),
             limits: RawLimits::default(),
+            verify: RawVerify::default(),
         }
     }
 }
@@ -97,11 +99,12 @@ impl Default for RawBpf {
 pub struct RawEnrolment {
     pub unenrolled: String,
     pub closed: Vec<PathBuf>,
+    pub on_departure: String,
 }
 
 impl Default for RawEnrolment {
     fn default() -> Self {
-        Self { unenrolled: "deny".into(), closed: Vec::new() }
+        Self { unenrolled: "deny".into(), closed: Vec::new(), on_departure: "kill".into() }
     }
 }
 
@@ -300,5 +303,18 @@ impl Default for RawLimits {
             inspect_body_bytes: 1_048_576,
             buffer_body_bytes: 65_536,
         }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawVerify {
+    pub gate_readiness: bool,
+    pub max_age_h: u64,
+}
+
+impl Default for RawVerify {
+    fn default() -> Self {
+        Self { gate_readiness: false, max_age_h: 24 }
     }
 }

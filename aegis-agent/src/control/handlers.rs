@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aegis_api::{
     Agent, AgentSpec, ExplainRequest, ExplainResponse, Finding, JSON_LINES, PolicyStatus, Problem, RunInfo, Status,
-    TokenRequest, TokenResponse, valid_name,
+    TokenRequest, TokenResponse, Verification, VerificationStatus, valid_name,
 };
 use axum::Json;
 use axum::body::Body;
@@ -117,6 +117,13 @@ pub(super) async fn explain(
     Input(request): Input<ExplainRequest>,
 ) -> Answer<ExplainResponse> {
     Ok(Json(shared.ask(move |control| control.explain(&request)).await??))
+}
+
+pub(super) async fn verification(
+    State(shared): State<Shared>,
+    Input(report): Input<Verification>,
+) -> Answer<VerificationStatus> {
+    Ok(Json(shared.ask(move |control| control.verified(report)).await??))
 }
 
 /// What part of the audit log is wanted.

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use aegis_api::{
     Agent, AgentSpec, ExplainRequest, ExplainResponse, Finding, PolicyStatus, Problem, RunInfo, Status, TokenResponse,
+    Verification, VerificationStatus,
 };
 use futures_util::stream::BoxStream;
 
@@ -60,6 +61,10 @@ pub trait Control: Send + Sync + 'static {
 
     /// Explains a request that nobody sends. 404 if there is no such agent, 400 if the request makes no sense.
     fn explain(&self, request: &ExplainRequest) -> Result<ExplainResponse, Problem>;
+
+    /// Takes what `aegisctl verify` found. 404 if there is no such agent, 400 if the report makes no sense, 503 if it
+    /// cannot be recorded.
+    fn verified(&self, report: Verification) -> Result<VerificationStatus, Problem>;
 
     /// Path of the audit log.
     fn audit_path(&self) -> PathBuf;

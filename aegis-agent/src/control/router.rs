@@ -113,6 +113,7 @@ fn table() -> Vec<Entry> {
         entry(Admin, "GET", "/v1/run/{agent}", get(handlers::run_info)),
         entry(Admin, "POST", "/v1/policy/reload", post(handlers::reload_policy)),
         entry(Admin, "POST", "/v1/policy/explain", post(handlers::explain)),
+        entry(Admin, "POST", "/v1/verification", post(handlers::verification)),
         entry(Admin, "GET", "/v1/audit/tail", get(handlers::audit_tail)),
     ]
 }

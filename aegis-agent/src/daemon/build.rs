@@ -1,6 +1,7 @@
 //! From a configuration to a running daemon. Listeners are bound before the kernel sends anybody to them.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -13,12 +14,17 @@ use tokio_util::task::TaskTracker;
 use super::{Aegis, control, kernel_events, listen, ops};
 use crate::config::Config;
 use crate::control::{BindError, ControlSocket};
+use crate::daemon::accounts::{self, Accounts};
 use crate::daemon::admission::Admissions;
 use crate::daemon::dns_host::Host;
+use crate::daemon::control::verification::Verifications;
 use crate::dns::{self, DnsServer};
+use crate::flow::standing::Standing;
+use crate::handover::{self, Inherited};
 use crate::identity::{Issuer, Registry};
 use crate::kernel::{AgentLimits, Kernel, KernelConfig};
 use crate::policy;
+use crate::sockets::{self, Sockets};
 use crate::state::secret;
 use crate::telemetry::{AuditLog, Metrics, Spans};
 use crate::tls::{self, Authority};
@@ -38,7 +44,7 @@ pub struct Built {
 ///
 /// # Errors
 /// The first part that cannot be had, in one line with the fix.
-pub async fn build(config: Config) -> anyhow::Result<Built> {
+pub async fn build(config: Config, mut inherited: Inherited) -> anyhow::Result<Built> {
     // Twice is harmless: several daemons may live in one test process.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let now = SystemTime::now();
@@ -57,19 +63,21 @@ pub async fn build(config: Config) -> anyhow::Result<Built> {
     let registry = Registry::open(&config)?;
     let issuer = Issuer::open(&config)?;
 
-    let proxy = listen::proxy(config.listen.proxy_port)?;
-    let ops = listen::bind(config.listen.http, "metrics and health")?;
-    let dns_sockets = dns::Sockets::bind(&listen::loopbacks(config.listen.dns_port)).context("DNS")?;
+    let proxy = listen::proxy(config.listen.proxy_port, &mut inherited)?;
+    let ops = listen::bind(config.listen.http, "metrics and health", &mut inherited)?;
+    let dns_sockets = dns::Sockets::bind(&listen::loopbacks(config.listen.dns_port), &mut inherited).context("DNS")?;
+    handover::leave(handover::descriptors(&proxy).chain([ops.as_fd()]).chain(dns_sockets.descriptors()));
     let control = ControlSocket::bind(&config.control.socket).map_err(|error: BindError| anyhow::anyhow!("{error}"))?;
 
     let kernel = Arc::new(Kernel::attach(&kernel_config(&config)?)?);
     // Enrolments outlive the daemon in the pinned maps: who left the configuration meanwhile loses his.
-    for index in registry.departed() {
+    for (_, index) in registry.departed() {
         kernel.withdraw(*index)?;
     }
     for enrolled in registry.list() {
         kernel.enroll(enrolled.index, &enrolled.cgroup, &enrolled.rules)?;
     }
+    let cgroup_root = config.cgroup_dir().map_err(anyhow::Error::msg)?;
     let aegis = Arc::new(Aegis {
         flows: kernel.flows(),
         kernel,
@@ -85,9 +93,15 @@ pub async fn build(config: Config) -> anyhow::Result<Built> {
         resolver,
         names: dns::Names::new(config.dns.limits.clone()),
         admissions: Admissions::default(),
+        standing: Standing::default(),
+        sockets: Sockets::new(cgroup_root),
+        accounts: Accounts::default(),
+        verifications: Verifications::default(),
         started: now,
         config: Arc::new(config),
     });
+    // Enrolled by now: what the hooks do not hold is what there was before.
+    sockets::at_start(&aegis);
     let dns = DnsServer::new(Arc::new(Host(Arc::clone(&aegis))));
     Ok(Built { aegis, proxy, ops, dns, dns_sockets, control })
 }
@@ -100,10 +114,12 @@ impl Built {
     pub fn start(self, tasks: &TaskTracker, stop: &CancellationToken) -> anyhow::Result<Arc<Aegis>> {
         let Self { aegis, proxy, ops, dns, dns_sockets, control } = self;
         let events = aegis.kernel.events()?;
+        tasks.spawn(accounts::run(Arc::clone(&aegis), stop.clone()));
         tasks.spawn(kernel_events::run(Arc::clone(&aegis), events, stop.clone()));
         for listener in proxy {
             tasks.spawn(listen::accept(Arc::clone(&aegis), listener, tasks.clone(), stop.clone()));
         }
+        tasks.spawn(sockets::sweep(Arc::clone(&aegis), stop.clone()));
         tasks.spawn(dns.run(dns_sockets, stop.clone()));
         tasks.spawn(ops::serve(Arc::clone(&aegis), ops, stop.clone()));
         control::start(&aegis, control, tasks, stop)?;
@@ -139,6 +155,7 @@ pub fn kernel_config(config: &Config) -> anyhow::Result<KernelConfig> {
             ..AgentLimits::default()
         },
         lease: config.bpf.heartbeat_timeout,
+        on_departure: config.enrolment.on_departure,
         cgroup_root,
     })
 }

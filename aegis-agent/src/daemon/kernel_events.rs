@@ -43,12 +43,23 @@ pub async fn run(aegis: Arc<Aegis>, mut events: EventStream, stop: CancellationT
 }
 
 fn take(aegis: &Aegis, merge: &mut Merge, event: KernelEvent) {
+    if event.kind == EventKind::Departed {
+        end_departed(aegis, &event);
+    }
     aegis.metrics.kernel_event(event.kind.label());
     // Each event is a decision, whichever record tells of it.
     let (decision, _) = outcome(event.kind);
     aegis.metrics.decision(&Draft { ts: SystemTime::now(), decision, ..Draft::default() });
     if let Some(first) = merge.seen(event, Instant::now()) {
         record(aegis, merge, &first);
+    }
+}
+
+/// It has left the hooks: whatever it does next, nobody sees.
+fn end_departed(aegis: &Aegis, event: &KernelEvent) {
+    match aegis.kernel.end_departed(event.pid) {
+        Ok(ended) => tracing::warn!(pid = event.pid, comm = %event.comm, ended, "a process left its agent's cgroup"),
+        Err(error) => tracing::error!(pid = event.pid, comm = %event.comm, %error, "a process left its agent's cgroup"),
     }
 }
 
@@ -113,7 +124,14 @@ fn outcome(kind: EventKind) -> (Decision, &'static str) {
         EventKind::NoListener => {
             (Decision::Deny, "Aegis does not listen in the network namespace of the agent's socket")
         }
+        EventKind::DeniedOption { .. } => (Decision::Deny, "a socket option that leads around enforcement"),
         EventKind::DeniedLimit => (Decision::Deny, "the agent has as many connections open as it may"),
+        EventKind::DeniedReceived => (Decision::Deny, "a socket from elsewhere was not let in"),
+        EventKind::DeniedLeaving => (Decision::Deny, "processes stay in their agent's cgroup"),
+        EventKind::DeniedTampering => {
+            (Decision::Deny, "agents use no BPF and do not look into processes that are not their own")
+        }
+        EventKind::Departed => (Decision::Deny, "the process left its agent's cgroup"),
         EventKind::FlowTableFull => (Decision::Deny, "the kernel's flow table is full"),
     }
 }

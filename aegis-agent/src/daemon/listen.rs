@@ -11,20 +11,28 @@ use tokio_util::task::TaskTracker;
 
 use super::Aegis;
 use crate::flow;
+use crate::handover::Inherited;
+use crate::loopback;
 
 /// Connections that the kernel keeps for us until they are accepted.
 const BACKLOG: i32 = 4096;
 
-/// A TCP listener, or one line that says what is in its way.
+/// A TCP listener, inherited or made, or one line that says what is in its way.
 ///
 /// # Errors
 /// When the address is taken or not there.
-pub fn bind(address: SocketAddr, what: &str) -> anyhow::Result<TcpListener> {
+pub fn bind(address: SocketAddr, what: &str, inherited: &mut Inherited) -> anyhow::Result<TcpListener> {
+    if let Some(listener) = inherited.tcp(address) {
+        return Ok(TcpListener::from_std(listener)?);
+    }
     let listen = || -> io::Result<TcpListener> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
+        }
+        if address.ip().is_loopback() {
+            loopback::only(&socket)?;
         }
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
@@ -48,12 +56,12 @@ fn explained(error: &io::Error, address: SocketAddr, what: &str) -> anyhow::Erro
 ///
 /// # Errors
 /// When a port is taken.
-pub fn proxy(port: u16) -> anyhow::Result<Vec<TcpListener>> {
+pub fn proxy(port: u16, inherited: &mut Inherited) -> anyhow::Result<Vec<TcpListener>> {
     let addresses = loopbacks(port);
     if addresses.iter().all(SocketAddr::is_ipv4) {
         tracing::warn!("no ::1 on this host: IPv6 connections of agents are sent to 127.0.0.1 or refused");
     }
-    addresses.into_iter().map(|address| bind(address, "proxy")).collect()
+    addresses.into_iter().map(|address| bind(address, "proxy", inherited)).collect()
 }
 
 /// Where the kernel sends agents: 127.0.0.1 and, where this network namespace has it, ::1.

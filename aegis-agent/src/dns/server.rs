@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,9 @@ use super::host::{DnsHost, Transport};
 use super::places::Places;
 use super::request::MAX_QUERY;
 use super::serving::{Client, serve};
+use crate::handover::{self, Inherited};
 use crate::kernel::{FlowRecord, NetnsCookie};
+use crate::loopback;
 
 /// How long a TCP client may be silent (RFC 7766 section 6.2.3: a few seconds), and how long a write may take.
 const TCP_IDLE: Duration = Duration::from_secs(10);
@@ -56,18 +59,26 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// UDP and TCP on each of `addresses`. Needs a tokio runtime. With port 0 each socket has a port of its own.
+    /// UDP and TCP on each of `addresses`, made or inherited. Needs a tokio runtime. With port 0 each socket has a port of
+    /// its own.
     ///
     /// # Errors
     /// When an address is taken or not there.
-    pub fn bind(addresses: &[SocketAddr]) -> Result<Self, BindError> {
+    pub fn bind(addresses: &[SocketAddr], inherited: &mut Inherited) -> Result<Self, BindError> {
         let mut sockets = Self::default();
         for address in addresses.iter().copied() {
             let failed = |transport| move |source| BindError { address, transport, source };
-            sockets.udp.push(udp(address).map_err(failed("UDP"))?);
-            sockets.tcp.push(tcp(address).map_err(failed("TCP"))?);
+            let socket = inherited.udp(address).map_or_else(|| udp(address), UdpSocket::from_std);
+            sockets.udp.push(socket.map_err(failed("UDP"))?);
+            let listener = inherited.tcp(address).map_or_else(|| tcp(address), TcpListener::from_std);
+            sockets.tcp.push(listener.map_err(failed("TCP"))?);
         }
         Ok(sockets)
+    }
+
+    /// Every socket, to be left for the next daemon.
+    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        handover::descriptors(&self.udp).chain(handover::descriptors(&self.tcp))
     }
 
     /// The addresses of the UDP sockets.
@@ -87,6 +98,9 @@ fn socket(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Soc
     let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
+    }
+    if address.ip().is_loopback() {
+        loopback::only(&socket)?;
     }
     socket.set_nonblocking(true)?;
     Ok(socket)

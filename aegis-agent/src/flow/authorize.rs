@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use aegis_policy::{Agent, Connect, ConnectPlan, Denial, Mode, Permit, Snapshot, Sniffed};
+use aegis_policy::{Agent, Connect, ConnectPlan, Denial, DenialKind, Mode, Permit, Snapshot, Sniffed};
 use tokio::net::TcpStream;
 
 use super::inspect::Target;
@@ -17,7 +17,54 @@ pub enum Authorized {
     /// Plain HTTP: decide each request.
     Http { stream: Replay, h2: bool, target: Target },
     /// Bytes that no one looks into, to the one place that the permit names.
-    Relay { permit: Permit, stream: Replay, sni: Option<String> },
+    Relay { permit: Permit, stream: Replay, sni: Option<String>, protocol: Sniffed },
+}
+
+/// A relayed connection, as it was authorized.
+#[derive(Debug)]
+pub struct Relayed {
+    pub sni: Option<String>,
+    /// Where the agent dialled.
+    pub destination: SocketAddr,
+    pub protocol: Sniffed,
+    /// Where its permit leads.
+    pub host: String,
+    pub port: u16,
+    pub private_ok: bool,
+}
+
+/// Asks a policy about a connection that another one let pass unread.
+///
+/// # Errors
+/// The denial: by policy, or because it must not pass unread, or not to there, any more.
+pub fn again(snapshot: &Snapshot, agent: &Agent, relayed: &Relayed) -> Result<(), Denial> {
+    let Relayed { sni, destination, protocol, .. } = relayed;
+    let connect = Connect { host: sni.as_deref(), destination: *destination, protocol: *protocol };
+    let plan = match unsniffed(snapshot, agent, *destination) {
+        Some(permit) => ConnectPlan::Tcp(permit),
+        None => snapshot.connect(agent, &connect),
+    };
+    let leads_there = |permit: &Permit| {
+        (permit.host(), permit.port()) == (relayed.host.as_str(), relayed.port)
+            && (permit.private_ok() || !relayed.private_ok)
+    };
+    match plan {
+        ConnectPlan::Passthrough(permit) | ConnectPlan::Tcp(permit) if leads_there(&permit) => Ok(()),
+        ConnectPlan::Deny(denial) => Err(denial),
+        _ => {
+            let why = "no rule lets it pass unread";
+            Err(Denial::new(DenialKind::Policy, why, snapshot.version()))
+        }
+    }
+}
+
+/// Server-first protocols say nothing until they are answered: a `tcp` rule for the address holds without sniffing.
+fn unsniffed(snapshot: &Snapshot, agent: &Agent, destination: SocketAddr) -> Option<Permit> {
+    match snapshot.connect(agent, &Connect { host: None, destination, protocol: Sniffed::Other }) {
+        // In shadow everything passes, and that must not stop us from looking into what can be looked into.
+        ConnectPlan::Tcp(permit) if permit.mode() == Mode::Enforce => Some(permit),
+        _ => None,
+    }
 }
 
 /// Sniffs the opening and asks the policy about the connection.
@@ -31,14 +78,9 @@ pub async fn connection(
     stream: TcpStream,
     limit: Duration,
 ) -> Result<Authorized, Refusal> {
-    // Server-first protocols say nothing until they are answered: a `tcp` rule for the address holds without sniffing.
-    let silent = Connect { host: None, destination, protocol: Sniffed::Other };
-    if let ConnectPlan::Tcp(permit) = snapshot.connect(agent, &silent)
-        // In shadow everything passes, and that must not stop us from looking into what can be looked into.
-        && permit.mode() == Mode::Enforce
-    {
+    if let Some(permit) = unsniffed(snapshot, agent, destination) {
         let stream = Replay::new(bytes::Bytes::new(), stream);
-        return Ok(Authorized::Relay { permit, stream, sni: None });
+        return Ok(Authorized::Relay { permit, stream, sni: None, protocol: Sniffed::Other });
     }
     let opening = sniff::open(stream, limit).await;
     match opening.map_err(|error| Refusal::from(Denial::protocol(error.to_string(), snapshot.version())))? {
@@ -62,7 +104,7 @@ fn tls(
         }
         ConnectPlan::Passthrough(permit) | ConnectPlan::Tcp(permit) => {
             let TlsOpening { raw, stream, sni, .. } = *opening;
-            Ok(Authorized::Relay { permit, stream: Replay::new(raw, stream), sni })
+            Ok(Authorized::Relay { permit, stream: Replay::new(raw, stream), sni, protocol: Sniffed::Tls })
         }
         ConnectPlan::Deny(denial) => Err(denial.into()),
     }
@@ -80,7 +122,7 @@ fn http(
             Ok(Authorized::Http { stream, h2, target: Target { scheme: "http", sni: None, destination } })
         }
         ConnectPlan::Passthrough(permit) | ConnectPlan::Tcp(permit) => {
-            Ok(Authorized::Relay { permit, stream, sni: None })
+            Ok(Authorized::Relay { permit, stream, sni: None, protocol: Sniffed::Http })
         }
         ConnectPlan::Deny(denial) => Err(denial.into()),
     }
@@ -89,7 +131,7 @@ fn http(
 fn other(snapshot: &Snapshot, agent: &Agent, destination: SocketAddr, stream: Replay) -> Result<Authorized, Refusal> {
     match snapshot.connect(agent, &Connect { host: None, destination, protocol: Sniffed::Other }) {
         ConnectPlan::Passthrough(permit) | ConnectPlan::Tcp(permit) => {
-            Ok(Authorized::Relay { permit, stream, sni: None })
+            Ok(Authorized::Relay { permit, stream, sni: None, protocol: Sniffed::Other })
         }
         ConnectPlan::Deny(denial) => Err(denial.into()),
         // Only HTTP and TLS can be inspected.

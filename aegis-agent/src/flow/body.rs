@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use tokio::time::Sleep;
 
 use super::ending::Ending;
+use super::standing::Side;
 
 /// What both directions of one exchange tell the record.
 #[derive(Debug, Default)]
@@ -66,6 +67,8 @@ pub enum BodyError {
     Refused(Detector),
     #[error("no body bytes for {0:?}")]
     Idle(Duration),
+    #[error("{0}")]
+    Cut(String),
 }
 
 /// A request body on its way to the origin.
@@ -98,6 +101,9 @@ impl Body for ToOrigin {
                 Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes)))))
             }
             Self::Untouched { inner, idle, ending } => loop {
+                if let Some(why) = ending.poll_cut(Side::ToOrigin, cx) {
+                    return Poll::Ready(Some(Err(BodyError::Cut(why))));
+                }
                 let tally = ending.tally();
                 let Poll::Ready(frame) = Pin::new(&mut *inner).poll_frame(cx) else {
                     return idle.poll(cx, tally).map(|limit| Some(Err(BodyError::Idle(limit))));
@@ -151,6 +157,9 @@ impl ScannedBody {
         loop {
             if self.done {
                 return Poll::Ready(None);
+            }
+            if let Some(why) = self.ending.poll_cut(Side::ToOrigin, cx) {
+                return Poll::Ready(Some(Err(BodyError::Cut(why))));
             }
             let mut out = Vec::new();
             let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) else {
@@ -249,6 +258,9 @@ impl Body for ToAgent {
             Self::Own(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Own(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Self::Relayed { inner, idle, ending } => {
+                if let Some(why) = ending.poll_cut(Side::ToAgent, cx) {
+                    return Poll::Ready(Some(Err(RelayError::Cut(why))));
+                }
                 let Poll::Ready(frame) = Pin::new(&mut *inner).poll_frame(cx) else {
                     return idle.poll(cx, ending.tally()).map(|limit| {
                         ending.response_failed("the origin stopped sending");
@@ -292,4 +304,6 @@ pub enum RelayError {
     Origin(#[from] hyper::Error),
     #[error("no bytes from the origin for {0:?}")]
     Idle(Duration),
+    #[error("{0}")]
+    Cut(String),
 }

@@ -2,7 +2,7 @@
 
 use aegis_dlp::{Action, Finding, Format, Scanner};
 use aegis_policy::{
-    Content, Denial, Intent, JSON_DEPTH, JsonBody, Mode, Permit, RedactedHead, Snapshot, Verdict, redact_head,
+    Agent, Content, Denial, Intent, JSON_DEPTH, JsonBody, Mode, Permit, RedactedHead, Snapshot, Verdict, redact_head,
 };
 use bytes::Bytes;
 use http::HeaderMap;
@@ -24,7 +24,7 @@ pub struct Permitted {
 /// Whether the decision needs the whole body.
 #[must_use]
 pub fn needs_body(snapshot: &Snapshot, identity: &Identity, head: &Head) -> bool {
-    snapshot.needs(&intent(identity, head)).json
+    snapshot.needs(&intent(&identity.agent, head)).json
 }
 
 /// Decides one request and redacts it accordingly. `needs_body` is what [`needs_body`] said of it.
@@ -69,15 +69,17 @@ fn ask(
     json: JsonBody<'_>,
     findings: &[Finding],
 ) -> Result<Permit, Refusal> {
-    match snapshot.decide(&intent(identity, head), &Content { json, findings }) {
+    match snapshot.decide(&intent(&identity.agent, head), &Content { json, findings }) {
         Verdict::Permit(permit) => Ok(permit),
         Verdict::Denial(denial) => Err(denial.into()),
     }
 }
 
-fn intent<'a>(identity: &'a Identity, head: &'a Head) -> Intent<'a> {
+/// The request as the policy is asked about it.
+#[must_use]
+pub fn intent<'a>(agent: &'a Agent, head: &'a Head) -> Intent<'a> {
     Intent {
-        agent: &identity.agent,
+        agent,
         scheme: head.scheme,
         host: &head.host,
         port: head.port,

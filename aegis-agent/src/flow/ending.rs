@@ -1,11 +1,13 @@
 //! Where the two bodies of an exchange meet again: the record is written when both have ended.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::Context;
 
 use http::StatusCode;
 
 use super::body::Tally;
 use super::record::Recorder;
+use super::standing::{Ongoing, Side};
 
 /// The end of a permitted exchange: when the last of its two bodies is dropped, the record is written. An origin may answer
 /// before it has read the request, and what still flows to it then belongs into the record.
@@ -13,13 +15,28 @@ pub struct Ending {
     recorder: Mutex<Option<Box<Recorder>>>,
     tally: Arc<Tally>,
     response: OnceLock<Result<(), String>>,
+    ongoing: Arc<Ongoing>,
+    /// Why a body was cut off, where one was.
+    cut: OnceLock<String>,
 }
 
 impl Ending {
     #[must_use]
-    pub fn new(recorder: Box<Recorder>) -> Self {
+    pub fn new(recorder: Box<Recorder>, ongoing: Arc<Ongoing>) -> Self {
         let tally = Arc::clone(recorder.tally());
-        Self { recorder: Mutex::new(Some(recorder)), tally, response: OnceLock::new() }
+        let recorder = Mutex::new(Some(recorder));
+        Self { recorder, tally, response: OnceLock::new(), ongoing, cut: OnceLock::new() }
+    }
+
+    #[must_use]
+    pub fn ongoing(&self) -> &Ongoing {
+        &self.ongoing
+    }
+
+    /// Why the body of `side` must not go on, where it must not; it is woken when that happens later.
+    pub fn poll_cut(&self, side: Side, cx: &Context<'_>) -> Option<String> {
+        let denial = self.ongoing.poll_cut(side, cx)?;
+        Some(self.cut.get_or_init(|| denial.reason.clone()).clone())
     }
 
     #[must_use]
@@ -55,10 +72,10 @@ impl Ending {
 impl Drop for Ending {
     fn drop(&mut self) {
         let Some(mut recorder) = self.take() else { return };
-        match self.response.get() {
-            Some(Ok(())) => recorder.complete(),
-            Some(Err(why)) => recorder.failed(why),
-            None => drop(recorder),
+        match (self.cut.get(), self.response.get()) {
+            (Some(why), _) | (None, Some(Err(why))) => recorder.failed(why),
+            (None, Some(Ok(()))) => recorder.complete(),
+            (None, None) => drop(recorder),
         }
     }
 }

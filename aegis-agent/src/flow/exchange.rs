@@ -15,6 +15,7 @@ use super::inspect::{self, Head, Target};
 use super::name;
 use super::record::Recorder;
 use super::refusal::{self, Refusal};
+use super::standing::{Ongoing, Subject};
 use crate::daemon::{Aegis, admission};
 use crate::upstream::PoolKey;
 
@@ -92,8 +93,10 @@ async fn decided(
     }
     recorder.permitted(&permitted);
     let pool = PoolKey { agent: identity.enrolled.index, private_ok: false, h2: session.h2 };
-    let line = Line { method: head.method, scheme: head.scheme };
-    forward::send(&aegis.pools, limits, pool, line, permitted, recorder).await
+    let line = Line { method: head.method.clone(), scheme: head.scheme };
+    let subject = Subject::Request { head: Box::new(head), private_ok: permitted.permit.private_ok() };
+    let ongoing = Ongoing::begin(aegis, &identity, snapshot, subject);
+    forward::send(&aegis.pools, limits, pool, line, permitted, recorder, ongoing).await
 }
 
 /// Nothing is forwarded that cannot be written down.

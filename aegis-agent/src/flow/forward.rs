@@ -18,6 +18,7 @@ use super::ending::Ending;
 use super::inspect::Payload;
 use super::record::Recorder;
 use super::refusal::{DECISION_HEADER, Refusal};
+use super::standing::Ongoing;
 use crate::config::Limits;
 use crate::upstream::{DialError, PoolKey, Pools};
 
@@ -52,21 +53,32 @@ pub async fn send(
     line: Line,
     permitted: Permitted,
     recorder: Box<Recorder>,
+    ongoing: Arc<Ongoing>,
 ) -> Result<Response<ToAgent>, (Refusal, Option<Box<Recorder>>)> {
+    if let Some(denial) = ongoing.denial() {
+        return Err((denial.clone().into(), Some(recorder)));
+    }
     let Permitted { permit, path_and_query, headers, payload, .. } = permitted;
     let grant = permit.consume();
-    let ending = Arc::new(Ending::new(recorder));
+    let ending = Arc::new(Ending::new(recorder, ongoing));
     let body = outgoing(&grant, &headers, payload, limits.idle_timeout, &ending);
     let failed = |refusal: Refusal| (refusal, ending.take());
     let request = request(&grant, line, &path_and_query, headers, body)
         .map_err(|why| failed(failure(&grant, why, StatusCode::BAD_GATEWAY)))?;
     let client = pools.client(PoolKey { private_ok: grant.private_ok, ..pool });
-    match answer(client.request(request), limits.request_timeout, ending.tally()).await {
+    let answered = tokio::select! {
+        answered = answer(client.request(request), limits.request_timeout, ending.tally()) => answered,
+        denial = ending.ongoing().cut_off() => return Err(failed(denial.clone().into())),
+    };
+    match answered {
         Some(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             Err(failed(failure(&grant, "it switched protocols unasked".to_owned(), StatusCode::BAD_GATEWAY)))
         }
         Some(Ok(response)) => Ok(relayed(response, &grant, limits.idle_timeout, ending)),
-        Some(Err(error)) => Err(failed(refusal(&grant, ending.tally(), &error))),
+        Some(Err(error)) => Err(failed(match ending.ongoing().denial() {
+            Some(denial) => denial.clone().into(),
+            None => refusal(&grant, ending.tally(), &error),
+        })),
         None => {
             let why = format!("it did not answer within {} s", limits.request_timeout.as_secs());
             Err(failed(failure(&grant, why, StatusCode::GATEWAY_TIMEOUT)))

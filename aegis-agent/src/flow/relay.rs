@@ -12,22 +12,19 @@ use tokio_util::sync::CancellationToken;
 use super::body::Tally;
 use super::record::Recorder;
 use super::sniff::Replay;
+use super::standing::Ongoing;
 use crate::daemon::Aegis;
-use crate::kernel::AgentIndex;
 
 /// Bytes read at once in each direction.
 const BUFFER: usize = 32 * 1024;
 
-/// How often a relay looks whether its agent is still registered.
-const CHECK: Duration = Duration::from_secs(1);
-
-/// Relays both directions until both ends have closed, nothing has moved for `idle` in either, the agent is removed, or
-/// the daemon drains: nobody can tell when such a connection would be done.
+/// Relays both directions until both ends have closed, nothing has moved for `idle` in either, the agent is removed, a new
+/// policy does not allow it, or the daemon drains: nobody can tell when such a connection would be done.
 ///
 /// The recorder is finished here in every case.
 pub async fn run(
     aegis: &Aegis,
-    agent: AgentIndex,
+    ongoing: &Ongoing,
     permit: Permit,
     stream: Replay,
     mut recorder: Recorder,
@@ -36,7 +33,14 @@ pub async fn run(
     let grant = permit.consume();
     let idle = aegis.config.limits.idle_timeout;
     let tally = Arc::clone(recorder.tally());
-    let origin = match aegis.pools.dialer(agent, grant.private_ok).tcp(&grant.host, grant.port).await {
+    let dialer = aegis.pools.dialer(ongoing.agent(), grant.private_ok);
+    let dialled = tokio::select! {
+        // A cut that is known already must not be overtaken by a fast dial.
+        biased;
+        denial = ongoing.cut_off() => return recorder.failed(&denial.reason),
+        dialled = dialer.tcp(&grant.host, grant.port) => dialled,
+    };
+    let origin = match dialled {
         Ok(origin) => origin,
         Err(error) => return recorder.failed(&error.to_string()),
     };
@@ -46,18 +50,12 @@ pub async fn run(
     let back = copy(from_origin, to_agent, idle, &tally, |bytes| tally.add_in(bytes));
     let ended = tokio::select! {
         moved = async { tokio::try_join!(out, back) } => moved.map(drop).map_err(|error| error.to_string()),
-        () = removed(aegis, agent) => Err("the agent was removed".to_owned()),
+        denial = ongoing.cut_off() => Err(denial.reason.clone()),
         () = drain.cancelled() => Err("the daemon was stopped".to_owned()),
     };
     match ended {
         Ok(()) => recorder.complete(),
         Err(why) => recorder.failed(&why),
-    }
-}
-
-async fn removed(aegis: &Aegis, agent: AgentIndex) {
-    while aegis.registry.by_index(agent).is_some() {
-        tokio::time::sleep(CHECK).await;
     }
 }
 

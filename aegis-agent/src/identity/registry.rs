@@ -51,7 +51,7 @@ pub struct Registry {
     roster: Mutex<Roster>,
     path: PathBuf,
     cgroup_root: PathBuf,
-    departed: Vec<AgentIndex>,
+    departed: Vec<(String, AgentIndex)>,
 }
 
 #[derive(Default)]
@@ -97,9 +97,9 @@ impl Registry {
         Ok(Self { view: ArcSwap::from_pointee(view), roster: Mutex::new(roster), path, cgroup_root, departed })
     }
 
-    /// Indexes that agents had before this start and that nobody has now: to be withdrawn from the kernel.
+    /// Agents that were there before this start and are not now, with the indexes they had: to be withdrawn from the kernel.
     #[must_use]
-    pub fn departed(&self) -> &[AgentIndex] {
+    pub fn departed(&self) -> &[(String, AgentIndex)] {
         &self.departed
     }
 

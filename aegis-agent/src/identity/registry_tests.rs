@@ -32,7 +32,7 @@ fn indexes_survive_restarts_and_are_never_given_twice() {
     drop(first);
 
     let second = Registry::open(&config(dir.path(), &["b", "d"])).unwrap();
-    assert_eq!(second.departed().iter().map(|i| i.get()).collect::<Vec<_>>(), [1], "a is gone");
+    assert_eq!(second.departed(), [("a".to_owned(), AgentIndex::new(1).unwrap())], "a is gone");
     assert_eq!((index(&second, "b"), index(&second, "d")), (2, 4));
     assert_eq!(second.register(spec("c")).unwrap().index.get(), 5);
     drop(second);

@@ -72,11 +72,11 @@ impl Roster {
         Ok(index)
     }
 
-    /// Takes away the index of every name that `keep` does not want, and says which those were.
-    pub(super) fn release(&mut self, keep: impl Fn(&str) -> bool) -> Vec<AgentIndex> {
+    /// Takes away the index of every name that `keep` does not want, and says whose those were.
+    pub(super) fn release(&mut self, keep: impl Fn(&str) -> bool) -> Vec<(String, AgentIndex)> {
         let (kept, gone) = std::mem::take(&mut self.indexes).into_iter().partition(|(name, _)| keep(name));
         self.indexes = kept;
         let gone: BTreeMap<String, u32> = gone;
-        gone.into_values().filter_map(AgentIndex::new).collect()
+        gone.into_iter().filter_map(|(name, index)| Some((name, AgentIndex::new(index)?))).collect()
     }
 }

@@ -33,8 +33,18 @@ pub struct Counters {
     pub no_listener: u64,
     /// Refused because the agent has as many connections open as it may.
     pub denied_limit: u64,
+    /// Socket options refused.
+    pub denied_option: u64,
     /// Events kept back because their agent had used up its share of the ring.
     pub events_suppressed: u64,
+    /// Sockets from elsewhere that were not let in.
+    pub denied_received: u64,
+    /// Attempts to put a process out of its agent's cgroup.
+    pub denied_leaving: u64,
+    /// bpf(2), and ptrace(2) and the like on processes of others.
+    pub denied_tampering: u64,
+    /// Processes that have left their agent's cgroup.
+    pub departed: u64,
 }
 
 impl Counters {
@@ -60,7 +70,12 @@ impl Counters {
             passed_down: sum(counter::PASSED_DOWN)?,
             no_listener: sum(counter::NO_LISTENER)?,
             denied_limit: sum(counter::DENIED_LIMIT)?,
+            denied_option: sum(counter::DENIED_OPTION)?,
             events_suppressed: sum(counter::EVENTS_SUPPRESSED)?,
+            denied_received: sum(counter::DENIED_RECEIVED)?,
+            denied_leaving: sum(counter::DENIED_LEAVING)?,
+            denied_tampering: sum(counter::DENIED_TAMPERING)?,
+            departed: sum(counter::DEPARTED)?,
         })
     }
 
@@ -77,6 +92,11 @@ impl Counters {
             self.denied_down,
             self.no_listener,
             self.denied_limit,
+            self.denied_option,
+            self.denied_received,
+            self.denied_leaving,
+            self.denied_tampering,
+            self.departed,
         ]
         .into_iter()
         .fold(0, u64::wrapping_add)

@@ -57,7 +57,7 @@ impl KernelError {
 }
 
 /// The whole chain of causes on one line: aya keeps the errno in the innermost.
-fn chain(error: &(dyn Error + Send + Sync)) -> String {
+pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

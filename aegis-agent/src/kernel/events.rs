@@ -51,6 +51,16 @@ pub enum EventKind {
     NoListener,
     /// The agent has as many connections open as it may.
     DeniedLimit,
+    /// A socket option that leads around the other hooks (numbers as in setsockopt(2)).
+    DeniedOption { level: u16, name: u16 },
+    /// A socket that came in from elsewhere was refused.
+    DeniedReceived,
+    /// An attempt to put a process out of its agent's cgroup was refused.
+    DeniedLeaving,
+    /// bpf(2), or ptrace(2) and the like on somebody else's process, was refused.
+    DeniedTampering,
+    /// A process has left its agent's cgroup. `pid` and `comm` are its; `uid` is not known.
+    Departed,
 }
 
 impl EventKind {
@@ -70,6 +80,11 @@ impl EventKind {
             Self::PassedDown => "passed_down",
             Self::NoListener => "no_listener",
             Self::DeniedLimit => "denied_limit",
+            Self::DeniedOption { .. } => "denied_option",
+            Self::DeniedReceived => "denied_received",
+            Self::DeniedLeaving => "denied_leaving",
+            Self::DeniedTampering => "denied_tampering",
+            Self::Departed => "departed",
         }
     }
 
@@ -89,6 +104,11 @@ impl EventKind {
             event_kind::PASSED_DOWN => Self::PassedDown,
             event_kind::NO_LISTENER => Self::NoListener,
             event_kind::DENIED_LIMIT => Self::DeniedLimit,
+            event_kind::DENIED_OPTION => Self::DeniedOption { level: event.socket_type, name: event.protocol },
+            event_kind::DENIED_RECEIVED => Self::DeniedReceived,
+            event_kind::DENIED_LEAVING => Self::DeniedLeaving,
+            event_kind::DENIED_TAMPERING => Self::DeniedTampering,
+            event_kind::DEPARTED => Self::Departed,
             _ => return None,
         })
     }

@@ -6,7 +6,9 @@ use std::{
     path::Path,
 };
 
-use aegis_common::{ABI_VERSION, Endpoint, Meta, SETTINGS, Settings, map_name, setting};
+use aegis_common::{
+    ABI_VERSION, Endpoint, GROUP_LEADER, KILL_DEPARTED, LAYOUT, Meta, SETTINGS, Settings, map_name, setting,
+};
 use aya::{
     Ebpf, EbpfLoader,
     maps::{Array, Map},
@@ -16,7 +18,9 @@ use aya::{
     },
 };
 
-use super::{KernelConfig, KernelError, Unenrolled, cgroup, cgroup::Cgroup, pins::Pins, syscall};
+use super::{
+    KernelConfig, KernelError, OnDeparture, Unenrolled, cgroup, cgroup::Cgroup, layout::Layout, pins::Pins, syscall,
+};
 
 /// The object that `build.rs` made of `aegis-ebpf`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/aegis-ebpf"));
@@ -32,6 +36,7 @@ pub(super) struct Scope {
     pub(super) root_cgroup_id: u64,
     pub(super) root_level: u32,
     pub(super) generation: u32,
+    pub(super) layout: Layout,
 }
 
 /// Loads the object with the pinned maps (made if missing) and this daemon's settings.
@@ -42,6 +47,12 @@ pub(super) fn object(cfg: &KernelConfig, pins: &Pins, scope: &Scope) -> Result<E
     // Level 0 is below every level: the verifier then removes the logging code altogether.
     let log_level: u8 = if cfg.log { aya_log::Level::Debug as u8 } else { 0 };
     loader.override_global(aya_log::LEVEL, &log_level, true);
+    loader.override_global(LAYOUT, &scope.layout.kernel, true);
+    loader.override_global(GROUP_LEADER, &scope.layout.group_leader, true);
+    let kill_departed = u32::from(cfg.on_departure == OnDeparture::Kill);
+    loader.override_global(KILL_DEPARTED, &kill_departed, true);
+    // aya knows task storages by their number only.
+    loader.allow_unsupported_maps();
     for name in map_name::ALL {
         loader.map_pin_path(name, pins.map(name));
     }
@@ -82,21 +93,20 @@ pub(super) fn map(object: &mut Ebpf, name: &str) -> Result<Map, KernelError> {
     })
 }
 
-/// Loads every program, then puts each into its pinned link, or makes the link. Nothing changes
+/// Loads every program of the cgroup, then puts each into its pinned link, or makes the link. Nothing changes
 /// when the kernel refuses one of them.
 pub(super) fn attach_all(object: &mut Ebpf, pins: &Pins, root: &Cgroup) -> Result<Vec<Hook>, KernelError> {
     let cgroup = File::open(&root.path).map_err(KernelError::io(format!("open the cgroup {}", root.path.display())))?;
-    for (name, program) in object.programs_mut() {
+    for (name, program) in object.programs_mut().filter(of_cgroup) {
         load(program).map_err(KernelError::bpf(format!("load the program {name}")))?;
     }
     let mut hooks = Vec::new();
-    for (name, program) in object.programs_mut() {
+    for (name, program) in object.programs_mut().filter(of_cgroup) {
         let pin = pins.link(name);
         if pin.exists() {
             replace(program, &pin).map_err(KernelError::bpf(format!("replace the program {name}")))?;
         } else {
-            let link = attach(program, &cgroup).map_err(KernelError::bpf(format!("attach the program {name}")))?;
-            link.pin(&pin).map_err(KernelError::bpf(format!("pin the program {name}")))?;
+            attach(program, &cgroup, &pin).map_err(KernelError::bpf(format!("attach the program {name}")))?;
         }
         let link = syscall::obj_get(&pin).map_err(KernelError::io(format!("open the link of {name}")))?;
         hooks.push(Hook { name: name.to_owned(), link });
@@ -106,18 +116,24 @@ pub(super) fn attach_all(object: &mut Ebpf, pins: &Pins, root: &Cgroup) -> Resul
     Ok(hooks)
 }
 
+/// The others have their own place: see `guards` and `host_link`.
+fn of_cgroup((_, program): &(&str, &mut Program)) -> bool {
+    !matches!(program, Program::Lsm(_) | Program::BtfTracePoint(_) | Program::SchedClassifier(_))
+}
+
 fn load(program: &mut Program) -> Result<(), ProgramError> {
     match program {
         Program::CgroupSock(program) => program.load(),
         Program::CgroupSockAddr(program) => program.load(),
         Program::SockOps(program) => program.load(),
         Program::CgroupSkb(program) => program.load(),
+        Program::CgroupSockopt(program) => program.load(),
         _ => Err(ProgramError::UnexpectedProgramType),
     }
 }
 
 /// `Single` is the kernel's plain link: other links may sit beside it and none can replace it.
-fn attach(program: &mut Program, cgroup: &File) -> Result<FdLink, ProgramError> {
+fn attach(program: &mut Program, cgroup: &File, pin: &Path) -> Result<(), ProgramError> {
     let mode = CgroupAttachMode::Single;
     let link: Result<FdLink, LinkError> = match program {
         Program::CgroupSock(program) => {
@@ -132,13 +148,20 @@ fn attach(program: &mut Program, cgroup: &File) -> Result<FdLink, ProgramError> 
             let id = program.attach(cgroup, mode)?;
             program.take_link(id)?.try_into()
         }
+        // aya can attach it, but gives no link that could be pinned.
+        Program::CgroupSockopt(program) => {
+            let link = syscall::link_create(program.fd()?.as_fd(), cgroup.as_fd(), syscall::CGROUP_SETSOCKOPT)?;
+            return Ok(syscall::obj_pin(link.as_fd(), pin)?);
+        }
         Program::CgroupSkb(program) => {
             let id = program.attach(cgroup, CgroupSkbAttachType::Egress, mode)?;
             program.take_link(id)?.try_into()
         }
         _ => return Err(ProgramError::UnexpectedProgramType),
     };
-    link.map_err(|error| ProgramError::IOError(std::io::Error::other(error)))
+    let link = link.map_err(|error| ProgramError::IOError(std::io::Error::other(error)))?;
+    link.pin(pin).map_err(|error| ProgramError::IOError(std::io::Error::other(error)))?;
+    Ok(())
 }
 
 /// The earlier daemon's link stays where it is and gets the new program: there is no moment with

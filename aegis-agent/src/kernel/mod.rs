@@ -5,17 +5,23 @@
 //!
 //! What cgroup hooks do not see: a socket belongs to the cgroup it was made in, so one that was
 //! made outside the enforced root and handed in (inherited, or passed over a unix socket) is not
-//! theirs; `aegisctl run` therefore closes what it would hand down. `AF_PACKET` and `AF_VSOCK`
-//! pass no hook of these either; `aegisctl run` closes them by seccomp and capabilities.
+//! theirs; `AF_PACKET` and `AF_VSOCK` pass no hook of these either. Guards of the whole kernel (BPF LSM,
+//! tracing) close that where the kernel has them; `aegisctl run` closes it by itself.
 
 mod agents;
+mod btf;
 pub mod cgroup;
 mod counters;
+mod departure;
 mod error;
 mod events;
 mod flows;
+mod guards;
+mod host_link;
+mod layout;
 mod load;
 mod log;
+mod lsm;
 mod netns;
 mod pins;
 pub mod preflight;
@@ -40,9 +46,11 @@ use aya::{
 
 pub use agents::{AgentIndex, AgentRules, DirectRule, Inbound, OnDown, Protocol};
 pub use counters::Counters;
+pub use departure::OnDeparture;
 pub use error::KernelError;
 pub use events::{EventKind, EventStream, KernelEvent};
 pub use flows::{FlowRecord, FlowTable, MemoryFlows};
+pub use guards::GuardStatus;
 pub use netns::NetnsCookie;
 
 pub use proxy::Listeners;
@@ -50,7 +58,11 @@ pub use usage::AgentUsage;
 
 use agents::Agents;
 use cgroup::Cgroup;
+use departure::Members;
 use flows::KernelFlows;
+use guards::Guard;
+use host_link::HostLinks;
+use layout::Layout;
 use load::{Hook, Scope};
 use pins::Pins;
 use proxy::ProxyState;
@@ -79,6 +91,7 @@ pub struct KernelConfig {
     pub limits: AgentLimits,
     /// How long the daemon counts as alive after [`Kernel::attach`] and after each [`Kernel::beat`].
     pub lease: Duration,
+    pub on_departure: OnDeparture,
 }
 
 /// What becomes of processes below the enforced root that are no agent's.
@@ -117,6 +130,9 @@ pub struct Kernel {
     root: PathBuf,
     pins: Pins,
     hooks: Vec<Hook>,
+    guards: Vec<Guard>,
+    members: Members,
+    host_links: HostLinks,
     lease: Duration,
     agents: Mutex<Agents>,
     proxy: Mutex<ProxyState>,
@@ -159,7 +175,12 @@ impl Kernel {
         pins.check(&root)?;
         pins.make_dirs()?;
         let generation = usage::next_generation(&pins.map(map_name::USAGE))?;
-        let mut object = load::object(cfg, &pins, &Scope { root_cgroup_id: root.id, root_level, generation })?;
+        // A kernel whose structures cannot be read goes without the programs that read them.
+        let (layout, unreadable) = match Layout::read() {
+            Ok(layout) => (layout, None),
+            Err(why) => (Layout::default(), Some(why)),
+        };
+        let mut object = load::object(cfg, &pins, &Scope { root_cgroup_id: root.id, root_level, generation, layout })?;
         load::write_meta(&mut object, &root)?;
         if cfg.log {
             log::forward(&mut object)?;
@@ -167,14 +188,18 @@ impl Kernel {
         // All that the new programs read is there before the first of them runs.
         let tables = Tables::open(cfg, &mut object, generation)?;
         let hooks = load::attach_all(&mut object, &pins, &root)?;
+        let guards = guards::attach_all(&mut object, &pins, unreadable.as_deref())?;
         pins.keep_own_maps()?;
-        Self::assemble(cfg, pins, hooks, object, tables)
+        let kernel = Self::assemble(cfg, pins, hooks, guards, object, tables)?;
+        kernel.note_members(&kernel.root)?;
+        Ok(kernel)
     }
 
     fn assemble(
         cfg: &KernelConfig,
         pins: Pins,
         hooks: Vec<Hook>,
+        guards: Vec<Guard>,
         mut object: Ebpf,
         tables: Tables,
     ) -> Result<Self, KernelError> {
@@ -186,16 +211,23 @@ impl Kernel {
         let flows = KernelFlows::new(flows, entries, dns_clients, cfg, agents.usage.generation())?;
         agents.usage.forget_others()?;
         flows.purge()?;
+        let notes = syscall::obj_get(&pins.map(map_name::MEMBERS));
+        let members = Members::new(notes.map_err(KernelError::io("open the notes of processes"))?, cfg.on_departure);
+        let events = open(map_name::EVENTS)?.try_into().map_err(wrong())?;
+        let counters = open(map_name::COUNTERS)?.try_into().map_err(wrong())?;
         Ok(Self {
             root: cfg.cgroup_root.clone(),
-            pins,
             hooks,
+            guards,
+            members,
+            host_links: HostLinks::adopt(object, &pins)?,
+            pins,
             lease: cfg.lease,
             agents: Mutex::new(agents),
             proxy: Mutex::new(proxy),
             flows: Arc::new(flows),
-            events: Mutex::new(Some(open(map_name::EVENTS)?.try_into().map_err(wrong())?)),
-            counters: open(map_name::COUNTERS)?.try_into().map_err(wrong())?,
+            events: Mutex::new(Some(events)),
+            counters,
         })
     }
 
@@ -217,6 +249,7 @@ impl Kernel {
         agents::check_below(&self.root, cgroup)?;
         let cgroup = Cgroup::ensure(cgroup)?;
         self.agents.lock().unwrap_or_else(PoisonError::into_inner).enroll(agent, &cgroup, rules)?;
+        self.note_members(&cgroup.path)?;
         Ok(cgroup.id)
     }
 
@@ -314,6 +347,57 @@ impl Kernel {
     /// When the map cannot be read.
     pub fn counters(&self) -> Result<Counters, KernelError> {
         Counters::read(&self.counters)
+    }
+
+    /// The programs that are in force, by number: other ones after each start, and where somebody replaced one.
+    #[must_use]
+    pub fn programs(&self) -> Vec<u32> {
+        self.hooks.iter().map(|hook| syscall::link_info(hook.link.as_fd()).map_or(0, |info| info.program_id)).collect()
+    }
+
+    /// Notes whose the processes are that are in a cgroup already, so that their leaving is seen.
+    fn note_members(&self, cgroup: &Path) -> Result<(), KernelError> {
+        let agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_agents = |id: u64| agents.cgroups.get(&id, 0).is_ok_and(|agent| agent != 0);
+        self.members
+            .note_all(cgroup, &is_agents)
+            .map_err(KernelError::io(format!("note who is in {}", cgroup.display())))
+    }
+
+    /// Ends a process that has left its agent's cgroup, as an event of [`EventKind::Departed`] told; `false` when it is
+    /// not to be ended, or has ended.
+    ///
+    /// # Errors
+    /// When the process' note cannot be read.
+    pub fn end_departed(&self, pid: u32) -> Result<bool, KernelError> {
+        self.members.end(pid).map_err(KernelError::io(format!("end the departed process {pid}")))
+    }
+
+    /// From now on only what agents may send comes out of this interface: the host's end of a cable into an agent's
+    /// network namespace. It outlives the daemon. Repeating it is harmless. Must be called in the interface's own network
+    /// namespace.
+    ///
+    /// # Errors
+    /// When there is no such interface, or the kernel refuses the program.
+    pub fn guard_link(&self, ifindex: u32) -> Result<(), KernelError> {
+        self.host_links.guard(ifindex, &self.pins.host_link(ifindex))
+    }
+
+    /// Takes [`Kernel::guard_link`] back.
+    pub fn unguard_link(&self, ifindex: u32) {
+        self.host_links.unguard(ifindex, &self.pins.host_link(ifindex));
+    }
+
+    /// The programs beyond the cgroup's hooks (BPF LSM, tracing), which a kernel may lack.
+    #[must_use]
+    pub fn guards(&self) -> Vec<GuardStatus> {
+        self.guards.iter().map(Guard::status).collect()
+    }
+
+    /// What `doctor` says of them.
+    #[must_use]
+    pub fn findings(&self) -> Vec<preflight::Finding> {
+        guards::findings(&self.guards())
     }
 
     /// Every program by name, and whether it is in force now.

@@ -12,7 +12,8 @@ use aya::maps::{Array, Map, MapData};
 
 use super::{KernelError, cgroup::Cgroup, syscall};
 
-/// The pin directory: `maps-ABI/` and `links/`, a file each. The links are the same for every version: they get the
+/// The pin directory: `maps-ABI/`, `links/` (to the enforced cgroup), `guards/` (to hooks of the whole kernel) and
+/// `host-links/` (to interfaces, by their number), a file each. The links are the same for every version: they get the
 /// programs of the next one, which use the maps of its own version, and then the older maps are let go.
 pub(super) struct Pins {
     dir: PathBuf,
@@ -31,6 +32,18 @@ impl Pins {
         self.links().join(program)
     }
 
+    pub(super) fn guard(&self, program: &str) -> PathBuf {
+        self.guards().join(program)
+    }
+
+    pub(super) fn host_link(&self, ifindex: u32) -> PathBuf {
+        self.interfaces().join(ifindex.to_string())
+    }
+
+    pub(super) fn host_links(&self) -> Result<Vec<PathBuf>, KernelError> {
+        files(&self.interfaces())
+    }
+
     fn maps(&self) -> PathBuf {
         self.dir.join(format!("maps-{ABI_VERSION}"))
     }
@@ -39,9 +52,17 @@ impl Pins {
         self.dir.join("links")
     }
 
+    fn guards(&self) -> PathBuf {
+        self.dir.join("guards")
+    }
+
+    fn interfaces(&self) -> PathBuf {
+        self.dir.join("host-links")
+    }
+
     /// Makes the directories, for root only.
     pub(super) fn make_dirs(&self) -> Result<(), KernelError> {
-        for dir in [self.dir.clone(), self.maps(), self.links()] {
+        for dir in [self.dir.clone(), self.maps(), self.links(), self.guards(), self.interfaces()] {
             DirBuilder::new()
                 .mode(0o700)
                 .recursive(true)
@@ -101,18 +122,18 @@ impl Pins {
 
     /// Removes the links of programs that this version no longer has.
     pub(super) fn keep_links(&self, wanted: impl Fn(&str) -> bool) -> Result<(), KernelError> {
-        for link in files(&self.links())? {
-            if !link.file_name().and_then(|name| name.to_str()).is_some_and(&wanted) {
-                unpin(&link)?;
-            }
-        }
-        Ok(())
+        keep(&self.links(), wanted)
+    }
+
+    /// The same of the whole kernel's hooks.
+    pub(super) fn keep_guards(&self, wanted: impl Fn(&str) -> bool) -> Result<(), KernelError> {
+        keep(&self.guards(), wanted)
     }
 
     /// Removes everything: links first, since a link without its maps' pins still enforces, and
     /// maps without links only hold memory.
     pub(super) fn remove(&self) -> Result<(), KernelError> {
-        for dir in [vec![self.links()], self.map_dirs()?].concat() {
+        for dir in [vec![self.links(), self.guards(), self.interfaces()], self.map_dirs()?].concat() {
             files(&dir)?.iter().try_for_each(|file| unpin(file))?;
             remove_dir(&dir)?;
         }
@@ -127,6 +148,11 @@ fn files(dir: &Path) -> Result<Vec<PathBuf>, KernelError> {
         entries => entries.and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect()),
     };
     paths.map_err(KernelError::io(format!("read {}", dir.display())))
+}
+
+fn keep(dir: &Path, wanted: impl Fn(&str) -> bool) -> Result<(), KernelError> {
+    let unwanted = |file: &&PathBuf| !file.file_name().and_then(|name| name.to_str()).is_some_and(&wanted);
+    files(dir)?.iter().filter(unwanted).try_for_each(|file| unpin(file))
 }
 
 fn unpin(path: &Path) -> Result<(), KernelError> {

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use nix::sys::statfs::{self, BPF_FS_MAGIC};
 
-use super::{KernelConfig, KernelError, cgroup, load};
+use super::{KernelConfig, KernelError, cgroup, load, lsm};
 
 /// One thing looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn new(name: &str, required: bool, outcome: Result<String, (String, String)>) -> Self {
+    pub(super) fn new(name: &str, required: bool, outcome: Result<String, (String, String)>) -> Self {
         let (ok, detail, fix) = match outcome {
             Ok(detail) => (true, detail, None),
             Err((detail, fix)) => (false, detail, Some(fix)),
@@ -29,7 +29,7 @@ impl Finding {
     }
 }
 
-/// The oldest kernel whose helpers the programs need.
+/// The oldest kernel that the programs are tested on (`cargo xtask test --kernel 6.1`).
 const OLDEST: (u32, u32) = (6, 1);
 
 /// Looks at everything, changes nothing.
@@ -46,14 +46,18 @@ pub fn check(cfg: &KernelConfig) -> Vec<Finding> {
         Finding::new("lockdown", true, lockdown()),
         Finding::new("BPF JIT", false, jit()),
         Finding::new("unprivileged BPF", false, unprivileged_bpf()),
-        Finding::new("BPF LSM", false, bpf_lsm()),
+        Finding::new("BPF LSM", false, lsm::running()),
         Finding::new("IPv6", false, ipv6(cfg)),
     ]
 }
 
 /// The first required finding that is not ok, as an error.
 pub(super) fn require(cfg: &KernelConfig) -> Result<(), KernelError> {
-    match check(cfg).into_iter().find(|finding| finding.required && !finding.ok) {
+    none_missing(check(cfg))
+}
+
+fn none_missing(findings: Vec<Finding>) -> Result<(), KernelError> {
+    match findings.into_iter().find(|finding| finding.required && !finding.ok) {
         None => Ok(()),
         Some(finding) => Err(KernelError::Preflight {
             problem: format!("{}: {}", finding.name, finding.detail),
@@ -69,15 +73,22 @@ fn no(detail: impl Into<String>, fix: impl Into<String>) -> Outcome {
 }
 
 fn kernel_version() -> Outcome {
-    let fix = format!("boot Linux {}.{} or newer", OLDEST.0, OLDEST.1);
-    let release = match nix::sys::utsname::uname() {
-        Ok(uname) => uname.release().to_string_lossy().into_owned(),
-        Err(error) => return no(format!("unknown ({error})"), fix),
-    };
-    match parse_release(&release) {
-        Some(version) if version >= OLDEST => Ok(release),
-        _ => no(format!("{release} is too old"), fix),
+    match nix::sys::utsname::uname() {
+        Ok(uname) => new_enough(&uname.release().to_string_lossy()),
+        Err(error) => no(format!("unknown ({error})"), newer_kernel()),
     }
+}
+
+fn new_enough(release: &str) -> Outcome {
+    match parse_release(release) {
+        Some(version) if version >= OLDEST => Ok(release.to_owned()),
+        Some(_) => no(format!("{release} is too old"), newer_kernel()),
+        None => no(format!("{release} is no release of Linux that is known"), newer_kernel()),
+    }
+}
+
+fn newer_kernel() -> String {
+    format!("boot Linux {}.{} or newer", OLDEST.0, OLDEST.1)
 }
 
 fn parse_release(release: &str) -> Option<(u32, u32)> {
@@ -193,17 +204,6 @@ fn unprivileged_bpf() -> Outcome {
     }
 }
 
-fn bpf_lsm() -> Outcome {
-    let active = fs::read_to_string("/sys/kernel/security/lsm").unwrap_or_default();
-    if active.trim().split(',').any(|name| name == "bpf") {
-        return Ok("active".to_owned());
-    }
-    no(
-        "not active: AF_PACKET and AF_VSOCK must be closed by `aegisctl run` (seccomp, no CAP_NET_RAW)",
-        "boot with lsm=...,bpf on the kernel command line",
-    )
-}
-
 fn ipv6(cfg: &KernelConfig) -> Outcome {
     if cfg.proxy_v6.is_none() {
         return no(
@@ -234,6 +234,20 @@ mod tests {
         ];
         for (release, expected) in table {
             assert_eq!(parse_release(release), expected, "{release}");
+        }
+    }
+
+    #[test]
+    fn a_kernel_that_is_too_old_stops_the_start_and_the_error_has_the_fix() {
+        for release in ["5.15.0-91-generic", "6.0.19", "4.4", "custom"] {
+            let finding = Finding::new("kernel version", true, new_enough(release));
+            assert_eq!((finding.ok, finding.fix.as_deref()), (false, Some("boot Linux 6.1 or newer")), "{release}");
+            let error = none_missing(vec![finding]).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("kernel version: {release} is ")), "{error}");
+            assert!(error.ends_with("; fix: boot Linux 6.1 or newer"), "{error}");
+        }
+        for release in ["6.1.0-56-cloud-amd64", "6.12.117+deb12-cloud-amd64", "7.0"] {
+            none_missing(vec![Finding::new("kernel version", true, new_enough(release))]).unwrap();
         }
     }
 }

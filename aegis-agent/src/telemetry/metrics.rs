@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use aegis_api::VerificationStatus;
 use aegis_audit::{Decision, Draft, Mode};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -16,6 +17,10 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::AuditHealth;
+use super::kernel_metrics::KernelMetrics;
+use super::live_metrics::LiveMetrics;
+use super::verify_metrics::VerifyMetrics;
+use crate::kernel::{Counters, TableFill};
 
 /// A detector or an action that is not one of ours would be a label without bounds.
 const OTHER: &str = "other";
@@ -75,11 +80,13 @@ struct All {
     request_seconds: Histogram,
     unrecordable: Counter,
     kernel_events: Family<KindLabel, Counter>,
-    kernel_events_dropped: Counter,
+    kernel: KernelMetrics,
+    live: LiveMetrics,
     dns: Family<VerdictLabel, Counter>,
     dns_limited: Family<LimitLabel, Counter>,
     spans_dropped: Counter,
     spans_failed: Counter,
+    verify: VerifyMetrics,
     audit: AuditMetrics,
 }
 
@@ -121,11 +128,13 @@ impl Metrics {
             request_seconds: Histogram::new(exponential_buckets(5e-4, 2.0, 21)),
             unrecordable: Counter::default(),
             kernel_events: Family::default(),
-            kernel_events_dropped: Counter::default(),
+            kernel: KernelMetrics::default(),
+            live: LiveMetrics::default(),
             dns: Family::default(),
             dns_limited: Family::default(),
             spans_dropped: Counter::default(),
             spans_failed: Counter::default(),
+            verify: VerifyMetrics::default(),
             audit: AuditMetrics::default(),
         };
         all.register(bytes);
@@ -179,9 +188,15 @@ impl Metrics {
         self.0.kernel_events.get_or_create(&KindLabel { kind }).inc();
     }
 
-    /// The kernel's own count of events that it could not hand over.
-    pub fn kernel_events_dropped(&self, total: u64) {
-        self.0.kernel_events_dropped.inner().store(total, Relaxed);
+    /// Brings the kernel's own counts up to date.
+    pub fn kernel(&self, counters: &Counters, unaccounted: u64, fill: &[TableFill]) {
+        self.0.kernel.refresh(counters, unaccounted, fill);
+    }
+
+    /// What was ended while it was under way.
+    #[must_use]
+    pub fn live(&self) -> &LiveMetrics {
+        &self.0.live
     }
 
     /// A DNS query was answered; `verdict` is from a closed set such as `resolved`, `refused`, `failed`.
@@ -202,6 +217,11 @@ impl Metrics {
     /// Spans were lost because the collector did not take them.
     pub(super) fn spans_failed(&self, spans: u64) {
         self.0.spans_failed.inc_by(spans);
+    }
+
+    /// `aegisctl verify` reported a run: `kept` are the last ones of all agents, `leaked` is what this one adds.
+    pub fn verified(&self, kept: &[VerificationStatus], leaked: u64, at: SystemTime) {
+        self.0.verify.verified(kept, leaked, at);
     }
 
     /// Brings the audit log's metrics up to date.
@@ -285,11 +305,8 @@ impl All {
             self.unrecordable.clone(),
         );
         registry.register("kernel_events", "Events from the kernel", self.kernel_events.clone());
-        registry.register(
-            "kernel_events_dropped",
-            "Events that the kernel could not hand over",
-            self.kernel_events_dropped.clone(),
-        );
+        self.kernel.register(registry.sub_registry_with_prefix("kernel"));
+        self.live.register(registry);
         registry.register("dns_queries", "DNS queries of agents", self.dns.clone());
         registry.register("dns_limited", "Names not resolved, by the limit they are beyond", self.dns_limited.clone());
         registry.register(
@@ -298,6 +315,7 @@ impl All {
             self.spans_dropped.clone(),
         );
         registry.register("spans_failed", "Spans that the collector did not take", self.spans_failed.clone());
+        self.verify.register(registry);
         self.audit.register(registry.sub_registry_with_prefix("audit"));
     }
 }

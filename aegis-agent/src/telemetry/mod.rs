@@ -5,8 +5,11 @@
 
 mod audit_log;
 pub mod log;
+mod kernel_metrics;
+mod live_metrics;
 mod metrics;
 mod spans;
+mod verify_metrics;
 
 pub use audit_log::{AuditHealth, AuditLog, OpenError, Slot, Unrecordable};
 pub use metrics::Metrics;

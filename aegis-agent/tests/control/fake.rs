@@ -6,6 +6,7 @@ use std::time::Duration;
 use aegis_agent::control::Control;
 use aegis_api::{
     Agent, AgentSpec, ExplainRequest, ExplainResponse, Finding, PolicyStatus, Problem, RunInfo, Status, TokenResponse,
+    Verification, VerificationStatus,
 };
 use futures_util::stream::{self, BoxStream, StreamExt};
 use serde_json::json;
@@ -85,6 +86,12 @@ impl Control for Fake {
 
     fn explain(&self, _: &ExplainRequest) -> Result<ExplainResponse, Problem> {
         Ok(ExplainResponse { decision: "deny".to_owned(), text: String::new(), explanation: json!({}) })
+    }
+
+    fn verified(&self, report: Verification) -> Result<VerificationStatus, Problem> {
+        let leaked = report.leaked();
+        let (agent, private) = (report.agent, report.private);
+        Ok(VerificationStatus { agent, at: String::new(), private, held: 1, deployment: 0, na: 0, leaked, current: true })
     }
 
     fn audit_path(&self) -> PathBuf {

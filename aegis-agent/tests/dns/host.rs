@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use aegis_agent::config;
 use aegis_agent::dns::{Asked, Decided, DnsHost, DnsServer, Names, Outcome, Resolver, Sockets, Ticket};
+use aegis_agent::handover::Inherited;
 use aegis_agent::kernel::{AgentIndex, FlowRecord, FlowTable, MemoryFlows, NetnsCookie};
 use aegis_policy::{Denial, DenialKind, NameVerdict};
 use hickory_proto::op::ResponseCode;
@@ -115,7 +116,7 @@ pub struct Running {
 
 impl Running {
     pub fn start(settings: &config::Dns) -> Self {
-        let sockets = Sockets::bind(&["127.0.0.1:0".parse().unwrap()]).unwrap();
+        let sockets = Sockets::bind(&["127.0.0.1:0".parse().unwrap()], &mut Inherited::default()).unwrap();
         let (udp, tcp) = (sockets.udp_addresses()[0], sockets.tcp_addresses()[0]);
         let flows = Arc::new(MemoryFlows::new());
         let records = Arc::new(Records::default());

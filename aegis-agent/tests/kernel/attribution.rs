@@ -5,7 +5,7 @@ use std::fs;
 
 use aegis_agent::kernel::{AgentRules, KernelError};
 
-use crate::lab::{agent, lab, lines, python};
+use crate::lab::{agent, first_line, lab, lines, python};
 
 #[test]
 fn children_are_the_agent_too() {
@@ -113,7 +113,8 @@ fn only_tcp_and_udp_sockets_can_be_made() {
 const MAKE_THEN_MOVE: &str = r#"
 s = socket()
 u = socket(AF_INET, SOCK_DGRAM)
-open(sys.argv[1] + '/cgroup.procs', 'w').write('0')
+print('made', flush=True)
+sys.stdin.readline()
 attempt(lambda: s.connect(('192.0.2.1', 443)))
 attempt(lambda: u.sendto(b'x', ('192.0.2.1', 53)))
 attempt(lambda: u.connect(('192.0.2.1', 53)))
@@ -126,8 +127,11 @@ fn sockets_that_changed_hands_are_refused() {
         let (one, two) = (lab.agent(1, &[]), lab.agent(2, &[]));
         let outside = lab.cfg.cgroup_root.parent().unwrap().to_owned();
         for (what, to) in [("another agent", &two), ("nobody", &lab.cfg.cgroup_root), ("the outside", &outside)] {
-            let printed = lines(python(&one, MAKE_THEN_MOVE, &[to.to_str().unwrap()]));
-            assert_eq!(printed, ["EPERM"; 4], "{what}");
+            let mut child = python(&one, MAKE_THEN_MOVE, &[]);
+            assert_eq!(first_line(&mut child), "made");
+            fs::write(to.join("cgroup.procs"), child.id().to_string()).unwrap();
+            drop(child.stdin.take());
+            assert_eq!(lines(child), ["EPERM"; 4], "{what}");
         }
     });
 }

@@ -14,8 +14,8 @@ use std::{
 };
 
 use aegis_agent::kernel::{
-    AgentIndex, AgentLimits, AgentRules, DirectRule, FlowRecord, Kernel, KernelConfig, NetnsCookie, Protocol,
-    Unenrolled, cgroup,
+    AgentIndex, AgentLimits, AgentRules, DirectRule, FlowRecord, Kernel, KernelConfig, NetnsCookie, OnDeparture,
+    Protocol, Unenrolled, cgroup,
 };
 use aegis_common::{Flow, FlowKey, map_name};
 use aya::maps::{HashMap, Map, MapData};
@@ -73,6 +73,7 @@ impl Lab {
             limits: AgentLimits::default(),
             // For as long as any test may take; the tests of the heartbeat shorten it.
             lease: Duration::from_secs(3600),
+            on_departure: OnDeparture::Kill,
         };
         for socket in [&dns_v4, &dns_v6] {
             socket.set_read_timeout(Some(PATIENCE)).unwrap();

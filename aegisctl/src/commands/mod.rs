@@ -7,3 +7,4 @@ pub mod packaging;
 pub mod policy;
 pub mod status;
 pub mod token;
+pub mod verify;

@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use aegis_api::{HookStatus, Status};
+use aegis_api::{Account, HookStatus, Status, TableStatus};
 use comfy_table::Cell;
 
 use super::agents;
@@ -44,7 +44,11 @@ fn show(status: &Status, screen: &Screen) -> io::Result<()> {
     if status.agents.is_empty() {
         return screen.line("none; next: aegisctl agents register NAME");
     }
-    agents::table(&status.agents, screen)
+    agents::table(&status.agents, screen)?;
+    screen.heading("\nConnections of agents, by the kernel's count")?;
+    let columns =
+        ["AGENT", "CONNECTS", "DENIED", "REDIRECTED", "TAKEN", "WAITING", "ENDED EARLY", "UNACCOUNTED", "OPEN"];
+    screen.table(&columns, status.kernel.accounts.iter().map(account).collect())
 }
 
 fn hook(hook: &HookStatus) -> Vec<Cell> {
@@ -68,6 +72,8 @@ fn overview(status: &Status) -> Vec<Vec<Cell>> {
     rows.push(pair("kernel", Cell::new(counts(status.kernel.counters.iter()))));
     let dropped = status.kernel.events_dropped;
     rows.push(pair("events dropped", good_or_bad(dropped == 0, dropped)));
+    rows.push(pair("unaccounted", unaccounted(status)));
+    rows.push(pair("kernel tables", tables(status)));
     for listener in &status.listeners {
         rows.push(row([&format!("{} listener", listener.name), &listener.address]));
     }
@@ -95,6 +101,40 @@ fn counts<'a>(counts: impl Iterator<Item = (&'a String, &'a u64)>) -> String {
     let text: Vec<String> =
         counts.filter(|(_, count)| **count > 0).map(|(kind, count)| format!("{kind} {count}")).collect();
     if text.is_empty() { "none yet".to_owned() } else { text.join(", ") }
+}
+
+fn unaccounted(status: &Status) -> Cell {
+    match status.kernel.unaccounted {
+        0 => good_or_bad(true, "0: every redirected connection was taken by the proxy, waits for it, or ended before"),
+        missing => good_or_bad(
+            false,
+            format!("{missing} REDIRECTED CONNECTIONS reached neither proxy nor resolver; next: aegisctl verify"),
+        ),
+    }
+}
+
+/// A share of a table above which it is shown as a problem, in per cent.
+const NEARLY_FULL: u64 = 80;
+
+fn tables(status: &Status) -> Cell {
+    let full = |table: &TableStatus| table.used.saturating_mul(100) >= table.capacity.saturating_mul(NEARLY_FULL);
+    let text: Vec<String> =
+        status.kernel.tables.iter().map(|table| format!("{} {}/{}", table.name, table.used, table.capacity)).collect();
+    good_or_bad(!status.kernel.tables.iter().any(full), text.join(", "))
+}
+
+fn account(account: &Account) -> Vec<Cell> {
+    row([
+        &account.agent,
+        &account.connects,
+        &account.denied,
+        &account.redirected,
+        &account.taken,
+        &account.waiting,
+        &account.ended_early,
+        &account.unaccounted,
+        &account.open,
+    ])
 }
 
 fn certificate(status: &Status) -> Cell {

@@ -3,6 +3,7 @@
 //! The socket is opened before anything else runs, and a test that wants to say "nothing came" first sends a
 //! fence, a datagram of its own from outside every agent's cgroup: when that has been captured, all earlier has.
 
+use std::fmt;
 use std::io::{ErrorKind, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -64,10 +65,20 @@ impl Packet {
     }
 }
 
+/// One line, for a test that fails: both ends and the beginning of the payload.
+impl fmt::Display for Packet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Packet { protocol, source, destination, source_port, port, payload } = self;
+        let payload = String::from_utf8_lossy(payload.get(..160).unwrap_or(payload));
+        write!(f, "{protocol:?} {source} {source_port} -> {destination} {port} {}", payload.escape_debug())
+    }
+}
+
 /// A running capture.
 pub struct Capture {
     packets: Arc<Mutex<Vec<Packet>>>,
     seen: Arc<AtomicU64>,
+    lost: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
     fences: AtomicU64,
     thread: Option<JoinHandle<Result<()>>>,
@@ -79,20 +90,31 @@ impl Capture {
         let packets = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::new(AtomicU64::new(0));
         let stop = Arc::new(AtomicBool::new(false));
-        let (kept, count, end) = (packets.clone(), seen.clone(), stop.clone());
+        let lost = Arc::new(AtomicU64::new(0));
+        let (kept, count, missed, end) = (packets.clone(), seen.clone(), lost.clone(), stop.clone());
         let thread = namespace.thread("lab-capture", move || {
-            if let Err(error) = run(socket, &kept, &count, &end) {
+            if let Err(error) = run(socket, &kept, &count, &missed, &end) {
                 // Every later fence fails, and with it the test that asked.
                 eprintln!("{error:#}");
             }
         })?;
-        Ok(Capture { packets, seen, stop, fences: AtomicU64::new(0), thread: Some(thread) })
+        Ok(Capture { packets, seen, lost, stop, fences: AtomicU64::new(0), thread: Some(thread) })
     }
 
     /// Packets from the host for which `wanted` holds, without the laboratory's own fences.
     pub fn matching(&self, wanted: impl Fn(&Packet) -> bool) -> Vec<Packet> {
         let packets = self.packets.lock().unwrap();
         packets.iter().filter(|packet| !is_fence(packet) && wanted(packet)).cloned().collect()
+    }
+
+    /// Forgets what is expected, so that there is room for what is not.
+    pub fn forget(&self, expected: impl Fn(&Packet) -> bool) {
+        self.packets.lock().unwrap().retain(|packet| !expected(packet));
+    }
+
+    /// How many packets were not kept because there was no room: of these nobody can say what they were.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
     }
 
     /// How many packets came in all, kept or not.
@@ -140,7 +162,13 @@ fn open() -> Result<Socket> {
     Ok(socket)
 }
 
-fn run(mut socket: Socket, packets: &Mutex<Vec<Packet>>, seen: &AtomicU64, stop: &AtomicBool) -> Result<()> {
+fn run(
+    mut socket: Socket,
+    packets: &Mutex<Vec<Packet>>,
+    seen: &AtomicU64,
+    lost: &AtomicU64,
+    stop: &AtomicBool,
+) -> Result<()> {
     let mut frame = vec![0; 128 * 1024];
     while !stop.load(Ordering::Relaxed) {
         match socket.read(&mut frame) {
@@ -152,6 +180,8 @@ fn run(mut socket: Socket, packets: &Mutex<Vec<Packet>>, seen: &AtomicU64, stop:
                 let mut packets = packets.lock().unwrap();
                 if packets.len() < KEPT || is_fence(&packet) || packet.protocol != Protocol::Tcp {
                     packets.push(packet);
+                } else {
+                    lost.fetch_add(1, Ordering::Relaxed);
                 }
             }
             Err(error)

@@ -1,5 +1,6 @@
 //! The internet of the laboratory: origins, a DNS server, UDP sinks, raw TCP, and a packet capture on its cable.
 
+mod background;
 mod capture;
 mod certificate;
 mod dns;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio_util::sync::CancellationToken;
 
+pub use background::Background;
 pub use capture::{Capture, Packet, Protocol};
 pub use certificate::OriginAuthority;
 pub use dns::{ECH_CONFIG, Queries};

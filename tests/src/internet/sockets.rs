@@ -1,17 +1,21 @@
 //! Listeners for what is not HTTP: UDP sinks that answer, and raw TCP that echoes.
 
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
 use super::World;
 use super::origin::listen;
+use crate::lab::wiring;
 
-/// Ports with a UDP sink: QUIC, DNS over QUIC, NTP, and one for the laboratory's own markers.
-pub const UDP_PORTS: &[u16] = &[443, 853, 123, 9999, super::capture::FENCE_PORT];
+/// The port for the laboratory's own markers: its sinks answer from the address that was sent to.
+const MARKER_PORT: u16 = 9999;
+/// Ports with a UDP sink: QUIC, DNS over QUIC, NTP, and one for markers.
+pub const UDP_PORTS: &[u16] = &[443, 853, 123, MARKER_PORT, super::capture::FENCE_PORT];
 /// Ports with a raw TCP echo.
 pub const TCP_PORTS: &[u16] = &[7, 853, 2525];
 
@@ -55,8 +59,13 @@ pub(crate) fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 
 pub(super) async fn start(world: &World) -> Result<()> {
     for port in UDP_PORTS {
-        let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, *port)).await.context("a UDP sink")?;
+        let socket = udp(Ipv6Addr::UNSPECIFIED.into(), *port).context("a UDP sink")?;
         tokio::spawn(sink(socket, *port, world.datagrams.clone()));
+    }
+    // One for each address: from the sink for all of them the answer would come from the gateway.
+    for address in wiring::HOSTS.iter().flat_map(|(_, (v4, v6))| [IpAddr::from(*v4), IpAddr::from(*v6)]) {
+        let socket = udp(address, MARKER_PORT).context("a UDP sink")?;
+        tokio::spawn(sink(socket, MARKER_PORT, world.datagrams.clone()));
     }
     for port in TCP_PORTS {
         let listener = listen(*port).await?;
@@ -68,6 +77,16 @@ pub(super) async fn start(world: &World) -> Result<()> {
         });
     }
     Ok(())
+}
+
+/// With SO_REUSEADDR: the sink of one address shares its port with the sink of all, and the kernel prefers it.
+fn udp(address: IpAddr, port: u16) -> Result<UdpSocket> {
+    let address = SocketAddr::from((address, port));
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(UdpSocket::from_std(socket.into())?)
 }
 
 async fn sink(socket: UdpSocket, port: u16, datagrams: Datagrams) {

@@ -33,15 +33,26 @@ impl<'lab> Daemon<'lab> {
 
     /// Starts a daemon on the configuration that is there already, as after a crash.
     pub fn resume(lab: &'lab Lab) -> Result<Daemon<'lab>> {
-        let mut daemon = Daemon { lab, child: Self::spawn(lab)? };
-        let outcome = wait_for(READY, || match daemon.child.try_wait() {
+        let mut daemon = Self::launch(lab)?;
+        daemon.await_ready()?;
+        Ok(daemon)
+    }
+
+    /// The same without waiting for anything.
+    pub fn launch(lab: &'lab Lab) -> Result<Daemon<'lab>> {
+        Ok(Daemon { lab, child: Self::spawn(lab)? })
+    }
+
+    /// Waits until it says that it is ready.
+    pub fn await_ready(&mut self) -> Result<()> {
+        let outcome = wait_for(READY, || match self.child.try_wait() {
             Ok(Some(status)) => Some(Err(status)),
-            _ => daemon.ready().then_some(Ok(())),
+            _ => self.ready().then_some(Ok(())),
         });
         match outcome {
-            Some(Ok(())) => Ok(daemon),
-            Some(Err(status)) => bail!("aegis-agent ended with {status} at its start:\n{}", daemon.log()),
-            None => bail!("aegis-agent is not ready after {READY:?}:\n{}", daemon.log()),
+            Some(Ok(())) => Ok(()),
+            Some(Err(status)) => bail!("aegis-agent ended with {status} at its start:\n{}", self.log()),
+            None => bail!("aegis-agent is not ready after {READY:?}:\n{}", self.log()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! One laboratory: two network namespaces, a cable, an internet, and room for a daemon and its agents.
 
+pub mod bpf;
 mod cgroup;
 mod command;
 mod curl;

@@ -4,6 +4,7 @@
 
 mod handed;
 mod io_uring;
+mod others;
 mod raw;
 mod roles;
 mod routed;

@@ -304,3 +304,12 @@ pub fn link_local(lab: &Lab) -> String {
     let groups: Vec<&str> = (0..8).map(|at| &line[at * 4..at * 4 + 4]).collect();
     format!("{}%eth0", groups.join(":"))
 }
+
+/// Puts `tests/attacks/NAME`, a script, where every user can read it.
+pub fn script(lab: &Lab, name: &str) -> PathBuf {
+    let place = lab.path("attacks");
+    std::fs::create_dir_all(&place).unwrap();
+    let copy = place.join(name);
+    std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("attacks").join(name), &copy).unwrap();
+    copy
+}

@@ -2,7 +2,7 @@
 # The first program in the guest: makes what the tests expect of a machine, runs each of them, and turns the machine off.
 /bin/busybox mkdir -p /proc /sys /dev /tmp /run /var/tmp /root
 /bin/busybox --install -s /bin
-export PATH=/usr/sbin:/usr/bin:/bin HOME=/root
+export PATH=/usr/bin:/bin HOME=/root AEGIS_BIN_DIR=/tests
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev

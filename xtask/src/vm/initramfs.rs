@@ -28,6 +28,7 @@ pub fn build(root: &Path, directory: &Path, kernel: &Kernel, plan: &Plan) -> Res
     archive.file("/tests/plan", plan.to_text().as_bytes(), 0o644)?;
     archive.file("/etc/passwd", ACCOUNTS.as_bytes(), 0o644)?;
     archive.file("/etc/group", GROUPS.as_bytes(), 0o644)?;
+    archive.file("/etc/resolv.conf", b"", 0o644)?;
     archive.file("/etc/hosts", b"127.0.0.1 localhost\n::1 localhost\n", 0o644)?;
     add_programs(root, &mut archive, plan)?;
     for (place, module) in modules::collect(root, kernel)?.iter().enumerate() {
@@ -43,10 +44,10 @@ fn add_programs(root: &Path, archive: &mut Archive, plan: &Plan) -> Result<()> {
         archive.copy(&program.path, &format!("/tests/{}", program.name))?;
         linked.push(program.path.clone());
     }
-    let ip = find_program(root, "ip").context("ip is not installed")?;
-    for (program, place) in [(Path::new(PYTHON), PYTHON), (&ip, "/usr/sbin/ip")] {
-        archive.copy(program, place)?;
-        linked.push(program.to_owned());
+    let find = |name| find_program(root, name).with_context(|| format!("{name} is not installed"));
+    for (name, program) in [("python3", PYTHON.into()), ("ip", find("ip")?), ("curl", find("curl")?)] {
+        archive.copy(&program, &format!("/usr/bin/{name}"))?;
+        linked.push(program);
     }
     archive.copy(Path::new("/usr/bin/busybox"), "/bin/busybox")?;
     let library = python_library(root)?;

@@ -10,6 +10,7 @@ use aegis_api::{
 use crate::config::{self, AgentMode, DirectSpec};
 use crate::daemon::{Aegis, build};
 use crate::identity::{Enrolled, IssuerError, RegistryError, Source};
+use crate::sockets;
 
 /// How long a token lives when nobody says.
 const DEFAULT_TTL: Duration = Duration::from_secs(15 * 60);
@@ -28,6 +29,7 @@ pub fn register(aegis: &Aegis, spec: AgentSpec) -> Result<Agent, Problem> {
             undone.err().map_or_else(String::new, |e| format!("; {e}"))
         )));
     }
+    sockets::enrolled(aegis, &enrolled);
     tracing::info!(agent = enrolled.agent.name, cgroup = %enrolled.cgroup.display(), "agent registered");
     Ok(described(&enrolled))
 }
@@ -36,7 +38,10 @@ pub fn remove(aegis: &Aegis, name: &str) -> Result<(), Problem> {
     let enrolled = aegis.registry.remove(name).map_err(refused)?;
     aegis.names.forget(enrolled.index);
     aegis.kernel.withdraw(enrolled.index).map_err(|error| Problem::internal(error.to_string()))?;
-    tracing::info!(agent = name, "agent removed; its cgroup stays denied");
+    let cut = aegis.standing.removed(enrolled.index, aegis.policy.current().version());
+    aegis.metrics.live().cut_off(cut);
+    sockets::removed(aegis, &enrolled);
+    tracing::info!(agent = name, cut, "agent removed; its cgroup stays denied");
     Ok(())
 }
 
