@@ -33,11 +33,11 @@ impl DnsHost for Host {
         }
     }
 
-    fn admit(&self, agent: AgentIndex, name: &str, host: &str, leaves: bool) -> Result<(), Denial> {
+    fn limited(&self, agent: AgentIndex, name: &str, host: &str, leaves: bool) -> Option<Denial> {
         let snapshot = self.0.policy.current();
-        let enrolled = self.0.registry.by_index(agent).ok_or_else(|| removed(&snapshot))?;
+        let Some(enrolled) = self.0.registry.by_index(agent) else { return Some(removed(&snapshot)) };
         let asked = Asked::new(name, host, snapshot.chosen(&enrolled.agent, host), leaves);
-        self.0.admit_name(agent, &asked).map_err(|excess| excess.denial(snapshot.version()))
+        self.0.admit_name(agent, &asked).err().map(|excess| excess.denial(snapshot.version()))
     }
 
     fn policy_version(&self) -> String {

@@ -22,12 +22,9 @@ pub trait DnsHost: Send + Sync + 'static {
     /// Whether `agent` may resolve `host` (lower case, no trailing dot). Denies for an index that is nobody's.
     fn judge(&self, agent: AgentIndex, host: &str) -> NameVerdict;
 
-    /// Whether `agent` may have `name` resolved now, by `dns.limits`: a name about `host`, which policy lets it resolve.
-    /// `leaves`: the answer is not at hand.
-    ///
-    /// # Errors
-    /// What says the limit that the name is beyond.
-    fn admit(&self, agent: AgentIndex, name: &str, host: &str, leaves: bool) -> Result<(), Denial>;
+    /// Why `agent` may not have `name` resolved now, by `dns.limits`, if it may not: a name about `host`, which policy lets
+    /// it resolve. Counts it if it may. `leaves`: the answer is not at hand.
+    fn limited(&self, agent: AgentIndex, name: &str, host: &str, leaves: bool) -> Option<Denial>;
 
     /// The policy version, for denials that no policy made.
     fn policy_version(&self) -> String;

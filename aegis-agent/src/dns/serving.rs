@@ -89,7 +89,7 @@ fn excess(host: &Arc<dyn DnsHost>, agent: AgentIndex, request: &Request, about: 
     let leaves = !host.resolver().holds(&name, request.kind());
     let text = name.to_ascii();
     let text = text.strip_suffix('.').unwrap_or(&text);
-    host.admit(agent, text, about, leaves).err()
+    host.limited(agent, text, about, leaves)
 }
 
 async fn resolve(host: &Arc<dyn DnsHost>, request: &Request) -> (Reply, Outcome) {
