@@ -5,7 +5,7 @@ use std::time::Duration;
 use aegis_tests::lab::{binary, wait_for};
 use aegis_tests::{AGENT, Daemon, Lab, Settings};
 
-use crate::stage::{Attempt, Evidence, RAW, Role, Stage, TCP_PORT, Target, attempt, build, said};
+use crate::stage::{Attempt, Evidence, QUICK_PATH, RAW, Role, Stage, TCP_PORT, Target, all_out, attempt, build, said};
 
 const MULTIPATH: Evidence = Evidence::MarkerOrNoProtocol("EPROTONOSUPPORT");
 
@@ -65,13 +65,14 @@ fn sockets_from_before_the_enforcement_lead_nowhere() {
     }
     let names: Vec<&str> = attempts.iter().map(|attempt| attempt.name).collect();
     let outcome = lab.bystander().run(&target.words(&program, Role::Bystander, &names)).unwrap();
-    Stage { lab: &lab, daemon }.all_out(&[STREAMS, DATAGRAMS].concat(), &outcome);
+    all_out(&lab, &[STREAMS, DATAGRAMS].concat(), &outcome);
+    drop(daemon);
 }
 
 /// The same sockets, inherited by `aegisctl run`.
 fn inherited(attempts: &[Attempt], stream: bool) {
     let lab = Lab::new().unwrap();
-    let stage = Stage::new(&lab);
+    let _stage = Stage::new(&lab);
     let program = build(&lab, "handed");
     let names: Vec<&str> = attempts.iter().map(|attempt| attempt.name).collect();
     let target = Target::denied(TCP_PORT);
@@ -79,7 +80,7 @@ fn inherited(attempts: &[Attempt], stream: bool) {
     for (role, user) in [(Role::RunUser, "--user nobody "), (Role::RunRoot, "")] {
         let run = format!("{} run --agent {AGENT} {user}--", aegisctl.display());
         // Sockets that are connected already have sent their handshake: only what comes after it counts.
-        let mut command = lab.bystander().env("RUN", run);
+        let mut command = lab.bystander().env("PATH", QUICK_PATH).env("RUN", run);
         if stream {
             command = command.env("STREAM", "1");
         }
@@ -96,7 +97,7 @@ fn inherited(attempts: &[Attempt], stream: bool) {
     }
     let outcome =
         lab.bystander().env("RUN", "/usr/bin/env").run(&target.words(&program, Role::Bystander, &names)).unwrap();
-    stage.all_out(attempts, &outcome);
+    all_out(&lab, attempts, &outcome);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod handed;
 mod io_uring;
+mod leave;
 mod others;
 mod raw;
 mod roles;

@@ -15,6 +15,9 @@ pub const TCP_PORT: u16 = 2525;
 /// Port of a UDP sink outside.
 pub const UDP_PORT: u16 = 9999;
 
+/// A search path without Java's keytool, to which `aegisctl run` would give a second of every laboratory.
+pub const QUICK_PATH: &str = "/usr/local/bin";
+
 /// Whose process tries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -41,8 +44,8 @@ pub const RAW: &[Role] = &[Role::RawUser, Role::RawRoot];
 impl Role {
     pub fn command(self, lab: &Lab) -> AgentCommand<'_> {
         match self {
-            Role::RunUser => lab.agent(AGENT).user("nobody"),
-            Role::RunRoot => lab.agent(AGENT),
+            Role::RunUser => lab.agent(AGENT).user("nobody").env("PATH", QUICK_PATH),
+            Role::RunRoot => lab.agent(AGENT).env("PATH", QUICK_PATH),
             Role::RawUser => lab.raw(AGENT).user("nobody"),
             Role::RawRoot => lab.raw(AGENT),
             Role::Bystander => lab.bystander(),
@@ -142,9 +145,10 @@ impl Target {
 
     /// The command line of an attack program.
     pub fn words(&self, program: &Path, role: Role, attempts: &[&str]) -> Vec<String> {
+        let is_script = program.extension().is_some_and(|extension| extension == "py");
+        let mut words = if is_script { vec!["/usr/bin/python3".to_owned()] } else { Vec::new() };
         let program = program.to_str().unwrap().to_owned();
-        let mut words =
-            vec![program, role.marker().to_owned(), self.v4.clone(), self.v6.clone(), self.port.to_string()];
+        words.extend([program, role.marker().to_owned(), self.v4.clone(), self.v6.clone(), self.port.to_string()]);
         words.extend(attempts.iter().map(|attempt| (*attempt).to_owned()));
         words
     }
@@ -168,40 +172,33 @@ impl<'lab> Stage<'lab> {
     /// Every attempt in every role: as an agent nothing may leave, as a bystander each must. Agents come first: what a
     /// bystander's connections still send at their end would be in the way.
     pub fn play(&self, program: &str, target: &Target, attempts: &[Attempt]) {
-        let binary = build(self.lab, program);
-        let mut problems = self.agents_try(&binary, target, attempts);
+        self.play_with(&build(self.lab, program), target, attempts, &[]);
+    }
+
+    /// As `play`, with a built program or a script, and an environment.
+    pub fn play_with(&self, program: &Path, target: &Target, attempts: &[Attempt], environment: &[(&str, String)]) {
+        let mut problems = self.agents_try(program, target, attempts, environment);
         let names: Vec<&str> = attempts.iter().map(|attempt| attempt.name).collect();
-        let outcome = self.start(Role::Bystander, &binary, target, &names).finish().unwrap();
-        problems.extend(self.kept_in(attempts, &outcome));
-        assert!(problems.is_empty(), "{program}: {}\n{}", problems.join("\n"), outcome.stderr);
-    }
-
-    /// A bystander must have got out by every one of these.
-    pub fn all_out(&self, attempts: &[Attempt], outcome: &Outcome) {
-        let kept_in = self.kept_in(attempts, outcome);
-        assert!(kept_in.is_empty(), "{}\n{}", kept_in.join("\n"), outcome.stderr);
-    }
-
-    fn kept_in(&self, attempts: &[Attempt], outcome: &Outcome) -> Vec<String> {
-        self.lab.settle().unwrap();
-        let packets = self.lab.internet.capture.matching(|_| true);
-        let failed = attempts.iter().filter(|attempt| !attempt.proved(&packets, outcome));
-        failed
-            .map(|Attempt { name, .. }| {
-                let said = said(outcome, name).unwrap_or("nothing");
-                format!("this attack does not work here, a bystander's {name} did not get out: {said}")
-            })
-            .collect()
+        let outcome = self.start(Role::Bystander, program, target, &names, environment).finish().unwrap();
+        problems.extend(kept_in(self.lab, attempts, &outcome));
+        let name = program.file_name().unwrap_or_default().display();
+        assert!(problems.is_empty(), "{name}: {}\n{}", problems.join("\n"), outcome.stderr);
     }
 
     /// All roles at the same time; gives what went wrong.
-    fn agents_try(&self, binary: &Path, target: &Target, attempts: &[Attempt]) -> Vec<String> {
+    pub fn agents_try(
+        &self,
+        program: &Path,
+        target: &Target,
+        attempts: &[Attempt],
+        environment: &[(&str, String)],
+    ) -> Vec<String> {
         let tried_by = |role: &Role| attempts.iter().filter(|a| a.roles.contains(role)).map(|a| a.name).collect();
         let parts: Vec<(Role, Vec<&str>)> = AGENTS.iter().map(|role| (*role, tried_by(role))).collect();
         let running: Vec<_> = parts
             .iter()
             .filter(|(_, names)| !names.is_empty())
-            .map(|(role, names)| (role, names, self.start(*role, binary, target, names)))
+            .map(|(role, names)| (role, names, self.start(*role, program, target, names, environment)))
             .collect();
         let mut problems = Vec::new();
         let mut said = String::new();
@@ -218,8 +215,19 @@ impl<'lab> Stage<'lab> {
         problems
     }
 
-    fn start(&self, role: Role, binary: &Path, target: &Target, names: &[&str]) -> Running {
-        role.command(self.lab).start(&target.words(binary, role, names)).unwrap()
+    pub fn start(
+        &self,
+        role: Role,
+        program: &Path,
+        target: &Target,
+        names: &[&str],
+        environment: &[(&str, String)],
+    ) -> Running {
+        let mut command = role.command(self.lab);
+        for (name, value) in environment {
+            command = command.env(name, value.clone());
+        }
+        command.start(&target.words(program, role, names)).unwrap()
     }
 
     /// Every packet that left the host and that neither the daemon nor the kernel's own housekeeping sends.
@@ -227,6 +235,24 @@ impl<'lab> Stage<'lab> {
         self.lab.settle().unwrap();
         self.lab.internet.capture.matching(is_foreign)
     }
+}
+
+/// A bystander must have got out by every one of these.
+pub fn all_out(lab: &Lab, attempts: &[Attempt], outcome: &Outcome) {
+    let kept_in = kept_in(lab, attempts, outcome);
+    assert!(kept_in.is_empty(), "{}\n{}", kept_in.join("\n"), outcome.stderr);
+}
+
+fn kept_in(lab: &Lab, attempts: &[Attempt], outcome: &Outcome) -> Vec<String> {
+    lab.settle().unwrap();
+    let packets = lab.internet.capture.matching(|_| true);
+    let failed = attempts.iter().filter(|attempt| !attempt.proved(&packets, outcome));
+    failed
+        .map(|Attempt { name, .. }| {
+            let said = said(outcome, name).unwrap_or("nothing");
+            format!("this attack does not work here, a bystander's {name} did not get out: {said}")
+        })
+        .collect()
 }
 
 fn unsaid<'n>(outcome: &Outcome, names: &[&'n str]) -> Vec<&'n str> {
