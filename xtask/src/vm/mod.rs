@@ -110,8 +110,9 @@ fn run_machine(machine: &Machine, plan: &Plan, screen: &MultiProgress) -> bool {
     let summary = format!("kernel {}: {} in {:.0?}", machine.name, verdict.summary(), began.elapsed());
     screen.suspend(|| {
         eprintln!("{summary}");
-        if !verdict.passed() {
-            eprintln!("{verdict}\nthe end of the console, {}:\n{}", machine.console.display(), machine.console_tail());
+        eprint!("{verdict}");
+        if verdict.is_broken() {
+            eprintln!("the end of the console, {}:\n{}", machine.console.display(), machine.console_tail());
         }
     });
     verdict.passed()

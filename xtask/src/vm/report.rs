@@ -96,6 +96,11 @@ impl Verdict {
         self.failed.is_empty() && self.problems.is_empty()
     }
 
+    /// Whether the machine itself is to blame: it broke or did not come to its end.
+    pub fn is_broken(&self) -> bool {
+        !self.problems.is_empty()
+    }
+
     /// The figures.
     pub fn summary(&self) -> String {
         let mut summary = format!("{} passed", self.passed);
@@ -153,6 +158,7 @@ mod tests {
         lines.splice(3..4, ["assertion failed", "@aegis end kernel b 101"]);
         let verdict = judged(&lines, None);
         assert!(!verdict.passed());
+        assert!(!verdict.is_broken());
         assert_eq!(verdict.summary(), "1 passed, 1 failed");
         assert_eq!(verdict.to_string(), "FAILED kernel b (status 101)\n    assertion failed\n");
     }
@@ -164,6 +170,7 @@ mod tests {
         assert!(!judged(&PASSED[..4], None).passed());
         assert!(!judged(&PASSED, Some(anyhow::anyhow!("not done after 600s"))).passed());
         let panicked = judged(&PASSED[..3], None);
+        assert!(panicked.is_broken());
         assert_eq!(panicked.summary(), "1 passed, 1 not run");
         assert_eq!(panicked.to_string(), "it ended early, while b ran, and left out 1 tests\n");
     }
