@@ -3,11 +3,12 @@
 mod accounts;
 pub mod admission;
 mod build;
+pub mod containers;
 mod control;
 mod dns_host;
 mod heartbeat;
 mod kernel_events;
-mod listen;
+pub mod listen;
 mod ops;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::flow::standing::Standing;
 use crate::handover::Inherited;
 use crate::identity::{Issuer, Registry};
 use crate::kernel::{AgentIndex, FlowTable, Kernel};
+use crate::namespaces::Namespaces;
 use crate::policy;
 use crate::sockets::Sockets;
 use crate::telemetry::{AuditLog, Metrics, Spans};
@@ -52,6 +54,7 @@ pub struct Aegis {
     pub pools: Pools,
     pub resolver: Arc<dns::Resolver>,
     pub names: dns::Names,
+    pub namespaces: Arc<Namespaces>,
     pub admissions: Admissions,
     pub accounts: Accounts,
     pub verifications: Verifications,
@@ -101,6 +104,7 @@ impl Aegis {
             self.metrics.kernel(&counters, self.accounts.missing_in_all(), &self.kernel.fill());
         }
         self.metrics.audit(&self.audit.health());
+        self.metrics.namespaces_served(self.namespaces.view().served.len());
     }
 }
 
@@ -115,7 +119,7 @@ pub async fn run(config: Config, inherited: Inherited) -> anyhow::Result<()> {
     let built = build::build(config, inherited).await?;
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
-    let aegis = built.start(&tasks, &stop)?;
+    let aegis = built.start(&tasks, &stop).await?;
     let beating = CancellationToken::new();
     let heart = tokio::spawn(heartbeat::run(Arc::clone(&aegis), beating.clone()));
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);

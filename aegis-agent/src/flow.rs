@@ -36,6 +36,7 @@ use self::sniff::TlsOpening;
 use self::standing::{Ongoing, Subject};
 use crate::daemon::Aegis;
 use crate::daemon::admission;
+use crate::upstream::Way;
 
 /// Takes one accepted connection to its end.
 pub async fn connection(aegis: Arc<Aegis>, stream: TcpStream, peer: SocketAddr, drain: CancellationToken) {
@@ -52,7 +53,7 @@ pub async fn connection(aegis: Arc<Aegis>, stream: TcpStream, peer: SocketAddr, 
         Ok(identity) => identity,
         Err(refusal) => return record::unattributed(&aegis, peer, &refusal.denial.reason, version),
     };
-    let destination = origin.record.original;
+    let (destination, namespace) = (origin.record.original, origin.record.netns_cookie);
     let _admitted = match admission::Connection::admit(&aegis, identity.enrolled.index) {
         Ok(admitted) => admitted,
         Err(why) => return record::connection_refused(&aegis, &identity, destination, None, &why.refusal(version)),
@@ -65,7 +66,7 @@ pub async fn connection(aegis: Arc<Aegis>, stream: TcpStream, peer: SocketAddr, 
         Ok(Authorized::Tls { opening, target }) => match handshake(&aegis, *opening, &target).await {
             Ok(stream) => {
                 let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                serve::http(Session { aegis, identity, target, h2 }, stream, &drain).await;
+                serve::http(Session { aegis, identity, target, namespace, h2 }, stream, &drain).await;
             }
             Err(why) => {
                 aegis.metrics.handshake_failed();
@@ -75,7 +76,7 @@ pub async fn connection(aegis: Arc<Aegis>, stream: TcpStream, peer: SocketAddr, 
             }
         },
         Ok(Authorized::Http { stream, h2, target }) => {
-            serve::http(Session { aegis, identity, target, h2 }, stream, &drain).await;
+            serve::http(Session { aegis, identity, target, namespace, h2 }, stream, &drain).await;
         }
         Ok(Authorized::Relay { permit, stream, sni, protocol }) => {
             if let Err(beyond) = name::within_limits(&aegis, &identity, &snapshot, &permit) {
@@ -88,7 +89,8 @@ pub async fn connection(aegis: Arc<Aegis>, stream: TcpStream, peer: SocketAddr, 
             let (host, port, private_ok) = (permit.host().to_owned(), permit.port(), permit.private_ok());
             let relayed = Relayed { sni, destination, protocol, host, port, private_ok };
             let ongoing = Ongoing::begin(&aegis, &identity, &snapshot, Subject::Relay(relayed));
-            relay::run(&aegis, &ongoing, permit, stream, recorder, &drain).await;
+            let way = Way::of(identity.enrolled.spec.dial, namespace, &aegis.namespaces);
+            relay::run(&aegis, &ongoing, way, permit, stream, recorder, &drain).await;
         }
         Err(refusal) => record::connection_refused(&aegis, &identity, destination, None, &refusal),
     }

@@ -9,6 +9,7 @@ pub mod handover;
 pub mod identity;
 pub mod kernel;
 mod loopback;
+pub mod namespaces;
 pub mod policy;
 pub mod sockets;
 pub mod state;

@@ -72,6 +72,17 @@ pub enum Transport {
     Udp,
 }
 
+/// From where Aegis dials what the agent may reach.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dial {
+    /// The host's network namespace.
+    #[default]
+    Host,
+    /// The network namespace that the agent's connection came from.
+    Namespace,
+}
+
 /// A destination that the kernel lets pass without the proxy: nothing of it is inspected.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -122,6 +133,12 @@ pub struct AgentSpec {
     /// Destinations that pass without the proxy.
     #[serde(default)]
     pub direct: Vec<DirectRule>,
+    /// A network namespace that it will run in, such as `/run/netns/NAME`: served before anything runs there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_namespace: Option<String>,
+    /// From where it is dialled.
+    #[serde(default)]
+    pub dial: Dial,
 }
 
 /// An agent that is enrolled (`GET /v1/agents`).
@@ -153,6 +170,12 @@ pub struct Agent {
     pub cgroup: String,
     /// Destinations that pass without the proxy.
     pub direct: Vec<DirectRule>,
+    /// The network namespace that it was said to run in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_namespace: Option<String>,
+    /// From where it is dialled.
+    #[serde(default)]
+    pub dial: Dial,
     /// Who registered it.
     pub origin: Origin,
 }

@@ -14,15 +14,15 @@ mod token;
 mod verification;
 
 pub use agents::{
-    Agent, AgentSpec, DirectRule, Listening, Mode, OnAgentDown, Origin, TokenMode, Transport, valid_name,
+    Agent, AgentSpec, Dial, DirectRule, Listening, Mode, OnAgentDown, Origin, TokenMode, Transport, valid_name,
 };
 pub use doctor::{Finding, Level};
 pub use policy::{ExplainRequest, ExplainResponse};
 pub use problem::Problem;
 pub use run::RunInfo;
 pub use status::{
-    Account, AuditStatus, CaStatus, FlowStatus, HookStatus, KernelStatus, ListenerStatus, PolicyStatus, Status,
-    TableStatus,
+    Account, AuditStatus, CaStatus, FlowStatus, HookStatus, KernelStatus, ListenerStatus, NamespaceStatus, PolicyStatus,
+    Status, TableStatus,
 };
 pub use token::{TokenRequest, TokenResponse};
 pub use verification::{Actor, VectorResult, Verdict, Verification, VerificationStatus};

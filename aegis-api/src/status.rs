@@ -42,6 +42,9 @@ pub struct Status {
     /// The last run of `aegisctl verify` for each agent, of this start of the daemon.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verifications: Vec<VerificationStatus>,
+    /// Network namespaces, other than the daemon's, that agents use.
+    #[serde(default)]
+    pub namespaces: Vec<NamespaceStatus>,
 }
 
 /// The kernel side.
@@ -146,6 +149,25 @@ pub struct ListenerStatus {
     pub name: String,
     /// `ip:port`.
     pub address: String,
+}
+
+/// A network namespace of agents, such as a container's.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct NamespaceStatus {
+    /// Its number, as `lsns -t net` shows it; none where it could not be opened.
+    pub inode: Option<u64>,
+    /// The kernel's number for it, where it is served.
+    pub cookie: Option<u64>,
+    /// The agents that are in it, or are to be.
+    pub agents: Vec<String>,
+    /// Where descriptions of agents name it.
+    pub paths: Vec<String>,
+    /// Where Aegis listens in it.
+    pub listeners: Vec<ListenerStatus>,
+    /// Since when it is served.
+    pub since: Option<String>,
+    /// Why it is not served; agents in it are refused.
+    pub error: Option<String>,
 }
 
 /// The CA that agents trust.

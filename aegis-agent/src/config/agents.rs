@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,11 @@ pub struct AgentSpec {
     /// Destinations that the kernel lets through untouched.
     #[serde(default)]
     pub direct: Vec<DirectSpec>,
+    /// A network namespace (a path such as `/run/netns/NAME`) that is served before anything runs in it.
+    #[serde(default)]
+    pub network_namespace: Option<PathBuf>,
+    #[serde(default)]
+    pub dial: Dial,
 }
 
 fn default_owner() -> String {
@@ -99,6 +105,16 @@ pub enum Listening {
     Loopback,
     /// Whoever connects; what the agent answers is not inspected.
     Allow,
+}
+
+/// From where origins are dialled for an agent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dial {
+    #[default]
+    Host,
+    /// From the network namespace that the agent's connection came from: its routes, firewall and source address hold.
+    Namespace,
 }
 
 /// One destination outside the proxy.
@@ -178,6 +194,16 @@ fn check_agent(at: &str, raw: &RawAgent, p: &mut Checker) -> AgentSpec {
             &raw.listen,
             &[("none", Listening::None), ("loopback", Listening::Loopback), ("allow", Listening::Allow)],
             Listening::Loopback,
+        ),
+        network_namespace: raw
+            .network_namespace
+            .as_deref()
+            .map(|path| p.path(&format!("{at}.network_namespace"), path)),
+        dial: p.one_of(
+            &format!("{at}.dial"),
+            &raw.dial,
+            &[("host", Dial::Host), ("namespace", Dial::Namespace)],
+            Dial::Host,
         ),
         direct: (raw.direct.iter().enumerate())
             .filter_map(|(i, direct)| check_direct(&format!("{at}.direct[{i}]"), direct, p))

@@ -17,7 +17,7 @@ mod tree;
 mod verify;
 mod yaml;
 
-pub use agents::{AgentMode, AgentSpec, DirectSpec, Listening, OnAgentDown, TokenMode, Transport, is_name};
+pub use agents::{AgentMode, AgentSpec, Dial, DirectSpec, Listening, OnAgentDown, TokenMode, Transport, is_name};
 pub use host::{Bpf, Control, Enrolment, Listen, cgroup2_mount};
 pub use problems::{ConfigProblems, Problem};
 pub use services::{Audit, Dns, DnsLimits, Fsync, Limits, LogFormat, Telemetry, Tls, Upstream};

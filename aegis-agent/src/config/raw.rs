@@ -123,6 +123,8 @@ pub struct RawAgent {
     pub on_agent_down: String,
     pub listen: String,
     pub direct: Vec<RawDirect>,
+    pub network_namespace: Option<PathBuf>,
+    pub dial: String,
 }
 
 impl Default for RawAgent {
@@ -139,6 +141,8 @@ impl Default for RawAgent {
             on_agent_down: "closed".into(),
             listen: "loopback".into(),
             direct: Vec::new(),
+            network_namespace: None,
+            dial: "host".into(),
         }
     }
 }
@@ -286,6 +290,8 @@ pub struct RawLimits {
     pub h2_streams: u64,
     pub inspect_body_bytes: u64,
     pub buffer_body_bytes: u64,
+    pub namespaces: u64,
+    pub namespaces_per_agent: u64,
 }
 
 impl Default for RawLimits {
@@ -302,6 +308,8 @@ impl Default for RawLimits {
             h2_streams: 128,
             inspect_body_bytes: 1_048_576,
             buffer_body_bytes: 65_536,
+            namespaces: 1024,
+            namespaces_per_agent: 64,
         }
     }
 }

@@ -8,9 +8,11 @@ use std::time::SystemTime;
 use anyhow::Context;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::containers::{self, Means};
 use super::{Aegis, control, kernel_events, listen, ops};
 use crate::config::Config;
 use crate::control::{BindError, ControlSocket};
@@ -23,12 +25,13 @@ use crate::flow::standing::Standing;
 use crate::handover::{self, Inherited};
 use crate::identity::{Issuer, Registry};
 use crate::kernel::{AgentLimits, Kernel, KernelConfig};
+use crate::namespaces::{Look, Namespaces};
 use crate::policy;
 use crate::sockets::{self, Sockets};
 use crate::state::secret;
 use crate::telemetry::{AuditLog, Metrics, Spans};
 use crate::tls::{self, Authority};
-use crate::upstream::{Dialer, Pools};
+use crate::upstream::{Dialer, Pools, Ways};
 
 /// A daemon that is whole and does nothing yet.
 pub struct Built {
@@ -37,6 +40,7 @@ pub struct Built {
     ops: TcpListener,
     dns: DnsServer,
     dns_sockets: dns::Sockets,
+    looks: mpsc::Receiver<Look>,
     control: ControlSocket,
 }
 
@@ -52,10 +56,13 @@ pub async fn build(config: Config, mut inherited: Inherited) -> anyhow::Result<B
     let policy = policy::Store::open(config.policies.as_deref(), now)?;
     let (ca, server_tls) = authority(&config, now)?;
     let resolver = Arc::new(dns::Resolver::new(&config.dns)?);
+    let (namespaces, looks) = Namespaces::new().context("the daemon's own network namespace")?;
+    let namespaces = Arc::new(namespaces);
     let dialer = Dialer::new(
         Arc::clone(&resolver),
         tls::upstream::client_config(&config.upstream)?,
         config.upstream.connect_timeout,
+        Ways::new(Arc::clone(&namespaces)),
     );
     let metrics = Metrics::new();
     let spans = Spans::new(&config.telemetry, &metrics)?;
@@ -92,6 +99,7 @@ pub async fn build(config: Config, mut inherited: Inherited) -> anyhow::Result<B
         pools: Pools::new(dialer, &config.upstream, &config.limits),
         resolver,
         names: dns::Names::new(config.dns.limits.clone()),
+        namespaces,
         admissions: Admissions::default(),
         standing: Standing::default(),
         sockets: Sockets::new(cgroup_root),
@@ -103,16 +111,16 @@ pub async fn build(config: Config, mut inherited: Inherited) -> anyhow::Result<B
     // Enrolled by now: what the hooks do not hold is what there was before.
     sockets::at_start(&aegis);
     let dns = DnsServer::new(Arc::new(Host(Arc::clone(&aegis))));
-    Ok(Built { aegis, proxy, ops, dns, dns_sockets, control })
+    Ok(Built { aegis, proxy, ops, dns, dns_sockets, looks, control })
 }
 
 impl Built {
     /// Starts every part as a task of its own.
     ///
     /// # Errors
-    /// When the kernel's events cannot be read, or the control group does not exist.
-    pub fn start(self, tasks: &TaskTracker, stop: &CancellationToken) -> anyhow::Result<Arc<Aegis>> {
-        let Self { aegis, proxy, ops, dns, dns_sockets, control } = self;
+    /// When the kernel's events cannot be read, containers cannot be looked for, or the control group does not exist.
+    pub async fn start(self, tasks: &TaskTracker, stop: &CancellationToken) -> anyhow::Result<Arc<Aegis>> {
+        let Self { aegis, proxy, ops, dns, dns_sockets, looks, control } = self;
         let events = aegis.kernel.events()?;
         tasks.spawn(accounts::run(Arc::clone(&aegis), stop.clone()));
         tasks.spawn(kernel_events::run(Arc::clone(&aegis), events, stop.clone()));
@@ -120,7 +128,15 @@ impl Built {
             tasks.spawn(listen::accept(Arc::clone(&aegis), listener, tasks.clone(), stop.clone()));
         }
         tasks.spawn(sockets::sweep(Arc::clone(&aegis), stop.clone()));
-        tasks.spawn(dns.run(dns_sockets, stop.clone()));
+        tasks.spawn(dns.clone().run(dns_sockets, stop.clone()));
+        let means = Means {
+            aegis: Arc::clone(&aegis),
+            dns,
+            tasks: tasks.clone(),
+            stop: stop.clone(),
+            runtime: tokio::runtime::Handle::current(),
+        };
+        tasks.spawn(containers::start(means, looks, stop.clone()).await?);
         tasks.spawn(ops::serve(Arc::clone(&aegis), ops, stop.clone()));
         control::start(&aegis, control, tasks, stop)?;
         Ok(aegis)

@@ -18,7 +18,7 @@ use crate::kernel::preflight;
 
 mod agents;
 mod explain;
-mod status;
+pub(in crate::daemon) mod status;
 pub mod verification;
 
 /// Starts the control API.

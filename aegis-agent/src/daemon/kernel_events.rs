@@ -47,6 +47,10 @@ fn take(aegis: &Aegis, merge: &mut Merge, event: KernelEvent) {
         end_departed(aegis, &event);
     }
     aegis.metrics.kernel_event(event.kind.label());
+    if event.kind == EventKind::NoListener {
+        // A container that nothing else told of: the agent's next attempt finds listeners there.
+        aegis.namespaces.wake();
+    }
     // Each event is a decision, whichever record tells of it.
     let (decision, _) = outcome(event.kind);
     aegis.metrics.decision(&Draft { ts: SystemTime::now(), decision, ..Draft::default() });

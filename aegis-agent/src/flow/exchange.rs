@@ -17,13 +17,16 @@ use super::record::Recorder;
 use super::refusal::{self, Refusal};
 use super::standing::{Ongoing, Subject};
 use crate::daemon::{Aegis, admission};
-use crate::upstream::PoolKey;
+use crate::kernel::NetnsCookie;
+use crate::upstream::{PoolKey, Way};
 
 /// A connection whose requests are decided one by one.
 pub struct Session {
     pub aegis: Arc<Aegis>,
     pub identity: Identity,
     pub target: Target,
+    /// The network namespace that the connection came from.
+    pub namespace: NetnsCookie,
     /// The agent speaks HTTP/2, so the origin is offered it too.
     pub h2: bool,
 }
@@ -92,7 +95,8 @@ async fn decided(
         return Err((refusal, Some(recorder)));
     }
     recorder.permitted(&permitted);
-    let pool = PoolKey { agent: identity.enrolled.index, private_ok: false, h2: session.h2 };
+    let way = Way::of(identity.enrolled.spec.dial, session.namespace, &aegis.namespaces);
+    let pool = PoolKey { agent: identity.enrolled.index, way, private_ok: false, h2: session.h2 };
     let line = Line { method: head.method.clone(), scheme: head.scheme };
     let subject = Subject::Request { head: Box::new(head), private_ok: permitted.permit.private_ok() };
     let ongoing = Ongoing::begin(aegis, &identity, snapshot, subject);

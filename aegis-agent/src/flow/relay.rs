@@ -14,6 +14,7 @@ use super::record::Recorder;
 use super::sniff::Replay;
 use super::standing::Ongoing;
 use crate::daemon::Aegis;
+use crate::upstream::Way;
 
 /// Bytes read at once in each direction.
 const BUFFER: usize = 32 * 1024;
@@ -25,6 +26,7 @@ const BUFFER: usize = 32 * 1024;
 pub async fn run(
     aegis: &Aegis,
     ongoing: &Ongoing,
+    way: Way,
     permit: Permit,
     stream: Replay,
     mut recorder: Recorder,
@@ -33,7 +35,7 @@ pub async fn run(
     let grant = permit.consume();
     let idle = aegis.config.limits.idle_timeout;
     let tally = Arc::clone(recorder.tally());
-    let dialer = aegis.pools.dialer(ongoing.agent(), grant.private_ok);
+    let dialer = aegis.pools.dialer(ongoing.agent(), way, grant.private_ok);
     let dialled = tokio::select! {
         // A cut that is known already must not be overtaken by a fast dial.
         biased;

@@ -205,6 +205,12 @@ fn check(spec: &AgentSpec) -> Result<(), RegistryError> {
     {
         return bad(format!("the direct destination {} has host bits set or port 0", direct.cidr));
     }
+    if let Some(path) = &spec.network_namespace {
+        let text = path.to_str().filter(|text| text.len() <= MAX_TEXT && !text.contains(char::is_control));
+        if !path.is_absolute() || text.is_none() {
+            return bad(format!("network_namespace is no absolute path of at most {MAX_TEXT} bytes"));
+        }
+    }
     Ok(())
 }
 

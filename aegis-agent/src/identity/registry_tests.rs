@@ -81,6 +81,8 @@ fn bad_descriptions_are_refused() {
     let direct = crate::config::DirectSpec { cidr: host_bits, port: None, protocol: crate::config::Transport::Tcp };
     let wrong = [
         AgentSpec { parent: Some("a".into()), ..spec("a") },
+        AgentSpec { network_namespace: Some("netns/x".into()), ..spec("a") },
+        AgentSpec { network_namespace: Some("/run/netns/a\nb".into()), ..spec("a") },
         AgentSpec { org: String::new(), ..spec("a") },
         AgentSpec { scopes: vec!["x\n".into()], ..spec("a") },
         AgentSpec { scopes: vec!["x".into(); 257], ..spec("a") },

@@ -75,6 +75,7 @@ struct All {
     bytes_in: Counter,
     flows: Counter,
     flows_active: Gauge,
+    namespaces_served: Gauge,
     handshakes_failed: Counter,
     decision_seconds: Histogram,
     request_seconds: Histogram,
@@ -121,6 +122,7 @@ impl Metrics {
             bytes_in: bytes.get_or_create_owned(&DirectionLabel { direction: "in" }),
             flows: Counter::default(),
             flows_active: Gauge::default(),
+            namespaces_served: Gauge::default(),
             handshakes_failed: Counter::default(),
             // 5 us to 80 ms: the decision alone.
             decision_seconds: Histogram::new(exponential_buckets(5e-6, 2.0, 15)),
@@ -176,6 +178,11 @@ impl Metrics {
     /// An intercepted connection ended.
     pub fn flow_closed(&self) {
         self.0.flows_active.dec();
+    }
+
+    /// In how many network namespaces of agents Aegis listens now.
+    pub fn namespaces_served(&self, now: usize) {
+        self.0.namespaces_served.set(i64::try_from(now).unwrap_or(i64::MAX));
     }
 
     /// A TLS handshake with an agent failed: often an agent that does not trust the CA.
@@ -282,6 +289,11 @@ impl All {
         registry.register("bytes", "Body bytes by direction, seen from the agent", bytes);
         registry.register("flows", "Connections that were intercepted", self.flows.clone());
         registry.register("flows_active", "Connections that are open", self.flows_active.clone());
+        registry.register(
+            "namespaces_served",
+            "Network namespaces of agents in which Aegis listens, without the daemon's own",
+            self.namespaces_served.clone(),
+        );
         registry.register(
             "handshakes_failed",
             "TLS handshakes with agents that failed",

@@ -18,10 +18,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use super::attempts;
-use super::own::OwnAddresses;
-use super::reach::is_outside;
+use super::pool::PoolKey;
 use super::slots::{Slot, Slots};
 use super::stream::Upstream;
+use super::way::{Open, Way, Ways};
 use crate::dns::Resolver;
 
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,8 @@ pub enum DialError {
         "{host} resolves only to private addresses or to this host's own, and the rule does not say `private: true`"
     )]
     Private { host: String },
+    #[error("{host} was to be dialled from the agent's network namespace, which is not served any more")]
+    Namespace { host: String },
     #[error("the addresses of this host cannot be read, so none can be told from an outside one: {0}")]
     OwnAddresses(io::Error),
     #[error("too many connections are being opened: no turn for {host}:{port} within {limit:?}")]
@@ -50,7 +52,7 @@ pub enum DialError {
 #[derive(Clone)]
 pub struct Dialer {
     resolver: Arc<Resolver>,
-    own: Arc<OwnAddresses>,
+    ways: Ways,
     slots: Slots,
     /// Offers h2 and http/1.1.
     tls_h2: TlsConnector,
@@ -60,24 +62,26 @@ pub struct Dialer {
     /// From the permit: whether private addresses may be dialled.
     private_ok: bool,
     h2: bool,
+    way: Way,
 }
 
 impl Dialer {
     /// A dialer that verifies origins as `tls` says. Private addresses are refused until a permit allows them.
     #[must_use]
-    pub fn new(resolver: Arc<Resolver>, tls: ClientConfig, connect_timeout: Duration) -> Self {
+    pub fn new(resolver: Arc<Resolver>, tls: ClientConfig, connect_timeout: Duration, ways: Ways) -> Self {
         let mut h1 = tls.clone();
         h1.alpn_protocols = vec![b"http/1.1".to_vec()];
         let (tls_h2, tls_h1) = (TlsConnector::from(Arc::new(tls)), TlsConnector::from(Arc::new(h1)));
-        let (own, slots) = (Arc::default(), Slots::new());
-        Self { resolver, own, slots, tls_h2, tls_h1, connect_timeout, private_ok: false, h2: false }
+        let slots = Slots::new();
+        Self { resolver, ways, slots, tls_h2, tls_h1, connect_timeout, private_ok: false, h2: false, way: Way::Host }
     }
 
-    /// The same dialer for one pool: what its permits say of private addresses, whether it offers HTTP/2, and the
-    /// `quota` of dials at once that it shares with its agent's other pools.
+    /// The same dialer for one pool: from where it dials, what its permits say of private addresses, whether it offers
+    /// HTTP/2, and the `quota` of dials at once that it shares with its agent's other pools.
     #[must_use]
-    pub fn for_pool(&self, private_ok: bool, h2: bool, quota: Arc<Semaphore>) -> Self {
-        Self { private_ok, h2, slots: self.slots.within(quota), ..self.clone() }
+    pub fn for_pool(&self, key: PoolKey, quota: Arc<Semaphore>) -> Self {
+        let PoolKey { private_ok, h2, way, .. } = key;
+        Self { private_ok, h2, way, slots: self.slots.within(quota), ..self.clone() }
     }
 
     /// A TCP connection to `host`, the name resolved here and now.
@@ -96,8 +100,10 @@ impl Dialer {
         let busy = || DialError::Busy { host: host.to_owned(), port, limit };
         let slot = timeout_at(deadline, self.slots.take()).await.ok().flatten().ok_or_else(busy)?;
         let late = || DialError::Timeout { host: host.to_owned(), port, limit };
-        let addresses = timeout_at(deadline, self.addresses(host)).await.map_err(|_| late())??;
-        let connect = |address| TcpStream::connect(SocketAddr::new(address, port));
+        let gone = || DialError::Namespace { host: host.to_owned() };
+        let way = self.ways.open(self.way).ok_or_else(gone)?;
+        let addresses = timeout_at(deadline, self.addresses(&way, host)).await.map_err(|_| late())??;
+        let connect = |address| way.connect(SocketAddr::new(address, port));
         match attempts::first_that_answers(addresses, deadline, connect).await {
             Ok(stream) => {
                 // Without it, delayed ACKs stall small requests for 40 ms.
@@ -109,7 +115,7 @@ impl Dialer {
         }
     }
 
-    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, DialError> {
+    async fn addresses(&self, way: &Open, host: &str) -> Result<Vec<IpAddr>, DialError> {
         let found: Vec<IpAddr> = match host.parse::<IpAddr>() {
             Ok(literal) => vec![literal],
             Err(_) => {
@@ -121,8 +127,7 @@ impl Dialer {
         if self.private_ok {
             return Ok(found);
         }
-        let own = self.own.current().await.map_err(DialError::OwnAddresses)?;
-        let reachable: Vec<IpAddr> = found.into_iter().filter(|ip| is_outside(*ip, &own)).collect();
+        let reachable = self.ways.outside(way, found).await.map_err(DialError::OwnAddresses)?;
         if reachable.is_empty() {
             return Err(DialError::Private { host: host.to_owned() });
         }

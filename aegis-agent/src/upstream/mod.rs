@@ -7,8 +7,10 @@ mod pool;
 mod reach;
 mod slots;
 mod stream;
+mod way;
 
 pub use dialer::{DialError, Dialer};
 pub use pool::{PoolKey, Pools, UpstreamClient};
 pub use reach::is_public;
 pub use stream::Upstream;
+pub use way::{Way, Ways};

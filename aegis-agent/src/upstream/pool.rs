@@ -10,9 +10,10 @@ use tokio::sync::Semaphore;
 
 use super::dialer::Dialer;
 use super::slots::agent_quota;
+use super::way::Way;
 use crate::config::{self, Limits};
 use crate::flow::body::ToOrigin;
-use crate::kernel::AgentIndex;
+use crate::kernel::{AgentIndex, NetnsCookie};
 
 /// An HTTP client that speaks HTTP/1.1 or HTTP/2 as the origin's ALPN says, with a pool of its own.
 pub type UpstreamClient = Client<Dialer, ToOrigin>;
@@ -33,6 +34,8 @@ const H2_PONG_WITHIN: Duration = Duration::from_secs(10);
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PoolKey {
     pub agent: AgentIndex,
+    /// From where it is dialled.
+    pub way: Way,
     /// From the permit: a connection to a private address serves no permit that does not allow one.
     pub private_ok: bool,
     /// Whether HTTP/2 is offered to the origin: it is when the agent speaks it.
@@ -70,8 +73,17 @@ impl Pools {
 
     /// A dialer for an agent's bytes that are not HTTP; its dials count with those of the agent's pools.
     #[must_use]
-    pub fn dialer(&self, agent: AgentIndex, private_ok: bool) -> Dialer {
-        self.dialer.for_pool(private_ok, false, self.quotas.get_with(agent, agent_quota))
+    pub fn dialer(&self, agent: AgentIndex, way: Way, private_ok: bool) -> Dialer {
+        let key = PoolKey { agent, way, private_ok, h2: false };
+        self.dialer.for_pool(key, self.quotas.get_with(agent, agent_quota))
+    }
+
+    /// Lets go of the connections that were made from within `namespace`: they keep it, when everybody else has left.
+    pub fn leave(&self, namespace: NetnsCookie) {
+        let gone = self.clients.iter().map(|(key, _)| *key).filter(|key| key.way == Way::Within(namespace));
+        for key in gone {
+            self.clients.invalidate(&key);
+        }
     }
 
     fn build(&self, key: PoolKey) -> UpstreamClient {
@@ -90,6 +102,6 @@ impl Pools {
             .http2_keep_alive_while_idle(true)
             .http2_max_send_buf_size(H2_SEND_BUFFER)
             .http2_max_header_list_size(self.header_bytes)
-            .build(self.dialer.for_pool(key.private_ok, key.h2, quota))
+            .build(self.dialer.for_pool(key, quota))
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use aegis_api::{Agent, AgentSpec, DirectRule, Listening, Mode, OnAgentDown, TokenMode, Transport};
+use aegis_api::{Agent, AgentSpec, Dial, DirectRule, Listening, Mode, OnAgentDown, TokenMode, Transport};
 use clap::ValueEnum;
 
 use crate::api::Client;
@@ -29,7 +29,8 @@ Examples:
   aegisctl agents register finance-agent
   aegisctl agents register finance-agent --org acme --tenant emea --label team=payments --scope payments:write
   aegisctl agents register researcher --mode shadow        record only, let pass
-  aegisctl agents register builder --direct 10.0.0.5/32:5432 --direct 10.0.0.53/32:123/udp")]
+  aegisctl agents register builder --direct 10.0.0.5/32:5432 --direct 10.0.0.53/32:123/udp
+  aegisctl agents register boxed --network-namespace /run/netns/box --dial namespace")]
     Register(Box<Register>),
     /// Removes an agent that was registered at run time.
     #[command(after_help = "Examples:\n  aegisctl agents remove finance-agent\n\n\
@@ -76,6 +77,20 @@ pub struct Register {
     /// A destination that passes without the proxy and without inspection; may be repeated.
     #[arg(long, value_name = "CIDR[:PORT][/udp]", value_parser = direct)]
     direct: Vec<DirectRule>,
+    /// A network namespace that it will run in: served before anything runs there.
+    #[arg(long, value_name = "PATH", value_parser = absolute)]
+    network_namespace: Option<String>,
+    /// From where Aegis dials what the agent may reach.
+    #[arg(long, value_enum, default_value = "host")]
+    dial: DialArg,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum DialArg {
+    /// The host's network namespace.
+    Host,
+    /// The network namespace that the agent's connection came from.
+    Namespace,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -118,6 +133,15 @@ pub fn agent_name(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err("an agent's name is a DNS label: a-z, 0-9 and '-', at most 63 characters, not starting with '-'".to_owned())
+}
+
+/// The daemon has another working directory.
+fn absolute(text: &str) -> Result<String, String> {
+    if text.starts_with('/') {
+        Ok(text.to_owned())
+    } else {
+        Err("give an absolute path, such as /run/netns/NAME".to_owned())
+    }
 }
 
 fn label(text: &str) -> Result<(String, String), String> {
@@ -209,6 +233,11 @@ fn register(args: &Register, client: &Client, screen: &Screen) -> Result<(), Fai
             ListenArg::Allow => Listening::Allow,
         },
         direct: args.direct.clone(),
+        network_namespace: args.network_namespace.clone(),
+        dial: match args.dial {
+            DialArg::Host => Dial::Host,
+            DialArg::Namespace => Dial::Namespace,
+        },
     };
     let agent: Agent = client.post("/v1/agents", &spec)?;
     if screen.json() {

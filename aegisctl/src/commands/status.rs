@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use aegis_api::{Account, HookStatus, Status, TableStatus};
+use aegis_api::{Account, HookStatus, NamespaceStatus, Status, TableStatus};
 use comfy_table::Cell;
 
 use super::agents;
@@ -40,6 +40,11 @@ fn show(status: &Status, screen: &Screen) -> io::Result<()> {
     screen.heading("\nHooks")?;
     let hooks = status.kernel.hooks.iter().map(hook);
     screen.table(&["HOOK", "ATTACHED", "PINNED"], hooks.collect())?;
+    if !status.namespaces.is_empty() {
+        screen.heading("\nNetwork namespaces of agents")?;
+        let namespaces = status.namespaces.iter().map(namespace);
+        screen.table(&["INODE", "AGENTS", "NAMED AS", "LISTENERS", "SERVED SINCE"], namespaces.collect())?;
+    }
     screen.heading("\nAgents")?;
     if status.agents.is_empty() {
         return screen.line("none; next: aegisctl agents register NAME");
@@ -54,6 +59,18 @@ fn show(status: &Status, screen: &Screen) -> io::Result<()> {
 fn hook(hook: &HookStatus) -> Vec<Cell> {
     let say = |yes: bool| good_or_bad(yes, if yes { "yes" } else { "NO" });
     vec![Cell::new(&hook.name), say(hook.attached), say(hook.pinned)]
+}
+
+fn namespace(namespace: &NamespaceStatus) -> Vec<Cell> {
+    let inode = namespace.inode.map_or_else(|| "-".to_owned(), |inode| inode.to_string());
+    let listeners: Vec<&str> = namespace.listeners.iter().map(|listener| listener.address.as_str()).collect();
+    let served = match (&namespace.since, &namespace.error) {
+        (Some(since), None) => good_or_bad(true, since),
+        (_, error) => good_or_bad(false, format!("NOT SERVED: {}", error.as_deref().unwrap_or("no reason given"))),
+    };
+    let mut cells = row([&inode, &namespace.agents.join(" "), &namespace.paths.join(" "), &listeners.join(" ")]);
+    cells.push(served);
+    cells
 }
 
 fn overview(status: &Status) -> Vec<Vec<Cell>> {
@@ -76,6 +93,11 @@ fn overview(status: &Status) -> Vec<Vec<Cell>> {
     rows.push(pair("kernel tables", tables(status)));
     for listener in &status.listeners {
         rows.push(row([&format!("{} listener", listener.name), &listener.address]));
+    }
+    let served = status.namespaces.iter().filter(|namespace| namespace.error.is_none()).count();
+    if !status.namespaces.is_empty() {
+        let (all, text) = (status.namespaces.len(), format!("{served} of {} served", status.namespaces.len()));
+        rows.push(pair("namespaces", good_or_bad(served == all, text)));
     }
     rows.push(pair("CA", certificate(status)));
     rows.push(pair("audit log", audit(status)));

@@ -65,6 +65,10 @@ fn status_for_people_and_for_programs() {
         "770 days",
         "finance-agent",
         "redirected 7",
+        "4026532999",
+        "2026-11-23T01:02:03Z",
+        "1 of 2 served",
+        "NOT SERVED: /run/netns/late cannot be opened",
     ] {
         assert!(stdout.contains(text), "{text}: {stdout}");
     }

@@ -83,7 +83,7 @@ pub fn agent(name: &str) -> Value {
     json!({
         "name": name, "org": "acme", "tenant": "emea", "parent": null, "labels": {"team": "payments"},
         "scopes": ["payments:write"], "token": "ambient", "mode": "enforce", "on_agent_down": "closed", "listen": "loopback", "cgroup": format!("/sys/fs/cgroup/aegis/{name}"),
-        "direct": [], "origin": "registered",
+        "direct": [], "dial": "host", "origin": "registered",
     })
 }
 
@@ -106,5 +106,11 @@ pub fn status() -> Value {
         "ca": {"certificate": "/var/lib/aegis/ca.pem", "not_after": "2029-01-01T00:00:00Z", "days_left": 770},
         "audit": {"path": "/nonexistent/audit.jsonl", "checkpoints": null, "public_key": null, "healthy": true,
                   "last_seq": 9, "queued": 0, "last_error": null},
+        "namespaces": [
+            {"inode": 4026532999u64, "cookie": 21, "agents": ["boxed"], "paths": ["/run/netns/box"],
+             "listeners": [{"name": "proxy", "address": "[::1]:15001"}], "since": "2026-11-23T01:02:03Z", "error": null},
+            {"inode": null, "cookie": null, "agents": ["late"], "paths": ["/run/netns/late"], "listeners": [],
+             "since": null, "error": "/run/netns/late cannot be opened"},
+        ],
     })
 }

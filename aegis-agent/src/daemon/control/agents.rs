@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use aegis_api::{
-    Agent, AgentSpec, DirectRule, Listening, Mode, OnAgentDown, Origin, Problem, RunInfo, TokenMode, TokenResponse,
-    Transport,
+    Agent, AgentSpec, Dial, DirectRule, Listening, Mode, OnAgentDown, Origin, Problem, RunInfo, TokenMode,
+    TokenResponse, Transport,
 };
 
 use crate::config::{self, AgentMode, DirectSpec};
@@ -30,6 +30,8 @@ pub fn register(aegis: &Aegis, spec: AgentSpec) -> Result<Agent, Problem> {
         )));
     }
     sockets::enrolled(aegis, &enrolled);
+    // Before anything runs in it: what it names is served when the answer comes.
+    aegis.namespaces.look();
     tracing::info!(agent = enrolled.agent.name, cgroup = %enrolled.cgroup.display(), "agent registered");
     Ok(described(&enrolled))
 }
@@ -41,6 +43,7 @@ pub fn remove(aegis: &Aegis, name: &str) -> Result<(), Problem> {
     let cut = aegis.standing.removed(enrolled.index, aegis.policy.current().version());
     aegis.metrics.live().cut_off(cut);
     sockets::removed(aegis, &enrolled);
+    aegis.namespaces.wake();
     tracing::info!(agent = name, cut, "agent removed; its cgroup stays denied");
     Ok(())
 }
@@ -103,6 +106,11 @@ pub fn described(enrolled: &Enrolled) -> Agent {
         },
         cgroup: enrolled.cgroup.display().to_string(),
         direct: enrolled.spec.direct.iter().map(direct).collect(),
+        network_namespace: enrolled.spec.network_namespace.as_ref().map(|path| path.display().to_string()),
+        dial: match enrolled.spec.dial {
+            config::Dial::Host => Dial::Host,
+            config::Dial::Namespace => Dial::Namespace,
+        },
         origin: match enrolled.source {
             Source::Config => Origin::Config,
             Source::Registered => Origin::Registered,

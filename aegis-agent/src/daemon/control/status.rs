@@ -11,7 +11,7 @@ use aegis_api::{
 };
 
 use super::verification;
-use crate::daemon::{Aegis, build};
+use crate::daemon::{Aegis, build, containers};
 use crate::identity::Enrolled;
 use crate::kernel::{Counters, TableFill};
 
@@ -35,6 +35,7 @@ pub fn of(aegis: &Aegis, agents: Vec<Agent>) -> Status {
         ca: ca_status(aegis),
         audit: audit_status(aegis),
         verifications: verification::list(aegis),
+        namespaces: containers::status(&aegis.namespaces),
     }
 }
 
@@ -142,11 +143,11 @@ fn audit_status(aegis: &Aegis) -> AuditStatus {
     }
 }
 
-fn listener((name, address): (&'static str, SocketAddr)) -> ListenerStatus {
+pub fn listener((name, address): (&'static str, SocketAddr)) -> ListenerStatus {
     ListenerStatus { name: name.to_owned(), address: address.to_string() }
 }
 
-pub(super) fn rfc3339(at: SystemTime) -> String {
+pub fn rfc3339(at: SystemTime) -> String {
     let format = &time::format_description::well_known::Rfc3339;
     time::OffsetDateTime::from(at).format(format).unwrap_or_default()
 }
