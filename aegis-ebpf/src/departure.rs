@@ -93,13 +93,15 @@ pub fn departure_fork(ctx: BtfTracePointContext) -> i32 {
     let (parent, first) = unsafe { (leader(parent), leader(child)) };
     // SAFETY: a task from `leader`.
     let before = unsafe { note(parent, None) };
-    let (cgroup_id, follows, departs) = match before {
-        Some(note) if first == child => {
-            let follows = note.stage == membership::GONE && KILL_DEPARTED.load() != 0;
-            (note.cgroup_id, follows, note.stage == membership::INSIDE && departs(note, after))
-        }
-        _ => (0, false, false),
-    };
+    let (stage, cgroup_id) = before.as_ref().map_or((membership::NONE, 0), |note| (note.stage, note.cgroup_id));
+    if first != child && stage != membership::NONE {
+        let mut copy = Membership { cgroup_id, stage, padding: 0 };
+        // SAFETY: the hook's own argument.
+        let _ = unsafe { note(child, Some(&mut copy)) };
+        return 0;
+    }
+    let follows = stage == membership::GONE && KILL_DEPARTED.load() != 0;
+    let departs = stage == membership::INSIDE && before.is_some_and(|note| departs(note, after));
     if !follows && !departs {
         // SAFETY: the hook's own argument.
         unsafe { settle(child, after) };

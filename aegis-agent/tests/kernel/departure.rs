@@ -155,24 +155,31 @@ fn who_was_moved_out_cannot_multiply() {
         let (out, cgroup) = (Elsewhere::new(lab), lab.agent(3, &[]));
         let runtime = runtime();
         let mut events = runtime.block_on(async { lab.kernel().events() }).unwrap();
-        let thread = "import threading\nt = threading.Thread(target=lambda: {})\nt.start(); t.join(); time.sleep(60)";
+        let thread = "import threading\ngate = threading.Event()\nt = threading.Thread(target=lambda: ({}))\n";
+        let (fork, exec) = ("gate.wait(), os.fork()", "gate.wait(), os.execvp('sleep', ['sleep', '60'])");
+        let (fork, exec) = (thread.replace("{}", fork), thread.replace("{}", exec));
+        let go = "gate.set(); time.sleep(60)";
+        // What is done before the move, and after it; whether there is then somebody else to tell of.
         let table = [
-            ("a fork", "if os.fork() == 0: time.sleep(60)\ntime.sleep(60)".to_owned()),
-            ("a thread's fork", thread.replace("{}", "os.fork()")),
+            ("a fork", String::new(), "if os.fork() == 0: time.sleep(60)\ntime.sleep(60)".to_owned(), true),
+            ("a thread's fork", format!("{fork}t.start()"), go.to_owned(), true),
             // The thread takes the place of the first one, with which the note went.
-            ("a thread's exec", thread.replace("{}", "os.execvp('sleep', ['sleep', '60'])")),
+            ("an earlier thread's exec", format!("{exec}t.start()"), go.to_owned(), true),
+            ("a later thread's exec", exec, format!("t.start(); {go}"), false),
         ];
-        for (what, then) in table {
-            let mut child = python(&cgroup, &format!("{WAIT}{then}"), &[]);
+        for (what, before, after, another) in table {
+            let mut child = python(&cgroup, &format!("{before}\n{WAIT}{after}"), &[]);
             assert_eq!(first_line(&mut child), "there");
             put(&child, &out.0);
             assert_eq!(departure(&runtime, &mut events).pid, child.id(), "{what}");
             drop(child.stdin.take());
-            let second = departure(&runtime, &mut events);
-            assert_eq!(second.agent, Some(agent(3)), "{what}");
-            // The child that was made has the parent's output open: it ends first.
-            if second.pid != child.id() {
-                assert!(lab.kernel().end_departed(second.pid).unwrap(), "{what}");
+            if another {
+                let second = departure(&runtime, &mut events);
+                assert_eq!(second.agent, Some(agent(3)), "{what}");
+                // A child has its parent's output open: it ends first.
+                if second.pid != child.id() {
+                    assert!(lab.kernel().end_departed(second.pid).unwrap(), "{what}");
+                }
             }
             assert_eq!(ended(child).0.signal(), Some(SIGKILL), "{what}");
         }
