@@ -37,7 +37,7 @@ pub struct Relayed {
 ///
 /// # Errors
 /// The denial: by policy, or because it must not pass unread, or not to there, any more.
-pub fn again(snapshot: &Snapshot, agent: &Agent, relayed: &Relayed) -> Result<(), Denial> {
+pub fn again(snapshot: &Snapshot, agent: &Agent, relayed: &Relayed) -> Result<(), Box<Denial>> {
     let Relayed { sni, destination, protocol, .. } = relayed;
     let connect = Connect { host: sni.as_deref(), destination: *destination, protocol: *protocol };
     let plan = match unsniffed(snapshot, agent, *destination) {
@@ -50,10 +50,10 @@ pub fn again(snapshot: &Snapshot, agent: &Agent, relayed: &Relayed) -> Result<()
     };
     match plan {
         ConnectPlan::Passthrough(permit) | ConnectPlan::Tcp(permit) if leads_there(&permit) => Ok(()),
-        ConnectPlan::Deny(denial) => Err(denial),
+        ConnectPlan::Deny(denial) => Err(denial.into()),
         _ => {
             let why = "no rule lets it pass unread";
-            Err(Denial::new(DenialKind::Policy, why, snapshot.version()))
+            Err(Denial::new(DenialKind::Policy, why, snapshot.version()).into())
         }
     }
 }

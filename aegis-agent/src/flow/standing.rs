@@ -1,0 +1,203 @@
+//! What was permitted and is still under way. When the policy changes, the new one is asked about each of it; what it does
+//! not allow any more is cut off, and so is everything of an agent that was removed.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::task::{Context, Poll};
+
+use aegis_policy::{Agent, Content, Denial, DenialKind, NameVerdict, Snapshot, Verdict};
+use futures_util::task::AtomicWaker;
+
+use super::authorize::{self, Relayed};
+use super::decide;
+use super::identify::Identity;
+use super::inspect::Head;
+use crate::daemon::Aegis;
+use crate::kernel::AgentIndex;
+
+/// All that is under way.
+#[derive(Default)]
+pub struct Standing(Mutex<Entries>);
+
+#[derive(Default)]
+struct Entries {
+    next: u64,
+    all: HashMap<u64, Weak<Ongoing>>,
+}
+
+/// What was asked when it was permitted: it is asked again.
+pub enum Subject {
+    /// A connection that is relayed unread.
+    Relay(Relayed),
+    /// A request, and whether its permit let it go to a private address.
+    Request { head: Box<Head>, private_ok: bool },
+}
+
+/// One permitted exchange or relay, until it is dropped.
+pub struct Ongoing {
+    aegis: Arc<Aegis>,
+    id: u64,
+    index: AgentIndex,
+    agent: Arc<Agent>,
+    subject: Subject,
+    cut: OnceLock<Denial>,
+    /// Who has to notice, each in a task of its own.
+    forwarding: AtomicWaker,
+    to_origin: AtomicWaker,
+    to_agent: AtomicWaker,
+}
+
+/// The parts of an exchange that a cut must wake.
+#[derive(Clone, Copy, Debug)]
+pub enum Side {
+    Forwarding,
+    ToOrigin,
+    ToAgent,
+}
+
+impl Ongoing {
+    /// Notes what `snapshot` has permitted to `identity`.
+    #[must_use]
+    pub fn begin(aegis: &Arc<Aegis>, identity: &Identity, snapshot: &Snapshot, subject: Subject) -> Arc<Self> {
+        let mut entries = aegis.standing.entries();
+        let id = entries.next;
+        entries.next = entries.next.wrapping_add(1);
+        let ongoing = Arc::new(Self {
+            aegis: Arc::clone(aegis),
+            id,
+            index: identity.enrolled.index,
+            agent: Arc::clone(&identity.agent),
+            subject,
+            cut: OnceLock::new(),
+            forwarding: AtomicWaker::new(),
+            to_origin: AtomicWaker::new(),
+            to_agent: AtomicWaker::new(),
+        });
+        entries.all.insert(id, Arc::downgrade(&ongoing));
+        drop(entries);
+        // What changed between the decision and this moment has asked about everything but us.
+        let current = aegis.policy.current();
+        if !std::ptr::eq(&*current, snapshot) {
+            ongoing.reconsider(&current);
+        }
+        if aegis.registry.by_index(ongoing.index).is_none() {
+            ongoing.cut(agent_removed(current.version()));
+        }
+        ongoing
+    }
+
+    #[must_use]
+    pub fn agent(&self) -> AgentIndex {
+        self.index
+    }
+
+    /// Why it must end, where it must; wakes `side` when that happens later.
+    pub fn poll_cut(&self, side: Side, cx: &Context<'_>) -> Option<&Denial> {
+        let waker = match side {
+            Side::Forwarding => &self.forwarding,
+            Side::ToOrigin => &self.to_origin,
+            Side::ToAgent => &self.to_agent,
+        };
+        waker.register(cx.waker());
+        self.cut.get()
+    }
+
+    /// Waits until it must end. One task may wait at a time.
+    pub async fn cut_off(&self) -> &Denial {
+        poll_fn(|cx| self.poll_cut(Side::Forwarding, cx).map_or(Poll::Pending, Poll::Ready)).await
+    }
+
+    /// Why it must end, where it must.
+    #[must_use]
+    pub fn denial(&self) -> Option<&Denial> {
+        self.cut.get()
+    }
+
+    /// Asks `snapshot`; says whether it had to be cut off.
+    fn reconsider(&self, snapshot: &Snapshot) -> bool {
+        match self.subject.allowed_by(snapshot, &self.agent) {
+            Ok(()) => false,
+            Err(denial) => {
+                let version = snapshot.version();
+                let reason = format!("cut off: policy {version} does not allow it any more: {}", denial.reason);
+                self.cut(Denial { reason, ..*denial })
+            }
+        }
+    }
+
+    fn cut(&self, denial: Denial) -> bool {
+        let first = self.cut.set(denial).is_ok();
+        for waker in [&self.forwarding, &self.to_origin, &self.to_agent] {
+            waker.wake();
+        }
+        first
+    }
+}
+
+impl Drop for Ongoing {
+    fn drop(&mut self) {
+        self.aegis.standing.entries().all.remove(&self.id);
+    }
+}
+
+impl Subject {
+    /// Whether `snapshot` permits to `agent` what another one has permitted.
+    fn allowed_by(&self, snapshot: &Snapshot, agent: &Agent) -> Result<(), Box<Denial>> {
+        match self {
+            Self::Relay(relayed) => authorize::again(snapshot, agent, relayed),
+            Self::Request { head, private_ok } => request(snapshot, agent, head, *private_ok),
+        }
+    }
+}
+
+fn request(snapshot: &Snapshot, agent: &Agent, head: &Head, private_ok: bool) -> Result<(), Box<Denial>> {
+    let intent = decide::intent(agent, head);
+    if snapshot.needs(&intent).json
+        // The body has been read and is gone: what a rule says of its values cannot be asked again, the host can.
+        && head.host.parse::<std::net::IpAddr>().is_err()
+    {
+        return match snapshot.name(agent, &head.host) {
+            NameVerdict::Resolve => Ok(()),
+            NameVerdict::Refuse(denial) => Err(denial.into()),
+        };
+    }
+    match snapshot.decide(&intent, &Content::default()) {
+        Verdict::Permit(permit) if private_ok && !permit.private_ok() => {
+            let why = "the rule does not allow private addresses";
+            Err(Denial::new(DenialKind::Policy, why, snapshot.version()).into())
+        }
+        Verdict::Permit(_) => Ok(()),
+        Verdict::Denial(denial) => Err(denial.into()),
+    }
+}
+
+fn agent_removed(version: &str) -> Denial {
+    Denial::attribution("cut off: the agent was removed", version)
+}
+
+impl Standing {
+    /// Asks `snapshot` about all that is under way; says how many had to be cut off.
+    pub fn reconsider(&self, snapshot: &Snapshot) -> usize {
+        self.all().iter().filter(|ongoing| ongoing.reconsider(snapshot)).count()
+    }
+
+    /// Cuts off all that `agent` has under way; says how many.
+    pub fn removed(&self, agent: AgentIndex, version: &str) -> usize {
+        let all = self.all();
+        all.iter().filter(|ongoing| ongoing.index == agent && ongoing.cut(agent_removed(version))).count()
+    }
+
+    /// Held outside of the lock: the last to go takes it.
+    fn all(&self) -> Vec<Arc<Ongoing>> {
+        self.entries().all.values().filter_map(Weak::upgrade).collect()
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+#[path = "standing_tests.rs"]
+mod tests;

@@ -1,0 +1,102 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use aegis_policy::{Sniffed, Source};
+
+use super::*;
+
+const BEFORE: &str = r#"
+version: v1
+policies:
+  - name: p
+    agents: ["*"]
+    rules:
+      - {name: relayed, hosts: [relayed.test], tls: passthrough, decision: allow}
+      - {name: raw, hosts: [192.0.2.7], ports: [2525], tcp: true, private: true, decision: allow}
+      - {name: small, hosts: [pay.test], body: [{path: amount, op: "<=", value: 5}], decision: allow}
+      - {name: api, hosts: [api.test], decision: allow}
+"#;
+
+fn snapshot(text: &str) -> Snapshot {
+    aegis_policy::compile(&[Source { name: "p.yaml".into(), text: text.into() }]).unwrap()
+}
+
+fn agent() -> Agent {
+    Agent { name: "a".into(), ..Agent::default() }
+}
+
+fn relayed(
+    sni: Option<&str>,
+    destination: &str,
+    protocol: Sniffed,
+    host: &str,
+    port: u16,
+    private_ok: bool,
+) -> Subject {
+    let (destination, sni) = (destination.parse().unwrap(), sni.map(str::to_owned));
+    Subject::Relay(Relayed { sni, destination, protocol, host: host.into(), port, private_ok })
+}
+
+fn request(host: &str, path: &str) -> Subject {
+    let head = Head {
+        method: http::Method::POST,
+        scheme: "https",
+        host: host.into(),
+        port: 443,
+        path: path.into(),
+        query: None,
+        headers: http::HeaderMap::new(),
+        token: None,
+        grpc: false,
+    };
+    Subject::Request { head: Box::new(head), private_ok: false }
+}
+
+fn all() -> [Subject; 4] {
+    [
+        relayed(Some("relayed.test"), "192.0.2.1:443", Sniffed::Tls, "relayed.test", 443, false),
+        relayed(None, "192.0.2.7:2525", Sniffed::Other, "192.0.2.7", 2525, true),
+        request("pay.test", "/"),
+        request("api.test", "/v1"),
+    ]
+}
+
+/// Which of [`all`] another policy still allows.
+fn allowed(policy: &str) -> [bool; 4] {
+    let snapshot = snapshot(policy);
+    all().map(|subject| subject.allowed_by(&snapshot, &agent()).is_ok())
+}
+
+#[test]
+fn only_what_the_new_policy_denies_is_cut_off() {
+    let without = |rule: &str| BEFORE.lines().filter(|line| !line.contains(rule)).collect::<Vec<_>>().join("\n");
+    let table = [
+        ("nothing changed", BEFORE.to_owned(), [true; 4]),
+        ("another version of the same", BEFORE.replace("v1", "v2"), [true; 4]),
+        ("no passthrough to the host", without("name: relayed"), [false, true, true, true]),
+        ("inspected from now on", BEFORE.replace("tls: passthrough, ", ""), [false, true, true, true]),
+        ("no raw TCP", without("name: raw"), [true, false, true, true]),
+        ("no private addresses", BEFORE.replace("private: true, ", ""), [true, false, true, true]),
+        ("another port", BEFORE.replace("2525", "2526"), [true, false, true, true]),
+        ("the host goes", without("name: small"), [true, true, false, true]),
+        // The body is gone; its values had been looked at when it was sent.
+        ("a stricter condition on the body", BEFORE.replace("value: 5", "value: 4"), [true; 4]),
+        (
+            "the path goes",
+            BEFORE.replace("hosts: [api.test]", "hosts: [api.test], paths: [/v2]"),
+            [true, true, true, false],
+        ),
+        (
+            "approval from now on",
+            BEFORE.replace("[api.test], decision: allow", "[api.test], decision: approval_needed"),
+            [true, true, true, false],
+        ),
+        (
+            "only tried out",
+            BEFORE.replace("[api.test], decision: allow", "[api.test], mode: shadow, decision: deny"),
+            [true; 4],
+        ),
+    ];
+    for (what, policy, expected) in table {
+        assert_eq!(allowed(&policy), expected, "{what}");
+    }
+}

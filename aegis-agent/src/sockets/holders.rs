@@ -1,0 +1,263 @@
+//! Which processes an agent has, which sockets they hold, and in which network namespaces they are.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{DirEntryExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use super::syscall::same_files;
+
+/// Directories below the enforced root that are looked at. Sockets of more than these count as made elsewhere.
+const MAX_CGROUPS: usize = 65_536;
+/// Descriptors of one agent that are looked at, so that none can keep the daemon from the others.
+const MAX_DESCRIPTORS: usize = 1 << 20;
+/// Tables of open files of one process that a thread is compared with before its own is read.
+const MAX_TABLES: usize = 64;
+
+/// The enforced root and all cgroups below it.
+#[derive(Debug, Default)]
+pub struct Tree {
+    groups: Vec<(PathBuf, u64)>,
+}
+
+impl Tree {
+    /// # Errors
+    /// When `root` cannot be read. What goes away meanwhile is passed over.
+    pub fn read(root: &Path) -> io::Result<Self> {
+        let mut groups = vec![(root.to_owned(), fs::metadata(root)?.ino())];
+        let mut next = 0;
+        while let Some((path, _)) = groups.get(next) {
+            next += 1;
+            let Ok(entries) = fs::read_dir(path) else { continue };
+            for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+                if groups.len() == MAX_CGROUPS {
+                    tracing::error!("more than {MAX_CGROUPS} cgroups below {}: not all are looked at", root.display());
+                    return Ok(Self { groups });
+                }
+                groups.push((entry.path(), entry.ino()));
+            }
+        }
+        Ok(Self { groups })
+    }
+
+    /// The ids of all.
+    #[must_use]
+    pub fn ids(&self) -> HashSet<u64> {
+        self.groups.iter().map(|(_, id)| *id).collect()
+    }
+
+    /// The ids of `cgroup` and those below it.
+    #[must_use]
+    pub fn ids_of(&self, cgroup: &Path) -> HashSet<u64> {
+        self.below(cgroup).map(|(_, id)| *id).collect()
+    }
+
+    fn below<'a>(&'a self, cgroup: &'a Path) -> impl Iterator<Item = &'a (PathBuf, u64)> {
+        self.groups.iter().filter(move |(path, _)| path.starts_with(cgroup))
+    }
+
+    /// The processes of `cgroup` and below; of a threaded cgroup, its threads.
+    fn members(&self, cgroup: &Path) -> HashSet<Member> {
+        let mut members = HashSet::new();
+        for (path, _) in self.below(cgroup) {
+            if let Some(all) = numbers(&path.join("cgroup.procs")) {
+                members.extend(all.into_iter().map(Member::Process));
+            } else if let Some(all) = numbers(&path.join("cgroup.threads")) {
+                members.extend(all.into_iter().map(Member::Thread));
+            }
+        }
+        members
+    }
+}
+
+/// `None` where the file cannot be read: the list of processes of a threaded cgroup, and what is gone.
+fn numbers(file: &Path) -> Option<Vec<u32>> {
+    let text = fs::read_to_string(file).ok()?;
+    // 0 stands for a process that is not in the reader's pid namespace.
+    Some(text.lines().filter_map(|line| line.parse().ok()).filter(|id| *id != 0).collect())
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Member {
+    Process(u32),
+    Thread(u32),
+}
+
+/// Who holds a socket; others may hold it as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    pub pid: u32,
+    /// The thread whose table of open files it is in.
+    pub task: u32,
+    pub descriptor: i32,
+}
+
+impl Holder {
+    /// The path that leads to the socket itself.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!("/proc/{}/task/{}/fd/{}", self.pid, self.task, self.descriptor)
+    }
+
+    /// The executable's path.
+    #[must_use]
+    pub fn exe(&self) -> String {
+        let exe = fs::read_link(format!("/proc/{}/exe", self.pid));
+        exe.map_or_else(|_| String::new(), |path| path.to_string_lossy().into_owned())
+    }
+}
+
+/// What an agent's processes have.
+#[derive(Debug, Default)]
+pub struct Holdings {
+    /// By inode: sockets of every kind.
+    pub sockets: HashMap<u64, Holder>,
+    /// Network namespaces that its threads are in, by their inode.
+    pub namespaces: BTreeMap<u64, File>,
+}
+
+impl Holdings {
+    /// What the processes in `cgroup` and below hold now.
+    #[must_use]
+    pub fn read(tree: &Tree, cgroup: &Path) -> Self {
+        let mut reading = Reading::default();
+        for member in tree.members(cgroup) {
+            reading.member(member);
+        }
+        // A process may have ended meanwhile, and its number be another's, who is no agent.
+        let still = tree.members(cgroup);
+        let sockets = reading.sockets.into_iter();
+        Self {
+            sockets: sockets
+                .filter(|(_, (_, member))| still.contains(member))
+                .map(|(at, (who, _))| (at, who))
+                .collect(),
+            namespaces: reading.namespaces,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Reading {
+    sockets: HashMap<u64, (Holder, Member)>,
+    namespaces: BTreeMap<u64, File>,
+    descriptors: usize,
+}
+
+impl Reading {
+    fn member(&mut self, member: Member) {
+        let pid = match member {
+            Member::Process(pid) => pid,
+            Member::Thread(task) => return self.task(task, task, member),
+        };
+        // Threads share one table of open files, unless one has taken a table of its own.
+        let mut tables: Vec<u32> = Vec::new();
+        let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return };
+        for task in tasks.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()) {
+            self.namespace(pid, task);
+            if !tables.iter().any(|other| same_files(*other, task).unwrap_or(false)) {
+                self.task(pid, task, member);
+                if tables.len() < MAX_TABLES {
+                    tables.push(task);
+                }
+            }
+        }
+    }
+
+    fn task(&mut self, pid: u32, task: u32, member: Member) {
+        self.namespace(pid, task);
+        let Ok(entries) = fs::read_dir(format!("/proc/{pid}/task/{task}/fd")) else { return };
+        for entry in entries.flatten() {
+            self.descriptors += 1;
+            if self.descriptors > MAX_DESCRIPTORS {
+                if self.descriptors == MAX_DESCRIPTORS + 1 {
+                    tracing::error!(pid, "an agent has more than {MAX_DESCRIPTORS} open files: not all are looked at");
+                }
+                return;
+            }
+            let inode = fs::read_link(entry.path()).ok().and_then(|link| socket_inode(link.to_str()?));
+            let descriptor = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            if let (Some(inode), Some(descriptor)) = (inode, descriptor) {
+                self.sockets.entry(inode).or_insert((Holder { pid, task, descriptor }, member));
+            }
+        }
+    }
+
+    fn namespace(&mut self, pid: u32, task: u32) {
+        let path = format!("/proc/{pid}/task/{task}/ns/net");
+        let Ok(id) = fs::metadata(&path).map(|meta| meta.ino()) else { return };
+        if !self.namespaces.contains_key(&id)
+            && let Ok(file) = File::open(&path)
+        {
+            self.namespaces.insert(id, file);
+        }
+    }
+}
+
+/// proc_pid_fd(5): a socket's link reads `socket:[INODE]`.
+fn socket_inode(link: &str) -> Option<u64> {
+    link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+}
+
+/// Whether the socket behind `holder` is one of TCP or UDP, as far as can be told; other kinds are of no interest here.
+#[must_use]
+pub fn may_be_internet(holder: &Holder) -> bool {
+    let mut name = [0_u8; 32];
+    match rustix::fs::getxattr(holder.path(), "system.sockprotoname", &mut name) {
+        Ok(_) => name.starts_with(b"TCP") || name.starts_with(b"UDP"),
+        Err(_) => true,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn only_links_to_sockets_are_sockets() {
+        let table =
+            [("socket:[4711]", Some(4711)), ("pipe:[4711]", None), ("/tmp/socket:[1]", None), ("socket:[]", None)];
+        for (link, inode) in table {
+            assert_eq!(socket_inode(link), inode, "{link}");
+        }
+    }
+
+    /// This process in the place of an agent's.
+    fn own() -> Reading {
+        let mut reading = Reading::default();
+        reading.member(Member::Process(std::process::id()));
+        reading
+    }
+
+    #[test]
+    fn a_socket_is_found_with_its_kind_and_its_namespace() {
+        let (udp, (unix, _other)) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UnixStream::pair().unwrap());
+        let reading = own();
+        let holder = |inode: u64| reading.sockets.get(&inode).map(|(holder, _)| *holder);
+        let udp = holder(rustix::fs::fstat(&udp).unwrap().st_ino).unwrap();
+        assert_eq!(udp.pid, std::process::id());
+        assert!(may_be_internet(&udp));
+        assert!(!may_be_internet(&holder(rustix::fs::fstat(&unix).unwrap().st_ino).unwrap()));
+        let own = fs::metadata("/proc/self/ns/net").unwrap().ino();
+        assert!(reading.namespaces.contains_key(&own));
+    }
+
+    #[test]
+    fn a_thread_with_files_of_its_own_hides_nothing() {
+        let (found, hidden) = std::thread::spawn(|| {
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_FILES).unwrap();
+            let hidden = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let inode = rustix::fs::fstat(&hidden).unwrap().st_ino;
+            (own().sockets.get(&inode).map(|(holder, _)| *holder), inode)
+        })
+        .join()
+        .unwrap();
+        let holder = found.unwrap_or_else(|| panic!("{hidden} is held by nobody"));
+        assert_ne!(holder.task, holder.pid);
+    }
+}

@@ -1,0 +1,78 @@
+//! One record for what was destroyed alike, and a count for each socket.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use aegis_audit::{Decision, Draft};
+use uuid::Uuid;
+
+use super::Destroyed;
+use crate::daemon::Aegis;
+use crate::kernel::Protocol;
+
+/// Records and counts what was destroyed.
+pub fn all(aegis: &Aegis, destroyed: &[Destroyed]) {
+    for (one, times) in grouped(destroyed) {
+        aegis.metrics.live().destroyed(one.why.label(), times);
+        let draft = draft(aegis, one, times);
+        tracing::warn!(
+            agent = draft.agent_id,
+            pid = draft.pid,
+            exe = draft.exe,
+            peer = %one.socket.remote,
+            times,
+            error = draft.error,
+            "{}",
+            one.why.reason()
+        );
+        aegis.metrics.decision(&draft);
+        aegis.spans.decision(&draft, draft.ts);
+        match aegis.audit.reserve() {
+            Ok(slot) => slot.commit(draft),
+            // They are gone all the same.
+            Err(_) => aegis.metrics.unrecordable(),
+        }
+    }
+}
+
+/// The first of those that a record would say the same of, and how many there are.
+fn grouped(destroyed: &[Destroyed]) -> Vec<(&Destroyed, u64)> {
+    let mut groups = BTreeMap::new();
+    for one in destroyed {
+        let pid = one.holder.map(|holder| holder.pid);
+        let protocol = one.socket.protocol == Protocol::Tcp;
+        let key = (&one.owner.name, one.why, protocol, one.socket.remote, pid, &one.error);
+        groups.entry(key).or_insert((one, 0)).1 += 1;
+    }
+    groups.into_values().collect()
+}
+
+fn draft(aegis: &Aegis, one: &Destroyed, times: u64) -> Draft {
+    let agent = one.owner.agent.as_deref();
+    let protocol = match one.socket.protocol {
+        Protocol::Tcp => "tcp",
+        Protocol::Udp => "udp",
+    };
+    let many = if times > 1 { format!("; {times} such sockets") } else { String::new() };
+    let peer = Some(one.socket.remote).filter(|_| one.socket.connected());
+    Draft {
+        ts: SystemTime::now(),
+        decision_id: Uuid::now_v7().to_string(),
+        trace_id: Uuid::new_v4().simple().to_string(),
+        org: agent.map(|agent| agent.org.clone()).unwrap_or_default(),
+        tenant: agent.map(|agent| agent.tenant.clone()).unwrap_or_default(),
+        agent_id: one.owner.name.clone(),
+        parent_agent_id: agent.and_then(|agent| agent.parent.clone()),
+        scheme: Some(protocol.to_owned()),
+        host: peer.map(|peer| peer.ip().to_string()),
+        port: peer.map(|peer| peer.port()),
+        decision: Decision::Deny,
+        reason: format!("{}{many}", one.why.reason()),
+        policy_version: aegis.policy.current().version().to_owned(),
+        pid: one.holder.map_or(0, |holder| holder.pid),
+        exe: one.exe.clone(),
+        cgroup: one.owner.cgroup.display().to_string(),
+        error: one.error.as_ref().map(|why| format!("it could not be destroyed: {why}")),
+        ..Draft::default()
+    }
+}
