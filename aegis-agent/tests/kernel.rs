@@ -12,12 +12,16 @@ mod dns;
 mod enrolment;
 #[path = "kernel/events.rs"]
 mod events;
+#[path = "kernel/host_link.rs"]
+mod host_link;
 #[path = "kernel/lab.rs"]
 mod lab;
 #[path = "kernel/lifecycle.rs"]
 mod lifecycle;
 #[path = "kernel/local.rs"]
 mod local;
+#[path = "kernel/options.rs"]
+mod options;
 #[path = "kernel/proxy.rs"]
 mod proxy;
 #[path = "kernel/tcp.rs"]

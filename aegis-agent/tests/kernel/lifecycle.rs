@@ -12,7 +12,7 @@ use aya::maps::{Array, Map, MapData};
 
 use crate::lab::{MAPS, agent, eventually, first_line, lab, lines, python};
 
-const PROGRAMS: [&str; 14] = [
+const PROGRAMS: [&str; 15] = [
     "bind4",
     "bind6",
     "connect4",
@@ -24,6 +24,7 @@ const PROGRAMS: [&str; 14] = [
     "recvmsg6",
     "sendmsg4",
     "sendmsg6",
+    "setsockopt",
     "sock_create",
     "sock_ops",
     "sock_release",
@@ -33,7 +34,8 @@ const PROGRAMS: [&str; 14] = [
 fn every_program_is_attached_and_pinned() {
     lab(|lab| {
         let hooks = lab.kernel().hooks();
-        assert!(hooks.iter().map(|hook| hook.name.as_str()).eq(PROGRAMS));
+        let names: Vec<&str> = hooks.iter().map(|hook| hook.name.as_str()).collect();
+        assert_eq!(names, PROGRAMS);
         assert!(hooks.iter().all(|hook| hook.attached && hook.pinned), "{hooks:?}");
     });
 }

@@ -146,17 +146,19 @@ fn source_routes_do_not_leave() {
     lab(|lab| {
         let listener = TcpListener::bind((OUTSIDE_V4, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let cgroup = lab.agent(2, &[rule("10.9.0.1/32", Some(port), Protocol::Tcp)]);
-        // Loose source route over 10.9.0.1 to the destination (RFC 791).
+        let cgroup = lab.agent(2, &[rule("10.9.0.1/32", Some(port), Protocol::Udp)]);
+        // Loose source route over 10.9.0.1 to the destination (RFC 791): for the socket, or for one packet (IP_RETOPTS).
         let script = r#"
+route, to = bytes([1, 131, 7, 4, 10, 9, 0, 1]), ('10.9.0.1', int(sys.argv[1]))
 s = socket()
-s.setsockopt(IPPROTO_IP, IP_OPTIONS, bytes([1, 131, 7, 4, 10, 9, 0, 1]))
-s.settimeout(.5)
-attempt(lambda: s.connect(('10.9.0.1', int(sys.argv[1]))))
+attempt(lambda: s.setsockopt(IPPROTO_IP, IP_OPTIONS, route))
+u = socket(AF_INET, SOCK_DGRAM)
+attempt(lambda: u.sendto(b'x', to))
+attempt(lambda: u.sendmsg([b'x'], [(IPPROTO_IP, 7, route)], 0, to))
 "#;
         let printed = lines(python(&cgroup, script, &[&port.to_string()]));
-        assert_ne!(printed, ["ok"]);
-        assert!(lab.kernel().counters().unwrap().denied_packet > 0);
+        assert_eq!(printed, ["EPERM", "ok", "EPERM"]);
+        assert_eq!(lab.kernel().counters().unwrap().denied_packet, 1);
     });
 }
 
