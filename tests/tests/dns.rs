@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use aegis_tests::internet::ECH_CONFIG;
+use aegis_tests::internet::{ECH_CONFIG, LARGE};
 use aegis_tests::lab::wiring::OTHER_DNS_V4;
 use aegis_tests::{AGENT, Daemon, Lab, Outcome, Protocol, Settings};
 use serde_json::json;
@@ -74,7 +74,7 @@ fn ech_keys_are_taken_out_of_service_bindings() {
     let lab = Lab::new().unwrap();
     let daemon = Daemon::start(&lab, &Settings::default()).unwrap();
     let outcome = ask(&lab, "api.allowed.test", 65, "203.0.113.53", "udp");
-    assert!(outcome.stdout.starts_with("rcode 0"), "{outcome:?}");
+    assert!(outcome.stdout.starts_with("rcode 0 answers 1"), "{outcome:?}");
     assert!(!outcome.stdout.contains(std::str::from_utf8(ECH_CONFIG).unwrap()), "{outcome:?}");
     drop(daemon);
 }
@@ -115,6 +115,43 @@ policies:
       - {name: relayed, hosts: ["*.relayed.allowed.test"], tls: passthrough, decision: allow}
       - {name: wildcard, hosts: ["*.allowed.test", api.allowed.test], decision: allow}
 "#;
+
+#[test]
+fn an_answer_too_large_for_udp_reaches_the_system_resolver_over_tcp() {
+    let lab = Lab::new().unwrap();
+    let daemon = Daemon::start(&lab, &Settings::policy(WILDCARD)).unwrap();
+    let (host, addresses) = LARGE;
+    // Without EDNS a query takes 512 bytes: the answer holds nothing and says why. QR, TC and RD are 0x83 (RFC 1035, 4.1.1).
+    let cut = ask(&lab, host, 1, "203.0.113.53", "udp");
+    assert!(cut.stdout.starts_with("rcode 0 answers 0") && cut.stdout.contains(r"b'\x124\x83\x80"), "{cut:?}");
+    let outcome = lab.agent(AGENT).run(&["getent", "ahostsv4", host]).unwrap();
+    let found: std::collections::HashSet<&str> =
+        outcome.stdout.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(found.len(), usize::from(addresses), "{outcome:?}");
+    // And so it was between Aegis and the server: first over UDP, then over TCP, and never again.
+    assert_eq!(lab.internet.queries.count(host), 2);
+    lab.settle().unwrap();
+    let tcp = lab.internet.capture.matching(|packet| packet.port == 53 && packet.protocol == Protocol::Tcp);
+    assert!(!tcp.is_empty());
+    drop(daemon);
+}
+
+#[test]
+fn what_does_not_exist_is_told_apart_and_asked_once() {
+    let lab = Lab::new().unwrap();
+    let daemon = Daemon::start(&lab, &Settings::policy(WILDCARD)).unwrap();
+    for (name, kind, said) in
+        [("nobody.allowed.test", 1, "rcode 3"), (LARGE.0, 28, "rcode 0"), (LARGE.0, 65, "rcode 0")]
+    {
+        let before = lab.internet.queries.count(name);
+        for transport in ["udp", "tcp", "udp"] {
+            let outcome = ask(&lab, name, kind, "203.0.113.53", transport);
+            assert!(outcome.stdout.starts_with(&format!("{said} answers 0")), "{outcome:?}");
+        }
+        assert_eq!(lab.internet.queries.count(name), before + 1, "{name} {kind}");
+    }
+    drop(daemon);
+}
 
 /// A private key's first lines, in hex and in base32.
 const CHUNKS: [&str; 2] =

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 pub use background::Background;
 pub use capture::{Capture, Packet, Protocol};
 pub use certificate::OriginAuthority;
-pub use dns::{ECH_CONFIG, Queries};
+pub use dns::{ECH_CONFIG, LARGE, Queries};
 pub use seen::{Requests, SeenRequest};
 pub use sockets::{Datagram, Datagrams, TcpBytes};
 
