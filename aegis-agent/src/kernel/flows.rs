@@ -2,14 +2,14 @@
 //! who it is. Either the kernel's maps, or memory for tests and benches.
 
 use std::{
-    collections::HashMap as StdHashMap,
+    collections::{HashMap as StdHashMap, HashSet},
     net::SocketAddr,
     os::fd::AsFd,
     sync::{Mutex, PoisonError},
 };
 
 use aegis_common::{DnsKey, Flow, FlowKey};
-use aya::maps::{HashMap, Map, MapData};
+use aya::maps::{HashMap, Map, MapData, MapError};
 
 use super::{AgentIndex, AgentUsage, KernelConfig, KernelError, NetnsCookie, syscall};
 
@@ -124,9 +124,8 @@ impl KernelFlows {
     }
 
     /// Completes the kernel's counts with what is in the table and what was taken out of it.
-    pub(super) fn complete(&self, usage: &mut StdHashMap<AgentIndex, AgentUsage>) -> Result<(), KernelError> {
-        for entry in self.entries.iter() {
-            let (_, flow) = entry.map_err(KernelError::bpf("read the flow table"))?;
+    pub(super) fn complete(&self, usage: &mut StdHashMap<AgentIndex, AgentUsage>) {
+        for flow in distinct(self.entries.iter()) {
             let counted = AgentIndex::new(flow.agent).filter(|_| flow.generation == self.generation);
             if let Some(usage) = counted.and_then(|agent| usage.get_mut(&agent)) {
                 usage.pending += 1;
@@ -137,7 +136,6 @@ impl KernelFlows {
                 usage.taken = *taken;
             }
         }
-        Ok(())
     }
 
     /// Removes what daemons before the last one recorded: connections that nobody can accept any more. Those of the
@@ -159,8 +157,22 @@ impl KernelFlows {
 
     /// Connections waiting to be accepted, and sockets that ask the resolver.
     pub(super) fn lengths(&self) -> (usize, usize) {
-        (self.entries.keys().count(), self.dns_clients.keys().count())
+        (distinct(self.entries.iter()).count(), distinct(self.dns_clients.iter()).count())
     }
+}
+
+/// The most entries of `FLOWS`, and of `DNS_CLIENTS`.
+pub(super) const CAPACITY: usize = 65_536;
+
+/// The entries of a table that changes while it is read. Where the entry is gone behind which the kernel should go on, it
+/// begins anew: so each socket counts once, and no flood keeps the reader in here.
+fn distinct<K>(entries: impl Iterator<Item = Result<(K, Flow), MapError>>) -> impl Iterator<Item = Flow> {
+    let mut seen = HashSet::new();
+    entries
+        .take(2 * CAPACITY)
+        .filter_map(Result::ok)
+        .map(|(_, flow)| flow)
+        .filter(move |flow| seen.insert(flow.socket_cookie))
 }
 
 impl FlowTable for KernelFlows {
@@ -177,7 +189,7 @@ impl FlowTable for KernelFlows {
         let key = DnsKey { netns_cookie: namespace.get(), local: peer.into(), padding: 0 };
         match self.dns_clients.get(&key, 0) {
             Ok(flow) => Ok(record(&flow, namespace)),
-            Err(aya::maps::MapError::KeyNotFound) => Ok(None),
+            Err(MapError::KeyNotFound) => Ok(None),
             Err(error) => Err(KernelError::bpf("read the table of DNS clients")(error)),
         }
     }

@@ -304,7 +304,7 @@ impl Kernel {
     /// When a map cannot be read.
     pub fn usage(&self) -> Result<HashMap<AgentIndex, AgentUsage>, KernelError> {
         let mut usage = self.agents.lock().unwrap_or_else(PoisonError::into_inner).usage.read()?;
-        self.flows.complete(&mut usage)?;
+        self.flows.complete(&mut usage);
         Ok(usage)
     }
 
@@ -318,8 +318,8 @@ impl Kernel {
         vec![
             table("agent_cgroups", agents.cgroups.keys().count(), 16_384),
             table("direct", agents.direct.keys().count(), 16_384),
-            table("flows", flows, 65_536),
-            table("dns_clients", dns_clients, 65_536),
+            table("flows", flows, flows::CAPACITY),
+            table("dns_clients", dns_clients, flows::CAPACITY),
             table("usage", agents.usage.len(), 32_768),
             table("namespaces", namespaces, 4096),
         ]
