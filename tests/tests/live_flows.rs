@@ -52,7 +52,7 @@ server = socket.socket(socket.AF_UNIX); server.bind(sys.argv[1]); os.chmod(sys.a
 print('listening', flush=True)
 while True:
     client, _ = server.accept()
-    made = [open_socket(kind, sys.argv[2])[0] for kind in ('tcp', 'udp', 'udp-any')]
+    made = [open_socket(kind, sys.argv[2])[0] for kind in sys.argv[3].split()]
     try: socket.send_fds(client, [b'x'], [sock.fileno() for sock in made])
     except BrokenPipeError: pass
     for sock in made: sock.close()
@@ -61,15 +61,16 @@ while True:
 /// What follows `SENDER` in a process that uses the helper's sockets.
 const RECEIVER: &str = r#"
 import threading
-path, host, marker = sys.argv[1:]
+path, host, kinds, marker = sys.argv[1:]
 client = socket.socket(socket.AF_UNIX); client.connect(path)
 _, fds, _, _ = socket.recv_fds(client, 1, 3)
-for fd, kind in zip(fds, ('tcp', 'udp', 'udp-any')):
+for fd, kind in zip(fds, kinds.split()):
     sock, to = socket.socket(fileno=fd), (host, 2525 if kind == 'tcp' else 9999)
     threading.Thread(target=forever, args=(sock, kind, to, f'{marker}-{kind}.'.encode())).start()
 "#;
 
 const OUTSIDE: &str = "203.0.113.66";
+const KINDS: &str = "tcp udp udp-any";
 
 /// Starts `SENDER` with what follows it.
 fn start(command: aegis_tests::AgentCommand<'_>, rest: &str, arguments: &[&str]) -> Running {
@@ -216,15 +217,15 @@ fn sockets_that_a_helper_hands_over_end_within_a_sweep() {
     let lab = Lab::new().unwrap();
     let daemon = Daemon::start(&lab, &Settings::default()).unwrap();
     let path = lab.path("home").join("helper.sock").display().to_string();
-    let _helper = start(lab.bystander(), HELPER, &[&path, OUTSIDE]);
+    let _helper = start(lab.bystander(), HELPER, &[&path, OUTSIDE, KINDS]);
     wait_for(LIMIT, || std::os::unix::net::UnixStream::connect(&path).ok()).expect("the helper");
     // Nobody's process can use what it is handed, and goes on with it.
-    let bystander = start(lab.bystander(), RECEIVER, &[&path, OUTSIDE, "marker-of-a-bystander"]);
+    let bystander = start(lab.bystander(), RECEIVER, &[&path, OUTSIDE, KINDS, "marker-of-a-bystander"]);
     let others = ["marker-of-a-bystander-tcp.", "marker-of-a-bystander-udp.", "marker-of-a-bystander-udp-any."];
     others.iter().for_each(|marker| goes_on(&lab, marker));
 
-    let agent = start(lab.raw(AGENT), RECEIVER, &[&path, OUTSIDE, "marker-of-the-agent"]);
-    let user = start(lab.raw(AGENT).user("nobody"), RECEIVER, &[&path, OUTSIDE, "marker-of-a-user"]);
+    let agent = start(lab.raw(AGENT), RECEIVER, &[&path, OUTSIDE, KINDS, "marker-of-the-agent"]);
+    let user = start(lab.raw(AGENT).user("nobody"), RECEIVER, &[&path, OUTSIDE, KINDS, "marker-of-a-user"]);
     for process in [&agent, &user] {
         for (scheme, sockets) in [("tcp", 1), ("udp", 2)] {
             let of_process =
@@ -251,6 +252,22 @@ fn sockets_that_a_helper_hands_over_end_within_a_sweep() {
     silent(&lab, &theirs, "marker-of-a-bystander-udp.");
     others.iter().for_each(|marker| goes_on(&lab, marker));
     drop(bystander);
+}
+
+#[test]
+fn a_socket_of_a_namespace_that_no_agent_is_in_is_found_too() {
+    let lab = Lab::new().unwrap();
+    let daemon = Daemon::start(&lab, &Settings::default()).unwrap();
+    let path = lab.path("home").join("helper.sock").display().to_string();
+    let program = lab.path("home").join("helper.py");
+    std::fs::write(&program, format!("{SENDER}{HELPER}")).unwrap();
+    let words = format!("ip link set lo up; exec /usr/bin/python3 {} {path} 127.0.0.1 udp-any", program.display());
+    let helper = ["unshare", "-n", "sh", "-c", &words];
+    let _helper = lab.bystander().limit(LIMIT * 3).start(&helper).unwrap();
+    wait_for(LIMIT, || std::os::unix::net::UnixStream::connect(&path).ok()).expect("the helper");
+    let agent = start(lab.raw(AGENT), RECEIVER, &[&path, "127.0.0.1", "udp-any", "marker"]);
+    let record = destroyed(&daemon, &agent, "udp");
+    assert!(text(&record["reason"]).contains("handed in") && record["error"].is_null(), "{record}");
 }
 
 #[test]

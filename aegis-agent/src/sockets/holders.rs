@@ -18,27 +18,37 @@ const MAX_TABLES: usize = 64;
 /// The enforced root and all cgroups below it.
 #[derive(Debug, Default)]
 pub struct Tree {
+    /// Each after the one above it.
     groups: Vec<(PathBuf, u64)>,
+    /// By the cgroup right below the root: where in `groups` it and those below it are.
+    branches: HashMap<PathBuf, Vec<usize>>,
 }
 
 impl Tree {
     /// # Errors
     /// When `root` cannot be read. What goes away meanwhile is passed over.
     pub fn read(root: &Path) -> io::Result<Self> {
-        let mut groups = vec![(root.to_owned(), fs::metadata(root)?.ino())];
+        let mut tree = Self { groups: vec![(root.to_owned(), fs::metadata(root)?.ino())], branches: HashMap::new() };
         let mut next = 0;
-        while let Some((path, _)) = groups.get(next) {
+        while let Some((path, _)) = tree.groups.get(next) {
             next += 1;
             let Ok(entries) = fs::read_dir(path) else { continue };
             for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
-                if groups.len() == MAX_CGROUPS {
+                if tree.groups.len() == MAX_CGROUPS {
                     tracing::error!("more than {MAX_CGROUPS} cgroups below {}: not all are looked at", root.display());
-                    return Ok(Self { groups });
+                    return Ok(tree);
                 }
-                groups.push((entry.path(), entry.ino()));
+                tree.push(root, entry.path(), entry.ino());
             }
         }
-        Ok(Self { groups })
+        Ok(tree)
+    }
+
+    fn push(&mut self, root: &Path, path: PathBuf, id: u64) {
+        if let Some(name) = path.strip_prefix(root).ok().and_then(|below| below.components().next()) {
+            self.branches.entry(root.join(name)).or_default().push(self.groups.len());
+        }
+        self.groups.push((path, id));
     }
 
     /// The ids of all.
@@ -47,14 +57,14 @@ impl Tree {
         self.groups.iter().map(|(_, id)| *id).collect()
     }
 
-    /// The ids of `cgroup` and those below it.
+    /// The ids of `cgroup`, which lies right below the root, and of those below it.
     #[must_use]
     pub fn ids_of(&self, cgroup: &Path) -> HashSet<u64> {
         self.below(cgroup).map(|(_, id)| *id).collect()
     }
 
-    fn below<'a>(&'a self, cgroup: &'a Path) -> impl Iterator<Item = &'a (PathBuf, u64)> {
-        self.groups.iter().filter(move |(path, _)| path.starts_with(cgroup))
+    fn below(&self, cgroup: &Path) -> impl Iterator<Item = &(PathBuf, u64)> {
+        self.branches.get(cgroup).into_iter().flatten().filter_map(|number| self.groups.get(*number))
     }
 
     /// The processes of `cgroup` and below; of a threaded cgroup, its threads.
@@ -126,7 +136,7 @@ impl Holdings {
             reading.member(member);
         }
         // A process may have ended meanwhile, and its number be another's, who is no agent.
-        let still = tree.members(cgroup);
+        let still = if reading.sockets.is_empty() { HashSet::new() } else { tree.members(cgroup) };
         let sockets = reading.sockets.into_iter();
         Self {
             sockets: sockets
@@ -225,6 +235,20 @@ mod tests {
         for (link, inode) in table {
             assert_eq!(socket_inode(link), inode, "{link}");
         }
+    }
+
+    #[test]
+    fn a_tree_tells_the_agents_apart() {
+        let root = tempfile::tempdir().unwrap();
+        let id = |below: &str| fs::metadata(root.path().join(below)).unwrap().ino();
+        for path in ["one/inner/most", "one-more", "two"] {
+            fs::create_dir_all(root.path().join(path)).unwrap();
+        }
+        let tree = Tree::read(root.path()).unwrap();
+        assert_eq!(tree.ids().len(), 6);
+        assert_eq!(tree.ids_of(&root.path().join("one")), [id("one"), id("one/inner"), id("one/inner/most")].into());
+        assert_eq!(tree.ids_of(&root.path().join("two")), [id("two")].into());
+        assert_eq!(tree.ids_of(&root.path().join("none")), HashSet::new());
     }
 
     /// This process in the place of an agent's.

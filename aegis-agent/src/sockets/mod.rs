@@ -7,7 +7,7 @@
 //! **Whose a socket is.** An agent's is each socket that was *made* in its cgroup or below (the kernel tells every socket's
 //! cgroup), and each that *came in*: held by one of its processes (`/proc/PID/fd`, threads with files of their own
 //! included) and made outside of the enforced root. No other socket is touched. All network namespaces are looked at that
-//! the agents' threads are in, and the daemon's own.
+//! the agents' threads are in, the daemon's own, and those that sockets which are in none of these belong to.
 //!
 //! **What goes** ([`choose()`](choose::choose)):
 //! - *At enrolment* (daemon start, `agents register`), of the sockets made in the cgroup: each connection whose peer is neither
@@ -25,15 +25,14 @@
 pub mod choose;
 mod diag;
 mod holders;
+mod look;
 mod netlink;
 mod report;
 mod seal;
 mod syscall;
 
-use std::collections::{BTreeMap, HashSet};
-use std::fs;
+use std::collections::HashSet;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -42,20 +41,17 @@ use aegis_policy::Agent;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use self::choose::{Occasion, View, Why, choose};
-use self::diag::Socket;
-use self::holders::{Holder, Holdings, Tree, may_be_internet};
-use self::netlink::Diag;
+use self::choose::Occasion;
+use self::holders::Tree;
+use self::look::{Look, Outcome, Subject};
 use crate::daemon::Aegis;
 use crate::identity::Enrolled;
-use crate::kernel::{AgentRules, Protocol};
+use crate::kernel::AgentRules;
 
 /// How often what the agents hold is looked at.
 pub const PERIOD: Duration = Duration::from_secs(2);
 /// A list of sockets is no snapshot: at enrolment and removal it is asked for until nothing more is found in it.
 const PASSES: usize = 4;
-/// Network namespaces that are visited at once.
-const MAX_NAMESPACES: usize = 1024;
 
 /// Destroys live sockets; remembers which ones need no second look.
 pub struct Sockets {
@@ -92,26 +88,6 @@ impl From<&Enrolled> for Owner {
     }
 }
 
-/// A socket that had to go.
-#[derive(Debug)]
-struct Destroyed {
-    owner: Arc<Owner>,
-    why: Why,
-    socket: Socket,
-    holder: Option<Holder>,
-    exe: String,
-    /// What went wrong, where it is still usable.
-    error: Option<String>,
-}
-
-/// An owner and what is his.
-struct Subject {
-    owner: Arc<Owner>,
-    cgroups: HashSet<u64>,
-    holdings: Holdings,
-    held: HashSet<u64>,
-}
-
 impl Sockets {
     /// For the agents below `root`, the enforced cgroup.
     #[must_use]
@@ -119,130 +95,30 @@ impl Sockets {
         Self { root, known: Mutex::default() }
     }
 
-    /// Destroys what has to go of the sockets of `owners`, and says what that was.
+    /// Destroys what has to go of the sockets of `owners`. For a sweep, `owners` are all agents.
     ///
     /// # Errors
-    /// When the sockets, or the cgroups, cannot be looked at.
-    fn look(&self, owners: &[Arc<Owner>], occasion: Occasion) -> io::Result<Vec<Destroyed>> {
+    /// When the cgroups cannot be looked at.
+    fn look(&self, owners: &[Arc<Owner>], occasion: Occasion) -> io::Result<Outcome> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let passes = if occasion == Occasion::Sweep { 1 } else { PASSES };
-        let mut all = Vec::new();
+        let mut all = Outcome::default();
         for _ in 0..passes {
             let tree = Tree::read(&self.root)?;
             let subjects: Vec<Subject> = owners.iter().map(|owner| Subject::read(&tree, owner)).collect();
-            if occasion == Occasion::Sweep && !news(&subjects, &mut known) {
-                return Ok(all);
+            if occasion == Occasion::Sweep && !look::news(&subjects, &mut known) {
+                break;
             }
-            let found = pass(&tree, &subjects, occasion, &mut known)?;
-            let done = found.is_empty();
-            all.extend(found);
+            let found = Look::new(&tree, &subjects, occasion, &mut known).run();
+            let done = found.destroyed.is_empty();
+            all.destroyed.extend(found.destroyed);
+            all.failed = found.failed;
             if done {
                 break;
             }
         }
         Ok(all)
     }
-}
-
-impl Subject {
-    fn read(tree: &Tree, owner: &Arc<Owner>) -> Self {
-        let holdings = Holdings::read(tree, &owner.cgroup);
-        let held = holdings.sockets.keys().copied().collect();
-        Self { owner: Arc::clone(owner), cgroups: tree.ids_of(&owner.cgroup), holdings, held }
-    }
-}
-
-/// Whether any socket is held that has to be looked at. `subjects` are all agents: what none of them holds is forgotten.
-fn news(subjects: &[Subject], known: &mut Known) -> bool {
-    let held = |inode: &u64| subjects.iter().any(|subject| subject.held.contains(inode));
-    known.harmless.retain(held);
-    known.sealed.retain(held);
-    let mut news = false;
-    for (inode, holder) in subjects.iter().flat_map(|subject| &subject.holdings.sockets) {
-        if known.harmless.contains(inode) || known.sealed.contains(inode) {
-            continue;
-        }
-        if may_be_internet(holder) {
-            news = true;
-        } else {
-            known.harmless.insert(*inode);
-        }
-    }
-    news
-}
-
-fn pass(tree: &Tree, subjects: &[Subject], occasion: Occasion, known: &mut Known) -> io::Result<Vec<Destroyed>> {
-    let enforced = tree.ids();
-    let ours = |socket: &Socket| {
-        socket.cgroup.is_some_and(|cgroup| enforced.contains(&cgroup))
-            || subjects.iter().any(|subject| subject.held.contains(&socket.inode))
-    };
-    let mut destroyed = Vec::new();
-    for mut diag in conversations(subjects)? {
-        let sockets = diag.sockets(ours)?;
-        let made = sockets.iter().filter(|socket| socket.cgroup.is_some_and(|cgroup| enforced.contains(&cgroup)));
-        known.harmless.extend(made.map(|socket| socket.inode).filter(|inode| *inode != 0));
-        for subject in subjects {
-            let (cgroups, held, rules) = (&subject.cgroups, &subject.held, &subject.owner.rules);
-            let view = View { cgroups, enforced: &enforced, held, rules, occasion };
-            for (socket, why) in choose(&sockets, &view) {
-                if !known.sealed.contains(&socket.inode) {
-                    destroyed.extend(end(&mut diag, subject, socket, why, &enforced, known));
-                }
-            }
-        }
-    }
-    Ok(destroyed)
-}
-
-/// One for the daemon's own network namespace, and one for each other that an agent is in.
-fn conversations(subjects: &[Subject]) -> io::Result<Vec<Diag>> {
-    let own = fs::metadata("/proc/self/ns/net")?.ino();
-    let mut others = BTreeMap::new();
-    for (id, file) in subjects.iter().flat_map(|subject| &subject.holdings.namespaces) {
-        others.entry(*id).or_insert(file);
-    }
-    others.remove(&own);
-    if others.len() > MAX_NAMESPACES {
-        tracing::error!("agents are in {} network namespaces; {MAX_NAMESPACES} are looked at", others.len());
-    }
-    let mut all = vec![Diag::here()?];
-    for file in others.into_values().take(MAX_NAMESPACES) {
-        all.push(Diag::inside(file.try_clone()?)?);
-    }
-    Ok(all)
-}
-
-/// Ends one socket. `None` where it was gone already.
-fn end(
-    diag: &mut Diag,
-    subject: &Subject,
-    socket: &Socket,
-    why: Why,
-    enforced: &HashSet<u64>,
-    known: &mut Known,
-) -> Option<Destroyed> {
-    let holder = subject.holdings.sockets.get(&socket.inode).copied();
-    let exe = holder.map(|holder| holder.exe()).unwrap_or_default();
-    let ended = diag.destroy(socket);
-    // What the hooks hold is harmless once it has no peer; what they do not hold must not be used again.
-    let foreign = socket.cgroup.is_none_or(|cgroup| !enforced.contains(&cgroup));
-    let sealed = match holder.filter(|_| foreign) {
-        Some(holder) => seal::seal(&holder, socket.inode),
-        None => Ok(()),
-    };
-    if foreign && sealed.is_ok() && socket.protocol == Protocol::Udp {
-        known.sealed.insert(socket.inode);
-    }
-    let error = match (ended, sealed) {
-        (Ok(false), Err(_)) => return None,
-        (Ok(false), Ok(())) if !foreign => return None,
-        // Shut for good is more than destroyed.
-        (_, Ok(())) if foreign => None,
-        (Ok(_), _) => None,
-        (Err(error), _) => Some(error.to_string()),
-    };
-    Some(Destroyed { owner: Arc::clone(&subject.owner), why, socket: socket.clone(), holder, exe, error })
 }
 
 /// Destroys what the agents must not have now that all are enrolled, and everything of those that are agents no more. Blocks.
@@ -275,16 +151,18 @@ fn all(aegis: &Aegis) -> Vec<Arc<Owner>> {
 }
 
 fn act(aegis: &Aegis, owners: &[Arc<Owner>], occasion: Occasion) {
-    match aegis.sockets.look(owners, occasion) {
-        Ok(destroyed) => report::all(aegis, &destroyed),
-        Err(error) => {
-            aegis.metrics.live().sweep_failed();
-            tracing::error!(
-                %error,
-                "the agents' open sockets cannot be looked at; fix: the kernel needs INET_DIAG, TCP_DIAG and UDP_DIAG \
-                 (modprobe tcp_diag udp_diag), the daemon CAP_NET_ADMIN and CAP_SYS_PTRACE"
-            );
-        }
+    let Outcome { destroyed, failed } = aegis
+        .sockets
+        .look(owners, occasion)
+        .unwrap_or_else(|error| Outcome { destroyed: Vec::new(), failed: Some(error) });
+    report::all(aegis, &destroyed);
+    if let Some(error) = failed {
+        aegis.metrics.live().sweep_failed();
+        tracing::error!(
+            %error,
+            "not all open sockets of agents can be looked at; fix: the kernel needs INET_DIAG, TCP_DIAG and UDP_DIAG \
+             (modprobe tcp_diag udp_diag), the daemon CAP_NET_ADMIN and CAP_SYS_PTRACE"
+        );
     }
 }
 

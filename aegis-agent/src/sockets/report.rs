@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use aegis_audit::{Decision, Draft};
 use uuid::Uuid;
 
-use super::Destroyed;
+use super::look::Destroyed;
 use crate::daemon::Aegis;
 use crate::kernel::Protocol;
 

@@ -1,6 +1,7 @@
 //! A socket that no hook holds must not be used again. `SOCK_DESTROY` alone leaves it in its holder's hands: UDP only loses
 //! its peer, and TCP can be connected anew.
 
+use std::fs::File;
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
@@ -9,7 +10,7 @@ use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open}
 use socket2::{SockFilter, SockRef};
 
 use super::holders::Holder;
-use super::syscall::lock_filter;
+use super::syscall::{self, lock_filter};
 
 /// Makes the socket useless for good, through a duplicate of its holder's descriptor: UDP cannot send any more, TCP gets no
 /// answer to a handshake, and the way out is the loopback device.
@@ -17,10 +18,7 @@ use super::syscall::lock_filter;
 /// # Errors
 /// When the descriptor cannot be had (the holder is gone, or has closed it), or the socket is another one by now.
 pub fn seal(holder: &Holder, inode: u64) -> io::Result<()> {
-    let socket = duplicate(holder)?;
-    if rustix::fs::fstat(&socket)?.st_ino != inode {
-        return Err(io::ErrorKind::NotFound.into());
-    }
+    let socket = duplicate(holder, inode)?;
     let socket_ref = SockRef::from(&socket);
     // Not every socket takes each of these: one with a locked filter of its own keeps it, and is shut all the same.
     let nothing = [SockFilter::new((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, 0)];
@@ -34,13 +32,26 @@ pub fn seal(holder: &Holder, inode: u64) -> io::Result<()> {
     deaf.or(confined)
 }
 
-fn duplicate(holder: &Holder) -> io::Result<OwnedFd> {
+/// The network namespace that the socket belongs to, by its inode, and a handle of it.
+///
+/// # Errors
+/// As [`seal`].
+pub fn namespace(holder: &Holder, inode: u64) -> io::Result<(u64, File)> {
+    let namespace = syscall::namespace(duplicate(holder, inode)?.as_fd())?;
+    Ok((rustix::fs::fstat(&namespace)?.st_ino, File::from(namespace)))
+}
+
+fn duplicate(holder: &Holder, inode: u64) -> io::Result<OwnedFd> {
     let pid = |id: u32| i32::try_from(id).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput);
     // A thread may have files of its own; pidfds of threads are there since Linux 6.9.
     let of_thread = PidfdFlags::from_bits_retain(libc::O_EXCL.cast_unsigned());
     let flags = if holder.task == holder.pid { PidfdFlags::empty() } else { of_thread };
     let process = pidfd_open(pid(holder.task)?, flags)?;
-    Ok(pidfd_getfd(process, holder.descriptor, PidfdGetfdFlags::empty())?)
+    let socket = pidfd_getfd(process, holder.descriptor, PidfdGetfdFlags::empty())?;
+    match rustix::fs::fstat(&socket)?.st_ino == inode {
+        true => Ok(socket),
+        false => Err(io::ErrorKind::NotFound.into()),
+    }
 }
 
 #[cfg(test)]

@@ -3,12 +3,26 @@
 
 use std::io;
 use std::mem::size_of;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// `enum kcmp_type` of linux/kcmp.h: the tables of open files.
 const KCMP_FILES: libc::c_long = 2;
 /// asm-generic/socket.h.
 const SO_LOCK_FILTER: libc::c_int = 44;
+
+/// linux/sockios.h.
+const SIOCGSKNS: libc::Ioctl = 0x894c;
+
+/// A handle of the network namespace that a socket belongs to.
+pub fn namespace(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    // SAFETY: the request takes no argument.
+    let descriptor = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCGSKNS) };
+    if descriptor < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
 
 /// Whether two tasks share one table of open files (kcmp(2)).
 pub fn same_files(one: u32, other: u32) -> io::Result<bool> {
