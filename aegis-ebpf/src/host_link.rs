@@ -31,9 +31,6 @@ const DROP: i32 = 2;
 /// Behind it the IP header begins: a cable carries whole Ethernet frames.
 const ETH_HLEN: u32 = 14;
 const ETH_P_ARP: u32 = 0x0806u16.to_be() as u32;
-const AF_INET: u32 = 2;
-const AF_INET6: u32 = 10;
-const SOCK_RAW: u32 = 3;
 const ICMPV6: u8 = 58;
 /// RFC 4861: router and neighbour solicitations and advertisements.
 const NEIGHBOUR: core::ops::RangeInclusive<u8> = 133..=136;
@@ -64,9 +61,9 @@ fn try_host_link(skb: *mut __sk_buff, packet: Option<&Packet>) -> Result<Allow, 
         return if resolves_neighbours(skb) { Ok(Allow::Quietly) } else { Err(Refusal::Packet) };
     }
     let settings = settings();
-    // SAFETY: plain helper on the context; 0 for a connection that only waits to be forgotten.
-    let root = unsafe { bpf_skb_ancestor_cgroup_id(skb, settings.root_level as i32) };
-    if root != 0 && root != settings.root_cgroup_id {
+    // SAFETY: plain helpers on the context; 0 for a connection that only waits to be forgotten.
+    let (own, root) = unsafe { (bpf_skb_cgroup_id(skb), bpf_skb_ancestor_cgroup_id(skb, settings.root_level as i32)) };
+    if own != 0 && root != settings.root_cgroup_id {
         // The runtime's, the host's, Aegis' own.
         return Ok(Allow::Quietly);
     }
@@ -83,23 +80,12 @@ fn try_host_link(skb: *mut __sk_buff, packet: Option<&Packet>) -> Result<Allow, 
         return egress::inbound(state.agent, false);
     }
     // SAFETY: a full socket.
-    let Some(state) = (unsafe { state_of(full) }) else { return without_state(skb, full, packet) };
-    of_agent(skb, full, state, packet.ok_or(Refusal::Packet)?)
-}
-
-/// A socket below the root that `sock_create` never noted.
-#[inline(always)]
-fn without_state(skb: *mut __sk_buff, sk: *mut bpf_sock, packet: Option<&Packet>) -> Result<Allow, Refusal> {
-    if matches!(attribute::sender(skb), Who::Outsider) {
-        return Ok(Allow::Quietly);
+    match unsafe { state_of(full) } {
+        Some(state) => of_agent(skb, full, state, packet.ok_or(Refusal::Packet)?),
+        // No verdict admitted it: a raw socket, AF_PACKET, one from before.
+        None if matches!(attribute::sender(skb), Who::Outsider) => Ok(Allow::Quietly),
+        None => Err(Refusal::Packet),
     }
-    // SAFETY: fields of a full socket.
-    let (family, kind) = unsafe { ((*sk).family, (*sk).type_) };
-    // The kernel's own sockets of a namespace belong to whoever made it; agents make no raw ones.
-    if kind == SOCK_RAW && (family == AF_INET || family == AF_INET6) {
-        return if resolves_neighbours(skb) { Ok(Allow::Quietly) } else { kernels_own(skb, packet) };
-    }
-    Err(Refusal::Packet)
 }
 
 /// As `egress` has it, and once more against the rules as they are now: inside, the packet may have been rewritten.
