@@ -49,7 +49,8 @@ impl Members {
         let pids = fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
         for process in pids.lines().filter_map(|pid| syscall::pidfd_open(pid.parse().ok()?).ok()) {
             match syscall::task_note(self.notes.as_fd(), process.as_fd(), &note) {
-                Err(error) if error.raw_os_error() != Some(libc::ESRCH) => return Err(error),
+                // The kernel's word for a process that has ended is ENOENT here.
+                Err(error) if !matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => return Err(error),
                 _ => {}
             }
         }
