@@ -111,6 +111,8 @@ for attempt in ATTEMPTS:
         continue
     if os.fork():
         continue
+    # Who is caught outside may not live to tell more.
+    os.write(1, f"{name}: begun\n".encode())
     left = "left"
     try:
         attempt()

@@ -2,10 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod dns;
 mod handed;
+mod inbound;
 mod io_uring;
 mod leave;
+mod local;
+mod namespaces;
 mod others;
+mod ports;
 mod raw;
 mod roles;
 mod routed;
