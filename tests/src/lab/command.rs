@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use super::netns::Namespace;
 use super::{Lab, binary, raw, wait_for};
 
 /// The search path of every process of the laboratory: the system's own, nothing of the developer's.
@@ -20,6 +21,7 @@ pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:
 pub struct AgentCommand<'lab> {
     lab: &'lab Lab,
     role: Role,
+    namespace: Namespace,
     user: Option<String>,
     run_arguments: Vec<String>,
     environment: Vec<(String, String)>,
@@ -73,12 +75,19 @@ impl<'lab> AgentCommand<'lab> {
         AgentCommand {
             lab,
             role,
+            namespace: lab.host.clone(),
             user: None,
             run_arguments: Vec::new(),
             environment: Vec::new(),
             input: Vec::new(),
             limit,
         }
+    }
+
+    /// Runs the command in another network namespace than the host's.
+    pub(super) fn place(mut self, namespace: &Namespace) -> Self {
+        self.namespace = namespace.clone();
+        self
     }
 
     /// Adds an environment variable.
@@ -131,7 +140,7 @@ impl<'lab> AgentCommand<'lab> {
         let mut command = self.command(arguments)?;
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let started = Instant::now();
-        let mut child = self.lab.host.spawn(command, &self.lab.path("resolv.conf"))?;
+        let mut child = self.namespace.spawn(command, &self.lab.path("resolv.conf"))?;
         let input = self.input;
         // In a thread of its own: a command that writes before it has read all would block us both.
         if let Some(mut stdin) = child.stdin.take() {

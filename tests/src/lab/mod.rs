@@ -3,6 +3,7 @@
 pub mod bpf;
 mod cgroup;
 mod command;
+pub mod container;
 mod curl;
 mod daemon;
 pub mod netns;

@@ -76,6 +76,11 @@ pub fn inet_namespace(id: &str) -> String {
     format!("aegis-{id}-inet")
 }
 
+/// Name of the namespace of a container.
+pub fn container_namespace(id: &str) -> String {
+    format!("aegis-{id}-cont")
+}
+
 /// Held while something is made. After a signal nobody gets it any more, so nothing is made behind the clean-up's back.
 pub fn building() -> RwLockReadGuard<'static, ()> {
     BUILDING.read().unwrap_or_else(PoisonError::into_inner)
@@ -111,16 +116,17 @@ fn sweep() {
 
 /// Removes processes, cgroup, namespaces, mounts and files of one laboratory; what is not there is no error.
 fn remove(id: &str) {
-    let (host, inet) = (host_namespace(id), inet_namespace(id));
+    let namespaces = [host_namespace(id), inet_namespace(id), container_namespace(id)];
     cgroup::kill_all(id);
-    for namespace in [&host, &inet] {
+    for namespace in &namespaces {
         end_processes(namespace);
     }
     let directory = directory(id);
     let _ = umount2(&directory.join("bpf"), MntFlags::MNT_DETACH);
     cgroup::remove(id);
-    Namespace::remove(&host);
-    Namespace::remove(&inet);
+    for namespace in &namespaces {
+        Namespace::remove(namespace);
+    }
     let _ = umount2(&directory.join("small"), MntFlags::MNT_DETACH);
     let _ = fs::remove_dir_all(&directory);
     let _ = fs::remove_dir_all(Path::new("/run/aegisctl").join(instance(id)));
