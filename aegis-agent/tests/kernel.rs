@@ -22,6 +22,8 @@ mod lifecycle;
 mod local;
 #[path = "kernel/options.rs"]
 mod options;
+#[path = "kernel/lsm.rs"]
+mod lsm;
 #[path = "kernel/proxy.rs"]
 mod proxy;
 #[path = "kernel/tcp.rs"]
