@@ -21,7 +21,7 @@ def forever(sock, kind, to, marker):
     known = False
     while True:
         try:
-            sock.sendto(marker, to) if kind == 'udp-any' else sock.send(marker)
+            sock.sendto(bytes(8) + marker, to) if kind in ('udp-any', 'raw') else sock.send(marker)
             try: sock.recv(65536, socket.MSG_DONTWAIT)
             except BlockingIOError: pass
         except OSError as error:
@@ -37,6 +37,7 @@ def forever(sock, kind, to, marker):
 def open_socket(kind, host):
     to = (host, 2525 if kind == 'tcp' else 9999)
     if kind == 'tcp': return socket.create_connection(to), to
+    if kind == 'raw': return socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP), to
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     if kind == 'udp': sock.connect(to)
     return sock, to
@@ -63,14 +64,14 @@ const RECEIVER: &str = r#"
 import threading
 path, host, kinds, marker = sys.argv[1:]
 client = socket.socket(socket.AF_UNIX); client.connect(path)
-_, fds, _, _ = socket.recv_fds(client, 1, 3)
+_, fds, _, _ = socket.recv_fds(client, 1, len(kinds.split()))
 for fd, kind in zip(fds, kinds.split()):
     sock, to = socket.socket(fileno=fd), (host, 2525 if kind == 'tcp' else 9999)
     threading.Thread(target=forever, args=(sock, kind, to, f'{marker}-{kind}.'.encode())).start()
 "#;
 
 const OUTSIDE: &str = "203.0.113.66";
-const KINDS: &str = "tcp udp udp-any";
+const KINDS: &str = "tcp udp udp-any raw";
 
 /// Starts `SENDER` with what follows it.
 fn start(command: aegis_tests::AgentCommand<'_>, rest: &str, arguments: &[&str]) -> Running {
@@ -132,7 +133,8 @@ fn connections_from_before_enrolment_end_with_it() {
     std::fs::create_dir_all(lab.cgroup().unwrap().join(AGENT)).unwrap();
     let bystander = sender(lab.bystander(), "tcp", OUTSIDE, "marker-of-a-bystander.");
     let inside = sender(lab.raw(AGENT), "tcp", OUTSIDE, "marker-made-inside.");
-    let kinds = [("tcp", "marker-tcp."), ("udp", "marker-udp."), ("udp-any", "marker-unconnected.")];
+    let kinds =
+        [("tcp", "marker-tcp."), ("udp", "marker-udp."), ("udp-any", "marker-unconnected."), ("raw", "marker-raw.")];
     let moved = kinds.map(|(kind, marker)| sender(lab.bystander(), kind, OUTSIDE, marker));
     let elsewhere = {
         let words = format!(
@@ -142,7 +144,7 @@ fn connections_from_before_enrolment_end_with_it() {
         let command = ["unshare", "-n", "sh", "-c", &words, "sh", "udp-any", "127.0.0.1", "marker-elsewhere."];
         lab.bystander().limit(LIMIT).start(&command).unwrap()
     };
-    let markers = ["marker-made-inside.", "marker-tcp.", "marker-udp.", "marker-unconnected."];
+    let markers = ["marker-made-inside.", "marker-tcp.", "marker-udp.", "marker-unconnected.", "marker-raw."];
     markers.iter().for_each(|marker| goes_on(&lab, marker));
     wait_for(LIMIT, || has_udp(elsewhere.pid()).then_some(())).expect("a socket in another namespace");
     moved.iter().chain([&elsewhere]).for_each(|process| join(&lab, AGENT, process));
@@ -154,12 +156,12 @@ fn connections_from_before_enrolment_end_with_it() {
     assert_eq!((&record["decision"], &record["agent_id"]), (&json!("deny"), &json!(AGENT)));
     assert_eq!((&record["host"], &record["port"]), (&json!(OUTSIDE), &json!(2525)));
     assert!(text(&record["exe"]).contains("python3") && record["error"].is_null(), "{record}");
-    for (process, scheme) in moved.iter().chain([&elsewhere]).zip(["tcp", "udp", "udp", "udp"]) {
+    for (process, scheme) in moved.iter().chain([&elsewhere]).zip(["tcp", "udp", "udp", "raw", "udp"]) {
         let record = destroyed(&daemon, process, scheme);
         assert!(text(&record["reason"]).contains("outside of enforcement") && record["error"].is_null(), "{record}");
     }
     let metric = daemon.metric("aegis_sockets_destroyed_total{reason=\"unenforced\"}").unwrap().unwrap();
-    assert!(metric >= 4.0, "{metric}");
+    assert!(metric >= 5.0, "{metric}");
     assert_eq!(daemon.metric("aegis_socket_sweeps_failed_total").unwrap(), Some(0.0));
     let untouched = |record: &Value| record["pid"] == json!(bystander.pid());
     assert!(!daemon.records().unwrap().iter().any(untouched));
@@ -221,13 +223,13 @@ fn sockets_that_a_helper_hands_over_end_within_a_sweep() {
     wait_for(LIMIT, || std::os::unix::net::UnixStream::connect(&path).ok()).expect("the helper");
     // Nobody's process can use what it is handed, and goes on with it.
     let bystander = start(lab.bystander(), RECEIVER, &[&path, OUTSIDE, KINDS, "marker-of-a-bystander"]);
-    let others = ["marker-of-a-bystander-tcp.", "marker-of-a-bystander-udp.", "marker-of-a-bystander-udp-any."];
+    let others = ["tcp", "udp", "udp-any", "raw"].map(|kind| format!("marker-of-a-bystander-{kind}."));
     others.iter().for_each(|marker| goes_on(&lab, marker));
 
     let agent = start(lab.raw(AGENT), RECEIVER, &[&path, OUTSIDE, KINDS, "marker-of-the-agent"]);
     let user = start(lab.raw(AGENT).user("nobody"), RECEIVER, &[&path, OUTSIDE, KINDS, "marker-of-a-user"]);
     for process in [&agent, &user] {
-        for (scheme, sockets) in [("tcp", 1), ("udp", 2)] {
+        for (scheme, sockets) in [("tcp", 1), ("udp", 2), ("raw", 1)] {
             let of_process =
                 |record: &&Value| record["pid"] == json!(process.pid()) && record["scheme"] == json!(scheme);
             let all = wait_for(LIMIT, || {
@@ -242,7 +244,7 @@ fn sockets_that_a_helper_hands_over_end_within_a_sweep() {
             );
         }
     }
-    let kinds = ["tcp", "udp", "udp-any"];
+    let kinds = ["tcp", "udp", "udp-any", "raw"];
     let theirs: Vec<String> = ["agent", "user"]
         .iter()
         .zip(["the-", "a-"])

@@ -210,14 +210,47 @@ fn socket_inode(link: &str) -> Option<u64> {
     link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 
-/// Whether the socket behind `holder` is one of TCP or UDP, as far as can be told; other kinds are of no interest here.
+/// What a held socket is, as far as it matters here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// TCP or UDP, which sock_diag lists; or not to be told.
+    Listed,
+    /// Another protocol over IP: the hooks let no agent make such a socket.
+    Unlisted(&'static str),
+    /// Not over IP.
+    Other,
+}
+
+/// The kernel's names of protocols over IP, and the record's; those of IPv6 have something behind them.
+const UNLISTED: [(&str, &str); 9] = [
+    ("RAW", "raw"),
+    ("PING", "icmp"),
+    ("SCTP", "sctp"),
+    ("MPTCP", "mptcp"),
+    ("UDP-Lite", "udplite"),
+    ("UDPLITE", "udplite"),
+    ("DCCP", "dccp"),
+    ("L2TP", "l2tp"),
+    ("SMC", "smc"),
+];
+
+/// What the socket behind `holder` is.
 #[must_use]
-pub fn may_be_internet(holder: &Holder) -> bool {
-    let mut name = [0_u8; 32];
-    match rustix::fs::getxattr(holder.path(), "system.sockprotoname", &mut name) {
-        Ok(_) => name.starts_with(b"TCP") || name.starts_with(b"UDP"),
-        Err(_) => true,
+pub fn kind(holder: &Holder) -> Kind {
+    let mut buffer = [0_u8; 32];
+    match rustix::fs::getxattr(holder.path(), "system.sockprotoname", &mut buffer) {
+        Ok(length) => named(buffer.get(..length).unwrap_or_default()),
+        Err(_) => Kind::Listed,
     }
+}
+
+fn named(protocol: &[u8]) -> Kind {
+    let name = std::str::from_utf8(protocol).unwrap_or_default().trim_end_matches('\0');
+    if ["TCP", "TCPv6", "UDP", "UDPv6"].contains(&name) {
+        return Kind::Listed;
+    }
+    let unlisted = UNLISTED.iter().find(|(prefix, _)| name.starts_with(prefix));
+    unlisted.map_or(Kind::Other, |(_, protocol)| Kind::Unlisted(protocol))
 }
 
 #[cfg(test)]
@@ -251,6 +284,24 @@ mod tests {
         assert_eq!(tree.ids_of(&root.path().join("none")), HashSet::new());
     }
 
+    #[test]
+    fn protocols_are_told_by_the_kernels_names() {
+        let table = [
+            ("TCP\0", Kind::Listed),
+            ("UDPv6\0", Kind::Listed),
+            ("UDP-Lite\0", Kind::Unlisted("udplite")),
+            ("UDPLITEv6\0", Kind::Unlisted("udplite")),
+            ("RAWv6\0", Kind::Unlisted("raw")),
+            ("MPTCP\0", Kind::Unlisted("mptcp")),
+            ("UNIX-STREAM\0", Kind::Other),
+            ("NETLINK\0", Kind::Other),
+            ("", Kind::Other),
+        ];
+        for (name, kind) in table {
+            assert_eq!(named(name.as_bytes()), kind, "{name}");
+        }
+    }
+
     /// This process in the place of an agent's.
     fn own() -> Reading {
         let mut reading = Reading::default();
@@ -265,8 +316,8 @@ mod tests {
         let holder = |inode: u64| reading.sockets.get(&inode).map(|(holder, _)| *holder);
         let udp = holder(rustix::fs::fstat(&udp).unwrap().st_ino).unwrap();
         assert_eq!(udp.pid, std::process::id());
-        assert!(may_be_internet(&udp));
-        assert!(!may_be_internet(&holder(rustix::fs::fstat(&unix).unwrap().st_ino).unwrap()));
+        assert_eq!(kind(&udp), Kind::Listed);
+        assert_eq!(kind(&holder(rustix::fs::fstat(&unix).unwrap().st_ino).unwrap()), Kind::Other);
         let own = fs::metadata("/proc/self/ns/net").unwrap().ino();
         assert!(reading.namespaces.contains_key(&own));
     }

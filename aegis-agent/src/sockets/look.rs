@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, File};
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use super::choose::{Occasion, View, Why, choose};
 use super::diag::Socket;
-use super::holders::{Holder, Holdings, Tree, may_be_internet};
+use super::holders::{Holder, Holdings, Kind, Tree, kind};
 use super::netlink::Diag;
 use super::{Known, Owner, seal};
 use crate::kernel::Protocol;
@@ -23,7 +24,8 @@ const MAX_STRAYS: usize = 4096;
 pub struct Destroyed {
     pub owner: Arc<Owner>,
     pub why: Why,
-    pub socket: Socket,
+    pub protocol: &'static str,
+    pub peer: Option<SocketAddr>,
     pub holder: Option<Holder>,
     pub exe: String,
     /// What went wrong, where it is still usable.
@@ -65,10 +67,9 @@ pub fn news(subjects: &[Subject], known: &mut Known) -> bool {
     let mut news = false;
     for (inode, holder) in subjects.iter().flat_map(|subject| &subject.holdings.sockets) {
         if !known.settled(*inode) {
-            if may_be_internet(holder) {
-                news = true;
-            } else {
-                known.harmless.insert(*inode);
+            match kind(holder) {
+                Kind::Listed | Kind::Unlisted(_) => news = true,
+                Kind::Other => _ = known.harmless.insert(*inode),
             }
         }
     }
@@ -128,7 +129,7 @@ impl<'a> Look<'a> {
                 self.enter(*id, namespace.try_clone());
             }
         }
-        self.strays();
+        self.unlisted();
         self.outcome
     }
 
@@ -145,17 +146,43 @@ impl<'a> Look<'a> {
         self.visit(namespace.and_then(Diag::inside));
     }
 
-    /// Sockets that no list has may be of a namespace that none of the agents is in.
-    fn strays(&mut self) {
-        let all = self.subjects.iter().flat_map(|subject| &subject.holdings.sockets);
-        let unlisted = all.filter(|(inode, _)| !self.listed.contains(inode) && !self.known.settled(**inode));
-        let strays: Vec<(u64, Holder)> = unlisted.map(|(inode, holder)| (*inode, *holder)).collect();
-        for (inode, holder) in strays.into_iter().filter(|(_, holder)| may_be_internet(holder)).take(MAX_STRAYS) {
-            // One that is closed by now is no matter any more.
-            if let Ok((id, namespace)) = seal::namespace(&holder, inode) {
-                self.enter(id, Ok(namespace));
+    /// Sockets that no list has: of a protocol that has none, or of a namespace that none of the agents is in.
+    fn unlisted(&mut self) {
+        let mut strays = MAX_STRAYS;
+        for subject in self.subjects {
+            for (inode, holder) in &subject.holdings.sockets {
+                if self.listed.contains(inode) || self.known.settled(*inode) {
+                    continue;
+                }
+                match kind(holder) {
+                    Kind::Unlisted(protocol) => self.shut(subject, *inode, *holder, protocol),
+                    Kind::Listed if strays > 0 => {
+                        strays -= 1;
+                        // One that is closed by now is no matter any more.
+                        if let Ok((id, namespace)) = seal::namespace(holder, *inode) {
+                            self.enter(id, Ok(namespace));
+                        }
+                    }
+                    Kind::Listed | Kind::Other => {}
+                }
             }
         }
+    }
+
+    /// Ends a socket that no agent could have made.
+    fn shut(&mut self, subject: &Subject, inode: u64, holder: Holder, protocol: &'static str) {
+        let why = if self.occasion == Occasion::Removal { Why::Removed } else { Why::Unenforced };
+        let exe = holder.exe();
+        let error = match seal::seal(&holder, inode) {
+            Ok(()) => {
+                self.known.sealed.insert(inode);
+                None
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound || seal::is_gone(&error) => return,
+            Err(error) => Some(error.to_string()),
+        };
+        let owner = Arc::clone(&subject.owner);
+        self.outcome.destroyed.push(Destroyed { owner, why, protocol, peer: None, holder: Some(holder), exe, error });
     }
 
     fn visit(&mut self, diag: io::Result<Diag>) {
@@ -217,7 +244,12 @@ impl<'a> Look<'a> {
             (Ok(true), Some(Err(_))) => None,
             (Err(error), _) => Some(error.to_string()),
         };
-        Some(Destroyed { owner: Arc::clone(&subject.owner), why, socket: socket.clone(), holder, exe, error })
+        let protocol = match socket.protocol {
+            Protocol::Tcp => "tcp",
+            Protocol::Udp => "udp",
+        };
+        let peer = Some(socket.remote).filter(|_| socket.connected());
+        Some(Destroyed { owner: Arc::clone(&subject.owner), why, protocol, peer, holder, exe, error })
     }
 }
 

@@ -16,7 +16,8 @@
 //!   ends what it allowed before. Sockets without a peer stay: the hooks hold them.
 //! - *At enrolment and in every sweep*, of those that came in: all but connections on the direct list, connections within
 //!   the host whose other end is the agent's too, and listeners on loopback. An unconnected UDP socket goes, too: it
-//!   could send anywhere. These are made useless for good ([`seal`]), and whoever shares them loses them as well.
+//!   could send anywhere; and so does whatever is of another protocol over IP, which the hooks let no agent make. These are made
+//!   useless for good ([`seal`]), and whoever shares them loses them as well.
 //! - *At removal*: all.
 //!
 //! A sweep bounds what BPF LSM would prevent, to [`PERIOD`]. It does not see a socket while it lies in a queue between two

@@ -1,17 +1,22 @@
 //! One record for what was destroyed alike, and a count for each socket.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aegis_audit::{Decision, Draft};
 use uuid::Uuid;
 
 use super::look::Destroyed;
 use crate::daemon::Aegis;
-use crate::kernel::Protocol;
+use crate::telemetry::Slot;
 
-/// Records and counts what was destroyed.
+/// How long a report waits in all for places in the log: an agent may have had more connections than there are.
+const PATIENCE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Records and counts what was destroyed. Blocks.
 pub fn all(aegis: &Aegis, destroyed: &[Destroyed]) {
+    let mut patience = PATIENCE;
     for (one, times) in grouped(destroyed) {
         aegis.metrics.live().destroyed(one.why.label(), times);
         let draft = draft(aegis, one, times);
@@ -19,7 +24,8 @@ pub fn all(aegis: &Aegis, destroyed: &[Destroyed]) {
             agent = draft.agent_id,
             pid = draft.pid,
             exe = draft.exe,
-            peer = %one.socket.remote,
+            protocol = one.protocol,
+            peer = one.peer.map(tracing::field::display),
             times,
             error = draft.error,
             "{}",
@@ -27,10 +33,23 @@ pub fn all(aegis: &Aegis, destroyed: &[Destroyed]) {
         );
         aegis.metrics.decision(&draft);
         aegis.spans.decision(&draft, draft.ts);
-        match aegis.audit.reserve() {
-            Ok(slot) => slot.commit(draft),
+        match place(aegis, &mut patience) {
+            Some(slot) => slot.commit(draft),
             // They are gone all the same.
-            Err(_) => aegis.metrics.unrecordable(),
+            None => aegis.metrics.unrecordable(),
+        }
+    }
+}
+
+fn place(aegis: &Aegis, patience: &mut Duration) -> Option<Slot> {
+    loop {
+        match aegis.audit.reserve() {
+            Ok(slot) => return Some(slot),
+            Err(_) if patience.is_zero() => return None,
+            Err(_) => {
+                std::thread::sleep(PAUSE);
+                *patience = patience.saturating_sub(PAUSE);
+            }
         }
     }
 }
@@ -40,8 +59,7 @@ fn grouped(destroyed: &[Destroyed]) -> Vec<(&Destroyed, u64)> {
     let mut groups = BTreeMap::new();
     for one in destroyed {
         let pid = one.holder.map(|holder| holder.pid);
-        let protocol = one.socket.protocol == Protocol::Tcp;
-        let key = (&one.owner.name, one.why, protocol, one.socket.remote, pid, &one.error);
+        let key = (&one.owner.name, one.why, one.protocol, one.peer, pid, &one.error);
         groups.entry(key).or_insert((one, 0)).1 += 1;
     }
     groups.into_values().collect()
@@ -49,12 +67,7 @@ fn grouped(destroyed: &[Destroyed]) -> Vec<(&Destroyed, u64)> {
 
 fn draft(aegis: &Aegis, one: &Destroyed, times: u64) -> Draft {
     let agent = one.owner.agent.as_deref();
-    let protocol = match one.socket.protocol {
-        Protocol::Tcp => "tcp",
-        Protocol::Udp => "udp",
-    };
     let many = if times > 1 { format!("; {times} such sockets") } else { String::new() };
-    let peer = Some(one.socket.remote).filter(|_| one.socket.connected());
     Draft {
         ts: SystemTime::now(),
         decision_id: Uuid::now_v7().to_string(),
@@ -63,9 +76,9 @@ fn draft(aegis: &Aegis, one: &Destroyed, times: u64) -> Draft {
         tenant: agent.map(|agent| agent.tenant.clone()).unwrap_or_default(),
         agent_id: one.owner.name.clone(),
         parent_agent_id: agent.and_then(|agent| agent.parent.clone()),
-        scheme: Some(protocol.to_owned()),
-        host: peer.map(|peer| peer.ip().to_string()),
-        port: peer.map(|peer| peer.port()),
+        scheme: Some(one.protocol.to_owned()),
+        host: one.peer.map(|peer| peer.ip().to_string()),
+        port: one.peer.map(|peer| peer.port()),
         decision: Decision::Deny,
         reason: format!("{}{many}", one.why.reason()),
         policy_version: aegis.policy.current().version().to_owned(),

@@ -41,6 +41,12 @@ pub fn namespace(holder: &Holder, inode: u64) -> io::Result<(u64, File)> {
     Ok((rustix::fs::fstat(&namespace)?.st_ino, File::from(namespace)))
 }
 
+/// Whether an error of [`seal`] says that the holder is gone, or has closed the socket.
+#[must_use]
+pub fn is_gone(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ESRCH | libc::EBADF))
+}
+
 fn duplicate(holder: &Holder, inode: u64) -> io::Result<OwnedFd> {
     let pid = |id: u32| i32::try_from(id).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput);
     // A thread may have files of its own; pidfds of threads are there since Linux 6.9.
