@@ -1,9 +1,10 @@
-//! A private mount namespace: the merged trust store in the system's place, cgroups and bpffs read-only, and helpers that
-//! act for others out of sight.
+//! A private mount namespace: the merged trust store in the system's place, the kernel's file systems and switches
+//! read-only, and helpers and devices that lead past the kernel's hooks out of sight.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use procfs::process::Process;
@@ -41,6 +42,29 @@ const HELPER_SOCKETS: [&str; 6] = [
     "/run/systemd/resolve/io.systemd.Resolve.Monitor",
 ];
 
+/// Directories of devices that speak to the network by themselves: RDMA, PCI devices in user space, tunnels.
+const DEVICE_DIRECTORIES: [&str; 3] = ["/dev/infiniband", "/dev/vfio", "/dev/net"];
+
+/// File systems through which the kernel is told what to do: among them to move processes between cgroups, to remove
+/// Aegis' pins, or to run a program outside of every cgroup (`release_agent`, `uevent_helper`).
+const KERNEL_FILE_SYSTEMS: [&str; 11] = [
+    "cgroup2",
+    "cgroup",
+    "bpf",
+    "sysfs",
+    "debugfs",
+    "tracefs",
+    "securityfs",
+    "configfs",
+    "efivarfs",
+    "pstore",
+    "binfmt_misc",
+];
+
+/// The same below `/proc` (`core_pattern` names a program that the kernel runs), as container runtimes close them.
+const KERNEL_SWITCHES: [&str; 6] =
+    ["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs", "/proc/acpi"];
+
 /// Isolates the mounts. `required`: the command stays root, whom only this keeps from the cgroup files; for other users
 /// file permissions do, so that for them a failure costs only the trust store's replacement and is a warning.
 pub fn isolate(trust: &Trust, required: bool) -> Result<(), Failure> {
@@ -58,9 +82,18 @@ pub fn isolate(trust: &Trust, required: bool) -> Result<(), Failure> {
         }
     }
     for point in kernel_file_systems().map_err(|error| stopped("read the mounts", error, FIX))? {
-        read_only(&point).map_err(|error| stopped(&format!("make {} read-only", point.display()), error, FIX))?;
+        match read_only(&point) {
+            // Something else is mounted over it: out of reach already.
+            Ok(()) | Err(Errno::ENOENT) => {}
+            Err(error) => return Err(stopped(&format!("make {} read-only", point.display()), error, FIX)),
+        }
     }
-    hide_helpers().map_err(|error| stopped("hide the sockets of helpers", error, FIX))?;
+    for switch in KERNEL_SWITCHES.map(Path::new).into_iter().filter(|path| path.exists()) {
+        bind(switch, switch)
+            .and_then(|()| read_only(switch))
+            .map_err(|error| stopped(&format!("make {} read-only", switch.display()), error, FIX))?;
+    }
+    hide_ways_out().map_err(|error| stopped("hide the sockets of helpers", error, FIX))?;
     for store in SYSTEM_STORES.iter().filter_map(|store| fs::canonicalize(store).ok()) {
         if let Err(error) = bind(&trust.bundle, &store) {
             eprintln!("aegisctl: warning: cannot put the merged trust store over {}: {error}", store.display());
@@ -69,9 +102,10 @@ pub fn isolate(trust: &Trust, required: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn hide_helpers() -> nix::Result<()> {
+fn hide_ways_out() -> nix::Result<()> {
     let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    for directory in HELPER_DIRECTORIES.iter().filter(|path| Path::new(path).is_dir()) {
+    let directories = HELPER_DIRECTORIES.iter().chain(&DEVICE_DIRECTORIES);
+    for directory in directories.filter(|path| Path::new(path).is_dir()) {
         mount(Some("tmpfs"), *directory, Some("tmpfs"), flags, Some("size=4k,mode=0755"))?;
     }
     for socket in HELPER_SOCKETS.iter().filter(|path| Path::new(path).exists()) {
@@ -86,10 +120,10 @@ fn enter() -> nix::Result<()> {
     change("/", MsFlags::MS_REC | MsFlags::MS_SLAVE)
 }
 
-/// Mount points through which a process moves between cgroups or removes Aegis' pins.
 fn kernel_file_systems() -> Result<Vec<PathBuf>, procfs::ProcError> {
     let mounts = Process::myself()?.mountinfo()?;
-    Ok(mounts.into_iter().filter(|m| matches!(m.fs_type.as_str(), "cgroup2" | "bpf")).map(|m| m.mount_point).collect())
+    let kernels = mounts.into_iter().filter(|mount| KERNEL_FILE_SYSTEMS.contains(&mount.fs_type.as_str()));
+    Ok(kernels.map(|mount| mount.mount_point).collect())
 }
 
 fn read_only(point: &Path) -> nix::Result<()> {

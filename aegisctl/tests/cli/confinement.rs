@@ -200,6 +200,32 @@ fn the_hierarchy_is_read_only_whoever_owns_it() {
     assert!(text.contains("/a\n"), "{text}");
 }
 
+#[test]
+fn the_kernels_switches_and_devices_are_out_of_reach() {
+    let lab = Lab::new();
+    let switches = ["/proc/sys/net/ipv4/ip_forward", "/proc/sys/kernel/core_pattern", "/sys/kernel/profiling"];
+    let ask = format!("for file in {}; do test -w $file && echo $file; done; true", switches.join(" "));
+    let (outside, _) = expect(0, Command::new("/bin/sh").args(["-c", &ask]));
+    assert!(switches.iter().all(|switch| outside.contains(switch)), "root could write them: {outside}");
+    assert_eq!(lab.as_root(&ask), "");
+    for directory in ["/dev/net", "/dev/vfio", "/dev/infiniband"] {
+        assert_eq!(lab.as_root(&format!("ls -A {directory} 2>/dev/null; true")), "");
+    }
+}
+
+#[test]
+fn files_are_moved_and_linked_as_ever() {
+    let lab = Lab::new();
+    let program = "import json, os, tempfile\n\
+                   with tempfile.TemporaryDirectory() as top:\n\
+                   \x20   os.mkdir(top + '/a'); os.mkdir(top + '/b'); open(top + '/a/f', 'w').close()\n\
+                   \x20   os.rename(top + '/a/f', top + '/b/f'); os.link(top + '/b/f', top + '/a/g')\n\
+                   \x20   print(json.dumps(os.listdir(top + '/a') + os.listdir(top + '/b')))";
+    for options in [&["--user", USER][..], &[]] {
+        assert_eq!(lab.python(options, program), json!(["g", "f"]));
+    }
+}
+
 /// `aegisctl run` as a root that may not make namespaces, as in a container.
 fn without_sys_admin(lab: &Lab, options: &[&str]) -> Command {
     let run = lab.run(options, &["echo", "started"]);
