@@ -109,6 +109,7 @@ fn no_random_system_call_gets_a_packet_out() {
     }
     assert!(lab.internet.queries.all().is_empty() && lab.internet.requests.all().is_empty());
     let counters = &daemon.status().unwrap()["kernel"]["counters"];
+    println!("seeds {seeds:?}; counters: {counters:#}");
     for counter in ["redirected", "redirected_dns", "denied_udp", "denied_socket"] {
         assert!(counters[counter].as_u64() > Some(100), "{counter} in {counters:#}");
     }

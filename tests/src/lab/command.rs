@@ -146,9 +146,8 @@ impl<'lab> AgentCommand<'lab> {
         if let Some(mut stdin) = child.stdin.take() {
             std::thread::spawn(move || stdin.write_all(&input));
         }
-        let stdout = collect(child.stdout.take());
-        let stderr = collect(child.stderr.take());
-        Ok(Running { child, stdout, stderr, started, limit: self.limit })
+        let output = Some([collect(child.stdout.take()), collect(child.stderr.take())]);
+        Ok(Running { child, output, started, limit: self.limit })
     }
 
     fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Result<Command> {
@@ -185,8 +184,8 @@ impl<'lab> AgentCommand<'lab> {
 /// A command that runs; killed with all its process group on drop.
 pub struct Running {
     child: Child,
-    stdout: JoinHandle<String>,
-    stderr: JoinHandle<String>,
+    /// Standard output and error; none once they have been asked for.
+    output: Option<[JoinHandle<String>; 2]>,
     started: Instant,
     limit: Duration,
 }
@@ -214,8 +213,8 @@ impl Running {
         };
         let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
         let took = self.started.elapsed();
-        let stdout = self.stdout.join().unwrap_or_default();
-        let stderr = self.stderr.join().unwrap_or_default();
+        let output = self.output.take().context("the output was asked for twice")?;
+        let [stdout, stderr] = output.map(|pipe| pipe.join().unwrap_or_default());
         Ok(Outcome { code, stdout, stderr, timed_out, took })
     }
 
@@ -223,6 +222,15 @@ impl Running {
     fn kill(&self) {
         if let Ok(pid) = i32::try_from(self.child.id()) {
             let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.output.is_some() {
+            self.kill();
+            let _ = self.child.wait();
         }
     }
 }
