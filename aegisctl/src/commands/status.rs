@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use aegis_api::{Account, HookStatus, NamespaceStatus, Status, TableStatus};
+use aegis_api::{Account, HookStatus, NamespaceStatus, Status, TableStatus, VerificationStatus};
 use comfy_table::Cell;
 
 use super::agents;
@@ -101,6 +101,10 @@ fn overview(status: &Status) -> Vec<Vec<Cell>> {
     }
     rows.push(pair("CA", certificate(status)));
     rows.push(pair("audit log", audit(status)));
+    if status.verifications.is_empty() {
+        rows.push(pair("verified", Cell::new("not since the daemon started; next: aegisctl verify")));
+    }
+    rows.extend(status.verifications.iter().map(|run| pair("verified", verification(run))));
     rows
 }
 
@@ -176,4 +180,12 @@ fn audit(status: &Status) -> Cell {
         audit.healthy,
         format!("{}: {state}, last record {}, {} queued", audit.path, audit.last_seq, audit.queued),
     )
+}
+
+fn verification(run: &VerificationStatus) -> Cell {
+    let leaked = if run.leaked.is_empty() { "none".to_owned() } else { run.leaked.join(", ") };
+    let place = if run.private { ", without the proxy" } else { "" };
+    let stale = if run.current { "" } else { "; the kernel programs are others now" };
+    let text = format!("{} at {}{place}: {} held, leaked: {leaked}{stale}", run.agent, run.at, run.held);
+    good_or_bad(run.leaked.is_empty() && run.current, text)
 }

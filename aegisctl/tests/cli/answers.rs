@@ -19,6 +19,7 @@ fn without_a_daemon_the_exit_code_is_3_and_the_next_step_is_named() {
         &["audit", "tail"],
         &["token", "mint"],
         &["policy", "reload"],
+        &["verify"],
         &["run", "--agent", "a", "--", "true"],
     ] {
         let (_, stderr) = expect(3, aegisctl(arguments).env("AEGIS_SOCKET", "/nonexistent/control.sock"));
@@ -65,6 +66,7 @@ fn status_for_people_and_for_programs() {
         "770 days",
         "finance-agent",
         "redirected 7",
+        "next: aegisctl verify",
         "4026532999",
         "2026-11-23T01:02:03Z",
         "1 of 2 served",
@@ -75,6 +77,18 @@ fn status_for_people_and_for_programs() {
     assert!(!stdout.contains('\u{1b}'), "colours in a pipe: {stdout:?}");
     let (stdout, _) = expect(0, &mut fake.aegisctl(&["status", "--output", "json"]));
     assert_eq!(parsed(&stdout), status());
+}
+
+#[test]
+fn status_tells_what_leaked_and_verify_which_agent_there_is_not() {
+    let mut leaky = status();
+    leaky["verifications"] = json!([{"agent": "finance-agent", "at": "2026-11-23T05:00:00Z", "private": false, "held": 44,
+        "deployment": 5, "na": 4, "leaked": ["quic4"], "current": true}]);
+    let fake = Fake::serve(&[("GET /v1/status", 200, leaky), ("GET /v1/agents", 200, json!([agent("finance-agent")]))]);
+    let (stdout, _) = expect(0, &mut fake.aegisctl(&["status"]));
+    assert!(stdout.contains("finance-agent at 2026-11-23T05:00:00Z: 44 held, leaked: quic4"), "{stdout}");
+    let (_, stderr) = expect(1, &mut fake.aegisctl(&["verify", "--agent", "other"]));
+    assert!(stderr.contains("next: aegisctl agents register other"), "{stderr}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::{aegisctl, expect};
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "run",
     "status",
     "doctor",
@@ -16,6 +16,7 @@ const COMMANDS: [&str; 17] = [
     "policy reload",
     "audit tail",
     "audit verify",
+    "verify",
     "completions",
     "man",
     "agents",
@@ -68,6 +69,8 @@ fn wrong_usage_is_2() {
         &["run", "--", "true"],
         &["status", "--output", "xml"],
         &["token", "mint", "--ttl", "0"],
+        &["verify", "--timeout", "0"],
+        &["verify", "--agent", "a", "--cgroup", "/c"],
         &["policy", "explain", "--agent", "a"],
     ] {
         expect(2, &mut aegisctl(arguments));

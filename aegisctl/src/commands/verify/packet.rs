@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(destination(&packet), Some(to.into()));
         assert!(contains(&packet, b"marker") && !contains(&packet, b"another"));
         assert!(!is_housekeeping(&packet));
-        for packet in [&[][..], &[0x45], &[0x60; 20], b"no packet at all, but longer than any header of one"] {
+        for packet in [&[][..], &[0x45], &[0x60; 20], b"Version 5 was another protocol, and longer than this header"] {
             assert_eq!(destination(packet), None);
         }
     }
