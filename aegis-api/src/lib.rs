@@ -21,7 +21,7 @@ pub use policy::{ExplainRequest, ExplainResponse};
 pub use problem::Problem;
 pub use run::RunInfo;
 pub use status::{
-    Account, AuditStatus, CaStatus, FlowStatus, HookStatus, KernelStatus, ListenerStatus, NamespaceStatus, PolicyStatus,
+    Account, AuditStatus, CaStatus, FlowStatus, GuardStatus, HookStatus, KernelStatus, ListenerStatus, NamespaceStatus, PolicyStatus,
     Status, TableStatus,
 };
 pub use token::{TokenRequest, TokenResponse};

@@ -56,6 +56,9 @@ pub struct KernelStatus {
     pub pin_dir: String,
     /// The hooks.
     pub hooks: Vec<HookStatus>,
+    /// The programs beyond the cgroup's hooks, which a kernel may lack.
+    #[serde(default)]
+    pub guards: Vec<GuardStatus>,
     /// The kernel's own counters since attachment, by name.
     pub counters: BTreeMap<String, u64>,
     /// Kernel events that the ring buffer could not take; each is a gap in the event stream, never in enforcement.
@@ -116,6 +119,17 @@ pub struct HookStatus {
     pub attached: bool,
     /// It goes on running without the daemon.
     pub pinned: bool,
+}
+
+/// One program beyond the cgroup's hooks (BPF LSM, tracing).
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct GuardStatus {
+    /// Name of the program, such as `lsm_file_receive`.
+    pub name: String,
+    /// It runs.
+    pub in_force: bool,
+    /// What it closes, or why it is absent.
+    pub detail: String,
 }
 
 /// The policy in force.

@@ -3,6 +3,7 @@
 //! One task changes what is served. It looks when a cgroup of an agent changes, when the kernel reports a connection from
 //! a namespace without a listener, when an agent is registered or removed, and every few seconds whatever happens.
 
+mod cables;
 mod keeper;
 
 use std::collections::VecDeque;

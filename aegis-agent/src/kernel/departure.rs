@@ -8,11 +8,12 @@ use std::{
         unix::fs::MetadataExt,
     },
     path::Path,
+    sync::PoisonError,
 };
 
 use aegis_common::{Membership, membership};
 
-use super::syscall;
+use super::{Kernel, KernelError, syscall};
 
 /// What becomes of a process that leaves its agent's cgroup.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,26 @@ pub enum OnDeparture {
     Kill,
     /// It is only reported, and is nobody's from then on.
     Report,
+}
+
+impl Kernel {
+    /// Notes whose the processes are that are in a cgroup already, so that their leaving is seen.
+    pub(super) fn note_members(&self, cgroup: &Path) -> Result<(), KernelError> {
+        let agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_agents = |id: u64| agents.cgroups.get(&id, 0).is_ok_and(|agent| agent != 0);
+        self.members
+            .note_all(cgroup, &is_agents)
+            .map_err(KernelError::io(format!("note who is in {}", cgroup.display())))
+    }
+
+    /// Ends a process that has left its agent's cgroup, as an event of [`super::EventKind::Departed`] told; `false` when it is
+    /// not to be ended, or has ended.
+    ///
+    /// # Errors
+    /// When the process' note cannot be read.
+    pub fn end_departed(&self, pid: u32) -> Result<bool, KernelError> {
+        self.members.end(pid).map_err(KernelError::io(format!("end the departed process {pid}")))
+    }
 }
 
 /// The notes that lie with the processes below the root.

@@ -12,7 +12,7 @@ use aya::{
     programs::{Program, ProgramError, links::FdLink},
 };
 
-use super::{KernelError, error, lsm, pins::Pins, preflight::Finding, syscall};
+use super::{Kernel, KernelError, error, lsm, pins::Pins, preflight::Finding, syscall};
 
 /// What a program is attached to.
 #[derive(Clone, Copy)]
@@ -51,8 +51,22 @@ pub struct GuardStatus {
     pub detail: String,
 }
 
+impl Kernel {
+    /// The programs beyond the cgroup's hooks (BPF LSM, tracing), which a kernel may lack.
+    #[must_use]
+    pub fn guards(&self) -> Vec<GuardStatus> {
+        self.guards.iter().map(Guard::status).collect()
+    }
+
+    /// What `doctor` says of them.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        findings(&self.guards())
+    }
+}
+
 impl Guard {
-    pub(super) fn status(&self) -> GuardStatus {
+    fn status(&self) -> GuardStatus {
         let (in_force, detail) = match &self.link {
             Ok(link) if syscall::link_info(link.as_fd()).is_ok() => (true, self.closes.to_owned()),
             Ok(_) => (false, "its link is gone".to_owned()),
@@ -117,7 +131,7 @@ fn attached(program: &mut Program, place: Place, btf: &Btf) -> Result<FdLink, Pr
 }
 
 /// What `doctor` says of them: one line for what is in force, one for each that is not.
-pub(super) fn findings(guards: &[GuardStatus]) -> Vec<Finding> {
+fn findings(guards: &[GuardStatus]) -> Vec<Finding> {
     let (there, absent): (Vec<_>, Vec<_>) = guards.iter().partition(|guard| guard.in_force);
     let names = |guards: &[&GuardStatus]| guards.iter().map(|guard| guard.name.as_str()).collect::<Vec<_>>().join(", ");
     let mut findings = Vec::new();

@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     os::fd::AsFd,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
@@ -17,13 +17,39 @@ use aya::{
 };
 use nix::net::if_::if_indextoname;
 
-use super::{KernelError, pins::Pins, syscall};
+use super::{Kernel, KernelError, pins::Pins, syscall};
 
 const PROGRAM: &str = "host_link";
 /// Where the program is among the filters of an interface that has no links (Linux before 6.6): first, and always the
 /// same, so that a later daemon finds it.
 const PRIORITY: u16 = 1;
 const HANDLE: TcHandle = TcHandle::new(0, 0xae15);
+
+impl Kernel {
+    /// From now on only what agents may send comes out of this interface: the host's end of a cable into an agent's
+    /// network namespace. It outlives the daemon. Repeating it is harmless. Must be called in the interface's own network
+    /// namespace.
+    ///
+    /// # Errors
+    /// When there is no such interface, or the kernel refuses the program.
+    pub fn guard_link(&self, ifindex: u32) -> Result<(), KernelError> {
+        self.host_links.guard(ifindex, &self.pins.host_link(ifindex))
+    }
+
+    /// The interfaces that are guarded by a pinned link, also by an earlier daemon's.
+    ///
+    /// # Errors
+    /// When the pins cannot be read.
+    pub fn guarded_links(&self) -> Result<Vec<u32>, KernelError> {
+        let number = |pin: &PathBuf| pin.file_name()?.to_str()?.parse().ok();
+        Ok(self.pins.host_links()?.iter().filter_map(number).collect())
+    }
+
+    /// Takes [`Kernel::guard_link`] back.
+    pub fn unguard_link(&self, ifindex: u32) {
+        self.host_links.unguard(ifindex, &self.pins.host_link(ifindex));
+    }
+}
 
 /// The program, loaded, and the object that it lives in.
 pub(super) struct HostLinks(Mutex<Ebpf>);

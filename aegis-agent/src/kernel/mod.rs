@@ -10,6 +10,7 @@
 
 mod agents;
 mod btf;
+mod cables;
 pub mod cgroup;
 mod counters;
 mod departure;
@@ -45,6 +46,7 @@ use aya::{
 };
 
 pub use agents::{AgentIndex, AgentRules, DirectRule, Inbound, OnDown, Protocol};
+pub use cables::cables_into;
 pub use counters::Counters;
 pub use departure::OnDeparture;
 pub use error::KernelError;
@@ -353,51 +355,6 @@ impl Kernel {
     #[must_use]
     pub fn programs(&self) -> Vec<u32> {
         self.hooks.iter().map(|hook| syscall::link_info(hook.link.as_fd()).map_or(0, |info| info.program_id)).collect()
-    }
-
-    /// Notes whose the processes are that are in a cgroup already, so that their leaving is seen.
-    fn note_members(&self, cgroup: &Path) -> Result<(), KernelError> {
-        let agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_agents = |id: u64| agents.cgroups.get(&id, 0).is_ok_and(|agent| agent != 0);
-        self.members
-            .note_all(cgroup, &is_agents)
-            .map_err(KernelError::io(format!("note who is in {}", cgroup.display())))
-    }
-
-    /// Ends a process that has left its agent's cgroup, as an event of [`EventKind::Departed`] told; `false` when it is
-    /// not to be ended, or has ended.
-    ///
-    /// # Errors
-    /// When the process' note cannot be read.
-    pub fn end_departed(&self, pid: u32) -> Result<bool, KernelError> {
-        self.members.end(pid).map_err(KernelError::io(format!("end the departed process {pid}")))
-    }
-
-    /// From now on only what agents may send comes out of this interface: the host's end of a cable into an agent's
-    /// network namespace. It outlives the daemon. Repeating it is harmless. Must be called in the interface's own network
-    /// namespace.
-    ///
-    /// # Errors
-    /// When there is no such interface, or the kernel refuses the program.
-    pub fn guard_link(&self, ifindex: u32) -> Result<(), KernelError> {
-        self.host_links.guard(ifindex, &self.pins.host_link(ifindex))
-    }
-
-    /// Takes [`Kernel::guard_link`] back.
-    pub fn unguard_link(&self, ifindex: u32) {
-        self.host_links.unguard(ifindex, &self.pins.host_link(ifindex));
-    }
-
-    /// The programs beyond the cgroup's hooks (BPF LSM, tracing), which a kernel may lack.
-    #[must_use]
-    pub fn guards(&self) -> Vec<GuardStatus> {
-        self.guards.iter().map(Guard::status).collect()
-    }
-
-    /// What `doctor` says of them.
-    #[must_use]
-    pub fn findings(&self) -> Vec<preflight::Finding> {
-        guards::findings(&self.guards())
     }
 
     /// Every program by name, and whether it is in force now.

@@ -5,13 +5,13 @@ use std::{
     fs::{self, File},
     io::{Read, Write},
     net::{Ipv4Addr, TcpListener},
-    os::fd::AsRawFd,
+    os::fd::{AsFd, AsRawFd},
     path::Path,
     process::{Child, Command},
     thread,
 };
 
-use aegis_agent::kernel::{KernelError, Protocol};
+use aegis_agent::kernel::{KernelError, Protocol, cables_into};
 use nix::sched::{CloneFlags, setns, unshare};
 
 use crate::lab::{Lab, agent, direct_rules, first_line, lab, lines, python, rule};
@@ -167,6 +167,8 @@ fn frames_of_a_root_agent_do_not_leave_its_namespace() {
         let sent = std::cell::Cell::new(false);
         let seen = cable.seen(lab, &["before-it"], || sent.set(frame_of_agent(lab, &cable, &cgroup, "before-it")));
         assert_eq!(!seen.is_empty(), sent.get(), "the attack works wherever the socket can be made");
+        assert_eq!(cables_into(cable.agents.0.as_fd()).unwrap(), [cable.ifindex]);
+        assert!(cable.agents.inside(|| cables_into(cable.outside.0.as_fd())).unwrap().is_empty());
         lab.kernel().guard_link(cable.ifindex).unwrap();
         lab.kernel().guard_link(cable.ifindex).unwrap();
         let before = lab.kernel().counters().unwrap().denied_packet;
@@ -196,8 +198,12 @@ fn a_guarded_link_stays_guarded_without_the_daemon_and_after_it() {
         lab.restart(|_| {});
         assert!(attempt(lab, "when-it-is-back").is_empty());
         lab.kernel().guard_link(cable.ifindex).unwrap();
+        if lab.cfg.pin_dir.join("host-links").join(cable.ifindex.to_string()).exists() {
+            assert_eq!(lab.kernel().guarded_links().unwrap(), [cable.ifindex]);
+        }
         lab.kernel().unguard_link(cable.ifindex);
         lab.kernel().unguard_link(cable.ifindex);
+        assert!(lab.kernel().guarded_links().unwrap().is_empty());
         assert_eq!(attempt(lab, "when-it-is-open"), ["when-it-is-open"]);
         lab.kernel().guard_link(cable.ifindex).unwrap();
         let pin = lab.cfg.pin_dir.join("host-links").join(cable.ifindex.to_string());

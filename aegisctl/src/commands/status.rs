@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use aegis_api::{Account, HookStatus, NamespaceStatus, Status, TableStatus, VerificationStatus};
+use aegis_api::{Account, GuardStatus, HookStatus, NamespaceStatus, Status, TableStatus, VerificationStatus};
 use comfy_table::Cell;
 
 use super::agents;
@@ -40,6 +40,13 @@ fn show(status: &Status, screen: &Screen) -> io::Result<()> {
     screen.heading("\nHooks")?;
     let hooks = status.kernel.hooks.iter().map(hook);
     screen.table(&["HOOK", "ATTACHED", "PINNED"], hooks.collect())?;
+    if !status.kernel.guards.is_empty() {
+        screen.heading("\nGuards beyond the hooks (a kernel may lack them; docs/operations.md, \"BPF LSM\")")?;
+        screen.table(
+            &["GUARD", "IN FORCE", "CLOSES, OR WHY IT IS ABSENT"],
+            status.kernel.guards.iter().map(guard).collect(),
+        )?;
+    }
     if !status.namespaces.is_empty() {
         screen.heading("\nNetwork namespaces of agents")?;
         let namespaces = status.namespaces.iter().map(namespace);
@@ -54,6 +61,11 @@ fn show(status: &Status, screen: &Screen) -> io::Result<()> {
     let columns =
         ["AGENT", "CONNECTS", "DENIED", "REDIRECTED", "TAKEN", "WAITING", "ENDED EARLY", "UNACCOUNTED", "OPEN"];
     screen.table(&columns, status.kernel.accounts.iter().map(account).collect())
+}
+
+fn guard(guard: &GuardStatus) -> Vec<Cell> {
+    let say = good_or_bad(guard.in_force, if guard.in_force { "yes" } else { "no" });
+    vec![Cell::new(&guard.name), say, Cell::new(&guard.detail)]
 }
 
 fn hook(hook: &HookStatus) -> Vec<Cell> {

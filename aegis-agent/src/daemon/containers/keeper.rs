@@ -10,6 +10,7 @@ use tokio::runtime::Handle as Runtime;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::cables::Cables;
 use crate::daemon::{Aegis, listen};
 use crate::dns::DnsServer;
 use crate::identity::Enrolled;
@@ -31,6 +32,7 @@ pub struct Means {
 pub struct Keeper {
     means: Means,
     told: BTreeSet<(Option<NamespaceId>, BTreeSet<PathBuf>, String)>,
+    cables: Cables,
 }
 
 /// A namespace that is to be served.
@@ -53,7 +55,7 @@ impl Want {
 
 impl Keeper {
     pub fn new(means: Means) -> Self {
-        Self { means, told: BTreeSet::new() }
+        Self { means, told: BTreeSet::new(), cables: Cables::default() }
     }
 
     /// Looks, and gives the cgroups that were looked into.
@@ -96,6 +98,7 @@ impl Keeper {
                 Err(why) => unserved.push(Unserved { id: Some(id), agents: want.agents, paths: want.paths, why }),
             }
         }
+        self.cables.keep(&self.means.aegis.kernel, &served);
         self.complain(&unserved);
         unserved.truncate(self.means.aegis.config.limits.namespaces);
         self.means.aegis.namespaces.set(View::new(served, unserved));

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use aegis_api::{
-    Account, Agent, AuditStatus, CaStatus, FlowStatus, HookStatus, KernelStatus, ListenerStatus, PolicyStatus, Status,
-    TableStatus,
+    Account, Agent, AuditStatus, CaStatus, FlowStatus, GuardStatus, HookStatus, KernelStatus, ListenerStatus,
+    PolicyStatus, Status, TableStatus,
 };
 
 use super::verification;
@@ -49,6 +49,12 @@ fn kernel_status(aegis: &Aegis) -> KernelStatus {
             .hooks()
             .into_iter()
             .map(|hook| HookStatus { name: hook.name, attached: hook.attached, pinned: hook.pinned })
+            .collect(),
+        guards: aegis
+            .kernel
+            .guards()
+            .into_iter()
+            .map(|guard| GuardStatus { name: guard.name, in_force: guard.in_force, detail: guard.detail })
             .collect(),
         events_dropped: counters.events_dropped,
         unaccounted: aegis.accounts.missing_in_all(),
@@ -100,6 +106,10 @@ fn by_name(counters: &Counters) -> BTreeMap<String, u64> {
         ("no_listener", counters.no_listener),
         ("denied_limit", counters.denied_limit),
         ("denied_option", counters.denied_option),
+        ("denied_received", counters.denied_received),
+        ("denied_leaving", counters.denied_leaving),
+        ("denied_tampering", counters.denied_tampering),
+        ("departed", counters.departed),
         ("events_suppressed", counters.events_suppressed),
     ]
     .map(|(name, count)| (name.to_owned(), count))
