@@ -8,7 +8,7 @@ use aya_ebpf::{
     EbpfContext,
     bindings::{
         BPF_SOCK_OPS_STATE_CB, BPF_SOCK_OPS_STATE_CB_FLAG, BPF_SOCK_OPS_TCP_CONNECT_CB, BPF_TCP_CLOSE,
-        BPF_TCP_FIN_WAIT1, BPF_TCP_FIN_WAIT2,
+        BPF_TCP_FIN_WAIT2,
     },
     macros::{cgroup_sock_addr, sock_ops},
     programs::{SockAddrContext, SockOpsContext},
@@ -213,8 +213,10 @@ fn ended(state: &mut SocketState, old_state: u32) {
         state.flags &= !socket_flag::COUNTED;
         usage::closed(state.agent, state.generation);
     }
-    // Not after an orderly close by the agent: the listener may still accept what was sent, and then takes the entry.
-    let orderly = old_state == BPF_TCP_FIN_WAIT1 || old_state == BPF_TCP_FIN_WAIT2;
+    // Not after an orderly close by the agent: the listener may still accept what was sent, and then takes the entry. Orderly
+    // is a FIN that was acknowledged, which takes a connection at the listener's end; one that was only sent proves
+    // nothing, and an agent could leave entries behind by it until the table is full.
+    let orderly = old_state == BPF_TCP_FIN_WAIT2;
     if !orderly && state.flags & socket_flag::RECORDED != 0 {
         state.flags &= !socket_flag::RECORDED;
         forget(state);

@@ -14,6 +14,8 @@ const SOCKET: i32 = 1;
 /// linux/in.h, linux/in6.h.
 const IP: i32 = 0;
 const IPV6: i32 = 41;
+/// linux/tcp.h.
+const TCP: i32 = 6;
 
 /// Where the kernel stops copying an option's value for the hooks.
 const PAGE: i32 = 4096;
@@ -49,6 +51,9 @@ fn leads_around(level: i32, option: i32) -> bool {
         // The RFC 2292 forms of extension headers; IPV6_ADD_MEMBERSHIP, IPV6_DROP_MEMBERSHIP; anycast; MCAST_JOIN_GROUP to
         // MCAST_MSFILTER; IPV6_HOPOPTS, IPV6_RTHDRDSTOPTS, IPV6_RTHDR, IPV6_DSTOPTS; IPV6_TRANSPARENT, IPV6_UNICAST_IF, IPV6_FREEBIND.
         IPV6 => matches!(option, 3..=6 | 20 | 21 | 27 | 28 | 42..=48 | 54 | 55 | 57 | 59 | 75 | 76 | 78),
+        // TCP_REPAIR; TCP_MD5SIG, TCP_MD5SIG_EXT; TCP_AO_ADD_KEY to TCP_AO_INFO: the other end drops what comes then, and a
+        // half-made connection would hold its place.
+        TCP => matches!(option, 14 | 19 | 32 | 38..=40),
         _ => false,
     }
 }

@@ -13,6 +13,8 @@ use crate::kernel::{AgentIndex, AgentUsage};
 
 /// Time between two readings.
 const PERIOD: Duration = Duration::from_secs(5);
+/// The reading by which every connection that waited for this daemon has been accepted.
+const SETTLED: u64 = 12;
 
 /// The last reading, and what was missing in the last two.
 #[derive(Debug, Default)]
@@ -71,10 +73,15 @@ impl Accounts {
 pub async fn run(aegis: Arc<Aegis>, stop: CancellationToken) {
     let mut period = tokio::time::interval(PERIOD);
     period.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
+    for reading in 1.. {
         tokio::select! {
             _ = period.tick() => {}
             () = stop.cancelled() => return,
+        }
+        if reading == SETTLED
+            && let Err(error) = aegis.kernel.forget_former()
+        {
+            tracing::error!("{error}; connections that an earlier daemon never accepted hold their places");
         }
         let reader = Arc::clone(&aegis);
         // A full flow table takes a while to read.

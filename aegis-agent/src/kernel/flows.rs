@@ -138,16 +138,13 @@ impl KernelFlows {
         }
     }
 
-    /// Removes what daemons before the last one recorded: connections that nobody can accept any more. Those of the
-    /// last one may still wait in a listener that was handed over.
+    /// Removes what earlier daemons recorded: connections that nobody can accept any more.
     pub(super) fn purge(&self) -> Result<(), KernelError> {
-        let mut stale = Vec::new();
-        for entry in self.entries.iter() {
-            let (key, flow) = entry.map_err(KernelError::bpf("read the flow table"))?;
-            if flow.generation != self.generation && flow.generation != self.generation.wrapping_sub(1) {
-                stale.push(key);
-            }
-        }
+        // What is missed because the table changes meanwhile is an entry of ours, or goes the next time.
+        let former = |entry: Result<(FlowKey, Flow), MapError>| {
+            entry.ok().filter(|(_, flow)| flow.generation != self.generation).map(|(key, _)| key)
+        };
+        let stale: Vec<FlowKey> = self.entries.iter().take(2 * CAPACITY).filter_map(former).collect();
         for key in stale {
             syscall::map_take::<FlowKey, Flow>(self.flows.fd().as_fd(), &key)
                 .map_err(KernelError::io("clear the flow table"))?;

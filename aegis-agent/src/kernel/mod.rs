@@ -212,7 +212,6 @@ impl Kernel {
         let (flows, dns_clients) = (open(map_name::FLOWS)?, open(map_name::DNS_CLIENTS)?);
         let flows = KernelFlows::new(flows, entries, dns_clients, cfg, agents.usage.generation())?;
         agents.usage.forget_others()?;
-        flows.purge()?;
         let notes = syscall::obj_get(&pins.map(map_name::MEMBERS));
         let members = Members::new(notes.map_err(KernelError::io("open the notes of processes"))?, cfg.on_departure);
         let events = open(map_name::EVENTS)?.try_into().map_err(wrong())?;
@@ -298,6 +297,15 @@ impl Kernel {
     /// When the map cannot be written.
     pub fn leave_namespace(&self, namespace: NetnsCookie) -> Result<(), KernelError> {
         self.proxy.lock().unwrap_or_else(PoisonError::into_inner).leave(namespace)
+    }
+
+    /// Forgets the connections that earlier daemons' programs recorded and that were never accepted. Not at the start: they
+    /// may wait in a listener that was handed over.
+    ///
+    /// # Errors
+    /// When the flow table cannot be written.
+    pub fn forget_former(&self) -> Result<(), KernelError> {
+        self.flows.purge()
     }
 
     /// Every enrolled agent's connections, as the kernel and the proxy count them.

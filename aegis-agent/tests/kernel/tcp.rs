@@ -4,7 +4,7 @@ use std::{io::Read, net::TcpListener};
 
 use aegis_agent::kernel::{Kernel, KernelConfig, Protocol};
 
-use crate::lab::{OUTSIDE_V4, OUTSIDE_V6, accept, agent, eventually, here, lab, lines, python, rule};
+use crate::lab::{OUTSIDE_V4, OUTSIDE_V6, accept, agent, eventually, first_line, here, lab, lines, python, rule};
 
 /// Connects to argv[1]:argv[2] with a socket of family argv[3] and prints its pid and peer.
 const CONNECT: &str = r#"
@@ -181,6 +181,60 @@ s.close()
         let script = "attempt(lambda: create_connection(('192.0.2.1', 443)))";
         assert_eq!(lines(python(&cgroup, script, &[])), ["ECONNREFUSED"]);
         assert_eq!(lab.recorded_flows(), 0, "refused");
+    });
+}
+
+/// The handshake's last ACK is held back (TCP_DEFER_ACCEPT), so the listener has no connection yet; then it hears nothing more,
+/// and the agent takes its FIN back before anybody has acknowledged it.
+#[test]
+fn a_connection_that_was_never_whole_leaves_no_record() {
+    lab(|lab| {
+        let cgroup = lab.agent(5, &[]);
+        let script = r#"
+import ctypes
+made = []
+for n in range(50):
+    s = socket(); s.bind(('127.0.1.%d' % (n + 1), 0))
+    s.setsockopt(IPPROTO_TCP, TCP_DEFER_ACCEPT, 1)
+    s.connect(('192.0.2.1', 443))
+    made.append(s)
+print('made', flush=True)
+sys.stdin.readline()
+for s in made:
+    s.shutdown(SHUT_WR)
+    ctypes.CDLL(None).connect(s.fileno(), bytes(16), 16)
+"#;
+        let mut child = python(&cgroup, script, &[]);
+        assert_eq!(first_line(&mut child), "made");
+        assert_eq!(lab.recorded_flows(), 50);
+        let nothing = [socket2::SockFilter::new((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, 0)];
+        socket2::SockRef::from(&lab.proxy_v4).attach_filter(&nothing).unwrap();
+        drop(child.stdin.take());
+        lines(child);
+        let usage = lab.kernel().usage().unwrap()[&agent(5)];
+        assert_eq!((usage.redirected, usage.withdrawn, usage.pending, usage.open), (50, 50, 0, 0));
+        assert_eq!(lab.recorded_flows(), 0);
+    });
+}
+
+/// What an earlier daemon left in the table goes, and what waits for this one stays.
+#[test]
+fn records_of_earlier_daemons_are_forgotten() {
+    lab(|lab| {
+        let cgroup = lab.agent(5, &[]);
+        let script = "kept = [socket() for _ in range(3)]\nfor s in kept: s.connect(('192.0.2.1', 443))\nprint('made', flush=True)\nsys.stdin.readline()";
+        let mut former = python(&cgroup, script, &[]);
+        assert_eq!(first_line(&mut former), "made");
+        lab.restart(|_| {});
+        let mut own = python(&cgroup, script, &[]);
+        assert_eq!(first_line(&mut own), "made");
+        assert_eq!(lab.recorded_flows(), 6, "they may still wait in a listener that was handed over");
+        lab.kernel().forget_former().unwrap();
+        assert_eq!(lab.recorded_flows(), 3);
+        for mut child in [former, own] {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
     });
 }
 
