@@ -9,6 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use aegis_tests::lab::container::{CONTAINER_V4, CONTAINER_V6, Container};
+use aegis_tests::lab::netns::ip;
 use aegis_tests::lab::wait_for;
 use aegis_tests::lab::wiring::{HOST_V4, HOST_V6, address};
 use aegis_tests::{AGENT, Daemon, Lab, Settings};
@@ -393,4 +394,22 @@ fn an_agent_has_a_share_of_namespaces_and_no_more() {
     let other = lab.raw(INSIDE).within(&container).start(&["sleep", "60"]).unwrap();
     wait_for(PATIENCE, || (counts() == (3, 6)).then_some(())).unwrap_or_else(|| panic!("{:?}", counts()));
     drop((hog, other));
+}
+
+#[test]
+fn the_containers_own_addresses_are_not_the_outside() {
+    let lab = Lab::new().unwrap();
+    let container = lab.container().unwrap();
+    // Public addresses of the container's own: whoever dials them from within reaches what listens there.
+    let (v4, v6) = address("index.allowed.test");
+    for own in [format!("{v4}/32"), format!("{v6}/128")] {
+        ip(["-n", container.namespace.name(), "addr", "add", &own, "dev", "lo"]).unwrap();
+    }
+    let daemon = Daemon::start(&lab, &settings(Some(&container))).unwrap();
+    let url = "https://index.allowed.test/hello";
+    assert_eq!(lab.agent(AGENT).within(&container).curl(&[url]).unwrap().status, 200, "{}", daemon.log());
+    lab.internet.requests.clear();
+    let inside = lab.agent(INSIDE).within(&container).curl(&[url]).unwrap();
+    assert!(inside.is_denial() && inside.field("reason").contains("this host's own"), "{inside:?}");
+    assert_eq!(lab.internet.requests.all().len(), 0);
 }
