@@ -89,6 +89,12 @@ fn status_tells_what_leaked_and_verify_which_agent_there_is_not() {
     assert!(stdout.contains("finance-agent at 2026-11-23T05:00:00Z: 44 held, leaked: quic4"), "{stdout}");
     let (_, stderr) = expect(1, &mut fake.aegisctl(&["verify", "--agent", "other"]));
     assert!(stderr.contains("next: aegisctl agents register other"), "{stderr}");
+    // Whatever the daemon calls a cgroup, nothing is written to another file system.
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_str().unwrap();
+    let (_, stderr) = expect(1, &mut fake.aegisctl(&["verify", "--private", "--cgroup", path]));
+    assert!(stderr.contains("no directory of the cgroup v2 hierarchy"), "{stderr}");
+    assert_eq!(std::fs::read_dir(path).unwrap().count(), 0);
 }
 
 #[test]

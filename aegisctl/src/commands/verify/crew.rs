@@ -6,6 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 use std::{fs, io};
 
+use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
+
 use super::channel::{Channel, Order, Reply};
 use super::sink::{Sink, wait};
 use crate::failure::Failure;
@@ -102,6 +104,12 @@ struct ChildCgroup(PathBuf);
 impl ChildCgroup {
     /// Makes it, and takes away what runs that were killed left behind.
     fn make(parent: &Path) -> Result<Self, Failure> {
+        if !statfs(parent).is_ok_and(|fs| fs.filesystem_type() == CGROUP2_SUPER_MAGIC) {
+            let parent = parent.display();
+            return Err(Failure::No(format!(
+                "{parent} is no directory of the cgroup v2 hierarchy\n  next: aegisctl agents list"
+            )));
+        }
         for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
             if entry.file_name().to_string_lossy().starts_with(CHILD_PREFIX) {
                 // One that is in use cannot be removed: it is of a run that goes on.

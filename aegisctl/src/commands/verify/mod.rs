@@ -16,14 +16,14 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use aegis_api::{Agent, VectorResult, Verdict, Verification, VerificationStatus};
+use aegis_api::{Agent, Listening, VectorResult, Verdict, Verification, VerificationStatus};
 
 use super::agents::agent_name;
 use crate::api::Client;
 use crate::failure::Failure;
 use crate::output::Screen;
 use trial::Trial;
-use vectors::{BASE, VECTORS};
+use vectors::{Attempt, BASE, VECTORS};
 
 /// Tries to get out of the agents' cgroups, on this host and now, and says what held.
 ///
@@ -72,6 +72,13 @@ struct Subject {
     agent: Option<Agent>,
 }
 
+impl Subject {
+    /// Whether answers to connections from outside are wanted.
+    fn answers_anybody(&self) -> bool {
+        self.agent.as_ref().is_some_and(|agent| agent.listen == Listening::Allow)
+    }
+}
+
 /// Runs it.
 pub fn run(args: &Args, client: &Client, screen: &Screen) -> Result<ExitCode, Failure> {
     // Fails only where a handler is installed already, and there is none.
@@ -115,7 +122,11 @@ fn verify(args: &Args, subject: &Subject) -> Result<Verification, Failure> {
     let progress = show::progress(&subject.name, VECTORS.len());
     for (number, vector) in (0..).zip(&VECTORS) {
         progress.set_message(vector.name);
-        let result = trial.run(vector, number)?;
+        let result = if vector.attempt == Attempt::Listen && subject.answers_anybody() {
+            trial::not_tried(vector, "the agent may answer anybody (listen: allow)")
+        } else {
+            trial.run(vector, number)?
+        };
         // Without them "held" would only mean that nothing works here.
         if BASE.contains(&vector.name) && result.verdict == Verdict::Na {
             let next =

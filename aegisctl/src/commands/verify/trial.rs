@@ -185,6 +185,12 @@ impl Trial {
     }
 }
 
+/// A way that need not be tried.
+pub fn not_tried(vector: &Vector, reason: &str) -> VectorResult {
+    let (name, detail) = (vector.name.to_owned(), reason.to_owned());
+    VectorResult { name, actor: vector.actor, verdict: Verdict::Na, detail }
+}
+
 /// A listener for the loopback of the family, where the kernel has that.
 fn listen_vsock() -> Option<Socket> {
     let socket = Socket::new(Domain::VSOCK, Type::STREAM, None).ok()?;

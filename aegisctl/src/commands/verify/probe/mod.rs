@@ -7,7 +7,7 @@ mod tcp;
 mod udp;
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -93,8 +93,9 @@ fn prepare(args: &Args) -> Result<Luggage, Refused> {
     let made = |kind| tried("make a socket", Socket::new(Domain::IPV4, kind, None)).map(Some);
     let luggage = Luggage { tcp: made(Type::STREAM)?, udp: made(Type::DGRAM)? };
     if let Some(cgroup) = &args.cgroup {
-        // "0" is the writer itself (cgroups(7)).
-        tried("join the agent's cgroup", fs::write(cgroup.join("cgroup.procs"), "0"))?;
+        // "0" is the writer itself (cgroups(7)). Opened, not made: another file system would take a file of that name.
+        let procs = fs::File::options().write(true).open(cgroup.join("cgroup.procs"));
+        tried("join the agent's cgroup", procs.and_then(|mut procs| procs.write_all(b"0")))?;
     }
     if !args.root {
         let (uid, gid) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
