@@ -2,7 +2,10 @@
 
 use aegis_tests::Lab;
 
-use crate::stage::{AGENTS, Role, Stage, Target, UDP_PORT, describe, said, script};
+use crate::attempt::{AGENTS, Role, said};
+use crate::foreign::describe;
+use crate::program::script;
+use crate::stage::{Stage, Target, UDP_PORT};
 
 const ATTEMPTS: &[&str] = &[
     "library",

@@ -5,7 +5,9 @@ use std::time::Duration;
 use aegis_tests::lab::{binary, wait_for};
 use aegis_tests::{AGENT, Daemon, Lab, Settings};
 
-use crate::stage::{Attempt, Evidence, QUICK_PATH, RAW, Role, Stage, TCP_PORT, Target, all_out, attempt, build, said};
+use crate::attempt::{Attempt, Evidence, QUICK_PATH, RAW, Role, all_out, attempt, said};
+use crate::program::build;
+use crate::stage::{Stage, TCP_PORT, Target};
 
 const MULTIPATH: Evidence = Evidence::MarkerOrNoProtocol("EPROTONOSUPPORT");
 

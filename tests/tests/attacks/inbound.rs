@@ -7,10 +7,13 @@ use aegis_tests::lab::wait_for;
 use aegis_tests::lab::wiring::{HOST_V4, HOST_V6};
 use aegis_tests::{Lab, Running};
 
-use crate::stage::{AGENTS, Role, Stage, describe, script};
+use crate::attempt::{AGENTS, Role};
+use crate::foreign::describe;
+use crate::program::script;
+use crate::stage::Stage;
 
 /// Starts the listeners of `role` at `port` and returns when they listen.
-fn listen<'lab>(lab: &'lab Lab, role: Role, port: u16) -> Running {
+fn listen(lab: &Lab, role: Role, port: u16) -> Running {
     let directory = lab.path(role.marker());
     std::fs::create_dir(&directory).unwrap();
     nix::unistd::chown(&directory, Some(65_534.into()), None).unwrap();

@@ -2,7 +2,8 @@
 
 use aegis_tests::Lab;
 
-use crate::stage::{Attempt, Stage, TCP_PORT, Target, UDP_PORT, attempt};
+use crate::attempt::{Attempt, attempt};
+use crate::stage::{Stage, TCP_PORT, Target, UDP_PORT};
 
 const STREAMS: &[Attempt] = &[
     attempt("tcp"),

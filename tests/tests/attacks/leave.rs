@@ -3,7 +3,9 @@
 use aegis_tests::{AGENT, Lab};
 use nix::sys::signal::Signal;
 
-use crate::stage::{Attempt, CONFINED, RAW, Role, Stage, Target, UDP_PORT, all_out, attempt, script};
+use crate::attempt::{Attempt, CONFINED, RAW, Role, all_out, attempt};
+use crate::program::script;
+use crate::stage::{Stage, Target, UDP_PORT};
 
 /// Root in the host's own namespaces can write to the hierarchy: what that leads to is the deployment's to prevent. Even
 /// so it may not do more than leave: parents and children of the agent's cgroup are the agent's, or nobody's.

@@ -6,7 +6,9 @@ use aegis_tests::lab::wait_for;
 use aegis_tests::lab::wiring::{HOST_V4, HOST_V6};
 use aegis_tests::{Lab, Outcome};
 
-use crate::stage::{AGENTS, Role, Stage, Target, build, said, script};
+use crate::attempt::{AGENTS, Role, said};
+use crate::program::{build, script};
+use crate::stage::{Stage, Target};
 
 const PORT: u16 = 9100;
 const METADATA: &str = "169.254.169.254";

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod attempt;
 mod dns;
+mod foreign;
 mod handed;
 mod inbound;
 mod io_uring;
@@ -11,6 +13,7 @@ mod local;
 mod namespaces;
 mod others;
 mod ports;
+mod program;
 mod raw;
 mod roles;
 mod routed;

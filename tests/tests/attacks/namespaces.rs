@@ -5,7 +5,10 @@ use std::time::Duration;
 use aegis_tests::Lab;
 use aegis_tests::lab::wait_for;
 
-use crate::stage::{CONFINED, RAW, Role, Stage, TCP_PORT, Target, UDP_PORT, build, describe};
+use crate::attempt::{CONFINED, RAW, Role};
+use crate::foreign::describe;
+use crate::program::build;
+use crate::stage::{Stage, TCP_PORT, Target, UDP_PORT};
 
 /// The internet's own namespace, where everything is a local address: judged by its servers.
 #[test]

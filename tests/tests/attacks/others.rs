@@ -5,7 +5,9 @@ use std::time::Duration;
 use aegis_tests::lab::{binary, wait_for};
 use aegis_tests::{AGENT, Lab, Outcome};
 
-use crate::stage::{Attempt, Role, Stage, Target, UDP_PORT, all_out, attempt, build, said, script};
+use crate::attempt::{Attempt, Role, all_out, attempt, said};
+use crate::program::{build, script};
+use crate::stage::{Stage, Target, UDP_PORT};
 
 const ATTEMPTS: &[Attempt] = &[
     attempt("by_process_vm_writev"),

@@ -6,7 +6,9 @@ use aegis_tests::lab::wait_for;
 use aegis_tests::{AGENT, Lab, Settings};
 use serde_json::json;
 
-use crate::stage::{AGENTS, QUICK_PATH, RAW, Role, Stage, script};
+use crate::attempt::{AGENTS, QUICK_PATH, RAW, Role};
+use crate::program::script;
+use crate::stage::Stage;
 
 const PROXY: u16 = 15001;
 const RESOLVER: u16 = 15053;

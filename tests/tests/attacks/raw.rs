@@ -2,7 +2,8 @@
 
 use aegis_tests::Lab;
 
-use crate::stage::{Attempt, CONFINED, Evidence, Stage, Target, UDP_PORT, attempt};
+use crate::attempt::{Attempt, CONFINED, Evidence, attempt};
+use crate::stage::{Stage, Target, UDP_PORT};
 
 /// Debian's kernels have these as modules, others not at all; either way an agent may not have them.
 const OTHER_TRANSPORT: Evidence = Evidence::MarkerOrNoProtocol("EPROTONOSUPPORT");

@@ -4,7 +4,8 @@ use aegis_tests::lab::wiring::address;
 use aegis_tests::{AGENT, Lab, Settings};
 use serde_json::json;
 
-use crate::stage::{Attempt, Stage, Target, attempt};
+use crate::attempt::{Attempt, attempt};
+use crate::stage::{Stage, Target};
 
 /// Where both a UDP sink and a TCP echo are.
 const PORT: u16 = 853;

@@ -1,12 +1,13 @@
 //! Where attacks are tried: first as agents in every way of being one, then as a bystander, who must get out.
 
-use std::net::IpAddr;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use std::path::Path;
 
-use aegis_tests::lab::wiring::{GATEWAY_V4, GATEWAY_V6, address};
-use aegis_tests::{AGENT, AgentCommand, Daemon, Lab, Outcome, Packet, Protocol, Running, Settings};
+use aegis_tests::lab::wiring::address;
+use aegis_tests::{Daemon, Lab, Outcome, Packet, Running, Settings};
+
+use crate::attempt::{AGENTS, Attempt, Role, kept_in, said};
+use crate::foreign::{describe, is_foreign};
+use crate::program::build;
 
 /// A host that no policy of the laboratory allows and that the daemon never dials.
 pub const TARGET: &str = "denied.test";
@@ -14,119 +15,6 @@ pub const TARGET: &str = "denied.test";
 pub const TCP_PORT: u16 = 2525;
 /// Port of a UDP sink outside.
 pub const UDP_PORT: u16 = 9999;
-
-/// A search path without Java's keytool, to which `aegisctl run` would give a second of every laboratory.
-pub const QUICK_PATH: &str = "/usr/local/bin";
-
-/// Whose process tries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// An agent by `aegisctl run`, as an ordinary user.
-    RunUser,
-    /// An agent by `aegisctl run`, as root.
-    RunRoot,
-    /// An agent by its cgroup alone, as an ordinary user.
-    RawUser,
-    /// An agent by its cgroup alone, as root with every capability.
-    RawRoot,
-    /// Nobody's agent, as root.
-    Bystander,
-}
-
-/// Every way of being an agent.
-pub const AGENTS: &[Role] = &[Role::RunUser, Role::RunRoot, Role::RawUser, Role::RawRoot];
-/// As [`AGENTS`], but for what root can do in the host's own namespaces, which is the deployment's to prevent.
-pub const CONFINED: &[Role] = &[Role::RunUser, Role::RunRoot, Role::RawUser];
-
-/// Agents by their cgroup alone.
-pub const RAW: &[Role] = &[Role::RawUser, Role::RawRoot];
-
-impl Role {
-    pub fn command(self, lab: &Lab) -> AgentCommand<'_> {
-        match self {
-            Role::RunUser => lab.agent(AGENT).user("nobody").env("PATH", QUICK_PATH),
-            Role::RunRoot => lab.agent(AGENT).env("PATH", QUICK_PATH),
-            Role::RawUser => lab.raw(AGENT).user("nobody"),
-            Role::RawRoot => lab.raw(AGENT),
-            Role::Bystander => lab.bystander(),
-        }
-    }
-
-    /// What the role's packets contain.
-    pub fn marker(self) -> &'static str {
-        match self {
-            Role::RunUser => "atk-run-user",
-            Role::RunRoot => "atk-run-root",
-            Role::RawUser => "atk-raw-user",
-            Role::RawRoot => "atk-raw-root",
-            Role::Bystander => "atk-bystander",
-        }
-    }
-}
-
-/// By what the capture knows that an attempt got out.
-#[derive(Clone, Copy, Debug)]
-pub enum Evidence {
-    /// A packet that contains the attempt's marker.
-    Marker,
-    /// A packet to this address.
-    To(IpAddr),
-    /// A packet of this IP protocol.
-    Protocol(u8),
-    /// An MLD report with the beginning of a marker in it: as much as fits into an address.
-    Announced,
-    /// A DNS question for the marker.
-    Questioned,
-    /// A packet that contains the marker; or the kernel has no such protocol, which the socket call says with this error.
-    MarkerOrNoProtocol(&'static str),
-}
-
-/// One attempt of an attack program.
-#[derive(Clone, Copy, Debug)]
-pub struct Attempt {
-    pub name: &'static str,
-    pub evidence: Evidence,
-    pub roles: &'static [Role],
-}
-
-/// An attempt that every kind of agent makes.
-pub const fn attempt(name: &'static str) -> Attempt {
-    Attempt { name, evidence: Evidence::Marker, roles: AGENTS }
-}
-
-impl Attempt {
-    pub const fn by(self, evidence: Evidence) -> Attempt {
-        Attempt { evidence, ..self }
-    }
-
-    /// Tried by these only.
-    pub const fn only(self, roles: &'static [Role]) -> Attempt {
-        Attempt { roles, ..self }
-    }
-
-    fn proved(&self, packets: &[Packet], outcome: &Outcome) -> bool {
-        let marker = format!("{}.{}.", Role::Bystander.marker(), self.name);
-        let marked = || packets.iter().any(|packet| packet.contains(marker.as_bytes()));
-        match self.evidence {
-            Evidence::Marker => marked(),
-            Evidence::To(to) => packets.iter().any(|packet| packet.destination == to),
-            Evidence::Protocol(number) => packets.iter().any(|packet| packet.protocol == Protocol::Other(number)),
-            Evidence::Questioned => packets.iter().any(|packet| packet.port == 53 && packet.contains(b"atk-bystander")),
-            Evidence::Announced => {
-                packets.iter().any(|packet| packet.protocol == Protocol::Other(0) && packet.contains(b"atk-bystande"))
-            }
-            Evidence::MarkerOrNoProtocol(errno) => {
-                let line = said(outcome, self.name).unwrap_or_default();
-                marked() || line.contains("socket(") && line.ends_with(errno)
-            }
-        }
-    }
-}
-
-/// What a program printed about one of its attempts.
-pub fn said<'o>(outcome: &'o Outcome, attempt: &str) -> Option<&'o str> {
-    outcome.stdout.lines().find(|line| line.strip_prefix(attempt).is_some_and(|rest| rest.starts_with(": ")))
-}
 
 /// Where an attack program aims.
 #[derive(Clone, Debug)]
@@ -237,105 +125,6 @@ impl<'lab> Stage<'lab> {
     }
 }
 
-/// A bystander must have got out by every one of these.
-pub fn all_out(lab: &Lab, attempts: &[Attempt], outcome: &Outcome) {
-    let kept_in = kept_in(lab, attempts, outcome);
-    assert!(kept_in.is_empty(), "{}\n{}", kept_in.join("\n"), outcome.stderr);
-}
-
-fn kept_in(lab: &Lab, attempts: &[Attempt], outcome: &Outcome) -> Vec<String> {
-    lab.settle().unwrap();
-    let packets = lab.internet.capture.matching(|_| true);
-    let failed = attempts.iter().filter(|attempt| !attempt.proved(&packets, outcome));
-    failed
-        .map(|Attempt { name, .. }| {
-            let said = said(outcome, name).unwrap_or("nothing");
-            format!("this attack does not work here, a bystander's {name} did not get out: {said}")
-        })
-        .collect()
-}
-
 fn unsaid<'n>(outcome: &Outcome, names: &[&'n str]) -> Vec<&'n str> {
     names.iter().copied().filter(|name| said(outcome, name).is_none()).collect()
-}
-
-/// Neither the host's own search for its gateway and its group memberships, nor the daemon's question to its resolver.
-/// Whom the host looks for is looked at: an address is room for an agent's data too.
-pub fn is_foreign(packet: &Packet) -> bool {
-    if packet.contains(b"atk-") {
-        return true;
-    }
-    match packet.protocol {
-        Protocol::Link(0x0806) => packet.payload.get(24..28) != Some(&GATEWAY_V4.octets()),
-        // The host has no use for the answer to a fence.
-        Protocol::Icmp if packet.destination == GATEWAY_V4 => !packet.contains(b"received"),
-        Protocol::Icmp => !is_neighbour_discovery(packet),
-        // MLDv2 reports, behind a hop-by-hop header.
-        Protocol::Other(0) => packet.destination != IpAddr::from([0xff02, 0, 0, 0, 0, 0, 0, 0x16]),
-        Protocol::Udp => packet.port != 53,
-        _ => true,
-    }
-}
-
-/// Router solicitations, advertisements of the host's own addresses, and the search for the gateway.
-fn is_neighbour_discovery(packet: &Packet) -> bool {
-    match packet.payload.first() {
-        Some(133 | 136) => true,
-        Some(135) => {
-            packet.payload.get(8..24).is_some_and(|to| to == GATEWAY_V6.octets() || to.starts_with(&[0xfe, 0x80]))
-        }
-        _ => false,
-    }
-}
-
-/// A packet, short enough for a failure message.
-pub fn describe(packet: &Packet) -> String {
-    let start = String::from_utf8_lossy(&packet.payload[..packet.payload.len().min(120)]).escape_debug().to_string();
-    format!("{:?} {} -> {} port {}: {start}", packet.protocol, packet.source, packet.destination, packet.port)
-}
-
-/// Compiles `tests/attacks/NAME.c` unless that has been done, and puts it where every user can execute it.
-pub fn build(lab: &Lab, name: &str) -> PathBuf {
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("attacks");
-    let (source, header) = (sources.join(name).with_extension("c"), sources.join("attack.h"));
-    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("attacks");
-    std::fs::create_dir_all(&cache).unwrap();
-    let built = cache.join(name);
-    if age(&built) >= age(&source).min(age(&header)) {
-        // Under a name of its own until it is whole: other tests may be at it too.
-        let draft = cache.join(format!("{name}.{}", std::process::id()));
-        let mut cc = Command::new("cc");
-        cc.args(["-O1", "-Wall", "-Wextra", "-pthread", "-o"]).arg(&draft).arg(&source);
-        let output = cc.output().expect("`cc` is missing: apt-get install gcc libc6-dev");
-        assert!(output.status.success(), "{cc:?}: {}", String::from_utf8_lossy(&output.stderr));
-        std::fs::rename(&draft, &built).unwrap();
-    }
-    let place = lab.path("attacks");
-    std::fs::create_dir_all(&place).unwrap();
-    let copy = place.join(name);
-    std::fs::copy(&built, &copy).unwrap();
-    copy
-}
-
-/// How long ago a file was written; for ever, where there is none.
-fn age(path: &Path) -> Duration {
-    let written = std::fs::metadata(path).and_then(|metadata| metadata.modified());
-    written.ok().and_then(|at| at.elapsed().ok()).unwrap_or(Duration::MAX)
-}
-
-/// The gateway's link-local address, with the zone that the host knows it by.
-pub fn link_local(lab: &Lab) -> String {
-    let text = lab.inet.within(|| std::fs::read_to_string("/proc/thread-self/net/if_inet6")).unwrap().unwrap();
-    let line = text.lines().find(|line| line.starts_with("fe80")).expect("no link-local address outside");
-    let groups: Vec<&str> = (0..8).map(|at| &line[at * 4..at * 4 + 4]).collect();
-    format!("{}%eth0", groups.join(":"))
-}
-
-/// Puts `tests/attacks/NAME`, a script, where every user can read it.
-pub fn script(lab: &Lab, name: &str) -> PathBuf {
-    let place = lab.path("attacks");
-    std::fs::create_dir_all(&place).unwrap();
-    let copy = place.join(name);
-    std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("attacks").join(name), &copy).unwrap();
-    copy
 }

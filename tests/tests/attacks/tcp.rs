@@ -2,7 +2,8 @@
 
 use aegis_tests::Lab;
 
-use crate::stage::{Attempt, Evidence, Stage, TCP_PORT, Target, attempt, link_local};
+use crate::attempt::{Attempt, Evidence, attempt};
+use crate::stage::{Stage, TCP_PORT, Target};
 
 const ATTEMPTS: &[Attempt] = &[
     attempt("connect_v4"),
@@ -70,4 +71,12 @@ fn no_address_with_a_zone_gets_out() {
     // The neighbour's own.
     let target = Target { v6: link_local(&lab), ..Target::denied(TCP_PORT) };
     stage.play("tcp", &target, &[attempt("connect_v6"), attempt("connect_scoped"), attempt("fastopen_v6")]);
+}
+
+/// The gateway's link-local address, with the zone that the host knows it by.
+fn link_local(lab: &Lab) -> String {
+    let text = lab.inet.within(|| std::fs::read_to_string("/proc/thread-self/net/if_inet6")).unwrap().unwrap();
+    let line = text.lines().find(|line| line.starts_with("fe80")).expect("no link-local address outside");
+    let groups: Vec<&str> = (0..8).map(|at| &line[at * 4..at * 4 + 4]).collect();
+    format!("{}%eth0", groups.join(":"))
 }

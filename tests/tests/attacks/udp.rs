@@ -2,7 +2,8 @@
 
 use aegis_tests::Lab;
 
-use crate::stage::{Attempt, Evidence, Stage, Target, UDP_PORT, attempt};
+use crate::attempt::{Attempt, Evidence, attempt};
+use crate::stage::{Stage, Target, UDP_PORT};
 
 const IGMP: Evidence = Evidence::Protocol(2);
 const NO_UDP_LITE: Evidence = Evidence::MarkerOrNoProtocol("EPROTONOSUPPORT");
@@ -72,5 +73,5 @@ const GROUPS: &[Attempt] = &[
 #[test]
 fn joining_a_group_announces_nothing() {
     let lab = Lab::new().unwrap();
-    Stage::new(&lab).play("udp", &Target::denied(UDP_PORT), GROUPS);
+    Stage::new(&lab).play("groups", &Target::denied(UDP_PORT), GROUPS);
 }
