@@ -94,7 +94,7 @@ pub fn status() -> Value {
         "kernel": {
             "cgroup_root": "/sys/fs/cgroup/aegis", "pin_dir": "/sys/fs/bpf/aegis",
             "hooks": [{"name": "connect4", "attached": true, "pinned": true}],
-            "counters": {"redirected": 7}, "events_dropped": 0, "unaccounted": 0,
+            "counters": {"redirected": 7}, "events_dropped": 0, "guards": [], "unaccounted": 0,
             "accounts": [{"agent": "finance-agent", "connects": 9, "denied": 2, "redirected": 7, "taken": 7, "waiting": 0,
                           "ended_early": 0, "unaccounted": 0, "open": 1, "events_suppressed": 0}],
             "tables": [{"name": "flows", "used": 0, "capacity": 65536}],
