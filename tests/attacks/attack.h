@@ -130,7 +130,8 @@ static int run_attempts(int argc, char **argv, const struct attempt *attempts, s
         if (child == 0) {
             prctl(PR_SET_PDEATHSIG, SIGKILL);
             signal(SIGALRM, timed_out);
-            alarm(2);
+            /* Far above what any of them needs: machines that build meanwhile are slow. */
+            alarm(8);
             prepare(&attempts[at], argv[1]);
             attempts[at].body();
             say("done");

@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <sys/sendfile.h>
+#include <time.h>
 
 #ifndef TCP_FASTOPEN_CONNECT
 #define TCP_FASTOPEN_CONNECT 30
@@ -149,10 +150,15 @@ static void reconnect_race(void) {
     must(listen(listener, 64));
     must(getsockname(listener, (struct sockaddr *)&own, &length));
     own_end = own;
-    raced = tcp(AF_INET);
+    raced = must(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
     pthread_t other;
     if (pthread_create(&other, NULL, to_ourselves, NULL) != 0) say("pthread_create");
+    struct timespec now, until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += 1;
     for (int turn = 0; turn < 500; turn++) {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if (now.tv_sec > until.tv_sec || (now.tv_sec == until.tv_sec && now.tv_nsec > until.tv_nsec)) break;
         connect(raced, SOCKADDR(v4));
         send(raced, marker, sizeof marker, MSG_NOSIGNAL | MSG_DONTWAIT);
     }
