@@ -63,8 +63,7 @@ fn every_kernel(root: &Path) -> Result<()> {
         eprintln!("\n!!! THE KERNEL MATRIX IS LEFT OUT: only this machine's own kernel is tested. {error:#}\n");
         return Ok(());
     }
-    let kernels = vm::KERNELS.iter().map(ToString::to_string).collect();
-    vm::run(root, &vm::Selection { kernels, lsm: None, names: Vec::new() })
+    vm::run(root, &vm::Selection::matrix())
 }
 
 /// The kernel tests on chosen kernels, and nothing else.
@@ -73,14 +72,8 @@ fn matrix(root: &Path, selection: &Selection) -> Result<()> {
     vm::prepare(root)?;
     tools::ensure_rust_src(root)?;
     build_ebpf::ensure_linker(root)?;
-    vm::run(
-        root,
-        &vm::Selection {
-            kernels: selection.kernels.clone(),
-            lsm: selection.lsm.map(|lsm| lsm == Switch::On),
-            names: selection.tests.clone(),
-        },
-    )
+    let lsm = selection.lsm.map(|lsm| lsm == Switch::On);
+    vm::run(root, &vm::Selection::chosen(&selection.kernels, lsm, &selection.tests))
 }
 
 fn prepare(root: &Path, quick: bool) -> Result<()> {

@@ -8,7 +8,7 @@ use crate::lab::{accept, agent, eventually, first_line, here, lab, lines, python
 const ASK: &str = r#"
 family = AF_INET6 if ':' in sys.argv[2] else AF_INET
 s = socket(family, SOCK_DGRAM)
-s.settimeout(5)
+s.settimeout(60)
 resolver = (sys.argv[2], 53)
 if sys.argv[1] == 'connected':
     s.connect(resolver)

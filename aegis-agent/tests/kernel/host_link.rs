@@ -21,7 +21,7 @@ const OUTSIDE: Ipv4Addr = Ipv4Addr::new(10, 78, 0, 1);
 /// Prints what comes in outside until it has seen the last marker: `MARKER` and `LAST` stand in the packets' data.
 const CAPTURE: &str = r#"
 s = socket(AF_PACKET, SOCK_RAW, htons(3))
-s.settimeout(10)
+s.settimeout(60)
 print('ready', flush=True)
 while True:
     frame = s.recv(65536)
@@ -251,7 +251,7 @@ fn what_is_forwarded_for_somebody_inside_does_not_come_out() {
 const DIRECT: &str = r#"
 for family, host in ((AF_INET, '10.78.0.1'), (AF_INET6, 'fd00:78::1')):
     s = socket(family)
-    s.settimeout(5)
+    s.settimeout(60)
     s.connect((host, int(sys.argv[1])))
     s.sendall(b'x' * 100000)
     s.shutdown(SHUT_WR)

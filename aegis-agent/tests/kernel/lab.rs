@@ -30,8 +30,8 @@ pub const OUTSIDE_V4: &str = "10.9.0.1";
 pub const OUTSIDE_V6: &str = "fd00:9::1";
 /// Where the maps are pinned, below the pin directory.
 pub const MAPS: &str = "maps-2";
-/// How long anything may take.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+/// How long anything may take; an emulated machine on a busy host is slow.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Lab {
     // Dropped in this order: the programs go before the cgroup they are attached to.

@@ -100,7 +100,7 @@ while True:
         let client = r#"
 for connected in (False, True):
     s = socket(AF_INET, SOCK_DGRAM)
-    s.settimeout(5)
+    s.settimeout(60)
     to = ('127.0.0.1', int(sys.argv[1]))
     if connected:
         attempt(lambda: s.connect(to))

@@ -27,11 +27,11 @@ echo "security modules: $(cat /sys/kernel/security/lsm), expected BPF LSM: $AEGI
 exec >/dev/ttyS1 2>&1
 while read -r program name; do
     echo "@aegis begin $program $name"
-    timeout -s KILL 120 "/tests/$program" "$name" --exact >/tmp/output 2>&1 </dev/null
+    timeout -s KILL 240 "/tests/$program" "$name" --exact >/tmp/output 2>&1 </dev/null
     status=$?
     [ "$status" = 0 ] || cat /tmp/output
     echo "@aegis end $program $name $status"
-done </tests/plan
+done <"/tests/plan-$AEGIS_PLAN"
 echo "@aegis done"
 sync
 reboot -f

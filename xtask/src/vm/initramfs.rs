@@ -9,7 +9,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use cpio::newc::{Builder, ModeFileType, trailer};
 
-use super::{kernels::Kernel, modules, plan::Plan};
+use super::{
+    kernels::Kernel,
+    modules,
+    plan::{Extent, Plan},
+};
 use crate::process::{command, find_program};
 
 /// Debian's own, whose library is where it says; what the search path has may be another.
@@ -25,7 +29,10 @@ pub fn build(root: &Path, directory: &Path, kernel: &Kernel, plan: &Plan) -> Res
     let path = directory.join(format!("initramfs-{}.cpio", kernel.release));
     let mut archive = Archive::create(&path)?;
     archive.file("/init", INIT.as_bytes(), 0o755)?;
-    archive.file("/tests/plan", plan.to_text().as_bytes(), 0o644)?;
+    for (name, extent) in [("full", Extent::Full), ("core", Extent::Core)] {
+        let lines: String = plan.tests(extent).iter().map(|line| format!("{line}\n")).collect();
+        archive.file(&format!("/tests/plan-{name}"), lines.as_bytes(), 0o644)?;
+    }
     archive.file("/etc/passwd", ACCOUNTS.as_bytes(), 0o644)?;
     archive.file("/etc/group", GROUPS.as_bytes(), 0o644)?;
     archive.file("/etc/resolv.conf", b"", 0o644)?;

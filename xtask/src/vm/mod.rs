@@ -10,7 +10,7 @@ mod modules;
 mod plan;
 mod report;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -18,20 +18,44 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail, ensure};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use self::{boot::Machine, kernels::Kernel, plan::Plan, report::Report};
+use self::{
+    boot::Machine,
+    kernels::Kernel,
+    plan::{Extent, Plan},
+    report::Report,
+};
 use crate::{packages, process::require_root};
 
-/// What plain `cargo xtask test` runs on: the oldest kernel that is supported and the newest that Debian 12 has.
-pub const KERNELS: &[&str] = &["6.1", "6.12"];
+/// What plain `cargo xtask test` runs: the oldest kernel that is supported and the newest that Debian 12 has, each with
+/// and without BPF LSM. All tests run on the one with least and on the one with most; on what lies between, the core.
+const MATRIX: &[(&str, bool, Extent)] = &[
+    ("6.1", false, Extent::Full),
+    ("6.12", true, Extent::Full),
+    ("6.1", true, Extent::Core),
+    ("6.12", false, Extent::Core),
+];
 
-/// What of the matrix shall run.
+/// What shall run.
 pub struct Selection {
-    /// Versions, such as `6.12`.
-    pub kernels: Vec<String>,
-    /// With BPF LSM, without, or (`None`) both.
-    pub lsm: Option<bool>,
+    /// Versions such as `6.12`, whether with BPF LSM, and how much.
+    machines: Vec<(String, bool, Extent)>,
     /// Only tests whose name contains one of these; all when empty.
-    pub names: Vec<String>,
+    names: Vec<String>,
+}
+
+impl Selection {
+    /// The whole matrix.
+    pub fn matrix() -> Self {
+        let machines = MATRIX.iter().map(|(version, lsm, extent)| ((*version).to_owned(), *lsm, *extent));
+        Self { machines: machines.collect(), names: Vec::new() }
+    }
+
+    /// All tests, or those with these names, on these kernels; with BPF LSM, without, or (`None`) both.
+    pub fn chosen(kernels: &[String], lsm: Option<bool>, names: &[String]) -> Self {
+        let ways = lsm.map_or(vec![false, true], |one| vec![one]);
+        let machines = kernels.iter().flat_map(|version| ways.iter().map(|lsm| (version.clone(), *lsm, Extent::Full)));
+        Self { machines: machines.collect(), names: names.to_vec() }
+    }
 }
 
 /// Installs QEMU and what else the virtual machines need.
@@ -54,15 +78,19 @@ pub fn run(root: &Path, selection: &Selection) -> Result<()> {
     );
     let directory = root.join("target/vm");
     let plan = Plan::make(root, &selection.names)?;
-    let mut machines = VecDeque::new();
-    for version in &selection.kernels {
-        let kernel = Kernel::obtain(root, &directory, version)?;
-        let initramfs = initramfs::build(root, &directory, &kernel, &plan)?;
-        for lsm in selection.lsm.map_or(vec![false, true], |one| vec![one]) {
-            machines.push_back(Machine::new(&kernel, &initramfs, &directory, lsm));
+    let mut kernels = BTreeMap::new();
+    for (version, ..) in &selection.machines {
+        if !kernels.contains_key(version) {
+            let kernel = Kernel::obtain(root, &directory, version)?;
+            let initramfs = initramfs::build(root, &directory, &kernel, &plan)?;
+            kernels.insert(version, (kernel, initramfs));
         }
     }
-    run_machines(machines, &plan)
+    let machine = |(version, lsm, extent): &(String, bool, Extent)| {
+        let (kernel, initramfs) = kernels.get(version)?;
+        Some(Machine::new(kernel, initramfs, &directory, *lsm, *extent))
+    };
+    run_machines(selection.machines.iter().filter_map(machine).collect(), &plan)
 }
 
 /// As many machines at a time as there are processors: each keeps about one busy.
@@ -70,7 +98,7 @@ fn run_machines(machines: VecDeque<Machine>, plan: &Plan) -> Result<()> {
     let began = Instant::now();
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(machines.len());
     let count = machines.len();
-    eprintln!("\n── {count} virtual machines, {workers} at a time, {} tests in each", plan.tests.len());
+    eprintln!("\n── {count} virtual machines, {workers} at a time");
     let screen = MultiProgress::new();
     let queue = Mutex::new(machines);
     let failed = Mutex::new(Vec::new());
@@ -97,7 +125,8 @@ fn run_machines(machines: VecDeque<Machine>, plan: &Plan) -> Result<()> {
 
 /// Boots one machine, shows how it goes, and says in one line how it went; what failed follows it.
 fn run_machine(machine: &Machine, plan: &Plan, screen: &MultiProgress) -> bool {
-    let bar = screen.add(progress_bar(&machine.name, plan));
+    let tests = plan.tests(machine.extent);
+    let bar = screen.add(progress_bar(&machine.name, tests.len()));
     let began = Instant::now();
     let mut report = Report::default();
     let ended = machine.run(|line| {
@@ -106,7 +135,7 @@ fn run_machine(machine: &Machine, plan: &Plan, screen: &MultiProgress) -> bool {
         bar.set_message(report.running().to_owned());
     });
     bar.finish_and_clear();
-    let verdict = report.verdict(plan, ended.err());
+    let verdict = report.verdict(&tests, ended.err());
     let summary = format!("kernel {}: {} in {:.0?}", machine.name, verdict.summary(), began.elapsed());
     screen.suspend(|| {
         eprintln!("{summary}");
@@ -118,8 +147,8 @@ fn run_machine(machine: &Machine, plan: &Plan, screen: &MultiProgress) -> bool {
     verdict.passed()
 }
 
-fn progress_bar(name: &str, plan: &Plan) -> ProgressBar {
-    let bar = ProgressBar::new(plan.tests.len() as u64).with_prefix(name.to_owned()).with_message("booting");
+fn progress_bar(name: &str, tests: usize) -> ProgressBar {
+    let bar = ProgressBar::new(tests as u64).with_prefix(name.to_owned()).with_message("booting");
     if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix} {pos}/{len} [{elapsed}] {wide_msg}") {
         bar.set_style(style);
     }

@@ -13,23 +13,40 @@ struct Suite {
     target: &'static str,
     /// All when empty.
     tests: &'static [&'static str],
+    /// How the names of those begin that run on every kernel with and without BPF LSM: load, attach, leak, fail closed.
+    core: &'static [&'static str],
 }
 
 /// The kernel programs in every detail; and end to end, with a capture outside, what depends on the kernel most.
 const SUITES: &[Suite] = &[
-    Suite { target: "kernel", tests: &[] },
-    Suite { target: "lifecycle", tests: &["enforcement_outlives_the_daemon"] },
-    Suite { target: "udp", tests: &["no_datagram_of_an_agent_leaves_the_host_and_each_is_refused_at_once"] },
+    Suite {
+        target: "kernel",
+        tests: &[],
+        core: &["lifecycle::", "lsm::", "attribution::", "departure::", "enrolment::", "udp::udp_leaves_in_no_way"],
+    },
+    Suite { target: "lifecycle", tests: &["enforcement_outlives_the_daemon"], core: &["enforcement_outlives"] },
+    Suite {
+        target: "udp",
+        tests: &["no_datagram_of_an_agent_leaves_the_host_and_each_is_refused_at_once"],
+        core: &["no_datagram"],
+    },
 ];
 
 /// The programs that end-to-end tests start.
 const SUBJECTS: &[&str] = &["aegis-agent", "aegisctl"];
 
+/// How much of a plan a machine runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    Full,
+    Core,
+}
+
 /// The programs, and the tests in them.
 pub struct Plan {
     /// Test programs and the programs under test.
     pub programs: Vec<Program>,
-    pub tests: Vec<Test>,
+    tests: Vec<Test>,
 }
 
 /// An executable that goes into the guest.
@@ -38,11 +55,10 @@ pub struct Program {
     pub path: PathBuf,
 }
 
-/// One test of a program.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Test {
-    pub program: String,
-    pub name: String,
+struct Test {
+    /// Its program and its name in it, as the guest reads and reports them.
+    line: String,
+    core: bool,
 }
 
 impl Plan {
@@ -60,15 +76,17 @@ impl Plan {
         Ok(Self { programs, tests })
     }
 
-    /// As the guest reads it: a line for each test.
-    pub fn to_text(&self) -> String {
-        self.tests.iter().map(|test| format!("{} {}\n", test.program, test.name)).collect()
+    /// The tests of this extent, each as its program and its name in it.
+    pub fn tests(&self, extent: Extent) -> Vec<&str> {
+        let chosen = self.tests.iter().filter(|test| extent == Extent::Full || test.core);
+        chosen.map(|test| test.line.as_str()).collect()
     }
 }
 
 impl Suite {
     fn choose(&self, listed: Vec<String>, names: &[String]) -> Result<Vec<Test>> {
-        if let Some(gone) = self.tests.iter().find(|test| !listed.iter().any(|name| name == *test)) {
+        let is_there = |begin: &&&str| listed.iter().any(|name| name.starts_with(**begin));
+        if let Some(gone) = self.tests.iter().chain(self.core).find(|begin| !is_there(begin)) {
             bail!("{} has no test {gone} any more: mend SUITES in xtask/src/vm/plan.rs", self.target);
         }
         let chosen = |name: &String| {
@@ -78,8 +96,9 @@ impl Suite {
                 names.iter().any(|part| name.contains(part))
             }
         };
+        let is_core = |name: &String| self.core.iter().any(|begin| name.starts_with(begin));
         let tests = listed.into_iter().filter(chosen);
-        Ok(tests.map(|name| Test { program: self.target.to_owned(), name }).collect())
+        Ok(tests.map(|name| Test { core: is_core(&name), line: format!("{} {name}", self.target) }).collect())
     }
 }
 
@@ -126,6 +145,7 @@ fn names(listed: &str) -> Vec<String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -136,17 +156,19 @@ mod tests {
 
     #[test]
     fn a_suite_gives_what_it_is_there_for_or_what_is_asked_for_by_name() {
-        let listed = || vec!["one".to_owned(), "other".to_owned()];
-        let chosen = |tests, names: &[&str]| {
+        let chosen = |tests, names: &[&str], extent| {
             let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-            let chosen = Suite { target: "suite", tests }.choose(listed(), &names);
-            chosen
-                .map(|tests| tests.into_iter().map(|test| test.name).collect::<Vec<_>>())
-                .map_err(|error| error.to_string())
+            let suite = Suite { target: "suite", tests, core: &["on"] };
+            let tests = suite.choose(vec!["one".to_owned(), "other".to_owned()], &names)?;
+            let plan = Plan { programs: Vec::new(), tests };
+            anyhow::Ok(plan.tests(extent).join(", "))
         };
-        assert_eq!(chosen(&[], &[]), Ok(listed()));
-        assert_eq!(chosen(&["one"], &[]), Ok(vec!["one".to_owned()]));
-        assert_eq!(chosen(&["one"], &["oth"]), Ok(vec!["other".to_owned()]));
-        assert!(chosen(&["renamed"], &[]).is_err_and(|error| error.contains("renamed")));
+        assert_eq!(chosen(&[], &[], Extent::Full).unwrap(), "suite one, suite other");
+        assert_eq!(chosen(&[], &[], Extent::Core).unwrap(), "suite one");
+        assert_eq!(chosen(&["other"], &[], Extent::Full).unwrap(), "suite other");
+        assert_eq!(chosen(&["one"], &["oth"], Extent::Full).unwrap(), "suite other");
+        assert!(chosen(&["renamed"], &[], Extent::Full).is_err_and(|error| error.to_string().contains("renamed")));
+        let moved = Suite { target: "suite", tests: &[], core: &["moved::"] }.choose(vec!["one".to_owned()], &[]);
+        assert!(moved.is_err_and(|error| error.to_string().contains("moved::")));
     }
 }

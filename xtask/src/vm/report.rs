@@ -9,13 +9,12 @@
 
 use std::fmt;
 
-use super::plan::{Plan, Test};
-
 const MARK: &str = "@aegis ";
 
 /// What came of one test.
 struct Outcome {
-    test: Test,
+    /// Its program and its name in it.
+    test: String,
     status: String,
     output: Vec<String>,
 }
@@ -23,7 +22,7 @@ struct Outcome {
 /// All that was read so far.
 #[derive(Default)]
 pub struct Report {
-    running: Option<Test>,
+    running: Option<String>,
     output: Vec<String>,
     outcomes: Vec<Outcome>,
     done: bool,
@@ -39,12 +38,12 @@ impl Report {
         };
         match words.split(' ').collect::<Vec<_>>()[..] {
             ["begin", program, name] => {
-                self.running = Some(test(program, name));
+                self.running = Some(format!("{program} {name}"));
                 self.output.clear();
             }
             ["end", program, name, status] => {
                 let output = std::mem::take(&mut self.output);
-                self.outcomes.push(Outcome { test: test(program, name), status: status.to_owned(), output });
+                self.outcomes.push(Outcome { test: format!("{program} {name}"), status: status.to_owned(), output });
                 self.running = None;
             }
             ["done"] => self.done = true,
@@ -59,27 +58,23 @@ impl Report {
 
     /// The test that runs now.
     pub fn running(&self) -> &str {
-        self.running.as_ref().map_or("", |test| &test.name)
+        self.running.as_deref().unwrap_or_default()
     }
 
-    /// What it comes to, measured by the plan. `broken` is why the machine ended, if not by itself.
-    pub fn verdict(self, plan: &Plan, broken: Option<anyhow::Error>) -> Verdict {
+    /// What it comes to, measured by the tests that it had to run. `broken` is why the machine ended, if not by itself.
+    pub fn verdict(self, tests: &[&str], broken: Option<anyhow::Error>) -> Verdict {
         let Self { running, output, outcomes, done } = self;
-        let missing: Vec<&Test> =
-            plan.tests.iter().filter(|test| !outcomes.iter().any(|outcome| outcome.test == **test)).collect();
+        let ended = |test: &str| outcomes.iter().any(|outcome| outcome.test == test);
+        let missing = tests.iter().filter(|test| !ended(test)).count();
         let mut problems: Vec<String> = broken.into_iter().map(|error| format!("{error:#}")).collect();
-        if !done || !missing.is_empty() {
-            let during = running.map_or_else(|| "no test ran".to_owned(), |test| format!("{} ran", test.name));
-            problems.push(format!("it ended early, while {during}, and left out {} tests", missing.len()));
+        if !done || missing > 0 {
+            let during = running.map_or_else(|| "no test ran".to_owned(), |test| format!("{test} ran"));
+            problems.push(format!("it ended early, while {during}, and left out {missing} tests"));
             problems.extend(output);
         }
         let (passed, failed): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(|outcome| outcome.status == "0");
-        Verdict { passed: passed.len(), failed, missing: missing.len(), problems }
+        Verdict { passed: passed.len(), failed, missing, problems }
     }
-}
-
-fn test(program: &str, name: &str) -> Test {
-    Test { program: program.to_owned(), name: name.to_owned() }
 }
 
 /// How a machine's run went; displayed, it is what went wrong.
@@ -117,7 +112,7 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Outcome { test, status, output } in &self.failed {
             let why = if status == "137" { "killed, it took too long".to_owned() } else { format!("status {status}") };
-            writeln!(f, "FAILED {} {} ({why})", test.program, test.name)?;
+            writeln!(f, "FAILED {test} ({why})")?;
             for line in output {
                 writeln!(f, "    {line}")?;
             }
@@ -131,10 +126,9 @@ mod tests {
     use super::*;
 
     fn judged(lines: &[&str], broken: Option<anyhow::Error>) -> Verdict {
-        let plan = Plan { programs: Vec::new(), tests: vec![test("kernel", "a"), test("kernel", "b")] };
         let mut report = Report::default();
         lines.iter().for_each(|line| report.read(line));
-        report.verdict(&plan, broken)
+        report.verdict(&["kernel a", "kernel b"], broken)
     }
 
     const PASSED: [&str; 5] = [
@@ -172,6 +166,6 @@ mod tests {
         let panicked = judged(&PASSED[..3], None);
         assert!(panicked.is_broken());
         assert_eq!(panicked.summary(), "1 passed, 1 not run");
-        assert_eq!(panicked.to_string(), "it ended early, while b ran, and left out 1 tests\n");
+        assert_eq!(panicked.to_string(), "it ended early, while kernel b ran, and left out 1 tests\n");
     }
 }
