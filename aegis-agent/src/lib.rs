@@ -11,6 +11,7 @@ pub mod kernel;
 mod loopback;
 pub mod namespaces;
 pub mod policy;
+pub mod priority;
 pub mod sockets;
 pub mod state;
 pub mod telemetry;

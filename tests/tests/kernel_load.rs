@@ -95,6 +95,22 @@ fn a_flood_of_sockets_starves_no_other_agent() {
     wait_for(Duration::from_secs(20), empty).unwrap_or_else(|| panic!("entries are left: {:?}", tables(&daemon)));
 }
 
+/// An agent that takes all of the processor does not keep the daemon from its signs of life, without which all are denied.
+#[test]
+fn every_thread_of_the_daemon_comes_before_its_agents() {
+    let lab = Lab::new().unwrap();
+    let daemon = Daemon::start(&lab, &Settings::default()).unwrap();
+    let mut threads = 0;
+    for thread in std::fs::read_dir(format!("/proc/{}/task", daemon.pid())).unwrap().flatten() {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap();
+        // proc(5): the 19th field, of which two stand before the parenthesis' end.
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        assert_eq!(fields.split(' ').nth(16), Some("-10"), "{stat}");
+        threads += 1;
+    }
+    assert!(threads > 2, "{threads}");
+}
+
 /// One agent's share, and room for the other one's few.
 fn shares_are_kept(most: &BTreeMap<String, u64>) {
     const SHARE: u64 = 4096;
