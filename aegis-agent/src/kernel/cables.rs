@@ -33,18 +33,20 @@ pub fn cables_into(namespace: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
     let (domain, protocol) = (Domain::from(libc::AF_NETLINK), Protocol::from(libc::NETLINK_ROUTE));
     let mut route = Socket::new(domain, Type::RAW, Some(protocol))?;
     route.set_read_timeout(Some(PATIENCE))?;
-    let Some(number) = number_of(&mut route, namespace)? else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     let request = message(libc::RTM_GETLINK, libc::NLM_F_DUMP, &[0; INTERFACE]);
     ask(&mut route, &request, libc::RTM_NEWLINK, |link| {
-        let leads = attribute(link.get(INTERFACE..)?, IFLA_LINK_NETNSID).is_some_and(|id| id == number.to_ne_bytes());
+        let leads_to = i32::from_ne_bytes(attribute(link.get(INTERFACE..)?, IFLA_LINK_NETNSID)?.try_into().ok()?);
         let ifindex = u32::from_ne_bytes(link.get(4..8)?.try_into().ok()?);
-        if leads && found.len() < MOST {
-            found.push(ifindex);
+        if found.len() < MOST {
+            found.push((ifindex, leads_to));
         }
         Some(())
     })?;
-    Ok(found)
+    // Only now: listing a link is what gives the namespace behind it a number.
+    let number = number_of(&mut route, namespace)?;
+    found.retain(|(_, leads_to)| Some(*leads_to) == number);
+    Ok(found.into_iter().map(|(ifindex, _)| ifindex).collect())
 }
 
 /// The number that this namespace knows another one by. It has none as long as nothing leads there.

@@ -65,6 +65,14 @@ impl Handle {
         Ok(Self { file, id })
     }
 
+    /// Opens the namespace of the calling thread.
+    ///
+    /// # Errors
+    /// When /proc is not there.
+    pub fn current() -> io::Result<Self> {
+        Self::open(Path::new("/proc/thread-self/ns/net"))
+    }
+
     /// Opens the namespace of a thread that `still_there` says is the one that was meant, after its number was pinned:
     /// thread ids are used again.
     ///

@@ -1,67 +1,71 @@
-//! The host's ends of the cables into served namespaces are guarded: what an agent that is root inside says past its
-//! sockets does not come out.
+//! The host's ends of the cables into agents' namespaces are guarded, whether Aegis can listen there or not: what an agent
+//! that is root inside says past its sockets does not come out.
+//!
+//! A guard stays as long as its interface is there. Root inside can move its end on to a namespace that nobody has seen
+//! yet; and who is no agent passes a guard unhindered.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::AsFd;
 
-use crate::kernel::{Kernel, cables_into};
-use crate::namespaces::{Entry, NamespaceId};
+use nix::net::if_::if_indextoname;
 
-/// What is guarded, by its namespace.
+use crate::kernel::{Kernel, cables_into};
+use crate::namespaces::{Entry, Handle, NamespaceId};
+
+/// What is guarded.
 #[derive(Default)]
 pub struct Cables {
-    guarded: BTreeMap<NamespaceId, BTreeSet<u32>>,
+    guarded: BTreeSet<u32>,
     /// Complained of.
     refused: BTreeSet<u32>,
 }
 
 impl Cables {
-    /// Guards what leads into these namespaces, and lets go of what does no more. Called by a thread in the host's own.
-    pub fn keep(&mut self, kernel: &Kernel, served: &BTreeMap<NamespaceId, Entry>) {
-        let mut found = BTreeMap::new();
-        for (id, entry) in served {
-            match into(entry) {
-                Ok(cables) => drop(found.insert(*id, cables.into_iter().collect::<BTreeSet<u32>>())),
-                // What is guarded stays so.
-                Err(error) => {
-                    tracing::warn!(inode = id.inode(), %error, "the host's interfaces cannot be asked where they lead");
-                    found.insert(*id, self.guarded.get(id).cloned().unwrap_or_default());
-                }
+    /// Guards what leads into these namespaces. Called by a thread in the host's own.
+    pub fn keep<'a>(&mut self, kernel: &Kernel, served: impl Iterator<Item = &'a Entry>, others: &[Handle]) {
+        let served = served.map(|entry| (entry.served.inside.id(), entry.served.inside.run_blocking(Handle::current)));
+        for (id, handle) in served {
+            match handle.and_then(|handle| handle) {
+                Ok(handle) => self.guard_all(kernel, &handle),
+                Err(error) => untold(id, &error),
             }
         }
-        let wanted: BTreeSet<u32> = found.values().flatten().copied().collect();
+        for handle in others {
+            self.guard_all(kernel, handle);
+        }
         // Those of an earlier daemon too.
         let pinned = kernel.guarded_links().unwrap_or_default();
-        for ifindex in self.guarded.values().flatten().copied().chain(pinned).filter(|found| !wanted.contains(found)) {
+        let all: BTreeSet<u32> = self.guarded.iter().copied().chain(pinned).collect();
+        for ifindex in all.into_iter().filter(|ifindex| if_indextoname(*ifindex).is_err()) {
             kernel.unguard_link(ifindex);
+            self.guarded.remove(&ifindex);
+            self.refused.remove(&ifindex);
         }
-        self.refused.retain(|ifindex| wanted.contains(ifindex));
-        for (id, cables) in &mut found {
-            let known = self.guarded.remove(id).unwrap_or_default();
-            cables.retain(|ifindex| known.contains(ifindex) || self.guard(kernel, *id, *ifindex));
-        }
-        self.guarded = found;
     }
 
-    fn guard(&mut self, kernel: &Kernel, id: NamespaceId, ifindex: u32) -> bool {
+    fn guard_all(&mut self, kernel: &Kernel, namespace: &Handle) {
+        match cables_into(namespace.as_fd()) {
+            Ok(cables) => cables.into_iter().for_each(|ifindex| self.guard(kernel, namespace.id(), ifindex)),
+            Err(error) => untold(namespace.id(), &error),
+        }
+    }
+
+    fn guard(&mut self, kernel: &Kernel, id: NamespaceId, ifindex: u32) {
+        // Each time anew: it may have been taken off, and a repetition is harmless.
         match kernel.guard_link(ifindex) {
-            Ok(()) => {
+            Ok(()) if self.guarded.insert(ifindex) => {
                 tracing::info!(inode = id.inode(), ifindex, "the host's end of a cable into a namespace is guarded");
-                true
             }
-            Err(error) => {
-                if self.refused.insert(ifindex) {
-                    tracing::warn!(inode = id.inode(), ifindex, %error, "frames of agents that are root there can come out");
-                }
-                false
+            Ok(()) => {}
+            Err(error) if self.refused.insert(ifindex) => {
+                tracing::warn!(inode = id.inode(), ifindex, %error, "frames of agents that are root there can come out");
             }
+            Err(_) => {}
         }
     }
 }
 
-fn into(entry: &Entry) -> io::Result<Vec<u32>> {
-    let namespace = entry.served.inside.run_blocking(|| File::open("/proc/thread-self/ns/net"))??;
-    cables_into(namespace.as_fd())
+fn untold(id: NamespaceId, error: &io::Error) {
+    tracing::warn!(inode = id.inode(), %error, "the host's interfaces cannot be asked where they lead");
 }

@@ -86,6 +86,10 @@ impl Keeper {
         for (id, entry) in view.served.iter().filter(|(id, _)| !served.contains_key(*id)) {
             self.means.close(*id, &entry.served);
         }
+        // Before they are served, and also where they cannot be: a frame needs no listener.
+        let handles: Vec<Handle> = new.iter().filter_map(|(id, want)| want.open(*id).ok()).collect();
+        self.cables.keep(&self.means.aegis.kernel, served.values(), &handles);
+        drop(handles);
         // What an administrator named comes first.
         new.sort_by_key(|(_, want)| want.paths.is_empty());
         for (id, want) in new {
@@ -98,7 +102,6 @@ impl Keeper {
                 Err(why) => unserved.push(Unserved { id: Some(id), agents: want.agents, paths: want.paths, why }),
             }
         }
-        self.cables.keep(&self.means.aegis.kernel, &served);
         self.complain(&unserved);
         unserved.truncate(self.means.aegis.config.limits.namespaces);
         self.means.aegis.namespaces.set(View::new(served, unserved));
