@@ -8,6 +8,27 @@ use aegis_agent::kernel::{AgentRules, KernelError};
 use crate::lab::{agent, first_line, lab, lines, python};
 
 #[test]
+fn a_user_namespace_changes_neither_the_user_nor_the_agent_of_a_record() {
+    lab(|lab| {
+        let cgroup = lab.agent(6, &[]);
+        // Unmapped: inside, it is nobody to itself (65534).
+        let script = r#"
+import ctypes
+s = socket()
+os.setgroups([]); os.setgid(1234); os.setuid(1234)
+assert ctypes.CDLL(None, use_errno=True).unshare(0x10000000) == 0 and os.getuid() == 65534
+s.connect(('192.0.2.1', 443)); s.recv(1)
+"#;
+        let child = python(&cgroup, script, &[]);
+        let (stream, record) = lab.accept(&lab.proxy_v4);
+        let record = record.unwrap();
+        assert_eq!((record.agent, record.uid, record.pid), (agent(6), 1234, child.id()));
+        drop(stream);
+        lines(child);
+    });
+}
+
+#[test]
 fn children_are_the_agent_too() {
     lab(|lab| {
         let cgroup = lab.agent(6, &[]);
