@@ -49,7 +49,7 @@ pub const CLIENTS: &[Package] = &[
 /// What the virtual machines of the kernel matrix need.
 pub const VIRTUAL_MACHINES: &[Package] = &[
     program("qemu-system-x86", "qemu-system-x86_64"),
-    file("busybox-static", "/usr/bin/busybox"),
+    program("busybox-static", "busybox"),
     program("xz-utils", "xz"),
     program("util-linux", "setpriv"),
 ];

@@ -27,7 +27,9 @@ const INIT: &str = include_str!("init.sh");
 /// Writes the initramfs for one kernel and returns its path.
 pub fn build(root: &Path, directory: &Path, kernel: &Kernel, plan: &Plan) -> Result<PathBuf> {
     let path = directory.join(format!("initramfs-{}.cpio", kernel.release));
-    let mut archive = Archive::create(&path)?;
+    // Renamed when it is whole: a machine of another run may be about to load the one that is there.
+    let unfinished = path.with_extension(std::process::id().to_string());
+    let mut archive = Archive::create(&unfinished)?;
     archive.file("/init", INIT.as_bytes(), 0o755)?;
     for (name, extent) in [("full", Extent::Full), ("core", Extent::Core)] {
         let lines: String = plan.tests(extent).iter().map(|line| format!("{line}\n")).collect();
@@ -42,6 +44,7 @@ pub fn build(root: &Path, directory: &Path, kernel: &Kernel, plan: &Plan) -> Res
         archive.file(&format!("/modules/{place:03}-{}.ko", module.name), &module.object, 0o644)?;
     }
     archive.finish()?;
+    fs::rename(&unfinished, &path)?;
     Ok(path)
 }
 
@@ -52,11 +55,16 @@ fn add_programs(root: &Path, archive: &mut Archive, plan: &Plan) -> Result<()> {
         linked.push(program.path.clone());
     }
     let find = |name| find_program(root, name).with_context(|| format!("{name} is not installed"));
-    for (name, program) in [("python3", PYTHON.into()), ("ip", find("ip")?), ("curl", find("curl")?)] {
-        archive.copy(&program, &format!("/usr/bin/{name}"))?;
+    let host = [
+        (PathBuf::from(PYTHON), "/usr/bin/python3"),
+        (find("ip")?, "/usr/bin/ip"),
+        (find("curl")?, "/usr/bin/curl"),
+        (find("busybox")?, "/bin/busybox"),
+    ];
+    for (program, place) in host {
+        archive.copy(&program, place)?;
         linked.push(program);
     }
-    archive.copy(Path::new("/usr/bin/busybox"), "/bin/busybox")?;
     let library = python_library(root)?;
     archive.tree(&library, &|name| !NOT_NEEDED.iter().any(|prefix| name.starts_with(prefix)))?;
     for entry in fs::read_dir(library.join("lib-dynload"))? {
