@@ -223,7 +223,9 @@ async fn connections(shared: Shared, listener: TcpListener) {
 /// The kernel's record of an accepted connection; the key is of the namespace that its socket is in.
 fn attributed(host: &dyn DnsHost, stream: &TcpStream, peer: SocketAddr) -> Option<FlowRecord> {
     let namespace = NetnsCookie::of(stream).map_err(|error| unknown::<()>(&error)).ok()?;
-    host.flows().take_dns(namespace, peer).unwrap_or_else(|error| unknown(&error))
+    let record = host.flows().take_dns(namespace, peer).unwrap_or_else(|error| unknown(&error));
+    // As in `flow::intercept`: after a reset the record may be of the next connection from the port.
+    record.filter(|_| matches!(stream.take_error(), Ok(None)))
 }
 
 /// Queries one after the other (RFC 7766), until the client leaves, is silent or sends what is no query.

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::time::Instant;
 
-use crate::kernel::{FlowRecord, FlowTable, NetnsCookie};
+use socket2::SockRef;
+
+use crate::kernel::{self, FlowRecord, FlowTable, NetnsCookie};
 
 /// A connection with a kernel record. There is no other way to one: what has no record is refused.
 #[derive(Debug)]
@@ -20,8 +22,12 @@ pub enum Unattributed {
     NoRecord,
     #[error("the connection's network namespace is not told: {0}")]
     Namespace(String),
+    #[error("the connection ended before it was accepted, so its record may be another's")]
+    Gone,
     #[error("the flow table cannot be read: {0}")]
     Table(String),
+    #[error("it was reset before it was attributed: the record may be of the next connection from its port")]
+    Reset,
 }
 
 /// Takes the kernel's record of the accepted connection `stream` from `peer`. The key is of the network namespace that the
@@ -32,7 +38,13 @@ pub enum Unattributed {
 pub fn origin(flows: &dyn FlowTable, stream: &impl AsFd, peer: SocketAddr) -> Result<Origin, Unattributed> {
     let namespace = NetnsCookie::of(stream).map_err(|error| Unattributed::Namespace(error.to_string()))?;
     match flows.take(namespace, peer) {
-        Ok(Some(record)) => Ok(Origin { record, accepted: Instant::now() }),
+        // Looked at after the record was taken: as long as this connection lives, nobody else connects from its port. One
+        // that was reset leaves what it sent to be read, while its port and the record may be another agent's already.
+        Ok(Some(_)) if !matches!(SockRef::from(stream).take_error(), Ok(None)) => Err(Unattributed::Reset),
+        Ok(Some(record)) if kernel::is_whole(stream).unwrap_or(false) => {
+            Ok(Origin { record, accepted: Instant::now() })
+        }
+        Ok(Some(_)) => Err(Unattributed::Gone),
         Ok(None) => Err(Unattributed::NoRecord),
         Err(error) => Err(Unattributed::Table(error.to_string())),
     }

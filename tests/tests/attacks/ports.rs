@@ -12,6 +12,7 @@ use crate::stage::Stage;
 
 const PROXY: u16 = 15001;
 const RESOLVER: u16 = 15053;
+const STRANGER: &str = "stranger";
 
 /// A request as the proxy would take it from an agent, sent to its listener by hand.
 fn straight(marker: &str) -> String {
@@ -84,16 +85,22 @@ fn no_agent_takes_the_listeners_ports_while_the_daemon_is_up_or_down() {
     assert!(outcome.stdout.contains("bound ") && outcome.stdout.contains("atk-heard"), "{outcome:?}");
 }
 
-/// Two agents, of whom only one may, from one and the same port as fast as they can.
+/// Two agents, of whom only the first may do anything.
+fn one_and_a_stranger() -> Settings {
+    let mut settings = Settings::with(json!({"agents": [
+        {"name": AGENT, "org": "laboratory", "tenant": "tests"},
+        {"name": STRANGER, "org": "laboratory", "tenant": "tests"},
+    ]}));
+    settings.policy = settings.policy.map(|policy| policy.replace("agents: [\"*\"]", &format!("agents: [{AGENT}]")));
+    settings
+}
+
+/// Two agents, of whom only one may, from one and the same port as fast as they can: what the kernel wrote down of one
+/// connection says nothing about the one before it.
 #[test]
 fn a_port_that_was_anothers_a_moment_ago_gives_nobody_its_rights() {
     let lab = Lab::new().unwrap();
-    let agents = json!({"agents": [
-        {"name": AGENT, "org": "laboratory", "tenant": "tests"},
-        {"name": "stranger", "org": "laboratory", "tenant": "tests"},
-    ]});
-    let mut settings = Settings::with(agents);
-    settings.policy = settings.policy.map(|policy| policy.replace("agents: [\"*\"]", &format!("agents: [{AGENT}]")));
+    let settings = one_and_a_stranger();
     let stage = Stage::with(&lab, &settings);
     // A reset at the end leaves the port free for the other at once.
     let program = |path: &str| {
@@ -116,7 +123,7 @@ fn a_port_that_was_anothers_a_moment_ago_gives_nobody_its_rights() {
         let text = program(path);
         lab.agent(agent).user("nobody").env("PATH", QUICK_PATH).start(&["/usr/bin/python3", "-c", &text]).unwrap()
     };
-    let (allowed, stranger) = (run(AGENT, "atk-of-the-allowed"), run("stranger", "atk-of-the-stranger"));
+    let (allowed, stranger) = (run(AGENT, "atk-of-the-allowed"), run(STRANGER, "atk-of-the-stranger"));
     let (allowed, stranger) = (allowed.finish().unwrap(), stranger.finish().unwrap());
     for outcome in [&allowed, &stranger] {
         assert_eq!(outcome.stdout, "200\n", "it had no turn: {outcome:?}");
