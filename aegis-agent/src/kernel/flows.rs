@@ -61,6 +61,8 @@ pub(super) struct KernelFlows {
     /// The same map, to look through.
     entries: HashMap<MapData, FlowKey, Flow>,
     dns_clients: HashMap<MapData, DnsKey, Flow>,
+    /// The same map, to take from.
+    dns_entries: MapData,
     proxy_v4_port: u16,
     /// The IPv4 listener's where there is no IPv6 one.
     proxy_v6_port: u16,
@@ -75,6 +77,7 @@ impl KernelFlows {
         flows: Map,
         entries: Map,
         dns_clients: Map,
+        dns_entries: MapData,
         cfg: &KernelConfig,
         generation: u32,
     ) -> Result<Self, KernelError> {
@@ -89,6 +92,7 @@ impl KernelFlows {
             generation,
             taken: Mutex::default(),
             dns_clients: dns_clients.try_into().map_err(wrong())?,
+            dns_entries,
             proxy_v4_port: cfg.proxy_v4.port(),
             proxy_v6_port: cfg.proxy_v6.map_or(cfg.proxy_v4.port(), |listener| listener.port()),
             dns_port: cfg.dns_port,
@@ -140,9 +144,18 @@ impl KernelFlows {
 
     /// Removes what earlier daemons recorded: connections that nobody can accept any more.
     pub(super) fn purge(&self) -> Result<(), KernelError> {
+        self.remove(|generation| generation != self.generation)
+    }
+
+    /// As [`KernelFlows::purge`], without those of the last daemon, which may wait in a listener that was handed over.
+    pub(super) fn purge_older(&self) -> Result<(), KernelError> {
+        self.remove(|generation| generation != self.generation && generation != self.generation.wrapping_sub(1))
+    }
+
+    fn remove(&self, unwanted: impl Fn(u32) -> bool) -> Result<(), KernelError> {
         // What is missed because the table changes meanwhile is an entry of ours, or goes the next time.
         let former = |entry: Result<(FlowKey, Flow), MapError>| {
-            entry.ok().filter(|(_, flow)| flow.generation != self.generation).map(|(key, _)| key)
+            entry.ok().filter(|(_, flow)| unwanted(flow.generation)).map(|(key, _)| key)
         };
         let stale: Vec<FlowKey> = self.entries.iter().take(2 * CAPACITY).filter_map(former).collect();
         for key in stale {
@@ -150,6 +163,32 @@ impl KernelFlows {
                 .map_err(KernelError::io("clear the flow table"))?;
         }
         Ok(())
+    }
+
+    /// Removes those who ask the resolver from `namespace` and whose sockets are gone: an entry goes with its socket, but a
+    /// socket that asks from two addresses at once may leave one behind, and it would keep others from the address.
+    /// `alive` is asked for the cookies of all UDP sockets of the namespace.
+    pub(super) fn forget_dead(
+        &self,
+        namespace: NetnsCookie,
+        alive: impl FnOnce() -> std::io::Result<HashSet<u64>>,
+    ) -> Result<usize, KernelError> {
+        let there =
+            |entry: Result<(DnsKey, Flow), MapError>| entry.ok().filter(|(key, _)| key.netns_cookie == namespace.get());
+        let listed: Vec<(DnsKey, Flow)> = self.dns_clients.iter().take(2 * CAPACITY).filter_map(there).collect();
+        if listed.is_empty() {
+            return Ok(0);
+        }
+        // After the list was made: who lived then and has ended since is left for the next time.
+        let alive = alive().map_err(KernelError::io("list the UDP sockets"))?;
+        let mut gone = 0;
+        for (key, flow) in listed.into_iter().filter(|(_, flow)| !alive.contains(&flow.socket_cookie)) {
+            let map = self.dns_entries.fd().as_fd();
+            let removed =
+                syscall::map_take::<DnsKey, Flow>(map, &key).map_err(KernelError::io("clear the DNS clients"))?;
+            gone += usize::from(removed.is_some_and(|removed| removed.socket_cookie == flow.socket_cookie));
+        }
+        Ok(gone)
     }
 
     /// Connections waiting to be accepted, and sockets that ask the resolver.

@@ -31,7 +31,7 @@ mod syscall;
 mod usage;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     net::{SocketAddrV4, SocketAddrV6},
     os::fd::AsFd,
     path::{Path, PathBuf},
@@ -208,10 +208,13 @@ impl Kernel {
         let mut open = |name: &str| load::map(&mut object, name);
         let wrong = || KernelError::bpf("open the programs' maps");
         let Tables { mut agents, proxy } = tables;
+        let dns_entries = MapData::from_pin(pins.map(map_name::DNS_CLIENTS)).map_err(wrong())?;
         let entries = MapData::from_pin(pins.map(map_name::FLOWS)).and_then(Map::from_map_data).map_err(wrong())?;
         let (flows, dns_clients) = (open(map_name::FLOWS)?, open(map_name::DNS_CLIENTS)?);
-        let flows = KernelFlows::new(flows, entries, dns_clients, cfg, agents.usage.generation())?;
+        let flows = KernelFlows::new(flows, entries, dns_clients, dns_entries, cfg, agents.usage.generation())?;
         agents.usage.forget_others()?;
+        // A daemon that is killed again and again must not fill the table.
+        flows.purge_older()?;
         let notes = syscall::obj_get(&pins.map(map_name::MEMBERS));
         let members = Members::new(notes.map_err(KernelError::io("open the notes of processes"))?, cfg.on_departure);
         let events = open(map_name::EVENTS)?.try_into().map_err(wrong())?;
@@ -299,13 +302,26 @@ impl Kernel {
         self.proxy.lock().unwrap_or_else(PoisonError::into_inner).leave(namespace)
     }
 
-    /// Forgets the connections that earlier daemons' programs recorded and that were never accepted. Not at the start: they
-    /// may wait in a listener that was handed over.
+    /// Forgets the connections that earlier daemons' programs recorded and that were never accepted. Not at the start: those
+    /// of the last one may wait in a listener that was handed over.
     ///
     /// # Errors
     /// When the flow table cannot be written.
     pub fn forget_former(&self) -> Result<(), KernelError> {
         self.flows.purge()
+    }
+
+    /// Forgets those who asked the resolver from `namespace` and are gone; gives how many. `alive` gives the cookies of all UDP
+    /// sockets of the namespace.
+    ///
+    /// # Errors
+    /// When the sockets cannot be listed or the table cannot be written.
+    pub fn forget_dead_dns(
+        &self,
+        namespace: NetnsCookie,
+        alive: impl FnOnce() -> std::io::Result<HashSet<u64>>,
+    ) -> Result<usize, KernelError> {
+        self.flows.forget_dead(namespace, alive)
     }
 
     /// Every enrolled agent's connections, as the kernel and the proxy count them.
