@@ -156,7 +156,8 @@ fn who_was_moved_out_cannot_multiply() {
         let runtime = runtime();
         let mut events = runtime.block_on(async { lab.kernel().events() }).unwrap();
         let thread = "import threading\ngate = threading.Event()\nt = threading.Thread(target=lambda: ({}))\n";
-        let (fork, exec) = ("gate.wait(), os.fork()", "gate.wait(), os.execvp('sleep', ['sleep', '60'])");
+        let (fork, exec) =
+            ("gate.wait(), os.fork() or time.sleep(60)", "gate.wait(), os.execvp('sleep', ['sleep', '60'])");
         let (fork, exec) = (thread.replace("{}", fork), thread.replace("{}", exec));
         let go = "gate.set(); time.sleep(60)";
         // What is done before the move, and after it; whether there is then somebody else to tell of.
