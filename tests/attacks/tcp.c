@@ -1,5 +1,6 @@
 /* TCP: every way to make a connection, and every way to send on one. */
 #include "attack.h"
+#include <ifaddrs.h>
 #include <linux/errqueue.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -196,6 +197,30 @@ static void loopback_through_device(void) {
     one_way(fd, SOCKADDR(own));
 }
 
+/* The same without an option: a link-local address of the host names the device. */
+static void loopback_through_scope(void) {
+    struct ifaddrs *all = NULL;
+    struct sockaddr_in6 local = {0}, own = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    socklen_t length = sizeof own;
+    must(getifaddrs(&all));
+    for (struct ifaddrs *at = all; at != NULL; at = at->ifa_next) {
+        struct sockaddr_in6 *address = (struct sockaddr_in6 *)at->ifa_addr;
+        if (address == NULL || address->sin6_family != AF_INET6 || strcmp(at->ifa_name, LINK) != 0) continue;
+        if (IN6_IS_ADDR_LINKLOCAL(&address->sin6_addr)) local = *address;
+    }
+    if (local.sin6_family == 0) say("no link-local address");
+    int fd = tcp(AF_INET6), listener = tcp(AF_INET6);
+    must(bind(listener, SOCKADDR(own)));
+    must(listen(listener, 1));
+    must(getsockname(listener, (struct sockaddr *)&own, &length));
+    /* The host may still be asking whether anybody else has the address. */
+    for (int turn = 0; turn < 60 && bind(fd, SOCKADDR(local)) < 0; turn++) {
+        if (errno != EADDRNOTAVAIL) failed("bind");
+        poll(NULL, 0, 50);
+    }
+    one_way(fd, SOCKADDR(own));
+}
+
 static void fastopen_through_device(void) {
     int fd = tcp(AF_INET);
     must(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, LINK, sizeof LINK));
@@ -366,6 +391,7 @@ static const struct attempt attempts[] = {
     {"reconnect_race", reconnect_race},
     {"bound_to_device", bound_to_device},
     {"loopback_through_device", loopback_through_device},
+    {"loopback_through_scope", loopback_through_scope},
     {"fastopen_through_device", fastopen_through_device},
     {"unicast_if", unicast_if},
     {"freebind", freebind},

@@ -22,6 +22,7 @@ const ATTEMPTS: &[Attempt] = &[
     attempt("reconnect_race"),
     attempt("bound_to_device"),
     attempt("loopback_through_device"),
+    attempt("loopback_through_scope"),
     attempt("fastopen_through_device"),
     attempt("unicast_if"),
     attempt("freebind"),
