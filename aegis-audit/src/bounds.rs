@@ -165,6 +165,21 @@ mod tests {
     }
 
     #[test]
+    fn a_cut_draft_as_json_is_shorter_than_its_line_and_comes_back_whole() {
+        for text in ["\"", "\u{1}", "ü", "a", "\u{10ffff}", "\\x"] {
+            let mut draft = stuffed(&text.repeat(1 << 12), 100);
+            draft.cut();
+            let json = serde_json::to_string(&draft).unwrap();
+            assert_eq!(serde_json::from_str::<Draft>(&json).unwrap(), draft);
+            let line = Chain::genesis("x").seal(draft.clone()).unwrap().line;
+            assert!(json.len() < line.len(), "{} bytes of {text:?}, {} in the log", json.len(), line.len());
+            let before = draft.clone();
+            draft.cut();
+            assert_eq!(draft, before, "what is cut stays as it is");
+        }
+    }
+
+    #[test]
     fn a_body_does_not_fit_into_any_field() {
         let body = "0123456789abcdef".repeat(4096);
         let line = Chain::genesis("x").seal(stuffed(&body, 1)).unwrap().line;

@@ -7,6 +7,8 @@ use time::OffsetDateTime;
 use time::format_description::FormatItem;
 use time::macros::format_description;
 
+use crate::bounds;
+
 /// RFC 3339, UTC, always six fractional digits, so that lines sort as text.
 const TIMESTAMP: &[FormatItem<'static>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
@@ -77,7 +79,10 @@ pub struct FindingEntry {
 ///
 /// There is no field for bodies or header values. `path` must come already redacted. Strings are cut to the bounds of
 /// [`MAX_LINE`](crate::MAX_LINE) when sealed, so nothing large can be smuggled into the log.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// As JSON it can be kept until it is sealed; that form is no part of the contract.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Draft {
     /// When the decision was asked for.
     pub ts: SystemTime,
@@ -86,6 +91,7 @@ pub struct Draft {
     /// 32 lower-case hex digits, equal to the span's trace id.
     pub trace_id: String,
     /// The span of the agent's own that the request belongs to (W3C Trace Context `parent-id`). For the span; not in the record.
+    #[serde(skip)]
     pub parent_span_id: Option<[u8; 8]>,
     pub org: String,
     pub tenant: String,
@@ -121,6 +127,13 @@ pub struct Draft {
     pub status: Option<u16>,
     /// What went wrong, if something did.
     pub error: Option<String>,
+}
+
+impl Draft {
+    /// Cuts every field to its bound, as [`Chain::seal`](crate::Chain::seal) does: as JSON the draft is then shorter than its line.
+    pub fn cut(&mut self) {
+        bounds::apply(self);
+    }
 }
 
 impl Default for Draft {

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use aegis_audit::{Decision, Draft};
 use aegis_policy::{Denial, NameVerdict, Snapshot};
+use hickory_proto::rr::RecordType;
 use uuid::Uuid;
 
 use super::Aegis;
@@ -46,7 +47,7 @@ impl DnsHost for Host {
 
     fn reserve(&self) -> Option<Box<dyn Ticket>> {
         match self.0.audit.reserve() {
-            Ok(slot) => Some(Box::new(Place { aegis: Arc::clone(&self.0), slot })),
+            Ok(slot) => Some(Box::new(Place { aegis: Arc::clone(&self.0), slot, draft: identified() })),
             Err(_) => {
                 self.0.metrics.unrecordable();
                 None
@@ -66,12 +67,25 @@ fn removed(snapshot: &Snapshot) -> Denial {
 struct Place {
     aegis: Arc<Aegis>,
     slot: Slot,
+    /// What the note and the record begin with.
+    draft: Draft,
 }
 
 impl Ticket for Place {
+    fn note(&mut self, client: Option<&FlowRecord>, host: &str, kind: RecordType) -> bool {
+        let mut draft = self.draft.clone();
+        asked(&self.aegis, client, host, kind, &mut draft);
+        allowed(&mut draft, None);
+        let noted = self.slot.note(&mut draft);
+        if noted.is_err() {
+            self.aegis.metrics.unrecordable();
+        }
+        noted.is_ok()
+    }
+
     fn commit(self: Box<Self>, decided: Decided<'_>) {
-        let Self { aegis, slot } = *self;
-        let draft = draft(&aegis, &decided);
+        let Self { aegis, slot, mut draft } = *self;
+        describe(&aegis, &decided, &mut draft);
         aegis.metrics.dns_query(match decided.outcome {
             Outcome::Answered { .. } => "answered",
             Outcome::Refused(_) => "refused",
@@ -83,26 +97,37 @@ impl Ticket for Place {
     }
 }
 
-fn draft(aegis: &Aegis, decided: &Decided<'_>) -> Draft {
-    let mut draft = Draft {
-        ts: SystemTime::now() - decided.took,
+/// A draft with its identifiers, made when the query has come.
+fn identified() -> Draft {
+    Draft {
+        ts: SystemTime::now(),
         decision_id: Uuid::now_v7().to_string(),
         trace_id: Uuid::new_v4().simple().to_string(),
-        method: Some(format!("QUERY {}", decided.kind)),
-        scheme: Some("dns".to_owned()),
-        host: Some(decided.host.to_owned()),
-        port: Some(53),
-        duration_ms: decided.took.as_secs_f64() * 1e3,
-        policy_version: aegis.policy.current().version().to_owned(),
         ..Draft::default()
-    };
-    match decided.client {
-        Some(client) => sender(aegis, client, &mut draft),
-        None => draft.exe = decided.peer.to_string(),
+    }
+}
+
+/// What was asked, and by whom.
+fn asked(aegis: &Aegis, client: Option<&FlowRecord>, host: &str, kind: RecordType, draft: &mut Draft) {
+    draft.method = Some(format!("QUERY {kind}"));
+    draft.scheme = Some("dns".to_owned());
+    draft.host = Some(host.to_owned());
+    draft.port = Some(53);
+    aegis.policy.current().version().clone_into(&mut draft.policy_version);
+    if let Some(client) = client {
+        sender(aegis, client, draft);
+    }
+}
+
+fn describe(aegis: &Aegis, decided: &Decided<'_>, draft: &mut Draft) {
+    asked(aegis, decided.client, decided.host, decided.kind, draft);
+    draft.duration_ms = decided.took.as_secs_f64() * 1e3;
+    if decided.client.is_none() {
+        draft.exe = decided.peer.to_string();
     }
     match decided.outcome {
-        Outcome::Answered { .. } => allowed(&mut draft, None),
-        Outcome::Failed(why) => allowed(&mut draft, Some(why)),
+        Outcome::Answered { .. } => allowed(draft, None),
+        Outcome::Failed(why) => allowed(draft, Some(why)),
         Outcome::Refused(denial) => {
             draft.decision = written(denial.decision);
             draft.reason.clone_from(&denial.reason);
@@ -110,7 +135,6 @@ fn draft(aegis: &Aegis, decided: &Decided<'_>) -> Draft {
             draft.policy_version.clone_from(&denial.policy_version);
         }
     }
-    draft
 }
 
 fn allowed(draft: &mut Draft, error: Option<&String>) {

@@ -39,6 +39,11 @@ pub trait DnsHost: Send + Sync + 'static {
 
 /// A reserved place in the record; used once for each decided query.
 pub trait Ticket: Send {
+    /// Notes that `host` is about to be asked for, so that the record is not lost with the daemon; false where it cannot be noted: then nothing
+    /// may be asked upstream.
+    #[must_use]
+    fn note(&mut self, client: Option<&FlowRecord>, host: &str, kind: RecordType) -> bool;
+
     fn commit(self: Box<Self>, decided: Decided<'_>);
 }
 

@@ -30,27 +30,35 @@ pub(super) async fn serve(host: &Arc<dyn DnsHost>, client: &Client, bytes: &[u8]
         Err(rejected) => return rejection(&rejected),
     };
     // Before anything goes out: a query that cannot be recorded does not happen.
-    let Some(ticket) = host.reserve() else {
-        let explanation = Explanation::prohibited("queries cannot be recorded at the moment");
-        return Reply::error(ResponseCode::ServFail, explanation).encode(&request, client.transport);
+    let Some(mut ticket) = host.reserve() else {
+        return unrecordable().encode(&request, client.transport);
     };
     let name = host_of(request.question.name(), request.kind());
-    let (reply, outcome) = match refusal(host, client, &request, name.as_deref()) {
-        None => resolve(host, &request).await,
-        Some((denial, explanation)) => (Reply::error(ResponseCode::Refused, explanation), Outcome::Refused(denial)),
-    };
     let queried = request.question.name().to_ascii();
+    let about = name.as_deref().unwrap_or(&queried);
+    let (reply, outcome) = match refusal(host, client, &request, name.as_deref()) {
+        Some((denial, explanation)) => (Reply::error(ResponseCode::Refused, explanation), Outcome::Refused(denial)),
+        None if ticket.note(client.flow.as_ref(), about, request.kind()) => resolve(host, &request).await,
+        None => {
+            let denial = Denial::unavailable("the decision cannot be recorded", host.policy_version());
+            (unrecordable(), Outcome::Refused(denial))
+        }
+    };
     ticket.commit(Decided {
         client: client.flow.as_ref(),
         peer: client.peer,
         transport: client.transport,
-        host: name.as_deref().unwrap_or(&queried),
+        host: about,
         kind: request.kind(),
         rcode: reply.rcode,
         outcome: &outcome,
         took: arrived.elapsed(),
     });
     reply.encode(&request, client.transport)
+}
+
+fn unrecordable() -> Reply {
+    Reply::error(ResponseCode::ServFail, Explanation::prohibited("queries cannot be recorded at the moment"))
 }
 
 /// Why the query is not resolved, if it is not: no known sender, a type or a name that is never answered, or

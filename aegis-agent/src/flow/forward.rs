@@ -52,12 +52,16 @@ pub async fn send(
     pool: PoolKey,
     line: Line,
     permitted: Permitted,
-    recorder: Box<Recorder>,
+    mut recorder: Box<Recorder>,
     ongoing: Arc<Ongoing>,
 ) -> Result<Response<ToAgent>, (Refusal, Option<Box<Recorder>>)> {
     if let Some(denial) = ongoing.denial() {
         return Err((denial.clone().into(), Some(recorder)));
     }
+    let noted = match recorder.note(permitted.permit.policy_version()) {
+        Ok(noted) => noted,
+        Err(refusal) => return Err((refusal, Some(recorder))),
+    };
     let Permitted { permit, path_and_query, headers, payload, .. } = permitted;
     let grant = permit.consume();
     let ending = Arc::new(Ending::new(recorder, ongoing));
@@ -65,7 +69,7 @@ pub async fn send(
     let failed = |refusal: Refusal| (refusal, ending.take());
     let request = request(&grant, line, &path_and_query, headers, body)
         .map_err(|why| failed(failure(&grant, why, StatusCode::BAD_GATEWAY)))?;
-    let client = pools.client(PoolKey { private_ok: grant.private_ok, ..pool });
+    let client = pools.client(PoolKey { private_ok: grant.private_ok, ..pool }, &noted);
     let answered = tokio::select! {
         answered = answer(client.request(request), limits.request_timeout, ending.tally()) => answered,
         denial = ending.ongoing().cut_off() => return Err(failed(denial.clone().into())),

@@ -9,7 +9,7 @@ use std::time::{Instant, SystemTime};
 
 use aegis_audit::{Draft, FindingEntry};
 use aegis_dlp::{Action, DetectorSet, Finding, Place, Profile, scan_text, scan_url};
-use aegis_policy::{Decision, Mode, Permit, Snapshot};
+use aegis_policy::{Decision, Denial, Mode, Permit, Snapshot};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
 use uuid::Uuid;
@@ -20,7 +20,7 @@ use super::identify::Identity;
 use super::inspect::Head;
 use super::refusal::{self, Reference, Refusal};
 use crate::daemon::{Aegis, admission};
-use crate::telemetry::{Slot, Unrecordable};
+use crate::telemetry::{Noted, Slot, Unrecordable};
 
 /// Writes one decision down, exactly once.
 pub struct Recorder {
@@ -141,6 +141,24 @@ impl Recorder {
         }
     }
 
+    /// Notes the record as far as it is known, so that it is not lost with the daemon. The last thing before anything is sent.
+    ///
+    /// # Errors
+    /// When it cannot be noted: then nothing may be sent.
+    pub fn note(&mut self, policy_version: &str) -> Result<Noted, Refusal> {
+        let noted = match &mut self.open {
+            Some((slot, draft)) => {
+                redact(draft);
+                slot.note(draft)
+            }
+            None => Err(Unrecordable::Ended),
+        };
+        noted.map_err(|why| {
+            self.aegis.metrics.unrecordable();
+            Denial::unavailable(format!("the decision cannot be recorded: {why}"), policy_version).into()
+        })
+    }
+
     /// The exchange came to its end.
     pub fn complete(&mut self) {
         self.finish(None);
@@ -166,6 +184,12 @@ impl Recorder {
             *response.body_mut() = ToAgent::Own(Bytes::new());
         }
         response
+    }
+
+    /// Writes the refusal of a connection down, for which there is no answer.
+    pub fn refuse_connection(mut self, refusal: &Refusal) {
+        self.write_refusal(refusal);
+        self.finish(None);
     }
 
     fn write_refusal(&mut self, refusal: &Refusal) -> Option<String> {
@@ -210,8 +234,7 @@ impl Recorder {
         if let Some(error) = error {
             draft.error = Some(error.to_owned());
         }
-        draft.host = draft.host.as_deref().map(safe_text);
-        draft.reason = safe_text(&draft.reason);
+        redact(&mut draft);
         if let Some(detector) = self.tally.refused() {
             // The scanner stopped the body after the permit: what counts is that it was stopped.
             draft.decision = aegis_audit::Decision::Deny;
@@ -256,8 +279,7 @@ pub fn connection_refused(
         draft.host = Some(sni.map_or_else(|| destination.ip().to_string(), str::to_owned));
         draft.port = Some(destination.port());
     }
-    recorder.write_refusal(refusal);
-    recorder.finish(None);
+    recorder.refuse_connection(refusal);
 }
 
 fn describe_agent(draft: &mut Draft, identity: &Identity) {
@@ -329,6 +351,11 @@ fn safe_path(path: &str) -> String {
 }
 
 /// Host names and reasons hold words that the agent chose.
+fn redact(draft: &mut Draft) {
+    draft.host = draft.host.as_deref().map(safe_text);
+    draft.reason = safe_text(&draft.reason);
+}
+
 fn safe_text(text: &str) -> String {
     scan_text(&ALL, Place::Url, text).text.into_owned()
 }

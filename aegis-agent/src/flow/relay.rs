@@ -32,10 +32,14 @@ pub async fn run(
     mut recorder: Recorder,
     drain: &CancellationToken,
 ) {
+    let noted = match recorder.note(permit.policy_version()) {
+        Ok(noted) => noted,
+        Err(refusal) => return recorder.refuse_connection(&refusal),
+    };
     let grant = permit.consume();
     let idle = aegis.config.limits.idle_timeout;
     let tally = Arc::clone(recorder.tally());
-    let dialer = aegis.pools.dialer(ongoing.agent(), way, grant.private_ok);
+    let dialer = aegis.pools.dialer(ongoing.agent(), way, grant.private_ok, &noted);
     let dialled = tokio::select! {
         // A cut that is known already must not be overtaken by a fast dial.
         biased;

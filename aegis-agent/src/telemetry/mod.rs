@@ -4,13 +4,13 @@
 //! and may lose, and count what they lost.
 
 mod audit_log;
-pub mod log;
 mod kernel_metrics;
 mod live_metrics;
+pub mod log;
 mod metrics;
 mod spans;
 mod verify_metrics;
 
-pub use audit_log::{AuditHealth, AuditLog, OpenError, Slot, Unrecordable};
+pub use audit_log::{AuditHealth, AuditLog, Noted, OpenError, Slot, Unrecordable};
 pub use metrics::Metrics;
 pub use spans::{Spans, SpansError};

@@ -14,6 +14,7 @@ use super::way::Way;
 use crate::config::{self, Limits};
 use crate::flow::body::ToOrigin;
 use crate::kernel::{AgentIndex, NetnsCookie};
+use crate::telemetry::Noted;
 
 /// An HTTP client that speaks HTTP/1.1 or HTTP/2 as the origin's ALPN says, with a pool of its own.
 pub type UpstreamClient = Client<Dialer, ToOrigin>;
@@ -65,15 +66,16 @@ impl Pools {
         }
     }
 
-    /// The client for `key`, with the connections that it has open.
+    /// The client for `key`, with the connections that it has open, for a request that is noted.
     #[must_use]
-    pub fn client(&self, key: PoolKey) -> UpstreamClient {
+    pub fn client(&self, key: PoolKey, _: &Noted) -> UpstreamClient {
         self.clients.get_with(key, || self.build(key))
     }
 
-    /// A dialer for an agent's bytes that are not HTTP; its dials count with those of the agent's pools.
+    /// A dialer for an agent's bytes that are not HTTP; its dials count with those of the agent's pools. For a
+    /// connection that is noted.
     #[must_use]
-    pub fn dialer(&self, agent: AgentIndex, way: Way, private_ok: bool) -> Dialer {
+    pub fn dialer(&self, agent: AgentIndex, way: Way, private_ok: bool, _: &Noted) -> Dialer {
         let key = PoolKey { agent, way, private_ok, h2: false };
         self.dialer.for_pool(key, self.quotas.get_with(agent, agent_quota))
     }

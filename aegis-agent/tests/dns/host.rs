@@ -33,6 +33,7 @@ pub struct Entry {
 pub struct Records {
     entries: Mutex<Vec<Entry>>,
     pub full: AtomicBool,
+    pub unnotable: AtomicBool,
 }
 
 impl Records {
@@ -51,6 +52,10 @@ struct Host {
 struct Slot(Arc<Records>);
 
 impl Ticket for Slot {
+    fn note(&mut self, _client: Option<&FlowRecord>, _host: &str, _kind: RecordType) -> bool {
+        !self.0.unnotable.load(Ordering::SeqCst)
+    }
+
     fn commit(self: Box<Self>, decided: Decided<'_>) {
         let outcome = match decided.outcome {
             Outcome::Answered { records } => format!("answered {records}"),

@@ -174,10 +174,15 @@ async fn another_agents_answer_in_the_cache_is_still_refused() {
 async fn nothing_is_asked_that_cannot_be_recorded() {
     let origin = Origin::zone().await;
     let server = Running::start(&settings(&[origin.address]));
-    server.records.full.store(true, Ordering::SeqCst);
-    let answer = ask(&server, Some(1), &question("api.test.", RecordType::A)).await;
-    assert_eq!(answer.metadata.response_code, ResponseCode::ServFail);
-    assert_eq!(origin.count(), 0);
+    for cannot in [&server.records.full, &server.records.unnotable] {
+        cannot.store(true, Ordering::SeqCst);
+        let answer = ask(&server, Some(1), &question("api.test.", RecordType::A)).await;
+        assert_eq!(answer.metadata.response_code, ResponseCode::ServFail);
+        assert_eq!(origin.count(), 0);
+        cannot.store(false, Ordering::SeqCst);
+    }
+    let outcomes: Vec<String> = server.records.entries().into_iter().map(|entry| entry.outcome).collect();
+    assert_eq!(outcomes, ["refused the decision cannot be recorded"]);
 }
 
 fn https(params: Vec<(SvcParamKey, SvcParamValue)>) -> Record {

@@ -88,6 +88,31 @@ async fn a_full_disk_refuses_the_next_request_and_loses_none_before() {
     assert_eq!(verified(disk.path()).records, promised + 2);
 }
 
+#[tokio::test]
+async fn what_cannot_be_noted_on_a_full_disk_may_not_be_sent() {
+    let disk = SmallDisk::new("8m");
+    let log = open(disk.path());
+    let mut slots: Vec<_> = (1..4).map(|number| (log.reserve().unwrap(), draft(number))).collect();
+    let (first, first_draft) = slots.first_mut().unwrap();
+    let _ = first.note(first_draft).unwrap();
+    disk.fill();
+    let (second, second_draft) = slots.get_mut(1).unwrap();
+    let refused = second.note(second_draft).unwrap_err();
+    assert!(matches!(refused, Unrecordable::NotNoted(std::io::ErrorKind::StorageFull)), "{refused}");
+    assert_eq!(log.health().refused, 1);
+    disk.free();
+    let (third, third_draft) = slots.get_mut(2).unwrap();
+    let _ = third.note(third_draft).unwrap();
+    for (slot, draft) in slots {
+        slot.commit(draft);
+    }
+    log.drain().await;
+    assert_eq!(log.health().last_seq, 3, "each has its record, also the one that was refused");
+    drop(log);
+    drop(open(disk.path()));
+    assert_eq!(verified(disk.path()).records, 3);
+}
+
 /// A record about the log itself has no space set aside when the daemon starts on a full disk: it waits.
 #[tokio::test]
 async fn what_cannot_be_written_is_kept_until_it_can() {

@@ -4,5 +4,6 @@
 mod crash;
 mod disk;
 mod log;
+mod notes;
 mod otlp;
 mod support;

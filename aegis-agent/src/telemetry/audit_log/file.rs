@@ -25,15 +25,25 @@ pub(super) struct Paths {
     pub(super) log: PathBuf,
     /// `audit.checkpoints.jsonl` beside `audit.jsonl`.
     pub(super) checkpoints: PathBuf,
+    /// `audit.open`: what is under way.
+    pub(super) notes: PathBuf,
     /// Held locked by the daemon that writes; it stays where it is when the log is rotated.
     lock: PathBuf,
 }
 
 impl Paths {
     pub(super) fn new(log: &Path) -> Self {
-        let mut checkpoints = log.file_stem().map(OsString::from).unwrap_or_default();
-        checkpoints.push(".checkpoints.jsonl");
-        Self { log: log.to_owned(), checkpoints: log.with_file_name(checkpoints), lock: beside(log, ".lock") }
+        let sibling = |suffix: &str| {
+            let mut name = log.file_stem().map(OsString::from).unwrap_or_default();
+            name.push(suffix);
+            log.with_file_name(name)
+        };
+        Self {
+            log: log.to_owned(),
+            checkpoints: sibling(".checkpoints.jsonl"),
+            notes: sibling(".open"),
+            lock: beside(log, ".lock"),
+        }
     }
 
     /// The lock, or none when somebody else has it.

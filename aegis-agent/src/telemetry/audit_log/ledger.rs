@@ -11,6 +11,7 @@ use aegis_audit::{Draft, MAX_LINE};
 use tokio::sync::{broadcast, oneshot};
 
 use super::file::{STEP, Space};
+use super::note::{Notes, Place};
 
 /// Each slot promises room for the longest record.
 const SLOT: u64 = MAX_LINE as u64;
@@ -32,12 +33,22 @@ pub enum Unrecordable {
     NoSpace(io::ErrorKind),
     #[error("the audit log cannot be written: {0}")]
     Writer(String),
+    #[error("what is about to be sent cannot be noted beside the audit log: {0}")]
+    NotNoted(io::ErrorKind),
+    #[error("the record is written already")]
+    Ended,
+}
+
+/// A record for the writer, and the note that its line makes superfluous.
+pub(super) struct Entry {
+    pub(super) draft: Draft,
+    pub(super) note: Option<Place>,
 }
 
 /// What the writer finds when it looks.
 #[derive(Default)]
 pub(super) struct Inbox {
-    pub(super) drafts: Vec<Draft>,
+    pub(super) entries: Vec<Entry>,
     pub(super) flushes: Vec<oneshot::Sender<()>>,
     pub(super) reopen: bool,
     pub(super) closing: bool,
@@ -47,7 +58,7 @@ pub(super) struct Inbox {
 
 impl Inbox {
     fn is_empty(&self) -> bool {
-        self.drafts.is_empty() && self.flushes.is_empty() && !self.reopen && !self.closing
+        self.entries.is_empty() && self.flushes.is_empty() && !self.reopen && !self.closing
     }
 }
 
@@ -63,6 +74,7 @@ pub(super) struct Ledger {
     last_seq: AtomicU64,
     refused: AtomicU64,
     abandoned: AtomicU64,
+    notes: Notes,
     space: Mutex<Space>,
     inbox: Mutex<Inbox>,
     error: Mutex<Option<String>>,
@@ -72,7 +84,7 @@ pub(super) struct Ledger {
 
 /// The flows' side.
 impl Ledger {
-    pub(super) fn new(file: Arc<File>, capacity: usize) -> io::Result<Self> {
+    pub(super) fn new(file: Arc<File>, capacity: usize, notes: Notes) -> io::Result<Self> {
         Ok(Self {
             capacity,
             open: AtomicUsize::new(0),
@@ -83,6 +95,7 @@ impl Ledger {
             last_seq: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             abandoned: AtomicU64::new(0),
+            notes,
             space: Mutex::new(Space::behind(file)?),
             inbox: Mutex::default(),
             error: Mutex::default(),
@@ -128,11 +141,28 @@ impl Ledger {
         self.promised.fetch_add(SLOT, SeqCst);
     }
 
+    /// How many notes there can be: of open slots, and of records that wait.
+    pub(super) fn most_notes(capacity: usize) -> usize {
+        capacity.saturating_mul(OPEN_PER_QUEUED + 1)
+    }
+
+    /// Notes the draft of an open slot, before anything of it is sent.
+    pub(super) fn note(&self, draft: &Draft) -> Result<Place, Unrecordable> {
+        let noted = match self.notes.set(draft) {
+            Ok(Some(place)) => Ok(place),
+            Ok(None) => Err(Unrecordable::TooManyOpen(self.open())),
+            Err(error) => Err(Unrecordable::NotNoted(error.kind())),
+        };
+        noted.inspect_err(|_| {
+            self.refused.fetch_add(1, Relaxed);
+        })
+    }
+
     /// Hands over the record of a place taken before.
-    pub(super) fn commit(&self, draft: Draft) {
+    pub(super) fn commit(&self, entry: Entry) {
         self.queued.fetch_add(1, Relaxed);
         self.open.fetch_sub(1, Relaxed);
-        self.tell(|inbox| inbox.drafts.push(draft));
+        self.tell(|inbox| inbox.entries.push(entry));
     }
 
     pub(super) fn ask_flush(&self) -> oneshot::Receiver<()> {
@@ -206,6 +236,17 @@ impl Ledger {
         self.last_seq.store(last_seq, Relaxed);
         self.queued.fetch_sub(records, Relaxed);
         self.promised.fetch_sub(SLOT.saturating_mul(u64::try_from(records).unwrap_or(0)), SeqCst);
+    }
+
+    /// The records of these notes are in the log. Those that are left could not be taken back, for this reason.
+    pub(super) fn unnote(&self, notes: &mut Vec<Place>) -> io::Result<()> {
+        while let Some(place) = notes.last() {
+            self.notes.clear(place)?;
+            if let Some(place) = notes.pop() {
+                self.notes.give_back(place);
+            }
+        }
+        Ok(())
     }
 
     /// Sets space aside before it is needed, so that a request seldom has to.

@@ -2,10 +2,12 @@
 //!
 //! A [`Slot`] is a promise that a record can be written: the disk space for the longest possible record is set aside when it is given out. So a
 //! full disk refuses the *next* request and never loses the record of one that was let through. Whatever happens to the task that holds a slot,
-//! exactly one record comes of it: the one committed, or, when the slot is dropped (a panic, a cancelled task), one that says so.
+//! exactly one record comes of it: the one committed, or, when the slot is dropped (a panic, a cancelled task), one that says so. And whatever
+//! happens to the daemon: what was [noted](Slot::note) before it was sent, the next daemon makes a record of.
 
 mod file;
 mod ledger;
+mod note;
 mod recover;
 mod writer;
 
@@ -23,8 +25,10 @@ use uuid::Uuid;
 use crate::config;
 use crate::state::secret::{self, SecretError};
 use file::Paths;
-use ledger::Ledger;
 pub use ledger::Unrecordable;
+use ledger::{Entry, Ledger};
+pub use note::Noted;
+use note::{Notes, Place};
 use writer::Writer;
 
 /// How long [`AuditLog::drain`] waits for a disk that does not take the records.
@@ -86,7 +90,7 @@ struct Inner {
 
 impl AuditLog {
     /// Opens the log for appending, continues its chain and starts the writer. What a crash left behind (a torn line, a file that ends before its
-    /// last checkpoint) is moved aside, never deleted, and a record says so.
+    /// last checkpoint) is moved aside, never deleted, and a record says so. What was under way then gets its record, before any new one.
     ///
     /// # Errors
     /// When the files cannot be had, another daemon holds them, or the last line was tampered with.
@@ -98,14 +102,30 @@ impl AuditLog {
         }
         let lock = paths.lock().map_err(fail)?.ok_or_else(|| OpenError::Held { path: paths.log.clone() })?;
         let (key, public_key) = signing_key(state_dir)?;
-        let resumed = recover::resume(&paths, instance, key.public())?;
+        let fail_at_notes = |source| OpenError::Io { path: paths.notes.clone(), source };
+        let (notes, left) = Notes::open(&paths.notes, Ledger::most_notes(config.queue)).map_err(fail_at_notes)?;
+        // Before a log that lost records is moved aside.
+        let mut unrecorded = recover::unrecorded(&paths, left.notes).map_err(fail)?;
+        let mut resumed = recover::resume(&paths, instance, key.public())?;
         let file = Arc::new(file::append(&paths.log).map_err(fail)?);
-        let ledger = Arc::new(Ledger::new(Arc::clone(&file), config.queue).map_err(fail)?);
+        let ledger = Arc::new(Ledger::new(Arc::clone(&file), config.queue, notes).map_err(fail)?);
         ledger.written(resumed.chain.last_seq(), 0);
+        ledger.unnote(&mut unrecorded.recorded).map_err(fail_at_notes)?;
+        if left.unreadable > 0 {
+            resumed.notes.push(format!("{} torn notes of what was about to be sent were left out", left.unreadable));
+        }
         for note in &resumed.notes {
             tracing::warn!("audit log: {note}");
             ledger.promise_anyhow();
-            ledger.commit(about_the_log(note));
+            ledger.commit(Entry { draft: about_the_log(note), note: None });
+        }
+        if !unrecorded.drafts.is_empty() {
+            let records = unrecorded.drafts.len();
+            tracing::warn!(records, "audit log: recorded is now what was under way when the last daemon ended");
+        }
+        for (place, draft) in unrecorded.drafts {
+            ledger.promise_anyhow();
+            ledger.commit(Entry { draft, note: Some(place) });
         }
         let writer = Writer::new(Arc::clone(&ledger), config, paths.clone(), file, resumed.chain, key, lock);
         let thread =
@@ -120,7 +140,7 @@ impl AuditLog {
     /// At once, when a record might not be written: then nothing may be forwarded.
     pub fn reserve(&self) -> Result<Slot, Unrecordable> {
         self.0.ledger.promise()?;
-        Ok(Slot { log: Some(Arc::clone(&self.0)) })
+        Ok(Slot { log: Some(Arc::clone(&self.0)), note: None })
     }
 
     /// How the log fares.
@@ -186,13 +206,28 @@ impl Drop for Inner {
 #[must_use = "a slot that is dropped writes a record of an abandoned request"]
 pub struct Slot {
     log: Option<Arc<Inner>>,
+    note: Option<Place>,
 }
 
 impl Slot {
-    /// Hands the record to the writer. Never waits for the disk, never fails.
+    /// Notes what is known of the record, before anything of its request leaves the host. Should the daemon not live to commit it, the next one
+    /// makes a record of the note. Costs one write into the page cache; the draft is cut to the record's bounds.
+    ///
+    /// # Errors
+    /// When it cannot be noted: then nothing may leave.
+    pub fn note(&mut self, draft: &mut Draft) -> Result<Noted, Unrecordable> {
+        let log = self.log.as_ref().ok_or(Unrecordable::Ended)?;
+        if self.note.is_none() {
+            draft.cut();
+            self.note = Some(log.ledger.note(draft)?);
+        }
+        Ok(Noted(()))
+    }
+
+    /// Hands the record to the writer. Never waits for the disk, never fails. Of one that was noted the `decision_id` must be the same.
     pub fn commit(mut self, draft: Draft) {
         if let Some(log) = self.log.take() {
-            log.ledger.commit(draft);
+            log.ledger.commit(Entry { draft, note: self.note.take() });
         }
     }
 }
@@ -201,9 +236,9 @@ impl Drop for Slot {
     fn drop(&mut self) {
         if let Some(log) = self.log.take() {
             log.ledger.count_abandoned();
-            log.ledger.commit(about_the_log(
-                "a request ended before its decision was written: its task was dropped or it panicked",
-            ));
+            let draft =
+                about_the_log("a request ended before its decision was written: its task was dropped or it panicked");
+            log.ledger.commit(Entry { draft, note: self.note.take() });
         }
     }
 }

@@ -1,18 +1,28 @@
 //! Finding the end of the chain after a stop, a crash or a cut. Nothing is ever deleted: what does not belong is moved aside, and noted.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use aegis_audit::{Chain, Checkpoint, MAX_LINE, VerifyingKey};
+use aegis_audit::{Chain, Checkpoint, Draft, MAX_LINE, VerifyingKey};
+use serde::Deserialize;
 
 use super::OpenError;
 use super::file::{Paths, beside};
+use super::note::Place;
 
 /// How far from the end the last line's end is looked for. A crash leaves less than a line; a file system after a power cut may leave zeros.
 const LOOK_BACK: u64 = 4 << 20;
+
+/// How far from the end the records of notes are looked for. A kill leaves notes of one batch whose lines are written, 2 MiB at most; a power cut may
+/// bring back some that the disk did not see taken back.
+const LOOK_BACK_FOR_NOTED: u64 = 16 << 20;
+
+/// What is wrong with an exchange that a daemon did not live to record.
+const UNDER_WAY: &str = "the daemon ended before this exchange did";
 
 /// Where the chain goes on, and what has to be said about it.
 pub(super) struct Resumed {
@@ -71,6 +81,48 @@ fn set_aside(paths: &Paths, written: &Chain, signed: &Checkpoint) -> io::Result<
         "the log ended at record {last}, but record {seq} was signed: it lost records; moved to {}",
         aside.display()
     ))
+}
+
+/// What was noted, and no line of the log is about.
+pub(super) struct Unrecorded {
+    pub(super) drafts: Vec<(Place, Draft)>,
+    /// Notes whose lines were written before they could be taken back.
+    pub(super) recorded: Vec<Place>,
+}
+
+/// Tells notes apart by the log's last lines. What was decided is known, but not what came of it.
+pub(super) fn unrecorded(paths: &Paths, notes: Vec<(Place, Draft)>) -> io::Result<Unrecorded> {
+    let mut found = Unrecorded { drafts: Vec::new(), recorded: Vec::new() };
+    if notes.is_empty() {
+        return Ok(found);
+    }
+    let written = last_decisions(&paths.log)?;
+    for (place, mut draft) in notes {
+        if written.contains(&draft.decision_id) {
+            found.recorded.push(place);
+        } else {
+            draft.error = Some(UNDER_WAY.to_owned());
+            found.drafts.push((place, draft));
+        }
+    }
+    Ok(found)
+}
+
+/// The decisions of the whole lines near the log's end.
+fn last_decisions(log: &Path) -> io::Result<HashSet<String>> {
+    #[derive(Deserialize)]
+    struct Line {
+        decision_id: String,
+    }
+    let mut file = match File::open(log) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashSet::new()),
+        Err(error) => return Err(error),
+    };
+    let (bytes, _) = tail(&mut file, LOOK_BACK_FOR_NOTED)?;
+    let whole = bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+    // A line that cannot be read is none of ours, or the end of one that begins further ahead.
+    Ok(whole.filter_map(|line| serde_json::from_slice::<Line>(line).ok()).map(|line| line.decision_id).collect())
 }
 
 /// Moves what stands behind the last newline into `FILE.torn`; the note that says so, if there was anything.

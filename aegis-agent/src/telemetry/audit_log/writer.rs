@@ -10,7 +10,8 @@ use std::time::{Duration, Instant, SystemTime};
 use aegis_audit::{Chain, Draft, Sealed, SigningKey};
 
 use super::file::{self, Lock, Paths};
-use super::ledger::{Inbox, Ledger};
+use super::ledger::{Entry, Inbox, Ledger};
+use super::note::Place;
 use crate::config::{self, Fsync};
 
 /// Records in one write: about 256 KiB.
@@ -50,6 +51,7 @@ pub(super) struct Writer {
 struct Batch {
     bytes: Vec<u8>,
     records: Vec<Sealed>,
+    notes: Vec<Place>,
 }
 
 impl Writer {
@@ -84,7 +86,7 @@ impl Writer {
         loop {
             self.ledger.keep_ahead();
             let inbox = self.ledger.take();
-            if !inbox.drafts.is_empty() {
+            if !inbox.entries.is_empty() {
                 last_record = Instant::now();
             }
             let closing = inbox.closing;
@@ -98,14 +100,14 @@ impl Writer {
 
     /// Does what came in; false when the disk refused to the end.
     fn serve(&mut self, inbox: Inbox) -> bool {
-        let mut drafts = inbox.drafts.into_iter();
+        let mut entries = inbox.entries.into_iter();
         loop {
-            let batch = self.seal(drafts.by_ref().take(BATCH));
+            let mut batch = self.seal(entries.by_ref().take(BATCH));
             if batch.records.is_empty() {
                 break;
             }
-            if let Err(left) = self.write(&batch, inbox.closing) {
-                tracing::error!("{} audit records could not be written", left + drafts.len());
+            if let Err(left) = self.write(&mut batch, inbox.closing) {
+                tracing::error!("{} audit records could not be written", left + entries.len());
                 return false;
             }
         }
@@ -123,9 +125,9 @@ impl Writer {
         true
     }
 
-    fn seal(&mut self, drafts: impl Iterator<Item = Draft>) -> Batch {
+    fn seal(&mut self, entries: impl Iterator<Item = Entry>) -> Batch {
         let mut batch = Batch::default();
-        for draft in drafts {
+        for Entry { draft, note } in entries {
             let (ts, decision_id, decision) = (draft.ts, draft.decision_id.clone(), draft.decision);
             let sealed = self.chain.seal(draft).or_else(|error| {
                 let reason = format!("the record could not be written as JSON: {error}");
@@ -135,6 +137,7 @@ impl Writer {
                 Ok(sealed) => {
                     batch.bytes.extend_from_slice(sealed.line.as_bytes());
                     batch.records.push(sealed);
+                    batch.notes.extend(note);
                 }
                 Err(error) => self.ledger.fails(error.to_string()),
             }
@@ -142,8 +145,9 @@ impl Writer {
         batch
     }
 
-    /// Appends the batch and forces it to disk, however often that takes. Only a daemon that ends gives up, with the number of records lost.
-    fn write(&mut self, batch: &Batch, closing: bool) -> Result<(), usize> {
+    /// Appends the batch, forces it to disk and takes its notes back, however often that takes. Only a daemon that ends gives up, with the number
+    /// of records lost; what was noted of them the next one finds.
+    fn write(&mut self, batch: &mut Batch, closing: bool) -> Result<(), usize> {
         let mut pause = Pause::new(closing);
         let mut rest = batch.bytes.as_slice();
         while !rest.is_empty() {
@@ -161,6 +165,10 @@ impl Writer {
             while let Err(error) = self.file.sync_data() {
                 self.refused(&error, &mut pause, batch)?;
             }
+        }
+        // Only when the lines are safe; and before the next batch, so that a line whose note is still there is among the last ones.
+        while let Err(error) = self.ledger.unnote(&mut batch.notes) {
+            self.refused(&error, &mut pause, batch)?;
         }
         self.ledger.recovers();
         self.ledger.written(self.chain.last_seq(), batch.records.len());
