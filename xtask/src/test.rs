@@ -12,10 +12,13 @@ use crate::{build_ebpf, clients, packages, tidy, tools, vm};
 #[derive(Args)]
 pub struct Selection {
     /// Without the end-to-end tests and without virtual machines
-    #[arg(long, conflicts_with = "kernels")]
+    #[arg(long)]
     quick: bool,
-    /// Only the kernel tests, on Debian's cloud kernel of this version (6.1, 6.12, ...); may be repeated
-    #[arg(long = "kernel", value_name = "VERSION")]
+    /// Only the virtual machines that are part of the whole
+    #[arg(long, conflicts_with_all = ["quick", "kernels", "tests"])]
+    matrix: bool,
+    /// Only the kernel tests, all of them, on Debian's cloud kernel of this version (6.1, 6.12, ...); may be repeated
+    #[arg(long = "kernel", value_name = "VERSION", conflicts_with = "quick")]
     kernels: Vec<String>,
     /// With --kernel: only with (on) or only without (off) BPF LSM
     #[arg(long, value_enum, requires = "kernels")]
@@ -36,8 +39,8 @@ const WITHOUT_KERNEL: &str = "not (kind(test) and (package(aegis-tests) or packa
 
 /// Runs all checks and tests; ends as `cargo nextest`, with its summary and its exit code.
 pub fn run(root: &Path, selection: &Selection) -> Result<()> {
-    if !selection.kernels.is_empty() {
-        return matrix(root, selection);
+    if selection.matrix || !selection.kernels.is_empty() {
+        return virtual_machines(root, selection);
     }
     let quick = selection.quick;
     if !quick {
@@ -66,12 +69,15 @@ fn every_kernel(root: &Path) -> Result<()> {
     vm::run(root, &vm::Selection::matrix())
 }
 
-/// The kernel tests on chosen kernels, and nothing else.
-fn matrix(root: &Path, selection: &Selection) -> Result<()> {
+/// The kernel tests on the kernels of the matrix or on chosen ones, and nothing else.
+fn virtual_machines(root: &Path, selection: &Selection) -> Result<()> {
     require_root("the kernel matrix")?;
     vm::prepare(root)?;
     tools::ensure_rust_src(root)?;
     build_ebpf::ensure_linker(root)?;
+    if selection.matrix {
+        return vm::run(root, &vm::Selection::matrix());
+    }
     let lsm = selection.lsm.map(|lsm| lsm == Switch::On);
     vm::run(root, &vm::Selection::chosen(&selection.kernels, lsm, &selection.tests))
 }

@@ -15,7 +15,7 @@ use super::{kernels::Kernel, plan::Extent};
 /// How long a machine may take in all. With a processor of its own it needs about a fifth of it.
 const LIMIT: Duration = Duration::from_secs(1200);
 /// How much of the console is shown when something went wrong.
-const TAIL: usize = 30;
+const TAIL: usize = 50;
 /// Debian's own list ends with `bpf`, so a machine without it needs a list as much as one with it.
 const SECURITY_MODULES: &str = "landlock,lockdown,yama,apparmor";
 
