@@ -6,6 +6,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
+use socket2::SockRef;
+
+use crate::loopback;
 
 /// The name under which the sockets are kept.
 const NAME: &str = "aegis";
@@ -40,6 +43,7 @@ impl Inherited {
     pub fn tcp(&mut self, address: SocketAddr) -> Option<TcpListener> {
         let index = self.tcp.iter().position(|listener| listener.local_addr().is_ok_and(|at| at == address))?;
         let listener = self.tcp.swap_remove(index);
+        usable(&SockRef::from(&listener), address)?;
         listener.set_nonblocking(true).ok()?;
         Some(listener)
     }
@@ -48,6 +52,7 @@ impl Inherited {
     pub fn udp(&mut self, address: SocketAddr) -> Option<UdpSocket> {
         let index = self.udp.iter().position(|socket| socket.local_addr().is_ok_and(|at| at == address))?;
         let socket = self.udp.swap_remove(index);
+        usable(&SockRef::from(&socket), address)?;
         socket.set_nonblocking(true).ok()?;
         Some(socket)
     }
@@ -59,6 +64,14 @@ impl Inherited {
         let room = std::env::var("FDSTORE").ok().and_then(|room| room.parse::<u32>().ok());
         self.any || room.is_some_and(|room| room > 0)
     }
+}
+
+/// Takes an inherited socket as one of ours: nobody may share its port, and on loopback it stays there, whoever made it.
+fn usable(socket: &SockRef<'_>, address: SocketAddr) -> Option<()> {
+    if socket.reuse_port().ok()? {
+        return None;
+    }
+    if address.ip().is_loopback() { loopback::only(socket).ok() } else { Some(()) }
 }
 
 /// Leaves the sockets with the service manager, in place of what was left there before. Nothing happens where there is

@@ -20,10 +20,10 @@ mod lab;
 mod lifecycle;
 #[path = "kernel/local.rs"]
 mod local;
-#[path = "kernel/options.rs"]
-mod options;
 #[path = "kernel/lsm.rs"]
 mod lsm;
+#[path = "kernel/options.rs"]
+mod options;
 #[path = "kernel/proxy.rs"]
 mod proxy;
 #[path = "kernel/tcp.rs"]

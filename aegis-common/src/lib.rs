@@ -84,6 +84,7 @@ mod tests {
         assert_eq!(offset_of!(SocketState, local), 76);
         assert_eq!(offset_of!(SocketState, listener), 96);
         assert_eq!(offset_of!(SocketState, generation), 100);
+        assert_eq!(offset_of!(SocketState, told), 104);
         assert_eq!(offset_of!(DirectKey, address), 8);
         assert_eq!(offset_of!(Meta, abi_version), 8);
         assert_eq!(offset_of!(Settings, proxy_v4), 8);
@@ -93,6 +94,7 @@ mod tests {
         assert_eq!(offset_of!(Settings, connections_per_agent), 64);
         assert_eq!(offset_of!(Usage, recorded), 16);
         assert_eq!(offset_of!(Usage, suppressed), 56);
+        assert_eq!(offset_of!(Usage, dns_clients), 64);
     }
 
     /// The rule's head is matched in full, so it must be exactly what stands before the address.

@@ -8,8 +8,6 @@ pub const SOCKETS: &str = "SOCKETS";
 pub const FLOWS: &str = "FLOWS";
 /// [`crate::DnsKey`] -> [`crate::Flow`].
 pub const DNS_CLIENTS: &str = "DNS_CLIENTS";
-/// Agent index -> number of its entries in `DNS_CLIENTS`.
-pub const DNS_SHARES: &str = "DNS_SHARES";
 /// Longest prefix match over [`crate::DirectKey`].
 pub const DIRECT: &str = "DIRECT";
 /// Ring buffer of [`crate::Event`].
@@ -30,12 +28,11 @@ pub const MEMBERS: &str = "MEMBERS";
 pub const META: &str = "META";
 
 /// All that are pinned.
-pub const ALL: [&str; 14] = [
+pub const ALL: [&str; 13] = [
     AGENT_CGROUPS,
     SOCKETS,
     FLOWS,
     DNS_CLIENTS,
-    DNS_SHARES,
     DIRECT,
     EVENTS,
     COUNTERS,

@@ -38,9 +38,13 @@ pub struct SocketState {
     pub padding: u16,
     /// [`crate::Settings::generation`] under which its connection was recorded.
     pub generation: u32,
+    /// UDP: where the datagrams go that an event told of last.
+    pub told: Endpoint,
+    /// Under what it was told: once told is enough for as long as this stays the same.
+    pub told_under: u32,
 }
 
-assert_layout!(SocketState, size 104, align 8);
+assert_layout!(SocketState, size 128, align 8);
 
 impl SocketState {
     /// Nobody's socket, going nowhere.
@@ -56,6 +60,8 @@ impl SocketState {
         listener: 0,
         padding: 0,
         generation: 0,
+        told: Endpoint::EMPTY,
+        told_under: 0,
     };
 }
 

@@ -31,9 +31,11 @@ pub struct Usage {
     pub events: u64,
     /// Events that were not sent because the agent had had its share in their second.
     pub suppressed: u64,
+    /// Entries of `DNS_CLIENTS`.
+    pub dns_clients: u64,
 }
 
-assert_layout!(Usage, size 64, align 8);
+assert_layout!(Usage, size 72, align 8);
 
 /// Bits of the values of `AGENT_FLAGS`.
 pub mod agent_flag {

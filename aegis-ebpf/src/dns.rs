@@ -6,32 +6,39 @@ use aya_ebpf::{macros::cgroup_sock_addr, programs::SockAddrContext};
 
 use crate::{
     intercept::about,
-    maps::{DNS_CLIENTS, DNS_SHARES, atomic_add, count, settings, state_of},
+    maps::{DNS_CLIENTS, count, settings, state_of},
     sockaddr::{Call, Family},
+    usage,
     verdict::{Refusal, report},
 };
 
 /// Never replaces an entry (BPF_NOEXIST).
 const NEW_ONLY: u64 = 1;
+/// BPF_ANY.
+const ANY: u64 = 0;
 
-/// How many sockets of one agent may ask the resolver at a time, so that no agent can fill the
-/// table for the others.
-const CLIENTS_PER_AGENT: u64 = 4096;
-
-const MINUS_ONE: u64 = u64::MAX;
-
-/// Records the sender of a datagram to the resolver. Refused when another living socket sends
-/// from the same address (SO_REUSEPORT): the two could be taken for each other.
+/// Records the sender of a datagram to the resolver. Refused when another socket sends from the same address
+/// (SO_REUSEPORT): the two could be taken for each other.
 #[inline(always)]
 pub fn record(state: &mut SocketState, local: &Endpoint) -> Result<(), Refusal> {
+    // What was redirected here comes from the loopback address unless somebody asks for another one (IP_PKTINFO), and
+    // could so leave entries behind that nobody finds again.
+    if local.address != local.address.loopback_of_family() {
+        return Err(Refusal::Udp);
+    }
     if state.flags & socket_flag::RECORDED != 0 && state.local != *local {
         forget(state);
     }
     let key = DnsKey { netns_cookie: state.netns_cookie, local: *local, padding: 0 };
-    if DNS_CLIENTS.get_ptr_mut(key).is_some() {
-        return refresh(state, key);
+    // SAFETY: two fields are copied at once.
+    let former = unsafe { DNS_CLIENTS.get(key) }.map(|flow| (flow.socket_cookie, flow.generation));
+    match former {
+        Some((cookie, generation)) if cookie == state.cookie && generation != settings().generation => {}
+        // Another socket's is not taken over, alive or not: a question of its may still wait to be read.
+        Some(_) => return refresh(state, key),
+        None => {}
     }
-    if !reserve(state.agent) {
+    if !usage::may_ask(state.agent) {
         return Err(full(state));
     }
     let flow = Flow {
@@ -43,8 +50,8 @@ pub fn record(state: &mut SocketState, local: &Endpoint) -> Result<(), Refusal> 
         generation: settings().generation,
         padding: 0,
     };
-    if DNS_CLIENTS.insert(key, flow, NEW_ONLY).is_err() {
-        release(state.agent);
+    if DNS_CLIENTS.insert(key, flow, if former.is_some() { ANY } else { NEW_ONLY }).is_err() {
+        usage::asks_no_more(state.agent, settings().generation);
         // Another thread may have been first with the same socket.
         return refresh(state, key).map_err(|_| full(state));
     }
@@ -75,33 +82,6 @@ fn full(state: &SocketState) -> Refusal {
     Refusal::Packet
 }
 
-/// Counts one more entry of the agent, unless it has its share.
-#[inline(always)]
-fn reserve(agent: u32) -> bool {
-    if DNS_SHARES.get_ptr_mut(agent).is_none() {
-        // Fails when another CPU was first, which is as well.
-        let _ = DNS_SHARES.insert(agent, 0, NEW_ONLY);
-    }
-    let Some(share) = DNS_SHARES.get_ptr_mut(agent) else { return false };
-    // SAFETY: a live entry, only ever changed atomically.
-    unsafe {
-        atomic_add(share, 1);
-        if share.read_volatile() > CLIENTS_PER_AGENT {
-            atomic_add(share, MINUS_ONE);
-            return false;
-        }
-    }
-    true
-}
-
-#[inline(always)]
-fn release(agent: u32) {
-    if let Some(share) = DNS_SHARES.get_ptr_mut(agent) {
-        // SAFETY: as in `reserve`.
-        unsafe { atomic_add(share, MINUS_ONE) };
-    }
-}
-
 /// Removes a socket's entry. TCP sockets have none: their flag means an entry of `FLOWS`, and no
 /// entry here has their cookie.
 #[inline(always)]
@@ -113,9 +93,11 @@ pub fn forget(state: &mut SocketState) {
     // SAFETY: only this socket's own entry is removed below.
     if let Some(flow) = unsafe { DNS_CLIENTS.get(key) }
         && flow.socket_cookie == state.cookie
-        && DNS_CLIENTS.remove(key).is_ok()
     {
-        release(state.agent);
+        let generation = flow.generation;
+        if DNS_CLIENTS.remove(key).is_ok() {
+            usage::asks_no_more(state.agent, generation);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The second line: every packet that leaves is held against its socket's state, whatever call made
 //! it.
 
-use aegis_common::{Address, Endpoint, SocketState, agent_flag, protocol, socket_flag};
+use aegis_common::{Address, Endpoint, SocketState, agent_flag, counter, event_kind, protocol, socket_flag};
 use aya_ebpf::{
     bindings::{__sk_buff, BPF_TCP_LISTEN, bpf_sock},
     helpers::generated::{bpf_get_socket_cookie, bpf_sk_cgroup_id, bpf_sk_fullsock, bpf_skb_load_bytes},
@@ -13,9 +13,9 @@ use crate::{
     attribute::{self, Who},
     dns,
     intercept::about,
-    maps::{settings, state_of},
+    maps::{count, settings, state_of},
     proxy,
-    verdict::{Allow, Incident, Refusal, conclude, is_direct, is_own},
+    verdict::{Allow, Incident, Refusal, conclude, is_any_agents, is_direct, is_own, report},
 };
 
 /// The ends of a packet.
@@ -34,6 +34,8 @@ const HOP_BY_HOP: u8 = 0;
 const JUMBO_BEFORE_TCP: u32 = 0x0600_c204;
 /// LOOPBACK_IFINDEX of the kernel, the same in every network namespace.
 const LOOPBACK_DEVICE: u32 = 1;
+/// TCP_SYN_SENT.
+const SYN_SENT: u32 = 2;
 /// TCP_ESTABLISHED, which a connected UDP socket is in too.
 const CONNECTED: u32 = 1;
 
@@ -107,7 +109,10 @@ fn tcp(
         return inbound(state.agent, loopback);
     }
     if loopback {
-        return Ok(Allow::Quietly);
+        return local(skb, state, socket_state, packet);
+    }
+    if packet.to.address.is_loopback() {
+        return Err(Refusal::Packet);
     }
     if state.flags & socket_flag::UNWATCHED != 0 && proxy::unwatched(state.agent) {
         return Ok(Allow::Quietly);
@@ -117,6 +122,25 @@ fn tcp(
         return Ok(Allow::Quietly);
     }
     Err(Refusal::Packet)
+}
+
+/// A segment to a socket on this host. Who gets a connection is settled by its SYN, and that may be another one than was
+/// there when the agent connected (SO_REUSEPORT, a listener that came or went since).
+#[inline(always)]
+fn local(skb: *mut __sk_buff, state: &SocketState, socket_state: u32, packet: &Packet) -> Result<Allow, Refusal> {
+    if socket_state != SYN_SENT {
+        return Ok(Allow::Quietly);
+    }
+    let (from, to) = (&packet.from, &packet.to);
+    let allowed = if state.flags & socket_flag::REDIRECTED != 0 {
+        // The listener's port may be in an agent's hands while nobody serves it.
+        !is_any_agents(skb, protocol::TCP, from, to)
+    } else {
+        is_own(skb, state.agent, protocol::TCP, from, to)
+            || is_direct(state.agent, protocol::TCP, to)
+            || state.flags & socket_flag::UNWATCHED != 0 && proxy::unwatched(state.agent)
+    };
+    if allowed { Ok(Allow::Quietly) } else { Err(Refusal::Packet) }
 }
 
 /// An answer to somebody who connected to the agent.
@@ -131,12 +155,19 @@ pub fn inbound(agent: u32, loopback: bool) -> Result<Allow, Refusal> {
 fn udp(skb: *mut __sk_buff, state: &mut SocketState, socket_state: u32, packet: &Packet) -> Result<Allow, Refusal> {
     if is_local(skb, packet) {
         if packet.to.port == settings().dns_port {
+            if is_any_agents(skb, protocol::UDP, &packet.from, &packet.to) {
+                return Err(Refusal::Udp);
+            }
             dns::record(state, &packet.from)?;
             return Ok(Allow::Quietly);
         }
         if is_own(skb, state.agent, protocol::UDP, &packet.from, &packet.to) {
             return Ok(Allow::Quietly);
         }
+    }
+    // On another device than loopback's: whatever allows the address means the one on this host.
+    if packet.to.address.is_loopback() && !is_local(skb, packet) {
+        return Err(Refusal::Udp);
     }
     // The address may have been translated (DNAT) since a connect to it was admitted.
     let doubts = socket_flag::REDIRECTED | socket_flag::WANDERED;
@@ -145,10 +176,30 @@ fn udp(skb: *mut __sk_buff, state: &mut SocketState, socket_state: u32, packet: 
         && socket_state == CONNECTED
         && !packet.to.address.is_loopback();
     if admitted || is_direct(state.agent, protocol::UDP, &packet.to) {
+        return tell(state, packet, Allow::Direct);
+    }
+    if proxy::unwatched(state.agent) { tell(state, packet, Allow::Unwatched) } else { Err(Refusal::Udp) }
+}
+
+/// Tells of a socket's datagrams once for each destination that they turn to, and again after each time without a proxy.
+#[inline(always)]
+fn tell(state: &mut SocketState, packet: &Packet, allow: Allow) -> Result<Allow, Refusal> {
+    let (kind, index, under) = match allow {
+        Allow::Unwatched => (event_kind::PASSED_DOWN, counter::PASSED_DOWN, proxy::absence()),
+        _ => (event_kind::ALLOWED_DIRECT, counter::ALLOWED_DIRECT, settings().generation),
+    };
+    if state.told_under == under && state.told == packet.to {
         return Ok(Allow::Quietly);
     }
-    // Told when it was sent or connected.
-    if proxy::unwatched(state.agent) { Ok(Allow::Quietly) } else { Err(Refusal::Udp) }
+    let about = Incident { destination: packet.to, protocol: u16::from(protocol::UDP), ..about(state) };
+    // Nobody but this event tells of them.
+    if !report(kind, &about) {
+        return Err(Refusal::Udp);
+    }
+    count(index);
+    state.told = packet.to;
+    state.told_under = under;
+    Ok(Allow::Quietly)
 }
 
 /// Whether the packet stays on this host. Its address does not say: a socket that is bound to another device sends

@@ -47,9 +47,16 @@ fn try_sendmsg(call: &Call<'_>, to: &Endpoint) -> Result<Allow, Refusal> {
             call.set_endpoint(&to);
             Ok(Allow::Own)
         }
-        Route::Direct => Ok(Allow::Quietly),
+        // Told packet by packet, by the egress program, which sees those of connected sockets too.
+        Route::Direct => {
+            state.process = attribute::process();
+            Ok(Allow::Quietly)
+        }
         Route::Resolver => ask(call, state, to),
-        Route::Proxy | Route::Nowhere if proxy::unwatched(state.agent) => Ok(Allow::Unwatched),
+        Route::Proxy | Route::Nowhere if proxy::unwatched(state.agent) => {
+            state.process = attribute::process();
+            Ok(Allow::Quietly)
+        }
         Route::Proxy | Route::Nowhere => Err(Refusal::Udp),
     }
 }
@@ -57,7 +64,7 @@ fn try_sendmsg(call: &Call<'_>, to: &Endpoint) -> Result<Allow, Refusal> {
 /// A datagram to the resolver.
 #[inline(always)]
 fn ask(call: &Call<'_>, state: &mut SocketState, to: Endpoint) -> Result<Allow, Refusal> {
-    let Door::Proxy(listeners) = proxy::door(state, protocol::UDP)? else { return Ok(Allow::Unwatched) };
+    let Door::Proxy(listeners) = proxy::door(state, protocol::UDP)? else { return Ok(Allow::Quietly) };
     // The kernel refuses a mapped address here, so an IPv6 query needs an IPv6 listener.
     if !to.address.is_v4() && listeners & namespace_flag::V6 == 0 {
         return Err(Refusal::Udp);

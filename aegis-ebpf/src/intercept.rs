@@ -60,14 +60,15 @@ fn try_connect(call: &Call<'_>, to: &Endpoint) -> Result<Allow, Refusal> {
     let (allow, flags) = match route(call.ctx.as_ptr(), state.agent, protocol, &from, &to) {
         Route::Own => {
             call.set_endpoint(&to);
-            (Allow::Own, socket_flag::ADMITTED)
+            // Not admitted to anything outside of loopback, which the egress program judges by itself.
+            (Allow::Own, 0)
         }
+        // Connecting a UDP socket sends nothing: its packets are told of.
+        Route::Direct if protocol != protocol::TCP => (Allow::Quietly, socket_flag::ADMITTED),
         Route::Direct => (Allow::Direct, socket_flag::ADMITTED),
         Route::Proxy => leave(call, state, to, false)?,
         Route::Resolver => leave(call, state, to, true)?,
-        Route::Nowhere if proxy::unwatched(state.agent) => (Allow::Unwatched, socket_flag::UNWATCHED),
-        // Connecting a UDP socket sends nothing, and every name lookup does it to sort addresses (RFC 6724): what
-        // is refused, and told, is the first packet.
+        // Every name lookup connects UDP sockets to sort addresses (RFC 6724): what is refused, and told, is a packet.
         Route::Nowhere => (Allow::Quietly, socket_flag::WANDERED),
     };
     state.process = attribute::process();
@@ -79,6 +80,7 @@ fn try_connect(call: &Call<'_>, to: &Endpoint) -> Result<Allow, Refusal> {
 #[inline(always)]
 fn leave(call: &Call<'_>, state: &mut SocketState, to: Endpoint, resolver: bool) -> Result<(Allow, u32), Refusal> {
     match proxy::door(state, call.protocol())? {
+        Door::Unwatched if call.protocol() != protocol::TCP => Ok((Allow::Quietly, socket_flag::WANDERED)),
         Door::Unwatched => Ok((Allow::Unwatched, socket_flag::UNWATCHED)),
         Door::Proxy(listeners) => {
             let allow = if resolver { Allow::Dns } else { Allow::Proxy };

@@ -61,10 +61,6 @@ pub static FLOWS: HashMap<FlowKey, Flow, 65536, NO_PREALLOC> = HashMap::new();
 #[btf_map]
 pub static DNS_CLIENTS: HashMap<DnsKey, Flow, 65536, NO_PREALLOC> = HashMap::new();
 
-/// Agent index -> how many entries of `DNS_CLIENTS` are its.
-#[btf_map]
-pub static DNS_SHARES: HashMap<u32, u64, 16384, NO_PREALLOC> = HashMap::new();
-
 #[btf_map]
 pub static DIRECT: LpmTrie<DirectKey, u32, 16384> = LpmTrie::new();
 

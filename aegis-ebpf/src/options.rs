@@ -9,7 +9,8 @@ use crate::{
     verdict::{Allow, Incident, Refusal, conclude},
 };
 
-/// asm-generic/socket.h: SO_BINDTODEVICE, SO_MARK, SO_BINDTOIFINDEX.
+/// asm-generic/socket.h: SO_BINDTODEVICE, SO_MARK, SO_ATTACH_REUSEPORT_CBPF, SO_ATTACH_REUSEPORT_EBPF (who of several listeners
+/// gets a connection is asked before it is made), SO_BINDTOIFINDEX.
 const SOCKET: i32 = 1;
 /// linux/in.h, linux/in6.h.
 const IP: i32 = 0;
@@ -44,10 +45,10 @@ fn try_setsockopt(level: i32, option: i32) -> Result<Allow, Refusal> {
 #[inline(always)]
 fn leads_around(level: i32, option: i32) -> bool {
     match level {
-        SOCKET => matches!(option, 25 | 36 | 62),
+        SOCKET => matches!(option, 25 | 36 | 51 | 52 | 62),
         // IP_OPTIONS; IP_FREEBIND; IP_TRANSPARENT; memberships and source filters (IP_ADD_MEMBERSHIP to IP_MSFILTER, MCAST_JOIN_GROUP to
-        // MCAST_MSFILTER); IP_UNICAST_IF.
-        IP => matches!(option, 4 | 15 | 19 | 35..=48 | 50),
+        // MCAST_MSFILTER); IP_UNICAST_IF; IP_LOCAL_PORT_RANGE (a way to our listeners' ports without a bind).
+        IP => matches!(option, 4 | 15 | 19 | 35..=48 | 50 | 51),
         // The RFC 2292 forms of extension headers; IPV6_ADD_MEMBERSHIP, IPV6_DROP_MEMBERSHIP; anycast; MCAST_JOIN_GROUP to
         // MCAST_MSFILTER; IPV6_HOPOPTS, IPV6_RTHDRDSTOPTS, IPV6_RTHDR, IPV6_DSTOPTS; IPV6_TRANSPARENT, IPV6_UNICAST_IF, IPV6_FREEBIND.
         IPV6 => matches!(option, 3..=6 | 20 | 21 | 27 | 28 | 42..=48 | 54 | 55 | 57 | 59 | 75 | 76 | 78),

@@ -26,6 +26,12 @@ pub fn alive() -> bool {
     LEASE.get(0).is_some_and(|until| unsafe { bpf_ktime_get_ns() } <= *until)
 }
 
+/// A number for the time since the proxy was last alive: another one after each sign of life, and never a generation's.
+#[inline(always)]
+pub fn absence() -> u32 {
+    LEASE.get(0).map_or(0, |until| *until as u32) | 1 << 31
+}
+
 /// The agent's flags; an agent without any is closed and listens on loopback only.
 #[inline(always)]
 pub fn flags(agent: u32) -> u32 {

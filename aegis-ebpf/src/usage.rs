@@ -8,6 +8,8 @@ use crate::maps::{USAGE, atomic_add, settings};
 
 const SECOND: u64 = 1_000_000_000;
 const MINUS_ONE: u64 = u64::MAX;
+/// How many sockets of one agent may ask the resolver at a time, so that no agent can fill the table for the others.
+const DNS_CLIENTS_PER_AGENT: u64 = 4096;
 
 /// The counts of an agent under this daemon; none once it has been withdrawn.
 #[inline(always)]
@@ -72,6 +74,32 @@ pub fn withdrawn(agent: u32, generation: u32) {
     {
         // SAFETY: as above.
         unsafe { atomic_add(&raw mut (*usage).withdrawn, 1) };
+    }
+}
+
+/// One more socket of the agent asks the resolver, unless it has its share of them.
+#[inline(always)]
+pub fn may_ask(agent: u32) -> bool {
+    let Some(usage) = of(agent) else { return false };
+    // SAFETY: as above.
+    unsafe {
+        atomic_add(&raw mut (*usage).dns_clients, 1);
+        if (&raw const (*usage).dns_clients).read_volatile() <= DNS_CLIENTS_PER_AGENT {
+            return true;
+        }
+        atomic_add(&raw mut (*usage).dns_clients, MINUS_ONE);
+    }
+    false
+}
+
+/// One asks no more. What was counted for an earlier daemon went with its counts.
+#[inline(always)]
+pub fn asks_no_more(agent: u32, generation: u32) {
+    if generation == settings().generation
+        && let Some(usage) = of(agent)
+    {
+        // SAFETY: as above.
+        unsafe { atomic_add(&raw mut (*usage).dns_clients, MINUS_ONE) };
     }
 }
 

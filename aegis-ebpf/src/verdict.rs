@@ -2,7 +2,8 @@
 //! where a refusal becomes a denial.
 
 use aegis_common::{
-    ADDRESS_BITS, DNS_PORT, DirectKey, Endpoint, Event, Process, RULE_HEAD_BITS, counter, event_kind, protocol,
+    ADDRESS_BITS, DNS_PORT, DirectKey, Endpoint, Event, Process, RULE_HEAD_BITS, SocketState, counter, event_kind,
+    protocol,
 };
 use aya_ebpf::{
     bindings::{
@@ -139,22 +140,10 @@ pub fn conclude(outcome: Result<Allow, Refusal>, incident: impl FnOnce() -> Inci
         Ok(Allow::Own) => allowed(counter::ALLOWED_OWN),
         Ok(Allow::Proxy) => allowed(counter::REDIRECTED),
         Ok(Allow::Dns) => allowed(counter::REDIRECTED_DNS),
-        // Nobody but this event tells of a direct connection: one that cannot be recorded is not made. Connecting a
-        // UDP socket makes none, and its packets go the same way without.
-        Ok(Allow::Direct) => {
-            let about = incident();
-            if !report(event_kind::ALLOWED_DIRECT, &about) && about.protocol == u16::from(protocol::TCP) {
-                return 0;
-            }
-            allowed(counter::ALLOWED_DIRECT)
-        }
-        // The daemon reads of it when it is back; what it could not read of does not pass.
-        Ok(Allow::Unwatched) => {
-            if !report(event_kind::PASSED_DOWN, &incident()) {
-                return 0;
-            }
-            allowed(counter::PASSED_DOWN)
-        }
+        // Nobody but these events tells of what passes without the proxy: what cannot be told is not let through. Of what
+        // passed while the daemon was gone, it reads when it is back.
+        Ok(Allow::Direct) => told(event_kind::ALLOWED_DIRECT, counter::ALLOWED_DIRECT, &incident()),
+        Ok(Allow::Unwatched) => told(event_kind::PASSED_DOWN, counter::PASSED_DOWN, &incident()),
         Err(refusal) => {
             let (kind, index) = refusal.event_and_counter();
             count(index);
@@ -165,6 +154,11 @@ pub fn conclude(outcome: Result<Allow, Refusal>, incident: impl FnOnce() -> Inci
             0
         }
     }
+}
+
+#[inline(always)]
+fn told(kind: u32, index: u32, about: &Incident) -> i32 {
+    if report(kind, about) { allowed(index) } else { 0 }
 }
 
 #[inline(always)]
@@ -262,15 +256,34 @@ pub fn is_direct(agent: u32, protocol: u8, to: &Endpoint) -> bool {
 /// Whether a socket of the same agent receives at `to`, in the socket's own network namespace.
 #[inline(always)]
 pub fn is_own<C>(ctx: *mut C, agent: u32, protocol: u8, from: &Endpoint, to: &Endpoint) -> bool {
+    with_receiver(ctx, protocol, from, to, |state| state.is_some_and(|state| state.agent == agent)).unwrap_or(false)
+}
+
+/// Whether a socket of any agent receives at `to`.
+#[inline(always)]
+pub fn is_any_agents<C>(ctx: *mut C, protocol: u8, from: &Endpoint, to: &Endpoint) -> bool {
+    with_receiver(ctx, protocol, from, to, |state| state.is_some()).unwrap_or(false)
+}
+
+/// Asks about the state of the socket that receives at `to`, in the calling socket's network namespace; none when nobody
+/// does.
+#[inline(always)]
+fn with_receiver<C>(
+    ctx: *mut C,
+    protocol: u8,
+    from: &Endpoint,
+    to: &Endpoint,
+    ask: impl FnOnce(Option<&mut SocketState>) -> bool,
+) -> Option<bool> {
     let sk = receiver(ctx, protocol, from, to);
     if sk.is_null() {
-        return false;
+        return None;
     }
-    // SAFETY: a referenced socket from the lookup, released below on the one way out.
+    // SAFETY: a referenced socket from the lookup, released on the one way out.
     unsafe {
-        let own = state_of(sk).is_some_and(|state| state.agent == agent);
+        let answer = ask(state_of(sk));
         bpf_sk_release(sk.cast());
-        own
+        Some(answer)
     }
 }
 

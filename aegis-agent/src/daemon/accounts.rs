@@ -9,11 +9,13 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::Aegis;
-use crate::kernel::{AgentIndex, AgentUsage};
+use crate::kernel::{AgentIndex, AgentUsage, KernelError, NetnsCookie};
+use crate::sockets;
 
 /// Time between two readings.
 const PERIOD: Duration = Duration::from_secs(5);
-/// The reading by which every connection that waited for this daemon has been accepted.
+/// So many readings are between two sweeps of the kernel's tables; by the first, every connection that waited for this
+/// daemon has been accepted.
 const SETTLED: u64 = 12;
 
 /// The last reading, and what was missing in the last two.
@@ -78,18 +80,31 @@ pub async fn run(aegis: Arc<Aegis>, stop: CancellationToken) {
             _ = period.tick() => {}
             () = stop.cancelled() => return,
         }
-        if reading == SETTLED
-            && let Err(error) = aegis.kernel.forget_former()
-        {
-            tracing::error!("{error}; connections that an earlier daemon never accepted hold their places");
-        }
         let reader = Arc::clone(&aegis);
-        // A full flow table takes a while to read.
-        match tokio::task::spawn_blocking(move || reader.kernel.usage()).await {
+        // A full table takes a while to read.
+        let read = tokio::task::spawn_blocking(move || {
+            if reading % SETTLED == 0 {
+                sweep(&reader);
+            }
+            reader.kernel.usage()
+        });
+        match read.await {
             Ok(Ok(usage)) => alarm(&aegis, &aegis.accounts.read(usage)),
             Ok(Err(error)) => tracing::error!("the kernel's counts cannot be compared: {error}"),
             Err(error) => tracing::error!(%error, "the kernel's counts could not be compared"),
         }
+    }
+}
+
+/// Clears the kernel's tables of what nobody will come for. Blocks.
+fn sweep(aegis: &Aegis) {
+    let swept = aegis.kernel.forget_former().and_then(|()| {
+        let own = NetnsCookie::current()
+            .map_err(|source| KernelError::Io { action: "tell the namespace".to_owned(), source })?;
+        aegis.kernel.forget_dead_dns(own, sockets::udp_cookies)
+    });
+    if let Err(error) = swept {
+        tracing::error!("{error}; what is left in the kernel's tables holds its place");
     }
 }
 

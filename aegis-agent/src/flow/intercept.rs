@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use socket2::SockRef;
 
-use crate::kernel::{self, FlowRecord, FlowTable, NetnsCookie};
+use crate::kernel::{FlowRecord, FlowTable, NetnsCookie};
 
 /// A connection with a kernel record. There is no other way to one: what has no record is refused.
 #[derive(Debug)]
@@ -22,8 +22,6 @@ pub enum Unattributed {
     NoRecord,
     #[error("the connection's network namespace is not told: {0}")]
     Namespace(String),
-    #[error("the connection ended before it was accepted, so its record may be another's")]
-    Gone,
     #[error("the flow table cannot be read: {0}")]
     Table(String),
     #[error("it was reset before it was attributed: the record may be of the next connection from its port")]
@@ -41,10 +39,7 @@ pub fn origin(flows: &dyn FlowTable, stream: &impl AsFd, peer: SocketAddr) -> Re
         // Looked at after the record was taken: as long as this connection lives, nobody else connects from its port. One
         // that was reset leaves what it sent to be read, while its port and the record may be another agent's already.
         Ok(Some(_)) if !matches!(SockRef::from(stream).take_error(), Ok(None)) => Err(Unattributed::Reset),
-        Ok(Some(record)) if kernel::is_whole(stream).unwrap_or(false) => {
-            Ok(Origin { record, accepted: Instant::now() })
-        }
-        Ok(Some(_)) => Err(Unattributed::Gone),
+        Ok(Some(record)) => Ok(Origin { record, accepted: Instant::now() }),
         Ok(None) => Err(Unattributed::NoRecord),
         Err(error) => Err(Unattributed::Table(error.to_string())),
     }

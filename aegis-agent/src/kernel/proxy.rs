@@ -37,7 +37,9 @@ impl ProxyState {
 
     /// The proxy counts as alive for `lease` from now on. Zero: it is gone.
     pub(super) fn renew(&mut self, lease: Duration) -> Result<(), KernelError> {
-        let until = if lease.is_zero() { 0 } else { monotonic()?.saturating_add(nanoseconds(lease)) };
+        // Gone means since now, not since ever: each absence has a value of its own.
+        let now = monotonic()?;
+        let until = if lease.is_zero() { now.saturating_sub(1) } else { now.saturating_add(nanoseconds(lease)) };
         self.lease.set(0, until, 0).map_err(KernelError::bpf("tell the kernel that the proxy is alive"))
     }
 

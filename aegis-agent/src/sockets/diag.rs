@@ -67,6 +67,12 @@ pub struct Socket {
 }
 
 impl Socket {
+    /// The kernel's number for it, never another one's. The last field of `struct inet_diag_sockid`.
+    #[must_use]
+    pub fn cookie(&self) -> u64 {
+        self.id.last_chunk().map_or(0, |cookie| u64::from_ne_bytes(*cookie))
+    }
+
     /// Whether it has a peer.
     #[must_use]
     pub fn connected(&self) -> bool {

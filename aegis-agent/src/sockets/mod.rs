@@ -47,7 +47,7 @@ use self::holders::Tree;
 use self::look::{Look, Outcome, Subject};
 use crate::daemon::Aegis;
 use crate::identity::Enrolled;
-use crate::kernel::AgentRules;
+use crate::kernel::{AgentRules, Protocol};
 
 /// How often what the agents hold is looked at.
 pub const PERIOD: Duration = Duration::from_secs(2);
@@ -167,6 +167,15 @@ fn act(aegis: &Aegis, owners: &[Arc<Owner>], occasion: Occasion) {
              (modprobe tcp_diag udp_diag), the daemon CAP_NET_ADMIN and CAP_SYS_PTRACE"
         );
     }
+}
+
+/// The cookies of all UDP sockets in the network namespace of the calling thread.
+///
+/// # Errors
+/// When the kernel does not list them.
+pub fn udp_cookies() -> io::Result<HashSet<u64>> {
+    let sockets = netlink::Diag::here()?.sockets(|socket| socket.protocol == Protocol::Udp)?;
+    Ok(sockets.iter().map(diag::Socket::cookie).collect())
 }
 
 /// Looks every [`PERIOD`] for what came in from outside, until `stop`.

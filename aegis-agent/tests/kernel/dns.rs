@@ -125,3 +125,39 @@ attempt(lambda: socket(AF_INET, SOCK_DGRAM).sendto(b'query', ('192.0.2.53', 53))
         assert_eq!(lines(child), ["ok"], "what was given back");
     });
 }
+
+/// A query comes from the loopback address that it was redirected to, and from no other of the same socket.
+#[test]
+fn a_query_is_sent_from_one_address_only() {
+    lab(|lab| {
+        let cgroup = lab.agent(1, &[]);
+        let script = r#"
+import struct
+s = socket(AF_INET, SOCK_DGRAM)
+info = lambda a: [(IPPROTO_IP, 8, struct.pack('=i4s4s', 0, inet_aton(a), bytes(4)))]
+attempt(lambda: s.sendmsg([b'query'], info('127.0.0.9'), 0, ('192.0.2.53', 53)))
+attempt(lambda: s.sendmsg([b'query'], info('127.0.0.1'), 0, ('192.0.2.53', 53)))
+"#;
+        assert_eq!(lines(python(&cgroup, script, &[])), ["EPERM", "ok"]);
+    });
+}
+
+#[test]
+fn who_asked_and_is_gone_is_forgotten() {
+    lab(|lab| {
+        let cgroup = lab.agent(1, &[]);
+        let script = "s = socket(AF_INET, SOCK_DGRAM)\ns.sendto(b'query', ('192.0.2.53', 53))\nprint('asked', flush=True)\nsys.stdin.readline()";
+        let mut child = python(&cgroup, script, &[]);
+        assert_eq!(crate::lab::first_line(&mut child), "asked");
+        let (_, peer) = lab.dns_v4.recv_from(&mut [0; 16]).unwrap();
+        let cookie = lab.kernel().flows().dns_client(here(), peer).unwrap().unwrap().socket_cookie;
+        let forget =
+            |alive: &[u64]| lab.kernel().forget_dead_dns(here(), || Ok(alive.iter().copied().collect())).unwrap();
+        assert_eq!(forget(&[cookie]), 0);
+        assert!(lab.kernel().flows().dns_client(here(), peer).unwrap().is_some());
+        assert_eq!(forget(&[]), 1, "as if its socket had left it behind");
+        assert_eq!(lab.kernel().flows().dns_client(here(), peer).unwrap(), None);
+        drop(child.stdin.take());
+        lines(child);
+    });
+}

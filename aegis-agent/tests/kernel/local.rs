@@ -189,3 +189,40 @@ c.sendall(b'hello')
         server.wait().unwrap();
     });
 }
+
+/// Who shares a port with an agent (SO_REUSEPORT) is not reached by it: the kernel chooses among them only with the SYN.
+#[test]
+fn an_own_listener_is_no_way_to_those_who_share_its_port() {
+    lab(|lab| {
+        let cgroup = lab.agent(1, &[]);
+        let shared = |_| {
+            let shared = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+            shared.set_reuse_port(true).unwrap();
+            shared.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+            shared.listen(64).unwrap();
+            shared.set_nonblocking(true).unwrap();
+            std::net::TcpListener::from(shared)
+        };
+        // Whether the connect itself finds the agent's socket or the other one is by chance for each port.
+        let victims: Vec<_> = (0..12).map(shared).collect();
+        let ports: Vec<String> = victims.iter().map(|victim| victim.local_addr().unwrap().port().to_string()).collect();
+        let script = r#"
+heard, kept = 0, []
+for port in map(int, sys.argv[1:]):
+    own = socket(); own.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1); own.bind(('127.0.0.1', port)); own.listen(64)
+    for _ in range(20):
+        s = socket(); s.setblocking(False); kept.append(s)
+        try: s.connect(('127.0.0.1', port))
+        except BlockingIOError: pass
+    own.settimeout(.1)
+    try:
+        while kept.append(own.accept()) is None: heard += 1
+    except TimeoutError: pass
+print(0 < heard < 240)
+attempt(lambda: own.setsockopt(SOL_SOCKET, 51, bytes(16)))
+"#;
+        let arguments: Vec<&str> = ports.iter().map(String::as_str).collect();
+        assert_eq!(lines(python(&cgroup, script, &arguments)), ["True", "EPERM"], "some are its own, none is steered");
+        assert!(victims.iter().all(|victim| victim.accept().is_err()), "somebody else heard the agent");
+    });
+}

@@ -225,3 +225,61 @@ sys.stdin.readline()
         child.wait().unwrap();
     });
 }
+
+/// Not even one that was connected while the proxy lived, when nothing of it was told.
+#[test]
+fn each_datagram_socket_that_passes_is_told_of_in_each_absence() {
+    lab(|lab| {
+        let cgroup = lab.cfg.cgroup_root.join("open");
+        lab.kernel().enroll(agent(8), &cgroup, &open()).unwrap();
+        let (_tcp, udp, port) = outside();
+        let script = r#"
+u = socket(AF_INET, SOCK_DGRAM); u.connect((sys.argv[1], int(sys.argv[2])))
+for _ in range(3):
+    print('ready', flush=True)
+    sys.stdin.readline()
+    for _ in range(2): attempt(lambda: u.send(b'x'))
+"#;
+        let mut child = python(&cgroup, script, &[OUTSIDE_V4, &port]);
+        for (gone, answer, told) in [(true, "ok", 1), (false, "EPERM", 1), (true, "ok", 2)] {
+            assert_eq!(first_line(&mut child), "ready");
+            if gone {
+                lab.kernel().retire().unwrap()
+            } else {
+                lab.kernel().beat().unwrap()
+            }
+            child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+            assert_eq!([first_line(&mut child), first_line(&mut child)], [answer, answer]);
+            assert_eq!(lab.kernel().counters().unwrap().passed_down, told);
+        }
+        lines(child);
+        for _ in 0..4 {
+            udp.recv(&mut [0; 9]).unwrap();
+        }
+    });
+}
+
+/// Nobody is sent to a listener's port while an agent has it, however it came by it.
+#[test]
+fn a_listeners_port_in_an_agents_hands_gets_nobodys_connection() {
+    lab(|lab| {
+        let (thief, victim) = (lab.agent(7, &[]), lab.agent(8, &[]));
+        let port = lab.cfg.proxy_v4.port();
+        // IP_LOCAL_PORT_RANGE is refused, so that the port is left to luck; here the range of the namespace is made small.
+        let range = "attempt(lambda: socket().setsockopt(IPPROTO_IP, 51, bytes(4)))";
+        assert_eq!(lines(python(&thief, range, &[])), ["EPERM"]);
+        let former = std::mem::replace(&mut lab.proxy_v4, TcpListener::bind("127.0.0.1:0").unwrap());
+        drop(former);
+        std::fs::write("/proc/sys/net/ipv4/ip_local_port_range", format!("{port} {port}")).unwrap();
+        let script = "s = socket(); s.listen(); print(s.getsockname()[1], flush=True); sys.stdin.readline()";
+        let mut stealing = python(&thief, script, &[]);
+        assert_eq!(first_line(&mut stealing), port.to_string());
+        std::fs::write("/proc/sys/net/ipv4/ip_local_port_range", "32768 60999").unwrap();
+        let dropped = lab.kernel().counters().unwrap().denied_packet;
+        let script = "s = socket(); s.settimeout(.5)\ntry: s.connect(('192.0.2.1', 443)); print('connected')\nexcept TimeoutError: print('nothing')";
+        assert_eq!(lines(python(&victim, script, &[])), ["nothing"]);
+        assert!(lab.kernel().counters().unwrap().denied_packet > dropped);
+        stealing.kill().unwrap();
+        stealing.wait().unwrap();
+    });
+}

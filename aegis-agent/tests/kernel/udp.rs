@@ -137,3 +137,29 @@ print('sent' if sent else 'nothing was sent')
         assert!(other.recv(&mut [0; 8]).is_err(), "a packet went to where nothing is allowed");
     });
 }
+
+/// Once for each destination that a socket turns to: nobody but these events tells of direct datagrams.
+#[test]
+fn direct_datagrams_are_told_of_however_they_are_sent() {
+    lab(|lab| {
+        lab.restart(|cfg| cfg.limits.events_per_second = 5);
+        let outside = std::net::UdpSocket::bind((OUTSIDE_V4, 0)).unwrap();
+        outside.set_nonblocking(true).unwrap();
+        let port = outside.local_addr().unwrap().port();
+        let cgroup = lab.agent(3, &[rule("10.9.0.1/32", None, Protocol::Udp)]);
+        let script = r#"
+to, other = ('10.9.0.1', int(sys.argv[1])), ('10.9.0.1', 9)
+s = socket(AF_INET, SOCK_DGRAM)
+for _ in range(3): attempt(lambda: s.sendto(b'x', to))
+attempt(lambda: s.sendto(b'x', other))
+attempt(lambda: s.sendto(b'x', to))
+c = socket(AF_INET, SOCK_DGRAM); c.connect(to)
+for _ in range(2): attempt(lambda: c.send(b'x'))
+"#;
+        assert_eq!(lines(python(&cgroup, script, &[&port.to_string()])), ["ok"; 7]);
+        assert_eq!(lab.kernel().counters().unwrap().allowed_direct, 4);
+        // What cannot be told is not sent: each of these would be one more destination in the same second.
+        let script = "import time\nwhile time.monotonic() % 1 > .2: pass\nfor port in range(100, 120): attempt(lambda: socket(AF_INET, SOCK_DGRAM).sendto(b'x', ('10.9.0.1', port)))";
+        assert!(lines(python(&cgroup, script, &[])).contains(&"EPERM".to_owned()));
+    });
+}
