@@ -32,8 +32,12 @@ const DROP: i32 = 2;
 const ETH_HLEN: u32 = 14;
 const ETH_P_ARP: u32 = 0x0806u16.to_be() as u32;
 const ICMPV6: u8 = 58;
-/// RFC 4861: router and neighbour solicitations and advertisements.
-const NEIGHBOUR: core::ops::RangeInclusive<u8> = 133..=136;
+/// RFC 4861: router solicitation, neighbour solicitation and advertisement. Who advertises a router is no host.
+const NEIGHBOUR: [u8; 3] = [133, 135, 136];
+/// An ARP packet (RFC 826), padded to the shortest frame that Ethernet has; what is longer carries something else.
+const LONGEST_ARP: u32 = 60;
+/// A solicitation or an advertisement with one link-layer address, or a nonce (RFC 7527), as the kernel makes them.
+const LONGEST_DISCOVERY: u32 = 86;
 /// RFC 4861 section 7.1.1: nobody has forwarded it.
 const NEIGHBOUR_HOPS: u8 = 255;
 /// TCP flags, RFC 9293 section 3.1.
@@ -111,10 +115,11 @@ fn of_agent(skb: *mut __sk_buff, sk: *mut bpf_sock, state: &SocketState, packet:
 /// ARP, and its IPv6 successor.
 #[inline(always)]
 fn resolves_neighbours(skb: *mut __sk_buff) -> bool {
-    // SAFETY: a field of the context.
-    match unsafe { (*skb).protocol } {
-        ETH_P_ARP => true,
-        ETH_P_IPV6 => neighbour_discovery(skb).unwrap_or(false),
+    // SAFETY: fields of the context.
+    let (protocol, length) = unsafe { ((*skb).protocol, (*skb).len) };
+    match protocol {
+        ETH_P_ARP => length <= LONGEST_ARP,
+        ETH_P_IPV6 => length <= LONGEST_DISCOVERY && neighbour_discovery(skb).unwrap_or(false),
         _ => false,
     }
 }

@@ -89,7 +89,7 @@ impl Members {
             return Ok(false);
         }
         let Ok(process) = syscall::pidfd_open(pid) else { return Ok(false) };
-        let note: Option<Membership> = syscall::task_noted(self.notes.as_fd(), process.as_fd())?;
+        let note: Option<Membership> = syscall::noted(self.notes.as_fd(), process.as_fd())?;
         if note.is_none_or(|note| note.stage != membership::GONE) {
             return Ok(false);
         }

@@ -24,10 +24,12 @@ mod load;
 mod log;
 mod lsm;
 mod netns;
+mod notes;
 mod pins;
 pub mod preflight;
 mod proxy;
 mod syscall;
+mod tables;
 mod usage;
 
 use std::{
@@ -56,6 +58,7 @@ pub use guards::GuardStatus;
 pub use netns::NetnsCookie;
 
 pub use proxy::Listeners;
+pub use tables::TableFill;
 pub use usage::AgentUsage;
 
 use agents::Agents;
@@ -66,9 +69,10 @@ use guards::Guard;
 use host_link::HostLinks;
 use layout::Layout;
 use load::{Hook, Scope};
+use notes::SocketNotes;
 use pins::Pins;
 use proxy::ProxyState;
-use usage::UsageTable;
+use tables::Tables;
 
 /// What to enforce, and where agents are sent.
 #[derive(Clone, Debug)]
@@ -119,14 +123,6 @@ impl Default for AgentLimits {
     }
 }
 
-/// How full one of the kernel's tables is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TableFill {
-    pub name: &'static str,
-    pub used: usize,
-    pub capacity: usize,
-}
-
 /// The attached programs and their maps. Dropping it detaches nothing.
 pub struct Kernel {
     root: PathBuf,
@@ -134,6 +130,7 @@ pub struct Kernel {
     hooks: Vec<Hook>,
     guards: Vec<Guard>,
     members: Members,
+    socket_notes: SocketNotes,
     host_links: HostLinks,
     lease: Duration,
     agents: Mutex<Agents>,
@@ -224,6 +221,7 @@ impl Kernel {
             hooks,
             guards,
             members,
+            socket_notes: SocketNotes::open(&pins)?,
             host_links: HostLinks::adopt(object, &pins)?,
             pins,
             lease: cfg.lease,
@@ -390,33 +388,5 @@ impl Kernel {
             pinned: self.pins.link(&hook.name).exists(),
         };
         self.hooks.iter().map(status).collect()
-    }
-}
-
-/// What the programs read of agents and of the proxy, in the state that this daemon's programs need at their start.
-struct Tables {
-    agents: Agents,
-    proxy: ProxyState,
-}
-
-impl Tables {
-    fn open(cfg: &KernelConfig, object: &mut Ebpf, generation: u32) -> Result<Self, KernelError> {
-        let mut open = |name: &str| load::map(object, name);
-        let wrong = || KernelError::bpf("open the programs' maps");
-        let mut agents = Agents {
-            cgroups: open(map_name::AGENT_CGROUPS)?.try_into().map_err(wrong())?,
-            direct: open(map_name::DIRECT)?.try_into().map_err(wrong())?,
-            flags: open(map_name::AGENT_FLAGS)?.try_into().map_err(wrong())?,
-            usage: UsageTable::new(open(map_name::USAGE)?, generation)?,
-        };
-        let enrolled = agents.enrolled()?;
-        agents.usage.begin_all(&enrolled)?;
-        agents.close(&cfg.closed)?;
-        let mut proxy = ProxyState::new(open(map_name::LEASE)?, open(map_name::NAMESPACES)?)?;
-        let own = NetnsCookie::current().map_err(KernelError::io("read the network namespace's cookie"))?;
-        proxy.leave_all_but(own)?;
-        proxy.serve(own, Listeners { v4: true, v6: cfg.proxy_v6.is_some() })?;
-        proxy.renew(cfg.lease)?;
-        Ok(Self { agents, proxy })
     }
 }

@@ -152,9 +152,10 @@ pub(super) fn task_note<V: Pod>(map: BorrowedFd<'_>, process: BorrowedFd<'_>, no
     bpf(MAP_UPDATE_ELEM, &mut Element { map: map.as_raw_fd(), padding: 0, key, value, flags: 0 }).map(drop)
 }
 
-/// The note that lies with a process.
-pub(super) fn task_noted<V: Pod>(map: BorrowedFd<'_>, process: BorrowedFd<'_>) -> io::Result<Option<V>> {
-    let key = process.as_raw_fd();
+/// The note that lies with a process, in a task storage, or with a socket, in a socket storage: there the key is its
+/// descriptor.
+pub(super) fn noted<V: Pod>(map: BorrowedFd<'_>, of: BorrowedFd<'_>) -> io::Result<Option<V>> {
+    let key = of.as_raw_fd();
     let mut note = MaybeUninit::<V>::zeroed();
     let (key, value) = ((&raw const key) as u64, note.as_mut_ptr() as u64);
     match bpf(MAP_LOOKUP_ELEM, &mut Element { map: map.as_raw_fd(), padding: 0, key, value, flags: 0 }) {

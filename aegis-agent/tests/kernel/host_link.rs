@@ -247,6 +247,43 @@ fn what_is_forwarded_for_somebody_inside_does_not_come_out() {
     });
 }
 
+/// Bridges a tunnel with the cable and writes Ethernet frames into it, each of a type, a length and a first byte behind the header.
+const BRIDGED: &str = r#"
+import fcntl, struct
+tunnel = os.open('/dev/net/tun', os.O_RDWR)
+fcntl.ioctl(tunnel, 0x400454ca, struct.pack('16sH', b't0', 0x1002))
+subprocess.run('ip link add b0 type bridge mcast_snooping 0 && for i in a0 b0 t0; do echo 1 > /proc/sys/net/ipv6/conf/$i/disable_ipv6; done; ip link set t0 master b0 && ip link set a0 master b0 && ip link set t0 up && ip link set b0 up',
+    shell=True, check=True)
+neighbour = lambda kind: bytes([0x60, 0, 0, 0, 0, 32, 58, 255]) + bytes(32) + bytes([kind]) + bytes(31)
+def frame(kind, body, length):
+    os.write(tunnel, (b'\x02\0\0\0\0\x02' + b'\x02\0\0\0\0\x99' + struct.pack('!H', kind) + body).ljust(length, b'd'))
+for kind, body, length in ((0x806, b'', 42), (0x806, b'', 400), (0x86dd, neighbour(135), 86), (0x86dd, neighbour(135), 400), (0x86dd, neighbour(134), 86)):
+    before = int(open('/sys/class/net/a0/statistics/tx_packets').read())
+    frame(kind, body, length)
+    while int(open('/sys/class/net/a0/statistics/tx_packets').read()) == before: time.sleep(.01)
+    print('sent', flush=True)
+"#;
+
+#[test]
+fn what_finds_neighbours_carries_nothing_else() {
+    lab(|lab| {
+        let cable = Cable::lay(lab);
+        let cgroup = lab.agent(5, &[]);
+        lab.kernel().guard_link(cable.ifindex).unwrap();
+        let before = lab.kernel().counters().unwrap().denied_packet;
+        // sysfs shows the namespace that it was mounted in.
+        let script = format!("subprocess.run('mount -t sysfs s /sys', shell=True, check=True)\n{BRIDGED}");
+        let script = format!(
+            "import ctypes\nctypes.CDLL(None).unshare(0x20000)\nsubprocess.run('mount --make-rprivate /', shell=True)\n{script}"
+        );
+        assert_eq!(cable.run(&cgroup, &script, &[]), ["sent"; 5]);
+        // The two long ones and the router's.
+        let dropped = || lab.kernel().counters().unwrap().denied_packet - before;
+        crate::lab::eventually("they are dropped", || dropped() >= 3);
+        assert_eq!(dropped(), 3);
+    });
+}
+
 /// Connects, says something, hears it again, over both families, and sends a datagram.
 const DIRECT: &str = r#"
 for family, host in ((AF_INET, '10.78.0.1'), (AF_INET6, 'fd00:78::1')):
