@@ -40,6 +40,11 @@ impl Client {
         Ok(Self { socket: socket.to_owned(), runtime })
     }
 
+    /// The daemon's socket.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
     /// `GET path`.
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         self.call::<(), T>(Method::GET, path, None)

@@ -8,6 +8,7 @@ mod cgroup;
 mod descriptors;
 mod domain;
 mod environment;
+mod hidden;
 mod java;
 mod mounts;
 mod privileges;
@@ -20,6 +21,7 @@ use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use aegis_api::{RunInfo, TokenRequest, TokenResponse};
@@ -29,6 +31,7 @@ use crate::commands::agents::agent_name;
 use crate::failure::Failure;
 use account::Account;
 use environment::Environment;
+use hidden::Stays;
 use trust::Trust;
 
 /// Runs a command as an agent: every connection that it or its children make is attributed, decided and recorded.
@@ -58,6 +61,11 @@ pub struct Args {
     #[arg(long)]
     token: bool,
 
+    /// Leave this in sight although helpers' sockets (all of /run) are hidden, such as /run/postgresql; repeatable.
+    /// Whatever listens there can be made to act for the agent.
+    #[arg(long, value_name = "PATH")]
+    keep: Vec<PathBuf>,
+
     /// The command and its arguments.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -77,7 +85,9 @@ pub fn run(args: &Args, client: &Client) -> Result<Infallible, Failure> {
         let answer: TokenResponse = client.post("/v1/token", &request)?;
         environment.set("AEGIS_TOKEN", answer.token);
     }
-    confine(&info, &trust, account.as_ref())?;
+    let directory = trust.bundle.parent().unwrap_or(Path::new("/"));
+    let stays = Stays { trust: directory, socket: client.socket(), named: &args.keep };
+    confine(&info, &trust, &stays, account.as_ref())?;
     let mut command = Command::new(program);
     command.args(arguments);
     environment.apply(&mut command);
@@ -94,7 +104,7 @@ fn ask(args: &Args, client: &Client) -> Result<RunInfo, Failure> {
 }
 
 /// Takes this process into the agent's cgroup and takes away what leads out of it.
-fn confine(info: &RunInfo, trust: &Trust, account: Option<&Account>) -> Result<(), Failure> {
+fn confine(info: &RunInfo, trust: &Trust, stays: &Stays<'_>, account: Option<&Account>) -> Result<(), Failure> {
     let stays_root = account.map_or_else(|| nix::unistd::geteuid().is_root(), Account::is_root);
     if stays_root {
         eprintln!(
@@ -105,8 +115,9 @@ fn confine(info: &RunInfo, trust: &Trust, account: Option<&Account>) -> Result<(
     descriptors::refuse_network_streams()?;
     // The cgroup first: it needs write access to the hierarchy, which the next step takes away.
     cgroup::join(&info.cgroup)?;
-    mounts::isolate(trust, stays_root)?;
+    mounts::isolate(trust, stays, stays_root)?;
     descriptors::keep_plain_files()?;
+    descriptors::limit()?;
     privileges::shrink_bounding_set(stays_root)?;
     if let Some(account) = account {
         account.become_it()?;

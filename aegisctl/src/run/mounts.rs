@@ -9,41 +9,12 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use procfs::process::Process;
 
+use super::hidden::{Stays, hide};
 use super::stopped;
 use super::trust::{SYSTEM_STORES, Trust};
 use crate::failure::Failure;
 
 const FIX: &str = "give aegisctl CAP_SYS_ADMIN, or run the command as another user: --user USER";
-
-/// Directories with sockets of helpers that act for others outside the agent's cgroup: that start processes (the users' and
-/// the system's message bus, container engines, virtual machines) or that speak to the network (name caches, mDNS, printing).
-const HELPER_DIRECTORIES: [&str; 12] = [
-    "/run/user",
-    "/run/dbus",
-    "/run/docker",
-    "/run/containerd",
-    "/run/podman",
-    "/run/crio",
-    "/run/buildkit",
-    "/run/k3s",
-    "/run/libvirt",
-    "/run/nscd",
-    "/run/avahi-daemon",
-    "/run/cups",
-];
-
-/// The same, where the socket's directory has other things in it.
-const HELPER_SOCKETS: [&str; 6] = [
-    "/run/docker.sock",
-    "/run/snapd.socket",
-    "/run/snapd-snap.socket",
-    "/run/systemd/private",
-    "/run/systemd/resolve/io.systemd.Resolve",
-    "/run/systemd/resolve/io.systemd.Resolve.Monitor",
-];
-
-/// Directories of devices that speak to the network by themselves: RDMA, PCI devices in user space, tunnels.
-const DEVICE_DIRECTORIES: [&str; 3] = ["/dev/infiniband", "/dev/vfio", "/dev/net"];
 
 /// File systems through which the kernel is told what to do: among them to move processes between cgroups, to remove
 /// Aegis' pins, or to run a program outside of every cgroup (`release_agent`, `uevent_helper`).
@@ -67,7 +38,7 @@ const KERNEL_SWITCHES: [&str; 6] =
 
 /// Isolates the mounts. `required`: the command stays root, whom only this keeps from the cgroup files; for other users
 /// file permissions do, so that for them a failure costs only the trust store's replacement and is a warning.
-pub fn isolate(trust: &Trust, required: bool) -> Result<(), Failure> {
+pub fn isolate(trust: &Trust, stays: &Stays<'_>, required: bool) -> Result<(), Failure> {
     match enter() {
         Ok(()) => {}
         Err(error) if required => {
@@ -93,23 +64,11 @@ pub fn isolate(trust: &Trust, required: bool) -> Result<(), Failure> {
             .and_then(|()| read_only(switch))
             .map_err(|error| stopped(&format!("make {} read-only", switch.display()), error, FIX))?;
     }
-    hide_ways_out().map_err(|error| stopped("hide the sockets of helpers", error, FIX))?;
+    hide(stays).map_err(|error| stopped("hide the sockets of helpers", error, FIX))?;
     for store in SYSTEM_STORES.iter().filter_map(|store| fs::canonicalize(store).ok()) {
         if let Err(error) = bind(&trust.bundle, &store) {
             eprintln!("aegisctl: warning: cannot put the merged trust store over {}: {error}", store.display());
         }
-    }
-    Ok(())
-}
-
-fn hide_ways_out() -> nix::Result<()> {
-    let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    let directories = HELPER_DIRECTORIES.iter().chain(&DEVICE_DIRECTORIES);
-    for directory in directories.filter(|path| Path::new(path).is_dir()) {
-        mount(Some("tmpfs"), *directory, Some("tmpfs"), flags, Some("size=4k,mode=0755"))?;
-    }
-    for socket in HELPER_SOCKETS.iter().filter(|path| Path::new(path).exists()) {
-        bind(Path::new("/dev/null"), Path::new(socket))?;
     }
     Ok(())
 }
@@ -126,16 +85,19 @@ fn kernel_file_systems() -> Result<Vec<PathBuf>, procfs::ProcError> {
     Ok(kernels.map(|mount| mount.mount_point).collect())
 }
 
-fn read_only(point: &Path) -> nix::Result<()> {
+/// Makes one mount read-only, for this namespace alone.
+pub fn read_only(point: &Path) -> nix::Result<()> {
     let strict = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     // With MS_BIND the flags are this mount's alone, not the file system's, which the host shares.
     change(point, MsFlags::MS_REMOUNT | MsFlags::MS_BIND | strict)
 }
 
-fn bind(source: &Path, target: &Path) -> nix::Result<()> {
+/// Shows `source` at `target` too.
+pub fn bind(source: &Path, target: &Path) -> nix::Result<()> {
     mount(Some(source), target, None::<&str>, MsFlags::MS_BIND, None::<&str>)
 }
 
-fn change<P: AsRef<Path> + ?Sized>(target: &P, flags: MsFlags) -> nix::Result<()> {
+/// Changes how a mount propagates, or its flags.
+pub fn change<P: AsRef<Path> + ?Sized>(target: &P, flags: MsFlags) -> nix::Result<()> {
     mount(None::<&str>, target.as_ref(), None::<&str>, flags, None::<&str>)
 }

@@ -248,21 +248,6 @@ fn without_private_mounts_only_those_start_who_cannot_write_the_hierarchy() {
 }
 
 #[test]
-fn sockets_of_helpers_that_start_processes_are_out_of_reach() {
-    let lab = Lab::new();
-    let run = lab.run(&["--user", USER], &["sh", "-c", "ls -A /run/user /run/dbus; cat /run/docker.sock"]);
-    // On a /run of the test's own, in a mount namespace of its own: the host's stays as it is.
-    let script = "mount -t tmpfs tmpfs /run && mkdir -p /run/user/65534 /run/dbus && \
-                  echo reached | tee /run/user/65534/bus /run/dbus/system_bus_socket > /run/docker.sock && exec \"$0\" \"$@\"";
-    let mut command = Command::new("/usr/bin/unshare");
-    command.args(["-m", "/bin/sh", "-c", script]).arg(run.get_program()).args(run.get_args()).current_dir("/");
-    command.envs(run.get_envs().filter_map(|(name, value)| value.map(|value| (name.to_owned(), value.to_owned()))));
-    command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-    let (stdout, _) = expect(0, &mut command);
-    assert_eq!(stdout, "/run/dbus:\n\n/run/user:\n");
-}
-
-#[test]
 fn what_cannot_be_confined_is_not_started() {
     let unknown = Fake::serve(&[]);
     let (stdout, stderr) = expect(1, &mut unknown.aegisctl(&["run", "--agent", "b", "--", "echo", "started"]));

@@ -46,6 +46,11 @@ impl Fake {
         command
     }
 
+    /// Where its socket `control.sock` is.
+    pub fn directory(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
     /// The calls so far, each with its body.
     pub fn requests(&self) -> Vec<(String, Value)> {
         self.requests.lock().unwrap().clone()

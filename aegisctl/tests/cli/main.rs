@@ -8,6 +8,7 @@ mod answers;
 mod confinement;
 mod fake;
 mod help;
+mod hidden;
 mod lab;
 mod offline;
 mod probes;
