@@ -216,13 +216,7 @@ pub struct RawDnsLimits {
 
 impl Default for RawDnsLimits {
     fn default() -> Self {
-        Self {
-            label_bytes: 63,
-            name_bytes: 160,
-            entropy_bits: 239,
-            names_per_minute: 240,
-            queries_per_minute: 600,
-        }
+        Self { label_bytes: 63, name_bytes: 160, entropy_bits: 239, names_per_minute: 240, queries_per_minute: 600 }
     }
 }
 

@@ -27,10 +27,11 @@ use self::{
 use crate::{packages, process::require_root};
 
 /// What plain `cargo xtask test` runs: the oldest kernel that is supported and the newest that Debian 12 has, each with
-/// and without BPF LSM. All tests run on the one with least and on the one with most; on what lies between, the core.
+/// and without BPF LSM. All tests run on the one with least, since all run on the host's own newer kernel too; on the others
+/// those that differ by kernel, the core.
 const MATRIX: &[(&str, bool, Extent)] = &[
     ("6.1", false, Extent::Full),
-    ("6.12", true, Extent::Full),
+    ("6.12", true, Extent::Core),
     ("6.1", true, Extent::Core),
     ("6.12", false, Extent::Core),
 ];
