@@ -21,8 +21,8 @@ pub use policy::{ExplainRequest, ExplainResponse};
 pub use problem::Problem;
 pub use run::RunInfo;
 pub use status::{
-    Account, AuditStatus, CaStatus, FlowStatus, GuardStatus, HookStatus, KernelStatus, ListenerStatus, NamespaceStatus, PolicyStatus,
-    Status, TableStatus,
+    Account, AuditStatus, CaStatus, FlowStatus, GuardStatus, HookStatus, KernelStatus, ListenerStatus, NamespaceStatus,
+    PolicyStatus, Status, TableStatus,
 };
 pub use token::{TokenRequest, TokenResponse};
 pub use verification::{Actor, VectorResult, Verdict, Verification, VerificationStatus};

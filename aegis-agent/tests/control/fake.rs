@@ -91,7 +91,16 @@ impl Control for Fake {
     fn verified(&self, report: Verification) -> Result<VerificationStatus, Problem> {
         let leaked = report.leaked();
         let (agent, private) = (report.agent, report.private);
-        Ok(VerificationStatus { agent, at: String::new(), private, held: 1, deployment: 0, na: 0, leaked, current: true })
+        Ok(VerificationStatus {
+            agent,
+            at: String::new(),
+            private,
+            held: 1,
+            deployment: 0,
+            na: 0,
+            leaked,
+            current: true,
+        })
     }
 
     fn audit_path(&self) -> PathBuf {
