@@ -35,7 +35,8 @@ def forever(sock, kind, to, marker):
                 except OSError: pass
         time.sleep(0.005)
 def open_socket(kind, host):
-    to = (host, 2525 if kind == 'tcp' else 9999)
+    to = (host, 2525 if kind.startswith('tcp') else 9999)
+    if kind == 'tcp-new': return socket.socket(), to
     if kind == 'tcp': return socket.create_connection(to), to
     if kind == 'raw': return socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP), to
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -57,6 +58,21 @@ while True:
     try: socket.send_fds(client, [b'x'], [sock.fileno() for sock in made])
     except BrokenPipeError: pass
     for sock in made: sock.close()
+"#;
+
+/// What follows `SENDER` in a process that uses the helper's sockets once it is told to, and one of its own.
+const LATER: &str = r#"
+import threading
+path, host, kinds, marker, told = sys.argv[1:]
+own = socket.socket()
+client = socket.socket(socket.AF_UNIX); client.connect(path)
+_, fds, _, _ = socket.recv_fds(client, 1, len(kinds.split()))
+while not os.path.exists(told): time.sleep(0.02)
+for fd, kind in zip(fds, kinds.split()):
+    sock, to = socket.socket(fileno=fd), (host, 2525 if kind == 'tcp-new' else 9999)
+    threading.Thread(target=forever, args=(sock, kind, to, f'{marker}-{kind}.'.encode())).start()
+own.connect(('203.0.113.10', 80))
+own.send(f'GET /{marker} HTTP/1.1\r\nHost: api.allowed.test\r\n\r\n'.encode())
 "#;
 
 /// What follows `SENDER` in a process that uses the helper's sockets.
@@ -254,6 +270,95 @@ fn sockets_that_a_helper_hands_over_end_within_a_sweep() {
     silent(&lab, &theirs, "marker-of-a-bystander-udp.");
     others.iter().for_each(|marker| goes_on(&lab, marker));
     drop(bystander);
+}
+
+/// Waits for records that `process` had a socket of each of `schemes` taken away, and nothing else.
+fn taken_away(daemon: &Daemon<'_>, process: &Running, schemes: &[&str]) {
+    let taken = wait_for(LIMIT, || {
+        let records = daemon.records().ok()?;
+        let of_process = |record: &&Value| {
+            record["pid"] == json!(process.pid())
+                && text(&record["reason"]).contains("handed in")
+                && record["error"].is_null()
+        };
+        let mut taken: Vec<String> =
+            records.iter().filter(of_process).map(|record| text(&record["scheme"]).to_owned()).collect();
+        taken.sort();
+        (taken.len() >= schemes.len()).then_some(taken)
+    });
+    assert_eq!(
+        taken.as_deref(),
+        Some(&schemes.iter().map(|&scheme| scheme.to_owned()).collect::<Vec<_>>()[..]),
+        "{}",
+        daemon.log()
+    );
+}
+
+#[test]
+fn sockets_that_were_not_used_yet_when_they_were_handed_over_lead_nowhere() {
+    const KINDS: &str = "tcp-new udp-new";
+    let lab = Lab::new().unwrap();
+    let daemon = Daemon::start(&lab, &Settings::default()).unwrap();
+    let path = lab.path("home").join("helper.sock").display().to_string();
+    let _helper = start(lab.bystander(), HELPER, &[&path, OUTSIDE, KINDS]);
+    wait_for(LIMIT, || std::os::unix::net::UnixStream::connect(&path).ok()).expect("the helper");
+    let told = |marker: &str| lab.path("home").join(format!("told-{marker}"));
+    let later = |command, marker: &str| {
+        start(command, LATER, &[&path, OUTSIDE, KINDS, marker, &told(marker).display().to_string()])
+    };
+    let bystander = later(lab.bystander(), "marker-bystander");
+    std::fs::write(told("marker-bystander"), "").unwrap();
+    ["marker-bystander-tcp-new.", "marker-bystander-udp-new."].iter().for_each(|marker| goes_on(&lab, marker));
+
+    let agent = later(lab.raw(AGENT), "marker-agent");
+    let user = later(lab.agent(AGENT).user("nobody"), "marker-user");
+    // The sweep has seen all that they hold.
+    taken_away(&daemon, &agent, &["tcp", "udp"]);
+    let of_user = |record: &Value| record["pid"] != json!(agent.pid()) && text(&record["reason"]).contains("handed in");
+    for scheme in ["tcp", "udp"] {
+        daemon.record(|record| of_user(record) && record["scheme"] == json!(scheme)).unwrap();
+    }
+    for marker in ["marker-agent", "marker-user"] {
+        std::fs::write(told(marker), "").unwrap();
+        // What an agent made itself and did not use until now is its own.
+        let own = format!("/{marker}");
+        lab.internet
+            .requests
+            .wait(LIMIT, |request| request.path == own)
+            .unwrap_or_else(|| panic!("{own}\n{}", daemon.log()));
+    }
+    let theirs = ["marker-agent-tcp-new.", "marker-agent-udp-new.", "marker-user-tcp-new.", "marker-user-udp-new."];
+    silent(&lab, &theirs, "marker-bystander-udp-new.");
+    assert_eq!(theirs.map(|marker| count(&lab, marker)), [0; 4]);
+    taken_away(&daemon, &agent, &["tcp", "udp"]);
+    drop((bystander, user));
+}
+
+#[test]
+fn sockets_of_those_who_may_pass_do_not_become_an_agents() {
+    let lab = Lab::new().unwrap();
+    let daemon = Daemon::start(&lab, &Settings::with(json!({"enrolment": {"unenrolled": "pass"}}))).unwrap();
+    std::fs::create_dir_all(lab.cgroup().unwrap().join("outsider")).unwrap();
+    let path = lab.path("home").join("helper.sock").display().to_string();
+    let kinds = "tcp udp udp-any";
+    let _helper = start(lab.raw("outsider"), HELPER, &[&path, OUTSIDE, kinds]);
+    wait_for(LIMIT, || std::os::unix::net::UnixStream::connect(&path).ok()).expect("the helper");
+    let outsider = start(lab.raw("outsider"), RECEIVER, &[&path, OUTSIDE, kinds, "marker-outsider"]);
+    let moved = sender(lab.raw("outsider"), "tcp", OUTSIDE, "marker-moved.");
+    let passing = ["marker-outsider-tcp.", "marker-outsider-udp.", "marker-outsider-udp-any."];
+    passing.iter().chain(&["marker-moved."]).for_each(|marker| goes_on(&lab, marker));
+
+    let agent = start(lab.raw(AGENT), RECEIVER, &[&path, OUTSIDE, kinds, "marker-agent"]);
+    join(&lab, AGENT, &moved);
+    taken_away(&daemon, &agent, &["tcp", "udp", "udp"]);
+    taken_away(&daemon, &moved, &["tcp"]);
+    let theirs = ["marker-agent-tcp.", "marker-agent-udp.", "marker-agent-udp-any.", "marker-moved."];
+    silent(&lab, &theirs, "marker-outsider-udp.");
+    // Nobody else loses anything, whoever is an agent's neighbour.
+    passing.iter().for_each(|marker| goes_on(&lab, marker));
+    let untouched =
+        |record: &Value| record["pid"] == json!(outsider.pid()) && text(&record["reason"]).contains("destroyed");
+    assert!(!daemon.records().unwrap().iter().any(untouched));
 }
 
 #[test]

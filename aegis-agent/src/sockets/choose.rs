@@ -56,8 +56,8 @@ pub enum Occasion {
 pub struct View<'a> {
     /// The ids of its cgroup and of all below it.
     pub cgroups: &'a HashSet<u64>,
-    /// The ids of the enforced root and of all below it: sockets made there are held by the hooks.
-    pub enforced: &'a HashSet<u64>,
+    /// Whether the hooks hold a socket, whoever made it.
+    pub enforced: &'a dyn Fn(&Socket) -> bool,
     /// The inodes of the sockets that its processes hold.
     pub held: &'a HashSet<u64>,
     pub rules: &'a AgentRules,
@@ -72,9 +72,7 @@ impl View<'_> {
 
     /// Held by a process of the agent, and made where no hook of Aegis is.
     fn came_in(&self, socket: &Socket) -> bool {
-        socket.inode != 0
-            && self.held.contains(&socket.inode)
-            && socket.cgroup.is_none_or(|cgroup| !self.enforced.contains(&cgroup))
+        socket.inode != 0 && self.held.contains(&socket.inode) && !(self.enforced)(socket)
     }
 }
 

@@ -46,7 +46,8 @@ fn rules(listen: Inbound) -> AgentRules {
 }
 
 fn chosen(sockets: &[Socket], occasion: Occasion, listen: Inbound) -> Vec<(Socket, Why)> {
-    let (cgroups, enforced) = ([OWN, CHILD].into(), [ROOT, OWN, CHILD, OTHER_AGENT].into());
+    let cgroups = [OWN, CHILD].into();
+    let enforced = |socket: &Socket| matches!(socket.cgroup, Some(ROOT | OWN | CHILD | OTHER_AGENT));
     let (held, rules) = ([HELD, HELD + 1].into(), rules(listen));
     let view = View { cgroups: &cgroups, enforced: &enforced, held: &held, rules: &rules, occasion };
     choose(sockets, &view).into_iter().map(|(socket, why)| (socket.clone(), why)).collect()

@@ -10,8 +10,9 @@ use super::syscall::same_files;
 
 /// Directories below the enforced root that are looked at. Sockets of more than these count as made elsewhere.
 const MAX_CGROUPS: usize = 65_536;
-/// Descriptors of one agent that are looked at, so that none can keep the daemon from the others.
-const MAX_DESCRIPTORS: usize = 1 << 20;
+/// Descriptors of one agent that are looked at in one turn, so that none can keep the daemon from the others. A table that
+/// was begun is read to its end (the kernel's own limit is `fs.nr_open`); the next turn goes on behind it.
+pub const MAX_DESCRIPTORS: usize = 1 << 20;
 /// Tables of open files of one process that a thread is compared with before its own is read.
 const MAX_TABLES: usize = 64;
 
@@ -94,6 +95,21 @@ enum Member {
     Thread(u32),
 }
 
+impl Member {
+    fn id(self) -> u32 {
+        match self {
+            Self::Process(id) | Self::Thread(id) => id,
+        }
+    }
+}
+
+/// Where the next turn goes on, of an agent that has too much for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    member: u32,
+    task: u32,
+}
+
 /// Who holds a socket; others may hold it as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holder {
@@ -125,16 +141,16 @@ pub struct Holdings {
     pub sockets: HashMap<u64, Holder>,
     /// Network namespaces that its threads are in, by their inode.
     pub namespaces: BTreeMap<u64, File>,
+    /// Where the next turn goes on, if this was not all.
+    pub rest: Option<Place>,
 }
 
 impl Holdings {
-    /// What the processes in `cgroup` and below hold now.
+    /// What the processes in `cgroup` and below hold now, from where the last turn ended.
     #[must_use]
-    pub fn read(tree: &Tree, cgroup: &Path) -> Self {
+    pub fn read(tree: &Tree, cgroup: &Path, from: Option<Place>) -> Self {
         let mut reading = Reading::default();
-        for member in tree.members(cgroup) {
-            reading.member(member);
-        }
+        let rest = reading.turn(tree.members(cgroup), from, MAX_DESCRIPTORS);
         // A process may have ended meanwhile, and its number be another's, who is no agent.
         let still = if reading.sockets.is_empty() { HashSet::new() } else { tree.members(cgroup) };
         let sockets = reading.sockets.into_iter();
@@ -144,6 +160,7 @@ impl Holdings {
                 .map(|(at, (who, _))| (at, who))
                 .collect(),
             namespaces: reading.namespaces,
+            rest,
         }
     }
 }
@@ -156,36 +173,51 @@ struct Reading {
 }
 
 impl Reading {
-    fn member(&mut self, member: Member) {
-        let pid = match member {
-            Member::Process(pid) => pid,
-            Member::Thread(task) => return self.task(task, task, member),
-        };
-        // Threads share one table of open files, unless one has taken a table of its own.
-        let mut tables: Vec<u32> = Vec::new();
-        let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return };
-        for task in tasks.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()) {
-            self.namespace(pid, task);
-            if !tables.iter().any(|other| same_files(*other, task).unwrap_or(false)) {
-                self.task(pid, task, member);
-                if tables.len() < MAX_TABLES {
-                    tables.push(task);
-                }
+    /// Reads what `members` hold, from `from` on and around, until `allowance` is used up.
+    fn turn(&mut self, members: HashSet<Member>, from: Option<Place>, allowance: usize) -> Option<Place> {
+        let mut members: Vec<Member> = members.into_iter().collect();
+        members.sort_unstable_by_key(|member| member.id());
+        let first = from.map_or(0, |from| members.partition_point(|member| member.id() < from.member));
+        members.rotate_left(first);
+        for member in members {
+            let begun = from.filter(|from| from.member == member.id()).map_or(0, |from| from.task);
+            if let Some(task) = self.member(member, begun, allowance) {
+                return Some(Place { member: member.id(), task });
             }
         }
+        None
+    }
+
+    /// The task that is next, if it could not be read any more.
+    fn member(&mut self, member: Member, from: u32, allowance: usize) -> Option<u32> {
+        let pid = member.id();
+        let mut tasks = match member {
+            Member::Thread(task) => vec![task],
+            Member::Process(_) => tasks(pid),
+        };
+        tasks.sort_unstable();
+        // Threads share one table of open files, unless one has taken a table of its own.
+        let mut tables: Vec<u32> = Vec::new();
+        for task in tasks.into_iter().filter(|task| *task >= from) {
+            self.namespace(pid, task);
+            if tables.iter().any(|other| same_files(*other, task).unwrap_or(false)) {
+                continue;
+            }
+            if self.descriptors >= allowance {
+                return Some(task);
+            }
+            self.task(pid, task, member);
+            if tables.len() < MAX_TABLES {
+                tables.push(task);
+            }
+        }
+        None
     }
 
     fn task(&mut self, pid: u32, task: u32, member: Member) {
-        self.namespace(pid, task);
         let Ok(entries) = fs::read_dir(format!("/proc/{pid}/task/{task}/fd")) else { return };
         for entry in entries.flatten() {
             self.descriptors += 1;
-            if self.descriptors > MAX_DESCRIPTORS {
-                if self.descriptors == MAX_DESCRIPTORS + 1 {
-                    tracing::error!(pid, "an agent has more than {MAX_DESCRIPTORS} open files: not all are looked at");
-                }
-                return;
-            }
             let inode = fs::read_link(entry.path()).ok().and_then(|link| socket_inode(link.to_str()?));
             let descriptor = entry.file_name().to_str().and_then(|name| name.parse().ok());
             if let (Some(inode), Some(descriptor)) = (inode, descriptor) {
@@ -205,6 +237,11 @@ impl Reading {
     }
 }
 
+fn tasks(pid: u32) -> Vec<u32> {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
 /// proc_pid_fd(5): a socket's link reads `socket:[INODE]`.
 fn socket_inode(link: &str) -> Option<u64> {
     link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
@@ -213,25 +250,36 @@ fn socket_inode(link: &str) -> Option<u64> {
 /// What a held socket is, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// TCP or UDP, which sock_diag lists; or not to be told.
-    Listed,
+    /// TCP or UDP, which sock_diag lists once it is bound or connected; or not to be told.
+    Listed(&'static str),
     /// Another protocol over IP: the hooks let no agent make such a socket.
     Unlisted(&'static str),
-    /// Not over IP.
+    /// Of a family that no hook of a cgroup sees, and that sends by itself.
+    Unseen(&'static str),
+    /// Goes nowhere: to processes of this host, or to the kernel.
     Other,
 }
 
-/// The kernel's names of protocols over IP, and the record's; those of IPv6 have something behind them.
-const UNLISTED: [(&str, &str); 9] = [
-    ("RAW", "raw"),
-    ("PING", "icmp"),
-    ("SCTP", "sctp"),
-    ("MPTCP", "mptcp"),
-    ("UDP-Lite", "udplite"),
-    ("UDPLITE", "udplite"),
-    ("DCCP", "dccp"),
-    ("L2TP", "l2tp"),
-    ("SMC", "smc"),
+/// The kernel's names of protocols, and the record's; those of IPv6 have something behind them.
+const KINDS: [(&str, Kind); 18] = [
+    ("TCP", Kind::Listed("tcp")),
+    ("UDP-Lite", Kind::Unlisted("udplite")),
+    ("UDPLITE", Kind::Unlisted("udplite")),
+    ("UDP", Kind::Listed("udp")),
+    ("RAW", Kind::Unlisted("raw")),
+    ("PING", Kind::Unlisted("icmp")),
+    ("SCTP", Kind::Unlisted("sctp")),
+    ("MPTCP", Kind::Unlisted("mptcp")),
+    ("DCCP", Kind::Unlisted("dccp")),
+    ("L2TP", Kind::Unlisted("l2tp")),
+    ("SMC", Kind::Unlisted("smc")),
+    ("PACKET", Kind::Unseen("packet")),
+    ("XDP", Kind::Unseen("xdp")),
+    ("AF_VSOCK", Kind::Unseen("vsock")),
+    ("UNIX", Kind::Other),
+    ("NETLINK", Kind::Other),
+    ("ALG", Kind::Other),
+    ("KEY", Kind::Other),
 ];
 
 /// What the socket behind `holder` is.
@@ -240,17 +288,14 @@ pub fn kind(holder: &Holder) -> Kind {
     let mut buffer = [0_u8; 32];
     match rustix::fs::getxattr(holder.path(), "system.sockprotoname", &mut buffer) {
         Ok(length) => named(buffer.get(..length).unwrap_or_default()),
-        Err(_) => Kind::Listed,
+        Err(_) => Kind::Listed("unknown"),
     }
 }
 
 fn named(protocol: &[u8]) -> Kind {
     let name = std::str::from_utf8(protocol).unwrap_or_default().trim_end_matches('\0');
-    if ["TCP", "TCPv6", "UDP", "UDPv6"].contains(&name) {
-        return Kind::Listed;
-    }
-    let unlisted = UNLISTED.iter().find(|(prefix, _)| name.starts_with(prefix));
-    unlisted.map_or(Kind::Other, |(_, protocol)| Kind::Unlisted(protocol))
+    let unknown = if name.is_empty() { Kind::Other } else { Kind::Unseen("other") };
+    KINDS.iter().find(|(prefix, _)| name.starts_with(prefix)).map_or(unknown, |(_, kind)| *kind)
 }
 
 #[cfg(test)]
@@ -287,14 +332,16 @@ mod tests {
     #[test]
     fn protocols_are_told_by_the_kernels_names() {
         let table = [
-            ("TCP\0", Kind::Listed),
-            ("UDPv6\0", Kind::Listed),
+            ("TCP\0", Kind::Listed("tcp")),
+            ("UDPv6\0", Kind::Listed("udp")),
             ("UDP-Lite\0", Kind::Unlisted("udplite")),
             ("UDPLITEv6\0", Kind::Unlisted("udplite")),
             ("RAWv6\0", Kind::Unlisted("raw")),
             ("MPTCP\0", Kind::Unlisted("mptcp")),
             ("UNIX-STREAM\0", Kind::Other),
             ("NETLINK\0", Kind::Other),
+            ("PACKET\0", Kind::Unseen("packet")),
+            ("HCI\0", Kind::Unseen("other")),
             ("", Kind::Other),
         ];
         for (name, kind) in table {
@@ -305,7 +352,8 @@ mod tests {
     /// This process in the place of an agent's.
     fn own() -> Reading {
         let mut reading = Reading::default();
-        reading.member(Member::Process(std::process::id()));
+        let all = reading.turn([Member::Process(std::process::id())].into(), None, usize::MAX);
+        assert_eq!(all, None);
         reading
     }
 
@@ -316,7 +364,7 @@ mod tests {
         let holder = |inode: u64| reading.sockets.get(&inode).map(|(holder, _)| *holder);
         let udp = holder(rustix::fs::fstat(&udp).unwrap().st_ino).unwrap();
         assert_eq!(udp.pid, std::process::id());
-        assert_eq!(kind(&udp), Kind::Listed);
+        assert_eq!(kind(&udp), Kind::Listed("udp"));
         assert_eq!(kind(&holder(rustix::fs::fstat(&unix).unwrap().st_ino).unwrap()), Kind::Other);
         let own = fs::metadata("/proc/self/ns/net").unwrap().ino();
         assert!(reading.namespaces.contains_key(&own));
@@ -334,5 +382,34 @@ mod tests {
         .unwrap();
         let holder = found.unwrap_or_else(|| panic!("{hidden} is held by nobody"));
         assert_ne!(holder.task, holder.pid);
+    }
+
+    #[test]
+    fn what_is_too_much_for_one_turn_is_read_in_several() {
+        let (hide, hidden) = std::sync::mpsc::channel();
+        let (_ends, end) = std::sync::mpsc::channel::<()>();
+        let end = std::sync::Arc::new(std::sync::Mutex::new(end));
+        // Each has a table of its own, and a socket in it.
+        for _ in 0..4 {
+            let (hide, end) = (hide.clone(), std::sync::Arc::clone(&end));
+            std::thread::spawn(move || {
+                nix::sched::unshare(nix::sched::CloneFlags::CLONE_FILES).unwrap();
+                let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+                hide.send(rustix::fs::fstat(&socket).unwrap().st_ino).unwrap();
+                let _ = end.lock().unwrap().recv();
+                drop(socket);
+            });
+        }
+        let hidden: Vec<u64> = hidden.iter().take(4).collect();
+        let (mut from, mut seen, mut turns) = (None, HashSet::new(), 0);
+        while !hidden.iter().all(|inode| seen.contains(inode)) {
+            let mut reading = Reading::default();
+            from = reading.turn([Member::Process(std::process::id())].into(), from, 1);
+            seen.extend(reading.sockets.into_keys());
+            turns += 1;
+            // Other tests have threads, too; each turn has read one table.
+            assert!(turns < 1000, "{seen:?} of {hidden:?}");
+        }
+        assert!(turns >= 4, "one turn read more than a table");
     }
 }

@@ -1,5 +1,7 @@
 //! One look at the sockets of agents, in every network namespace where there may be some.
 
+mod strays;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, File};
 use std::io;
@@ -9,15 +11,15 @@ use std::sync::Arc;
 
 use super::choose::{Occasion, View, Why, choose};
 use super::diag::Socket;
-use super::holders::{Holder, Holdings, Kind, Tree, kind};
+use super::holders::{Holder, Holdings, Kind, Place, Tree, kind};
 use super::netlink::Diag;
 use super::{Known, Owner, seal};
-use crate::kernel::Protocol;
+use crate::kernel::{Kernel, Protocol};
 
 /// Network namespaces that are visited in one look.
 const MAX_NAMESPACES: usize = 1024;
-/// Sockets in none of them whose namespace is asked for, in one look.
-const MAX_STRAYS: usize = 4096;
+/// Sockets that are remembered of agents that hold too much for one turn; beyond, all are asked about anew.
+const MAX_KNOWN: usize = 1 << 20;
 
 /// A socket that had to go.
 #[derive(Debug)]
@@ -46,15 +48,23 @@ pub struct Subject {
     cgroups: HashSet<u64>,
     holdings: Holdings,
     held: HashSet<u64>,
+    whole: bool,
 }
 
 impl Subject {
-    /// What the processes of `owner` have now.
+    /// What the processes of `owner` have now: all, or as much as is looked at in one turn.
     #[must_use]
-    pub fn read(tree: &Tree, owner: &Arc<Owner>) -> Self {
-        let holdings = Holdings::read(tree, &owner.cgroup);
+    pub fn read(tree: &Tree, owner: &Arc<Owner>, from: Option<Place>) -> Self {
+        let holdings = Holdings::read(tree, &owner.cgroup, from);
         let held = holdings.sockets.keys().copied().collect();
-        Self { owner: Arc::clone(owner), cgroups: tree.ids_of(&owner.cgroup), holdings, held }
+        let whole = from.is_none() && holdings.rest.is_none();
+        Self { owner: Arc::clone(owner), cgroups: tree.ids_of(&owner.cgroup), holdings, held, whole }
+    }
+
+    /// Whose, and where the next turn goes on.
+    #[must_use]
+    pub fn rest(&self) -> Option<(&Owner, Place)> {
+        self.holdings.rest.map(|place| (self.owner.as_ref(), place))
     }
 }
 
@@ -62,13 +72,14 @@ impl Subject {
 #[must_use]
 pub fn news(subjects: &[Subject], known: &mut Known) -> bool {
     let held: HashSet<u64> = subjects.iter().flat_map(|subject| &subject.held).copied().collect();
-    known.harmless.retain(|inode| held.contains(inode));
-    known.sealed.retain(|inode| held.contains(inode));
+    if subjects.iter().all(|subject| subject.whole) || known.len() > MAX_KNOWN {
+        known.retain(&held);
+    }
     let mut news = false;
     for (inode, holder) in subjects.iter().flat_map(|subject| &subject.holdings.sockets) {
         if !known.settled(*inode) {
             match kind(holder) {
-                Kind::Listed | Kind::Unlisted(_) => news = true,
+                Kind::Listed(_) | Kind::Unlisted(_) | Kind::Unseen(_) => news = true,
                 Kind::Other => _ = known.harmless.insert(*inode),
             }
         }
@@ -80,15 +91,28 @@ impl Known {
     fn settled(&self, inode: u64) -> bool {
         self.harmless.contains(&inode) || self.sealed.contains(&inode)
     }
+
+    fn len(&self) -> usize {
+        self.harmless.len() + self.sealed.len() + self.idle.len()
+    }
+
+    fn retain(&mut self, held: &HashSet<u64>) {
+        for known in [&mut self.harmless, &mut self.sealed, &mut self.idle] {
+            known.retain(|inode| held.contains(inode));
+        }
+    }
 }
 
 /// A look under way.
 pub struct Look<'a> {
+    kernel: &'a Kernel,
     subjects: &'a [Subject],
     occasion: Occasion,
     known: &'a mut Known,
     /// The ids of the enforced root and of all below it.
     enforced: HashSet<u64>,
+    /// Sockets that were made there by somebody whom the hooks let pass, who was no agent.
+    unnoted: HashSet<u64>,
     /// Whose a cgroup is.
     makers: HashMap<u64, usize>,
     /// Who holds a socket.
@@ -101,7 +125,13 @@ pub struct Look<'a> {
 
 impl<'a> Look<'a> {
     #[must_use]
-    pub fn new(tree: &Tree, subjects: &'a [Subject], occasion: Occasion, known: &'a mut Known) -> Self {
+    pub fn new(
+        kernel: &'a Kernel,
+        tree: &Tree,
+        subjects: &'a [Subject],
+        occasion: Occasion,
+        known: &'a mut Known,
+    ) -> Self {
         let (mut makers, mut holders) = (HashMap::new(), HashMap::<u64, Vec<usize>>::new());
         for (number, subject) in subjects.iter().enumerate() {
             makers.extend(subject.cgroups.iter().map(|cgroup| (*cgroup, number)));
@@ -109,9 +139,19 @@ impl<'a> Look<'a> {
                 holders.entry(*inode).or_default().push(number);
             }
         }
-        let (listed, visited) = (HashSet::new(), HashSet::new());
-        let enforced = tree.ids();
-        Self { subjects, occasion, known, enforced, makers, holders, listed, visited, outcome: Outcome::default() }
+        Self {
+            kernel,
+            subjects,
+            occasion,
+            known,
+            enforced: tree.ids(),
+            unnoted: HashSet::new(),
+            makers,
+            holders,
+            listed: HashSet::new(),
+            visited: HashSet::new(),
+            outcome: Outcome::default(),
+        }
     }
 
     /// Looks, and destroys what has to go. A namespace that cannot be looked at keeps nobody from the others.
@@ -129,7 +169,7 @@ impl<'a> Look<'a> {
                 self.enter(*id, namespace.try_clone());
             }
         }
-        self.unlisted();
+        self.strays();
         self.outcome
     }
 
@@ -146,45 +186,6 @@ impl<'a> Look<'a> {
         self.visit(namespace.and_then(Diag::inside));
     }
 
-    /// Sockets that no list has: of a protocol that has none, or of a namespace that none of the agents is in.
-    fn unlisted(&mut self) {
-        let mut strays = MAX_STRAYS;
-        for subject in self.subjects {
-            for (inode, holder) in &subject.holdings.sockets {
-                if self.listed.contains(inode) || self.known.settled(*inode) {
-                    continue;
-                }
-                match kind(holder) {
-                    Kind::Unlisted(protocol) => self.shut(subject, *inode, *holder, protocol),
-                    Kind::Listed if strays > 0 => {
-                        strays -= 1;
-                        // One that is closed by now is no matter any more.
-                        if let Ok((id, namespace)) = seal::namespace(holder, *inode) {
-                            self.enter(id, Ok(namespace));
-                        }
-                    }
-                    Kind::Listed | Kind::Other => {}
-                }
-            }
-        }
-    }
-
-    /// Ends a socket that no agent could have made.
-    fn shut(&mut self, subject: &Subject, inode: u64, holder: Holder, protocol: &'static str) {
-        let why = if self.occasion == Occasion::Removal { Why::Removed } else { Why::Unenforced };
-        let exe = holder.exe();
-        let error = match seal::seal(&holder, inode) {
-            Ok(()) => {
-                self.known.sealed.insert(inode);
-                None
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound || seal::is_gone(&error) => return,
-            Err(error) => Some(error.to_string()),
-        };
-        let owner = Arc::clone(&subject.owner);
-        self.outcome.destroyed.push(Destroyed { owner, why, protocol, peer: None, holder: Some(holder), exe, error });
-    }
-
     fn visit(&mut self, diag: io::Result<Diag>) {
         let listed = diag.and_then(|mut diag| {
             let (enforced, holders) = (&self.enforced, &self.holders);
@@ -193,7 +194,11 @@ impl<'a> Look<'a> {
         });
         match listed {
             Ok((diag, sockets)) => self.judge(diag, sockets),
-            Err(error) => self.outcome.failed = Some(error),
+            Err(error) => {
+                let fix = "the kernel needs INET_DIAG, TCP_DIAG and UDP_DIAG (modprobe tcp_diag udp_diag), the daemon \
+                           CAP_NET_ADMIN and CAP_SYS_PTRACE";
+                self.outcome.failed = Some(io::Error::new(error.kind(), format!("{error}; fix: {fix}")));
+            }
         }
     }
 
@@ -210,18 +215,43 @@ impl<'a> Look<'a> {
                 of_each.entry(number).or_default().push(socket.clone());
             }
             if socket.inode != 0 && made_in(&self.enforced, &socket) {
-                self.known.harmless.insert(socket.inode);
+                self.note(socket.inode, maker.is_some() || settled);
             }
         }
         for (number, sockets) in of_each {
             let Some(subject) = self.subjects.get(number) else { continue };
             let (cgroups, held, rules) = (&subject.cgroups, &subject.held, &subject.owner.rules);
-            let view = View { cgroups, enforced: &self.enforced, held, rules, occasion: self.occasion };
-            for (socket, why) in choose(&sockets, &view) {
-                let destroyed = self.end(&mut diag, subject, socket, why);
+            let enforced = |socket: &Socket| self.holds(socket);
+            let view = View { cgroups, enforced: &enforced, held, rules, occasion: self.occasion };
+            let chosen: Vec<(Socket, Why)> =
+                choose(&sockets, &view).into_iter().map(|(socket, why)| (socket.clone(), why)).collect();
+            for (socket, why) in chosen {
+                let destroyed = self.end(&mut diag, subject, &socket, why);
                 self.outcome.destroyed.extend(destroyed);
             }
         }
+    }
+
+    /// Remembers what is known of a socket that was made below the enforced root. Not everybody there is enforced, or was
+    /// when he made it: where the maker's cgroup is no agent's, the kernel's note tells.
+    fn note(&mut self, inode: u64, agents: bool) {
+        if agents {
+            self.known.harmless.insert(inode);
+            return;
+        }
+        let holder = self.holders.get(&inode).and_then(|holders| self.subjects.get(*holders.first()?));
+        let Some(holder) = holder.and_then(|subject| subject.holdings.sockets.get(&inode)) else { return };
+        match self.noted(holder, inode) {
+            Ok((_, true)) => _ = self.known.harmless.insert(inode),
+            // In other hands by now: whoever of the agent has it is asked next time.
+            Err(error) if seal::is_gone(&error) => {}
+            Ok((_, false)) | Err(_) => _ = self.unnoted.insert(inode),
+        }
+    }
+
+    /// Whether the hooks hold a socket.
+    fn holds(&self, socket: &Socket) -> bool {
+        made_in(&self.enforced, socket) && !self.unnoted.contains(&socket.inode)
     }
 
     /// Ends one socket. `None` where it was gone already.
@@ -230,12 +260,10 @@ impl<'a> Look<'a> {
         let exe = holder.map(|holder| holder.exe()).unwrap_or_default();
         let ended = diag.destroy(socket);
         // What the hooks hold is harmless once it has no peer; what they do not hold must not be used again.
-        let foreign = holder.filter(|_| !made_in(&self.enforced, socket));
+        let foreign = holder.filter(|_| !self.holds(socket));
         let error = match (ended, foreign.map(|holder| seal::seal(&holder, socket.inode))) {
             (_, Some(Ok(()))) => {
-                if socket.protocol == Protocol::Udp {
-                    self.known.sealed.insert(socket.inode);
-                }
+                self.sealed(socket.inode, socket.protocol == Protocol::Tcp);
                 None
             }
             (Ok(false), _) => return None,

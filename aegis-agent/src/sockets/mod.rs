@@ -6,7 +6,10 @@
 //!
 //! **Whose a socket is.** An agent's is each socket that was *made* in its cgroup or below (the kernel tells every socket's
 //! cgroup), and each that *came in*: held by one of its processes (`/proc/PID/fd`, threads with files of their own
-//! included) and made outside of the enforced root. No other socket is touched. All network namespaces are looked at that
+//! included) and made outside of the enforced root, or below it by nobody's agent. The programs' own note on a socket tells
+//! where the cgroup does not ([`socket_owner`](Kernel::socket_owner)): of one that was neither bound nor connected yet, which
+//! is in no list, and of one that a process made whom `enrolment.unenrolled: pass` leaves alone. No other socket is
+//! touched. All network namespaces are looked at that
 //! the agents' threads are in, the daemon's own, and those that sockets which are in none of these belong to.
 //!
 //! **What goes** ([`choose()`](choose::choose)):
@@ -16,12 +19,13 @@
 //!   ends what it allowed before. Sockets without a peer stay: the hooks hold them.
 //! - *At enrolment and in every sweep*, of those that came in: all but connections on the direct list, connections within
 //!   the host whose other end is the agent's too, and listeners on loopback. An unconnected UDP socket goes, too: it
-//!   could send anywhere; and so does whatever is of another protocol over IP, which the hooks let no agent make. These are made
-//!   useless for good ([`seal`]), and whoever shares them loses them as well.
+//!   could send anywhere; a socket that was not used yet; and whatever is of another protocol over IP, which the hooks let
+//!   no agent make. These are made useless for good ([`seal`]), and whoever shares them loses them as well. Sockets below
+//!   IP cannot be shut; they are told of, once.
 //! - *At removal*: all.
 //!
 //! A sweep bounds what BPF LSM would prevent, to [`PERIOD`]. It does not see a socket while it lies in a queue between two
-//! processes or in a ring of io_uring. Where nothing new is held it costs reading a few directories; with
+//! processes or in a ring of io_uring. An agent with very many open files is looked at in turns, and told of. Where nothing new is held it costs reading a few directories; with
 //! tens of thousands of open files it becomes less frequent.
 
 pub mod choose;
@@ -33,7 +37,7 @@ mod report;
 mod seal;
 mod syscall;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,11 +47,11 @@ use aegis_policy::Agent;
 use tokio_util::sync::CancellationToken;
 
 use self::choose::Occasion;
-use self::holders::Tree;
+use self::holders::{Place, Tree};
 use self::look::{Look, Outcome, Subject};
 use crate::daemon::Aegis;
 use crate::identity::Enrolled;
-use crate::kernel::{AgentRules, Protocol};
+use crate::kernel::{AgentRules, Kernel, Protocol};
 
 /// How often what the agents hold is looked at.
 pub const PERIOD: Duration = Duration::from_secs(2);
@@ -65,10 +69,14 @@ pub struct Sockets {
 /// Inodes of sockets that agents hold. None is kept longer than it is held, and so none becomes another socket's.
 #[derive(Default)]
 struct Known {
-    /// Made under enforcement, or neither TCP nor UDP.
+    /// Made under enforcement, or of a family that leads nowhere.
     harmless: HashSet<u64>,
-    /// UDP that was sealed: it stays in its holder's hands, dead.
+    /// What was sealed, but for TCP: it stays in its holder's hands, dead. And what cannot be, and was told of.
     sealed: HashSet<u64>,
+    /// TCP that was sealed: of no interest until it is in a list again.
+    idle: HashSet<u64>,
+    /// Where the next look at an agent goes on that holds too much for one, by its cgroup.
+    turns: HashMap<PathBuf, Place>,
 }
 
 /// Whose sockets are looked at: an agent, or one that was an agent before this start.
@@ -102,25 +110,47 @@ impl Sockets {
     ///
     /// # Errors
     /// When the cgroups cannot be looked at.
-    fn look(&self, owners: &[Arc<Owner>], occasion: Occasion) -> io::Result<Outcome> {
+    fn look(&self, kernel: &Kernel, owners: &[Arc<Owner>], occasion: Occasion) -> io::Result<Outcome> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let passes = if occasion == Occasion::Sweep { 1 } else { PASSES };
         let mut all = Outcome::default();
         for _ in 0..passes {
             let tree = Tree::read(&self.root)?;
-            let subjects: Vec<Subject> = owners.iter().map(|owner| Subject::read(&tree, owner)).collect();
+            let subjects = known.read(&tree, owners);
+            let rest = subjects.iter().find_map(Subject::rest).map(|(owner, _)| {
+                let (name, most) = (&owner.name, holders::MAX_DESCRIPTORS);
+                let fix = "lower LimitNOFILE= or TasksMax= of the agent's unit, or RLIMIT_NOFILE";
+                io::Error::other(format!(
+                    "agent {name} has more than {most} open files: looked at in turns; fix: {fix}"
+                ))
+            });
             if occasion == Occasion::Sweep && !look::news(&subjects, &mut known) {
+                all.failed = rest;
                 break;
             }
-            let found = Look::new(&tree, &subjects, occasion, &mut known).run();
-            let done = found.destroyed.is_empty();
+            let found = Look::new(kernel, &tree, &subjects, occasion, &mut known).run();
+            let done = found.destroyed.is_empty() && rest.is_none();
             all.destroyed.extend(found.destroyed);
-            all.failed = found.failed;
+            all.failed = found.failed.or(rest);
             if done {
                 break;
             }
         }
         Ok(all)
+    }
+}
+
+impl Known {
+    /// What the agents hold, each from where the last turn ended.
+    fn read(&mut self, tree: &Tree, owners: &[Arc<Owner>]) -> Vec<Subject> {
+        let turn = |owner: &Arc<Owner>| Subject::read(tree, owner, self.turns.get(&owner.cgroup).copied());
+        let subjects: Vec<Subject> = owners.iter().map(turn).collect();
+        for owner in owners {
+            self.turns.remove(&owner.cgroup);
+        }
+        self.turns
+            .extend(subjects.iter().filter_map(Subject::rest).map(|(owner, place)| (owner.cgroup.clone(), place)));
+        subjects
     }
 }
 
@@ -156,16 +186,12 @@ fn all(aegis: &Aegis) -> Vec<Arc<Owner>> {
 fn act(aegis: &Aegis, owners: &[Arc<Owner>], occasion: Occasion) {
     let Outcome { destroyed, failed } = aegis
         .sockets
-        .look(owners, occasion)
+        .look(&aegis.kernel, owners, occasion)
         .unwrap_or_else(|error| Outcome { destroyed: Vec::new(), failed: Some(error) });
     report::all(aegis, &destroyed);
     if let Some(error) = failed {
         aegis.metrics.live().sweep_failed();
-        tracing::error!(
-            %error,
-            "not all open sockets of agents can be looked at; fix: the kernel needs INET_DIAG, TCP_DIAG and UDP_DIAG \
-             (modprobe tcp_diag udp_diag), the daemon CAP_NET_ADMIN and CAP_SYS_PTRACE"
-        );
+        tracing::error!(%error, "not all open sockets of agents can be looked at");
     }
 }
 

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io;
 use std::net::Shutdown;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 use socket2::{SockFilter, SockRef};
@@ -35,19 +35,23 @@ pub fn seal(holder: &Holder, inode: u64) -> io::Result<()> {
 /// The network namespace that the socket belongs to, by its inode, and a handle of it.
 ///
 /// # Errors
-/// As [`seal`].
-pub fn namespace(holder: &Holder, inode: u64) -> io::Result<(u64, File)> {
-    let namespace = syscall::namespace(duplicate(holder, inode)?.as_fd())?;
+/// When the kernel does not tell.
+pub fn namespace(socket: BorrowedFd<'_>) -> io::Result<(u64, File)> {
+    let namespace = syscall::namespace(socket)?;
     Ok((rustix::fs::fstat(&namespace)?.st_ino, File::from(namespace)))
 }
 
-/// Whether an error of [`seal`] says that the holder is gone, or has closed the socket.
+/// Whether an error of [`seal`] or [`duplicate`] says that the holder is gone, or has closed the socket.
 #[must_use]
 pub fn is_gone(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::ESRCH | libc::EBADF))
+    error.kind() == io::ErrorKind::NotFound || matches!(error.raw_os_error(), Some(libc::ESRCH | libc::EBADF))
 }
 
-fn duplicate(holder: &Holder, inode: u64) -> io::Result<OwnedFd> {
+/// A descriptor of our own for a socket in another process' hands.
+///
+/// # Errors
+/// When the holder's cannot be had, or is another socket's by now.
+pub fn duplicate(holder: &Holder, inode: u64) -> io::Result<OwnedFd> {
     let pid = |id: u32| i32::try_from(id).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput);
     // A thread may have files of its own; pidfds of threads are there since Linux 6.9.
     let of_thread = PidfdFlags::from_bits_retain(libc::O_EXCL.cast_unsigned());
