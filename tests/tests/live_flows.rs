@@ -37,6 +37,7 @@ def forever(sock, kind, to, marker):
 def open_socket(kind, host):
     to = (host, 2525 if kind.startswith('tcp') else 9999)
     if kind == 'tcp-new': return socket.socket(), to
+    if kind == 'packet': return socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM), to
     if kind == 'tcp': return socket.create_connection(to), to
     if kind == 'raw': return socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP), to
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -332,6 +333,25 @@ fn sockets_that_were_not_used_yet_when_they_were_handed_over_lead_nowhere() {
     assert_eq!(theirs.map(|marker| count(&lab, marker)), [0; 4]);
     taken_away(&daemon, &agent, &["tcp", "udp"]);
     drop((bystander, user));
+}
+
+#[test]
+fn a_socket_below_ip_that_came_in_is_told_of_once() {
+    let lab = Lab::new().unwrap();
+    let daemon = Daemon::start(&lab, &Settings::default()).unwrap();
+    let path = lab.path("home").join("helper.sock").display().to_string();
+    let _helper = start(lab.bystander(), HELPER, &[&path, OUTSIDE, "packet"]);
+    wait_for(LIMIT, || std::os::unix::net::UnixStream::connect(&path).ok()).expect("the helper");
+    let tell = |marker| {
+        let agent = start(lab.raw(AGENT), RECEIVER, &[&path, OUTSIDE, "packet", marker]);
+        let record = destroyed(&daemon, &agent, "packet");
+        assert!(text(&record["error"]).contains("could not be destroyed"), "{record}");
+        agent
+    };
+    // The second is found by a later sweep, which meets the first again.
+    let (first, _second) = (tell("marker-first"), tell("marker-second"));
+    let records = daemon.records().unwrap();
+    assert_eq!(records.iter().filter(|record| record["pid"] == json!(first.pid())).count(), 1, "{records:?}");
 }
 
 #[test]
