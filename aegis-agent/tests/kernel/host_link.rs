@@ -258,9 +258,10 @@ neighbour = lambda kind: bytes([0x60, 0, 0, 0, 0, 32, 58, 255]) + bytes(32) + by
 def frame(kind, body, length):
     os.write(tunnel, (b'\x02\0\0\0\0\x02' + b'\x02\0\0\0\0\x99' + struct.pack('!H', kind) + body).ljust(length, b'd'))
 for kind, body, length in ((0x806, b'', 42), (0x806, b'', 400), (0x86dd, neighbour(135), 86), (0x86dd, neighbour(135), 400), (0x86dd, neighbour(134), 86)):
-    before = int(open('/sys/class/net/a0/statistics/tx_packets').read())
-    frame(kind, body, length)
-    while int(open('/sys/class/net/a0/statistics/tx_packets').read()) == before: time.sleep(.01)
+    for _ in range(100):
+        before = int(open('/sys/class/net/a0/statistics/tx_packets').read())
+        frame(kind, body, length)
+        while int(open('/sys/class/net/a0/statistics/tx_packets').read()) == before: time.sleep(.001)
     print('sent', flush=True)
 "#;
 
@@ -277,10 +278,10 @@ fn what_finds_neighbours_carries_nothing_else() {
             "import ctypes\nctypes.CDLL(None).unshare(0x20000)\nsubprocess.run('mount --make-rprivate /', shell=True)\n{script}"
         );
         assert_eq!(cable.run(&cgroup, &script, &[]), ["sent"; 5]);
-        // The two long ones and the router's.
+        // The two long ones and the router's; what the kernel says of its new interfaces by itself comes on top.
         let dropped = || lab.kernel().counters().unwrap().denied_packet - before;
-        crate::lab::eventually("they are dropped", || dropped() >= 3);
-        assert_eq!(dropped(), 3);
+        crate::lab::eventually("they are dropped", || dropped() >= 300);
+        assert!(dropped() < 350, "those that find neighbours, too: {}", dropped());
     });
 }
 
