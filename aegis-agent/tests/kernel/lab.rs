@@ -46,11 +46,9 @@ pub struct Lab {
 }
 
 /// Runs a test in a laboratory of its own.
-pub fn lab(test: impl FnOnce(&mut Lab) + Send + 'static) {
+pub fn lab<T: Send + 'static>(test: impl FnOnce(&mut Lab) -> T + Send + 'static) -> T {
     let outcome = thread::spawn(move || test(&mut Lab::new())).join();
-    if let Err(panic) = outcome {
-        std::panic::resume_unwind(panic);
-    }
+    outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 impl Lab {
