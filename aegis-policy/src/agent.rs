@@ -46,6 +46,15 @@ pub struct Agent {
     /// Scopes granted to the agent's token.
     #[serde(default)]
     pub scopes: Vec<String>,
+    /// Names of the only policies that apply to the agent; empty where all that select it do.
+    #[serde(default)]
+    pub policies: Vec<String>,
+    /// The budget profile that it draws on.
+    #[serde(default)]
+    pub budget_profile: Option<String>,
+    /// The sub-agent that acts for it (`agent/child`), as its delegated token says; the kernel knows only the agent.
+    #[serde(default)]
+    pub actor: Option<String>,
     /// `Shadow` turns every refusal for this agent into a recorded permit.
     #[serde(default)]
     pub mode: Mode,

@@ -46,6 +46,7 @@ impl Enrolled {
                 AgentMode::Enforce => Mode::Enforce,
                 AgentMode::Shadow => Mode::Shadow,
             },
+            ..Agent::default()
         };
         Self {
             index,
