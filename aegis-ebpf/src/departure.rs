@@ -7,50 +7,20 @@ use core::{ffi::c_void, ptr};
 use aegis_common::{Membership, Process, counter, event_kind, membership};
 use aya_ebpf::{
     Global,
-    bindings::{BPF_F_NO_PREALLOC, BPF_LOCAL_STORAGE_GET_F_CREATE, bpf_map_type::BPF_MAP_TYPE_TASK_STORAGE},
+    bindings::BPF_LOCAL_STORAGE_GET_F_CREATE,
     helpers::generated::{bpf_get_current_pid_tgid, bpf_send_signal, bpf_task_storage_get},
-    macros::{btf_map, btf_tracepoint},
+    macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
 
 use crate::{
-    maps::{AGENT_CGROUPS, count},
+    maps::{AGENT_CGROUPS, MEMBERS, count},
     place::{self, Place, enforced, layout, read},
     usage,
     verdict::{Incident, tell},
 };
 
 const SIGKILL: u32 = 9;
-
-/// The note counts that lies with the first thread; others have copies, for the day when one of them becomes the first
-/// (by exec).
-#[btf_map]
-pub static MEMBERS: TaskStorage = TaskStorage::new();
-
-/// Read by the loader only, as the description of a map.
-#[repr(C)]
-pub struct TaskStorage {
-    r#type: *const [i32; BPF_MAP_TYPE_TASK_STORAGE as usize],
-    key: *const i32,
-    value: *const Membership,
-    max_entries: *const [i32; 0],
-    map_flags: *const [i32; BPF_F_NO_PREALLOC as usize],
-}
-
-// SAFETY: null pointers that stand for types; nobody follows them.
-unsafe impl Sync for TaskStorage {}
-
-impl TaskStorage {
-    const fn new() -> Self {
-        Self {
-            r#type: ptr::null(),
-            key: ptr::null(),
-            value: ptr::null(),
-            max_entries: ptr::null(),
-            map_flags: ptr::null(),
-        }
-    }
-}
 
 /// Set by the daemon at load time, constant from then on.
 #[unsafe(no_mangle)]
@@ -226,7 +196,8 @@ unsafe fn leader(task: *mut c_void) -> *mut c_void {
     unsafe { task.byte_add(GROUP_LEADER.load() as usize).cast::<*mut c_void>().read_volatile() }
 }
 
-/// The note that lies with a task, made from `first` where there is none.
+/// The note that lies with a task (the one that counts with the first thread; others have copies, for the day when one of
+/// them becomes the first, by exec), made from `first` where there is none.
 ///
 /// # Safety
 /// `task` must be a task that the hook was given or come from [`leader`].

@@ -1,11 +1,11 @@
 //! DNS over UDP: which agent a datagram to the resolver comes from, and the illusion that the
 //! answer came from the resolver that the agent asked.
 
-use aegis_common::{DNS_PORT, DnsKey, Endpoint, Flow, SocketState, counter, event_kind, socket_flag};
+use aegis_common::{DNS_PORT, DnsKey, Endpoint, SocketState, counter, event_kind, socket_flag};
 use aya_ebpf::{macros::cgroup_sock_addr, programs::SockAddrContext};
 
 use crate::{
-    intercept::about,
+    intercept::{about, flow},
     maps::{DNS_CLIENTS, count, settings, state_of},
     sockaddr::{Call, Family},
     usage,
@@ -41,16 +41,7 @@ pub fn record(state: &mut SocketState, local: &Endpoint) -> Result<(), Refusal> 
     if !usage::may_ask(state.agent) {
         return Err(full(state));
     }
-    let flow = Flow {
-        socket_cookie: state.cookie,
-        cgroup_id: state.cgroup_id,
-        original: state.original,
-        agent: state.agent,
-        process: state.process,
-        generation: settings().generation,
-        padding: 0,
-    };
-    if DNS_CLIENTS.insert(key, flow, if former.is_some() { ANY } else { NEW_ONLY }).is_err() {
+    if DNS_CLIENTS.insert(key, flow(state), if former.is_some() { ANY } else { NEW_ONLY }).is_err() {
         usage::asks_no_more(state.agent, settings().generation);
         // Another thread may have been first with the same socket.
         return refresh(state, key).map_err(|_| full(state));

@@ -1,7 +1,7 @@
 //! The second line: every packet that leaves is held against its socket's state, whatever call made
 //! it.
 
-use aegis_common::{Address, Endpoint, SocketState, agent_flag, counter, event_kind, protocol, socket_flag};
+use aegis_common::{Address, Endpoint, SocketState, agent_flag, protocol, socket_flag};
 use aya_ebpf::{
     bindings::{__sk_buff, BPF_TCP_LISTEN, bpf_sock},
     helpers::generated::{bpf_get_socket_cookie, bpf_sk_cgroup_id, bpf_sk_fullsock, bpf_skb_load_bytes},
@@ -13,9 +13,9 @@ use crate::{
     attribute::{self, Who},
     dns,
     intercept::about,
-    maps::{count, settings, state_of},
+    maps::{settings, state_of},
     proxy,
-    verdict::{Allow, Incident, Refusal, conclude, is_any_agents, is_direct, is_own, report},
+    verdict::{Allow, Incident, Refusal, conclude, is_any_agents, is_direct, is_own, told},
 };
 
 /// The ends of a packet.
@@ -153,7 +153,8 @@ pub fn inbound(agent: u32, loopback: bool) -> Result<Allow, Refusal> {
 
 #[inline(always)]
 fn udp(skb: *mut __sk_buff, state: &mut SocketState, socket_state: u32, packet: &Packet) -> Result<Allow, Refusal> {
-    if is_local(skb, packet) {
+    let local = is_local(skb, packet);
+    if local {
         if packet.to.port == settings().dns_port {
             if is_any_agents(skb, protocol::UDP, &packet.from, &packet.to) {
                 return Err(Refusal::Udp);
@@ -166,7 +167,7 @@ fn udp(skb: *mut __sk_buff, state: &mut SocketState, socket_state: u32, packet: 
         }
     }
     // On another device than loopback's: whatever allows the address means the one on this host.
-    if packet.to.address.is_loopback() && !is_local(skb, packet) {
+    if packet.to.address.is_loopback() && !local {
         return Err(Refusal::Udp);
     }
     // The address may have been translated (DNAT) since a connect to it was admitted.
@@ -184,19 +185,17 @@ fn udp(skb: *mut __sk_buff, state: &mut SocketState, socket_state: u32, packet: 
 /// Tells of a socket's datagrams once for each destination that they turn to, and again after each time without a proxy.
 #[inline(always)]
 fn tell(state: &mut SocketState, packet: &Packet, allow: Allow) -> Result<Allow, Refusal> {
-    let (kind, index, under) = match allow {
-        Allow::Unwatched => (event_kind::PASSED_DOWN, counter::PASSED_DOWN, proxy::absence()),
-        _ => (event_kind::ALLOWED_DIRECT, counter::ALLOWED_DIRECT, settings().generation),
+    let under = match allow {
+        Allow::Unwatched => proxy::absence(),
+        _ => settings().generation,
     };
     if state.told_under == under && state.told == packet.to {
         return Ok(Allow::Quietly);
     }
     let about = Incident { destination: packet.to, protocol: u16::from(protocol::UDP), ..about(state) };
-    // Nobody but this event tells of them.
-    if !report(kind, &about) {
+    if !told(allow, &about) {
         return Err(Refusal::Udp);
     }
-    count(index);
     state.told = packet.to;
     state.told_under = under;
     Ok(Allow::Quietly)

@@ -181,22 +181,13 @@ fn record(ctx: &SockOpsContext, state: &mut SocketState) {
     // The IPv6 address of an IPv4-mapped connection may not be set yet.
     let address = if state.flags & socket_flag::TARGET_V4 != 0 { Address::v4(ctx.local_ip4()) } else { local_ip6(ctx) };
     state.local = Endpoint::new(address, ctx.local_port() as u16);
-    let flow = Flow {
-        socket_cookie: state.cookie,
-        cgroup_id: state.cgroup_id,
-        original: state.original,
-        agent: state.agent,
-        process: state.process,
-        generation: settings().generation,
-        padding: 0,
-    };
     let key = key(state);
     // An earlier connection from the same port that was closed in order and never accepted.
     // SAFETY: two fields are copied at once; nothing else is done with the entry.
     if let Some(stale) = unsafe { FLOWS.get(key) } {
         usage::withdrawn(stale.agent, stale.generation);
     }
-    if FLOWS.insert(key, flow, 0).is_err() {
+    if FLOWS.insert(key, flow(state), 0).is_err() {
         count(counter::FLOW_TABLE_FULL);
         report(event_kind::FLOW_TABLE_FULL, &about(state));
         return;
@@ -260,6 +251,20 @@ fn local_ip6(ctx: &SockOpsContext) -> Address {
     }
 }
 
+/// What the accepting side is told of a socket.
+#[inline(always)]
+pub fn flow(state: &SocketState) -> Flow {
+    Flow {
+        socket_cookie: state.cookie,
+        cgroup_id: state.cgroup_id,
+        original: state.original,
+        agent: state.agent,
+        process: state.process,
+        generation: settings().generation,
+        padding: 0,
+    }
+}
+
 /// About a socket's agent, outside its process.
 #[inline(always)]
 pub fn about(state: &SocketState) -> Incident {
@@ -269,7 +274,6 @@ pub fn about(state: &SocketState) -> Incident {
         process: state.process,
         destination: state.original,
         protocol: u16::from(protocol::TCP),
-        family: 0,
-        socket_type: 0,
+        ..Incident::EMPTY
     }
 }

@@ -7,10 +7,15 @@
 
 use core::ptr;
 
-use aegis_common::{DirectKey, DnsKey, Event, Flow, FlowKey, Meta, Settings, SocketState, Usage, UsageKey, counter};
+use aegis_common::{
+    DirectKey, DnsKey, Event, Flow, FlowKey, Membership, Meta, Settings, SocketState, Usage, UsageKey, counter,
+};
 use aya_ebpf::{
     Global,
-    bindings::{BPF_F_CLONE, BPF_F_NO_PREALLOC, bpf_map_type::BPF_MAP_TYPE_SK_STORAGE},
+    bindings::{
+        BPF_F_CLONE, BPF_F_NO_PREALLOC,
+        bpf_map_type::{BPF_MAP_TYPE_SK_STORAGE, BPF_MAP_TYPE_TASK_STORAGE},
+    },
     btf_maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf},
     helpers::generated::bpf_sk_storage_get,
     macros::btf_map,
@@ -25,22 +30,31 @@ pub static AGENT_CGROUPS: HashMap<u64, u32, 16384> = HashMap::new();
 /// A socket accepted from a listening one starts with a copy of its state (`BPF_F_CLONE`, which aya's `SkStorage` cannot
 /// ask for); the copy still has the listener's cookie, which tells it from a socket that connected.
 #[btf_map]
-pub static SOCKETS: SocketStorage = SocketStorage::new();
+pub static SOCKETS: LocalStorage<
+    SocketState,
+    { BPF_MAP_TYPE_SK_STORAGE as usize },
+    { (BPF_F_NO_PREALLOC | BPF_F_CLONE) as usize },
+> = LocalStorage::new();
 
-/// Read by the loader only, as the description of a map.
+/// Where a task is, see `departure.rs`.
+#[btf_map]
+pub static MEMBERS: LocalStorage<Membership, { BPF_MAP_TYPE_TASK_STORAGE as usize }, { BPF_F_NO_PREALLOC as usize }> =
+    LocalStorage::new();
+
+/// What lies with a kernel object and goes with it. Read by the loader only, as the description of a map.
 #[repr(C)]
-pub struct SocketStorage {
-    r#type: *const [i32; BPF_MAP_TYPE_SK_STORAGE as usize],
+pub struct LocalStorage<V, const KIND: usize, const FLAGS: usize> {
+    r#type: *const [i32; KIND],
     key: *const i32,
-    value: *const SocketState,
+    value: *const V,
     max_entries: *const [i32; 0],
-    map_flags: *const [i32; (BPF_F_NO_PREALLOC | BPF_F_CLONE) as usize],
+    map_flags: *const [i32; FLAGS],
 }
 
 // SAFETY: null pointers that stand for types; nobody follows them.
-unsafe impl Sync for SocketStorage {}
+unsafe impl<V, const KIND: usize, const FLAGS: usize> Sync for LocalStorage<V, KIND, FLAGS> {}
 
-impl SocketStorage {
+impl<V, const KIND: usize, const FLAGS: usize> LocalStorage<V, KIND, FLAGS> {
     const fn new() -> Self {
         Self {
             r#type: ptr::null(),

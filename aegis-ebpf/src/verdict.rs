@@ -120,15 +120,7 @@ impl Incident {
             Who::Agent(caller) => (caller.agent, caller.cgroup_id),
             Who::Nobody | Who::Outsider => (0, attribute::caller_cgroup_id()),
         };
-        Self {
-            agent,
-            cgroup_id,
-            process: attribute::process(),
-            destination: Endpoint::EMPTY,
-            protocol: 0,
-            family: 0,
-            socket_type: 0,
-        }
+        Self { agent, cgroup_id, process: attribute::process(), ..Self::EMPTY }
     }
 }
 
@@ -140,10 +132,7 @@ pub fn conclude(outcome: Result<Allow, Refusal>, incident: impl FnOnce() -> Inci
         Ok(Allow::Own) => allowed(counter::ALLOWED_OWN),
         Ok(Allow::Proxy) => allowed(counter::REDIRECTED),
         Ok(Allow::Dns) => allowed(counter::REDIRECTED_DNS),
-        // Nobody but these events tells of what passes without the proxy: what cannot be told is not let through. Of what
-        // passed while the daemon was gone, it reads when it is back.
-        Ok(Allow::Direct) => told(event_kind::ALLOWED_DIRECT, counter::ALLOWED_DIRECT, &incident()),
-        Ok(Allow::Unwatched) => told(event_kind::PASSED_DOWN, counter::PASSED_DOWN, &incident()),
+        Ok(allow @ (Allow::Direct | Allow::Unwatched)) => i32::from(told(allow, &incident())),
         Err(refusal) => {
             let (kind, index) = refusal.event_and_counter();
             count(index);
@@ -156,9 +145,19 @@ pub fn conclude(outcome: Result<Allow, Refusal>, incident: impl FnOnce() -> Inci
     }
 }
 
+/// Tells of what passes without the proxy, and counts it. Nobody but these events tells of it: what cannot be told is not to
+/// be let through. Of what passed while the daemon was gone, it reads when it is back.
 #[inline(always)]
-fn told(kind: u32, index: u32, about: &Incident) -> i32 {
-    if report(kind, about) { allowed(index) } else { 0 }
+pub fn told(allow: Allow, about: &Incident) -> bool {
+    let (kind, index) = match allow {
+        Allow::Unwatched => (event_kind::PASSED_DOWN, counter::PASSED_DOWN),
+        _ => (event_kind::ALLOWED_DIRECT, counter::ALLOWED_DIRECT),
+    };
+    let told = report(kind, about);
+    if told {
+        count(index);
+    }
+    told
 }
 
 #[inline(always)]
@@ -256,16 +255,16 @@ pub fn is_direct(agent: u32, protocol: u8, to: &Endpoint) -> bool {
 /// Whether a socket of the same agent receives at `to`, in the socket's own network namespace.
 #[inline(always)]
 pub fn is_own<C>(ctx: *mut C, agent: u32, protocol: u8, from: &Endpoint, to: &Endpoint) -> bool {
-    with_receiver(ctx, protocol, from, to, |state| state.is_some_and(|state| state.agent == agent)).unwrap_or(false)
+    with_receiver(ctx, protocol, from, to, |state| state.is_some_and(|state| state.agent == agent))
 }
 
 /// Whether a socket of any agent receives at `to`.
 #[inline(always)]
 pub fn is_any_agents<C>(ctx: *mut C, protocol: u8, from: &Endpoint, to: &Endpoint) -> bool {
-    with_receiver(ctx, protocol, from, to, |state| state.is_some()).unwrap_or(false)
+    with_receiver(ctx, protocol, from, to, |state| state.is_some())
 }
 
-/// Asks about the state of the socket that receives at `to`, in the calling socket's network namespace; none when nobody
+/// Asks about the state of the socket that receives at `to`, in the calling socket's network namespace; no when nobody
 /// does.
 #[inline(always)]
 fn with_receiver<C>(
@@ -274,16 +273,16 @@ fn with_receiver<C>(
     from: &Endpoint,
     to: &Endpoint,
     ask: impl FnOnce(Option<&mut SocketState>) -> bool,
-) -> Option<bool> {
+) -> bool {
     let sk = receiver(ctx, protocol, from, to);
     if sk.is_null() {
-        return None;
+        return false;
     }
     // SAFETY: a referenced socket from the lookup, released on the one way out.
     unsafe {
         let answer = ask(state_of(sk));
         bpf_sk_release(sk.cast());
-        Some(answer)
+        answer
     }
 }
 

@@ -38,10 +38,12 @@ pub fn ensure_linker(root: &Path) -> Result<()> {
         with_spinner("installing bpf-linker (some minutes, once)", || {
             let tools = root.join("target/tools");
             finish(
+                // Not optimised: the work is done in LLVM's library, which is.
                 Command::new("cargo")
-                    .args(["install", "--locked", "--force", "bpf-linker", "--version", LINKER_VERSION])
+                    .args(["install", "--debug", "--locked", "--force", "bpf-linker", "--version", LINKER_VERSION])
                     .arg("--root")
-                    .arg(tools),
+                    .arg(tools)
+                    .env("CARGO_PROFILE_DEV_DEBUG", "0"),
             )
         })?;
     }

@@ -48,6 +48,8 @@ fn ensure_program(root: &Path, name: &str, version: &str) -> Result<()> {
         return Ok(());
     }
     let mut install = cargo(root);
-    install.args(["install", name, "--version", version, "--locked", "--root"]).arg(root.join("target/tools"));
+    // Not optimised: it runs for seconds, and would be compiled for minutes.
+    install.args(["install", name, "--debug", "--version", version, "--locked", "--root"]);
+    install.arg(root.join("target/tools")).env("CARGO_PROFILE_DEV_DEBUG", "0");
     run_with_progress(&format!("cargo install {name} {version} into target/tools"), &mut install)
 }
