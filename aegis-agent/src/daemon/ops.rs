@@ -30,9 +30,19 @@ pub async fn serve(aegis: Arc<Aegis>, listener: TcpListener, stop: CancellationT
     }
 }
 
-async fn metrics(State(aegis): State<Arc<Aegis>>) -> impl IntoResponse {
-    aegis.refresh_metrics();
-    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], aegis.metrics.encode())
+/// On a blocking thread: fill levels are counted in the kernel's maps, entry by entry.
+async fn metrics(State(aegis): State<Arc<Aegis>>) -> axum::response::Response {
+    let text = tokio::task::spawn_blocking(move || {
+        aegis.refresh_metrics();
+        aegis.metrics.encode()
+    });
+    match text.await {
+        Ok(text) => ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
+            .into_response(),
+        Err(error) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, format!("the metrics cannot be read: {error}\n")).into_response()
+        }
+    }
 }
 
 /// Ready is: hooks attached and pinned, a policy in force, records can be written.
