@@ -92,7 +92,7 @@ impl Aegis {
     /// Every problem of the policy; the one in force stays.
     pub fn reload_policy(&self) -> Result<(), policy::PolicyError> {
         let snapshot = self.policy.reload(SystemTime::now())?;
-        let cut = self.standing.reconsider(&snapshot);
+        let cut = self.standing.reconsider(&self.policy);
         self.metrics.live().cut_off(cut);
         tracing::info!(version = snapshot.version(), cut, "policy loaded");
         Ok(())

@@ -40,8 +40,8 @@ use crate::upstream::Way;
 
 /// Takes one accepted connection to its end.
 pub async fn connection(aegis: Arc<Aegis>, stream: TcpStream, peer: SocketAddr, drain: CancellationToken) {
-    let snapshot = aegis.policy.current();
-    let version = snapshot.version();
+    let live = aegis.policy.current();
+    let version = live.version();
 
     // attribute (in the kernel) and intercept
     let origin = match intercept::origin(&*aegis.flows, &stream, peer) {
@@ -53,6 +53,9 @@ pub async fn connection(aegis: Arc<Aegis>, stream: TcpStream, peer: SocketAddr, 
         Ok(identity) => identity,
         Err(refusal) => return record::unattributed(&aegis, peer, &refusal.denial.reason, version),
     };
+    // One policy for all of the connection, by whose it is.
+    let snapshot = aegis.policy.for_agent(&identity.agent);
+    let version = snapshot.version();
     let (destination, namespace) = (origin.record.original, origin.record.netns_cookie);
     let _admitted = match admission::Connection::admit(&aegis, identity.enrolled.index) {
         Ok(admitted) => admitted,

@@ -12,6 +12,7 @@ use super::Aegis;
 use crate::dns::{Asked, Decided, DnsHost, Outcome, Resolver, Ticket};
 use crate::flow::record::written;
 use crate::kernel::{AgentIndex, FlowRecord, FlowTable};
+use crate::policy::Choice;
 use crate::telemetry::Slot;
 
 /// The daemon as the DNS server sees it.
@@ -26,28 +27,9 @@ impl DnsHost for Host {
         &self.0.resolver
     }
 
-    fn judge(&self, agent: AgentIndex, host: &str) -> NameVerdict {
-        let snapshot = self.0.policy.current();
-        match self.0.registry.by_index(agent) {
-            Some(enrolled) => snapshot.name(&enrolled.agent, host),
-            None => NameVerdict::Refuse(removed(&snapshot)),
-        }
-    }
-
-    fn limited(&self, agent: AgentIndex, name: &str, host: &str, leaves: bool) -> Option<Denial> {
-        let snapshot = self.0.policy.current();
-        let Some(enrolled) = self.0.registry.by_index(agent) else { return Some(removed(&snapshot)) };
-        let asked = Asked::new(name, host, snapshot.chosen(&enrolled.agent, host), leaves);
-        self.0.admit_name(agent, &asked).err().map(|excess| excess.denial(snapshot.version()))
-    }
-
-    fn policy_version(&self) -> String {
-        self.0.policy.current().version().to_owned()
-    }
-
-    fn reserve(&self) -> Option<Box<dyn Ticket>> {
+    fn reserve(&self, client: Option<&FlowRecord>) -> Option<Box<dyn Ticket>> {
         match self.0.audit.reserve() {
-            Ok(slot) => Some(Box::new(Place { aegis: Arc::clone(&self.0), slot, draft: identified() })),
+            Ok(slot) => Some(Box::new(Place::new(&self.0, slot, client))),
             Err(_) => {
                 self.0.metrics.unrecordable();
                 None
@@ -67,11 +49,41 @@ fn removed(snapshot: &Snapshot) -> Denial {
 struct Place {
     aegis: Arc<Aegis>,
     slot: Slot,
+    policy: Choice,
     /// What the note and the record begin with.
     draft: Draft,
 }
 
+impl Place {
+    fn new(aegis: &Arc<Aegis>, slot: Slot, client: Option<&FlowRecord>) -> Self {
+        let enrolled = client.and_then(|client| aegis.registry.by_index(client.agent));
+        let policy = match &enrolled {
+            Some(enrolled) => aegis.policy.for_agent(&enrolled.agent),
+            None => aegis.policy.for_nobody(),
+        };
+        Self { draft: identified(policy.version()), aegis: Arc::clone(aegis), slot, policy }
+    }
+}
+
 impl Ticket for Place {
+    fn judge(&self, agent: AgentIndex, host: &str) -> NameVerdict {
+        match self.aegis.registry.by_index(agent) {
+            Some(enrolled) => self.policy.name(&enrolled.agent, host),
+            None => NameVerdict::Refuse(removed(&self.policy)),
+        }
+    }
+
+    fn limited(&self, agent: AgentIndex, name: &str, host: &str, leaves: bool) -> Option<Denial> {
+        let policy = &self.policy;
+        let Some(enrolled) = self.aegis.registry.by_index(agent) else { return Some(removed(policy)) };
+        let asked = Asked::new(name, host, policy.chosen(&enrolled.agent, host), leaves);
+        self.aegis.admit_name(agent, &asked).err().map(|excess| excess.denial(policy.version()))
+    }
+
+    fn policy_version(&self) -> String {
+        self.policy.version().to_owned()
+    }
+
     fn note(&mut self, client: Option<&FlowRecord>, host: &str, kind: RecordType) -> bool {
         let mut draft = self.draft.clone();
         asked(&self.aegis, client, host, kind, &mut draft);
@@ -84,7 +96,7 @@ impl Ticket for Place {
     }
 
     fn commit(self: Box<Self>, decided: Decided<'_>) {
-        let Self { aegis, slot, mut draft } = *self;
+        let Self { aegis, slot, mut draft, .. } = *self;
         describe(&aegis, &decided, &mut draft);
         aegis.metrics.dns_query(match decided.outcome {
             Outcome::Answered { .. } => "answered",
@@ -98,11 +110,12 @@ impl Ticket for Place {
 }
 
 /// A draft with its identifiers, made when the query has come.
-fn identified() -> Draft {
+fn identified(policy_version: &str) -> Draft {
     Draft {
         ts: SystemTime::now(),
         decision_id: Uuid::now_v7().to_string(),
         trace_id: Uuid::new_v4().simple().to_string(),
+        policy_version: policy_version.to_owned(),
         ..Draft::default()
     }
 }
@@ -113,7 +126,6 @@ fn asked(aegis: &Aegis, client: Option<&FlowRecord>, host: &str, kind: RecordTyp
     draft.scheme = Some("dns".to_owned());
     draft.host = Some(host.to_owned());
     draft.port = Some(53);
-    aegis.policy.current().version().clone_into(&mut draft.policy_version);
     if let Some(client) = client {
         sender(aegis, client, draft);
     }

@@ -103,7 +103,7 @@ fn draft(aegis: &Aegis, occurrences: &Occurrences) -> Draft {
         port: event.destination.map(|destination| destination.port()),
         decision,
         reason: occurrences.reason(reason, Instant::now()),
-        policy_version: aegis.policy.current().version().to_owned(),
+        policy_version: aegis.policy.version_for(agent.map(Arc::as_ref)),
         pid: event.pid,
         exe: event.comm.clone(),
         cgroup: enrolled.map(|enrolled| enrolled.cgroup.display().to_string()).unwrap_or_default(),

@@ -19,6 +19,16 @@ pub trait DnsHost: Send + Sync + 'static {
     /// Answers what is allowed.
     fn resolver(&self) -> &Resolver;
 
+    /// A place in the record for a query of `client`, taken before anything is asked upstream. `None` where nothing can be
+    /// recorded: the query then fails.
+    fn reserve(&self, client: Option<&FlowRecord>) -> Option<Box<dyn Ticket>>;
+
+    /// Queries handled at one time.
+    fn concurrent_queries(&self) -> usize;
+}
+
+/// A reserved place in the record, and the one policy that the query is decided by; used once for each query.
+pub trait Ticket: Send {
     /// Whether `agent` may resolve `host` (lower case, no trailing dot). Denies for an index that is nobody's.
     fn judge(&self, agent: AgentIndex, host: &str) -> NameVerdict;
 
@@ -29,16 +39,6 @@ pub trait DnsHost: Send + Sync + 'static {
     /// The policy version, for denials that no policy made.
     fn policy_version(&self) -> String;
 
-    /// A place in the record, taken before anything is asked upstream. `None` where nothing can be recorded: the
-    /// query then fails.
-    fn reserve(&self) -> Option<Box<dyn Ticket>>;
-
-    /// Queries handled at one time.
-    fn concurrent_queries(&self) -> usize;
-}
-
-/// A reserved place in the record; used once for each decided query.
-pub trait Ticket: Send {
     /// Notes that `host` is about to be asked for, so that the record is not lost with the daemon; false where it cannot be noted: then nothing
     /// may be asked upstream.
     #[must_use]

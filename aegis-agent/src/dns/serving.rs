@@ -7,7 +7,7 @@ use std::time::Instant;
 use aegis_policy::{Denial, DenialKind, NameVerdict};
 use hickory_proto::op::ResponseCode;
 
-use super::host::{Decided, DnsHost, Outcome, Transport};
+use super::host::{Decided, DnsHost, Outcome, Ticket, Transport};
 use super::name::host_of;
 use super::reply::{Explanation, Reply, rejection};
 use super::request::{Request, is_answered, parse};
@@ -30,17 +30,17 @@ pub(super) async fn serve(host: &Arc<dyn DnsHost>, client: &Client, bytes: &[u8]
         Err(rejected) => return rejection(&rejected),
     };
     // Before anything goes out: a query that cannot be recorded does not happen.
-    let Some(mut ticket) = host.reserve() else {
+    let Some(mut ticket) = host.reserve(client.flow.as_ref()) else {
         return unrecordable().encode(&request, client.transport);
     };
     let name = host_of(request.question.name(), request.kind());
     let queried = request.question.name().to_ascii();
     let about = name.as_deref().unwrap_or(&queried);
-    let (reply, outcome) = match refusal(host, client, &request, name.as_deref()) {
+    let (reply, outcome) = match refusal(host, &*ticket, client, &request, name.as_deref()) {
         Some((denial, explanation)) => (Reply::error(ResponseCode::Refused, explanation), Outcome::Refused(denial)),
         None if ticket.note(client.flow.as_ref(), about, request.kind()) => resolve(host, &request).await,
         None => {
-            let denial = Denial::unavailable("the decision cannot be recorded", host.policy_version());
+            let denial = Denial::unavailable("the decision cannot be recorded", ticket.policy_version());
             (unrecordable(), Outcome::Refused(denial))
         }
     };
@@ -65,11 +65,12 @@ fn unrecordable() -> Reply {
 /// the policy's word.
 fn refusal(
     host: &Arc<dyn DnsHost>,
+    ticket: &dyn Ticket,
     client: &Client,
     request: &Request,
     name: Option<&str>,
 ) -> Option<(Denial, Explanation)> {
-    let own = |kind, reason: &str| Denial::new(kind, reason, host.policy_version());
+    let own = |kind, reason: &str| Denial::new(kind, reason, ticket.policy_version());
     let Some(flow) = &client.flow else {
         let reason = "the kernel knows no agent behind this query";
         return Some((own(DenialKind::Attribution, reason), Explanation::prohibited(reason)));
@@ -81,8 +82,8 @@ fn refusal(
             own(DenialKind::Protocol, &reason)
         }
         None => own(DenialKind::Protocol, "the queried name is not a host name"),
-        Some(name) => match host.judge(flow.agent, name) {
-            NameVerdict::Resolve => excess(host, flow.agent, request, name)?,
+        Some(name) => match ticket.judge(flow.agent, name) {
+            NameVerdict::Resolve => excess(host, ticket, flow.agent, request, name)?,
             NameVerdict::Refuse(denial) => denial,
         },
     };
@@ -92,12 +93,18 @@ fn refusal(
 
 /// The limit that an allowed name is beyond, if it is. REFUSED like what policy forbids, and not NXDOMAIN: the name may well
 /// exist, nobody may keep the answer (RFC 2308), and a resolver does not go on to make more names from a search list.
-fn excess(host: &Arc<dyn DnsHost>, agent: AgentIndex, request: &Request, about: &str) -> Option<Denial> {
+fn excess(
+    host: &Arc<dyn DnsHost>,
+    ticket: &dyn Ticket,
+    agent: AgentIndex,
+    request: &Request,
+    about: &str,
+) -> Option<Denial> {
     let name = request.question.name().to_lowercase();
     let leaves = !host.resolver().holds(&name, request.kind());
     let text = name.to_ascii();
     let text = text.strip_suffix('.').unwrap_or(&text);
-    host.limited(agent, text, about, leaves)
+    ticket.limited(agent, text, about, leaves)
 }
 
 async fn resolve(host: &Arc<dyn DnsHost>, request: &Request) -> (Reply, Outcome) {

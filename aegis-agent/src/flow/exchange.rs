@@ -34,8 +34,8 @@ pub struct Session {
 /// Answers one request. Every way out of here has written exactly one record, or could not and forwarded nothing.
 pub async fn answer(session: &Session, request: Request<Incoming>) -> Response<ToAgent> {
     let aegis = &session.aegis;
-    // One snapshot for the whole exchange: no request sees a mix of two policies.
-    let snapshot = aegis.policy.current();
+    // One policy for the whole exchange: no request sees a mix of two.
+    let snapshot = aegis.policy.for_agent(&session.identity.agent);
     let mut recorder = match Recorder::open(aegis, &session.identity, &snapshot) {
         Ok(recorder) => Box::new(recorder),
         Err(why) => return unrecordable(session, &snapshot, &why.to_string()),

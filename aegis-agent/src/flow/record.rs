@@ -272,7 +272,7 @@ pub fn connection_refused(
     sni: Option<&str>,
     refusal: &Refusal,
 ) {
-    let snapshot = aegis.policy.current();
+    let snapshot = aegis.policy.for_agent(&identity.agent);
     let Ok(mut recorder) = Recorder::open(aegis, identity, &snapshot) else { return aegis.metrics.unrecordable() };
     if let Some(draft) = recorder.draft() {
         draft.scheme = Some(if sni.is_some() { "tls" } else { "tcp" }.to_owned());

@@ -70,7 +70,7 @@ fn broke_off(session: &Session, error: &hyper::Error) {
     let h2 = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>());
     let unreadable = error.is_parse() || h2.is_some_and(|cause| !cause.is_io() && !cause.is_remote());
     if unreadable {
-        let version = session.aegis.policy.current().version().to_owned();
+        let version = session.aegis.policy.for_agent(&session.identity.agent).version().to_owned();
         let refusal = Denial::protocol(format!("the agent's HTTP cannot be read: {error}"), version).into();
         let target = &session.target;
         record::connection_refused(

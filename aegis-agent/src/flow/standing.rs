@@ -15,6 +15,7 @@ use super::identify::Identity;
 use super::inspect::Head;
 use crate::daemon::Aegis;
 use crate::kernel::AgentIndex;
+use crate::policy::Store;
 
 /// All that is under way.
 #[derive(Default)]
@@ -77,7 +78,7 @@ impl Ongoing {
         entries.all.insert(id, Arc::downgrade(&ongoing));
         drop(entries);
         // What changed between the decision and this moment has asked about everything but us.
-        let current = aegis.policy.current();
+        let current = aegis.policy.for_agent(&ongoing.agent);
         if !std::ptr::eq(&*current, snapshot) {
             ongoing.reconsider(&current);
         }
@@ -177,9 +178,9 @@ fn agent_removed(version: &str) -> Denial {
 }
 
 impl Standing {
-    /// Asks `snapshot` about all that is under way; says how many had to be cut off.
-    pub fn reconsider(&self, snapshot: &Snapshot) -> usize {
-        self.all().iter().filter(|ongoing| ongoing.reconsider(snapshot)).count()
+    /// Asks the policy that holds for each agent now about all that is under way; says how many had to be cut off.
+    pub fn reconsider(&self, policy: &Store) -> usize {
+        self.all().iter().filter(|ongoing| ongoing.reconsider(&policy.for_agent(&ongoing.agent))).count()
     }
 
     /// Cuts off all that `agent` has under way; says how many.

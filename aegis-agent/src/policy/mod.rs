@@ -4,4 +4,4 @@ mod load;
 mod store;
 
 pub use load::PolicyError;
-pub use store::Store;
+pub use store::{Choice, Store};

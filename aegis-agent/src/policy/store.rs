@@ -1,13 +1,28 @@
 //! The policy in force: swapped whole, and never replaced by a broken one.
 
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use aegis_policy::Snapshot;
+use aegis_policy::{Agent, Snapshot};
 use arc_swap::ArcSwap;
 
 use super::load::{PolicyError, load};
+
+/// The policy that holds for one agent, at one moment.
+#[derive(Clone)]
+pub struct Choice {
+    snapshot: Arc<Snapshot>,
+}
+
+impl Deref for Choice {
+    type Target = Snapshot;
+
+    fn deref(&self) -> &Snapshot {
+        &self.snapshot
+    }
+}
 
 /// Holds the snapshot that every flow takes its copy of.
 pub struct Store {
@@ -36,10 +51,28 @@ impl Store {
         })
     }
 
-    /// The snapshot in force. A flow takes it once and keeps it.
+    /// The live policy, for what belongs to no agent.
     #[must_use]
     pub fn current(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// The policy that holds for `agent`. A flow takes it once and keeps it.
+    #[must_use]
+    pub fn for_agent(&self, _agent: &Agent) -> Choice {
+        Choice { snapshot: self.current.load_full() }
+    }
+
+    /// The policy for whom nobody knows.
+    #[must_use]
+    pub fn for_nobody(&self) -> Choice {
+        Choice { snapshot: self.current.load_full() }
+    }
+
+    /// The version of the policy that holds for `agent`, for records.
+    #[must_use]
+    pub fn version_for(&self, agent: Option<&Agent>) -> String {
+        agent.map_or_else(|| self.for_nobody(), |agent| self.for_agent(agent)).version().to_owned()
     }
 
     /// Loads again. A broken policy leaves the one in force where it is, and shows in [`Self::last_error`].

@@ -81,7 +81,7 @@ fn draft(aegis: &Aegis, one: &Destroyed, times: u64) -> Draft {
         port: one.peer.map(|peer| peer.port()),
         decision: Decision::Deny,
         reason: format!("{}{many}", one.why.reason()),
-        policy_version: aegis.policy.current().version().to_owned(),
+        policy_version: aegis.policy.version_for(agent),
         pid: one.holder.map_or(0, |holder| holder.pid),
         exe: one.exe.clone(),
         cgroup: one.owner.cgroup.display().to_string(),

@@ -45,42 +45,16 @@ impl Records {
 struct Host {
     flows: Arc<MemoryFlows>,
     resolver: Resolver,
-    names: Names,
+    names: Arc<Names>,
     records: Arc<Records>,
 }
 
-struct Slot(Arc<Records>);
-
-impl Ticket for Slot {
-    fn note(&mut self, _client: Option<&FlowRecord>, _host: &str, _kind: RecordType) -> bool {
-        !self.0.unnotable.load(Ordering::SeqCst)
-    }
-
-    fn commit(self: Box<Self>, decided: Decided<'_>) {
-        let outcome = match decided.outcome {
-            Outcome::Answered { records } => format!("answered {records}"),
-            Outcome::Refused(denial) => format!("refused {}", denial.reason),
-            Outcome::Failed(reason) => format!("failed {reason}"),
-        };
-        self.0.entries.lock().unwrap().push(Entry {
-            agent: decided.client.map(|flow| flow.agent.get()),
-            host: decided.host.to_owned(),
-            kind: decided.kind,
-            rcode: decided.rcode,
-            outcome,
-        });
-    }
+struct Slot {
+    records: Arc<Records>,
+    names: Arc<Names>,
 }
 
-impl DnsHost for Host {
-    fn flows(&self) -> &dyn FlowTable {
-        self.flows.as_ref()
-    }
-
-    fn resolver(&self) -> &Resolver {
-        &self.resolver
-    }
-
+impl Ticket for Slot {
     /// Agent 1 may resolve what ends in `.test`, except below `secret.test`.
     fn judge(&self, agent: AgentIndex, host: &str) -> NameVerdict {
         if agent.get() == 1 && host.ends_with(".test") && !host.ends_with(".secret.test") {
@@ -100,9 +74,39 @@ impl DnsHost for Host {
         "v1".to_owned()
     }
 
-    fn reserve(&self) -> Option<Box<dyn Ticket>> {
+    fn note(&mut self, _client: Option<&FlowRecord>, _host: &str, _kind: RecordType) -> bool {
+        !self.records.unnotable.load(Ordering::SeqCst)
+    }
+
+    fn commit(self: Box<Self>, decided: Decided<'_>) {
+        let outcome = match decided.outcome {
+            Outcome::Answered { records } => format!("answered {records}"),
+            Outcome::Refused(denial) => format!("refused {}", denial.reason),
+            Outcome::Failed(reason) => format!("failed {reason}"),
+        };
+        self.records.entries.lock().unwrap().push(Entry {
+            agent: decided.client.map(|flow| flow.agent.get()),
+            host: decided.host.to_owned(),
+            kind: decided.kind,
+            rcode: decided.rcode,
+            outcome,
+        });
+    }
+}
+
+impl DnsHost for Host {
+    fn flows(&self) -> &dyn FlowTable {
+        self.flows.as_ref()
+    }
+
+    fn resolver(&self) -> &Resolver {
+        &self.resolver
+    }
+
+    fn reserve(&self, _client: Option<&FlowRecord>) -> Option<Box<dyn Ticket>> {
         let free = !self.records.full.load(Ordering::SeqCst);
-        free.then(|| Box::new(Slot(Arc::clone(&self.records))) as Box<dyn Ticket>)
+        let slot = || Slot { records: Arc::clone(&self.records), names: Arc::clone(&self.names) };
+        free.then(|| Box::new(slot()) as Box<dyn Ticket>)
     }
 
     fn concurrent_queries(&self) -> usize {
@@ -126,7 +130,7 @@ impl Running {
         let flows = Arc::new(MemoryFlows::new());
         let records = Arc::new(Records::default());
         let resolver = Resolver::new(settings).unwrap();
-        let names = Names::new(settings.limits.clone());
+        let names = Arc::new(Names::new(settings.limits.clone()));
         let host = Host { flows: Arc::clone(&flows), resolver, names, records: Arc::clone(&records) };
         let stop = CancellationToken::new();
         tokio::spawn(DnsServer::new(Arc::new(host)).run(sockets, stop.clone()));

@@ -40,7 +40,7 @@ pub fn remove(aegis: &Aegis, name: &str) -> Result<(), Problem> {
     let enrolled = aegis.registry.remove(name).map_err(refused)?;
     aegis.names.forget(enrolled.index);
     aegis.kernel.withdraw(enrolled.index).map_err(|error| Problem::internal(error.to_string()))?;
-    let cut = aegis.standing.removed(enrolled.index, aegis.policy.current().version());
+    let cut = aegis.standing.removed(enrolled.index, &aegis.policy.version_for(Some(&enrolled.agent)));
     aegis.metrics.live().cut_off(cut);
     sockets::removed(aegis, &enrolled);
     aegis.namespaces.wake();

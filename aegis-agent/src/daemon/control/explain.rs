@@ -14,7 +14,7 @@ pub fn explain(aegis: &Aegis, request: &ExplainRequest) -> Result<ExplainRespons
         headers: &request.headers,
         body: request.body.as_deref().unwrap_or_default(),
     };
-    let explained = explain_sample(&aegis.policy.current(), &enrolled.agent, &sample)
+    let explained = explain_sample(&aegis.policy.for_agent(&enrolled.agent), &enrolled.agent, &sample)
         .map_err(|error| Problem::bad_request(error.to_string()))?;
     let explanation =
         serde_json::to_value(&explained.explanation).map_err(|error| Problem::internal(error.to_string()))?;

@@ -146,7 +146,7 @@ fn record(aegis: &Aegis, enrolled: &Enrolled, report: &Verification, at: SystemT
             count(Verdict::Deployment),
             count(Verdict::Na)
         ),
-        policy_version: aegis.policy.current().version().to_owned(),
+        policy_version: aegis.policy.version_for(Some(&enrolled.agent)),
         cgroup: enrolled.cgroup.display().to_string(),
         duration_ms: report.duration_ms as f64,
         error,
