@@ -4,6 +4,7 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod dns;
+pub mod fetch;
 pub mod flow;
 pub mod handover;
 pub mod identity;

@@ -7,6 +7,7 @@
 //! ```
 
 mod agent;
+pub mod bundle;
 mod content;
 mod decide;
 mod engine;
