@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::dns;
 use crate::flow::standing::Standing;
+use crate::flow::usage::Usages;
 use crate::handover::Inherited;
 use crate::identity::{Issuer, Registry};
 use crate::kernel::{AgentIndex, FlowTable, Kernel};
@@ -59,6 +60,7 @@ pub struct Aegis {
     pub accounts: Accounts,
     pub verifications: Verifications,
     pub standing: Standing,
+    pub usage: Usages,
     pub sockets: Sockets,
     pub started: SystemTime,
 }

@@ -17,6 +17,7 @@ mod relay;
 mod serve;
 mod sniff;
 pub mod standing;
+pub mod usage;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -60,6 +60,9 @@ fn measure(snapshot: &Snapshot) -> Result<(u128, u128, u128), Box<dyn Error>> {
         path: "/v9/charges",
         query: None,
         headers: &headers,
+        tool: None,
+        now: std::time::SystemTime::UNIX_EPOCH,
+        usage: aegis_policy::Usage::default(),
     };
     let content = Content { json: JsonBody::Value(&json), findings: &[] };
     let verdict = snapshot.decide(&intent, &content);

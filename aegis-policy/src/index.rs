@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::Mode;
 use crate::engine::{Chain, EngineError, Program};
 use crate::host::{Host, HostPattern};
 use crate::input::Reads;
 use crate::rego;
 use crate::rule::{Policy, Rule, Transport};
+use crate::{Mode, TokenRules};
 
 /// Compiled buckets kept. Policies bound how many there can be; this bounds the memory if they do so badly.
 const MAX_BUCKETS: usize = 100_000;
@@ -41,6 +41,8 @@ pub(crate) struct Bucket {
 pub(crate) struct AgentTable {
     /// All policies for the agent are in shadow (and there is one): what no rule names passes too.
     pub(crate) shadow_default: bool,
+    /// The strictest of what the policies for the agent say of its tokens.
+    pub(crate) tokens: TokenRules,
     /// Every rule for the agent.
     rules: Numbers,
     exact: HashMap<String, HostRules>,
@@ -75,6 +77,8 @@ impl Catalog {
             self.rules.iter().enumerate().filter(|(_, rule)| mine(rule.policy)).map(|(number, _)| number).collect();
         let mut own = self.policies.iter().enumerate().filter(|(at, _)| mine(*at)).peekable();
         let shadow_default = own.peek().is_some() && own.all(|(_, policy)| policy.mode == Mode::Shadow);
+        let own = self.policies.iter().enumerate().filter(|(at, _)| mine(*at));
+        let tokens = own.fold(TokenRules::default(), |rules, (_, policy)| rules.strictest(policy.tokens));
 
         let (mut exact, mut below) = (HashMap::new(), HashMap::new());
         for (_, rule) in self.numbered(&rules) {
@@ -90,7 +94,7 @@ impl Catalog {
             }
         }
         let any = self.host_rules(&rules, |pattern| *pattern == HostPattern::Any)?;
-        Ok(AgentTable { shadow_default, rules, exact, below, any })
+        Ok(AgentTable { shadow_default, tokens, rules, exact, below, any })
     }
 
     fn host_rules(&self, rules: &[usize], hit: impl Fn(&HostPattern) -> bool) -> Result<HostRules, EngineError> {

@@ -1,10 +1,11 @@
 //! What is asked: the values that an adapter (proxy, DNS, CLI) builds and hands to the snapshot.
 
 use std::net::SocketAddr;
+use std::time::SystemTime;
 
 use aegis_dlp::Finding;
 
-use crate::Agent;
+use crate::{Agent, Usage};
 
 /// What the first bytes of a connection look like.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -49,6 +50,13 @@ pub struct Intent<'a> {
     pub query: Option<&'a str>,
     /// All header fields that will be forwarded.
     pub headers: &'a http::HeaderMap,
+    /// The tool's name as a protocol in the request gives it (an MCP call's, say), where one was understood. Declared tools
+    /// need none: the policy names them by host, method and path.
+    pub tool: Option<&'a str>,
+    /// When it is asked.
+    pub now: SystemTime,
+    /// What the agent has used before this request, where [`Needs::usage`] asked for it.
+    pub usage: Usage,
 }
 
 /// What [`crate::Snapshot::decide`] must be given for this request.
@@ -58,6 +66,8 @@ pub struct Needs {
     /// [`crate::parse_strict_json`] *whatever its Content-Type says* (an origin may do so too):
     /// an empty body is [`JsonBody::None`], what does not parse is [`JsonBody::Invalid`].
     pub json: bool,
+    /// A candidate rule reads what the agent has used so far.
+    pub usage: bool,
 }
 
 /// The body as JSON.

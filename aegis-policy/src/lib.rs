@@ -10,6 +10,7 @@ mod agent;
 pub mod bundle;
 mod content;
 mod decide;
+mod diff;
 mod engine;
 mod explain;
 mod glob;
@@ -25,10 +26,13 @@ mod schema;
 mod snapshot;
 mod source;
 mod strict_json;
+mod tokens;
+mod usage;
 mod verdict;
 
 pub use agent::{Agent, Mode};
 pub use content::{RedactedHead, redact_head};
+pub use diff::{Changed, ChangedKey, Difference, unified};
 pub use decide::{Grant, Permit};
 pub use explain::{Candidate, Condition, Explanation};
 pub use input::whole as input_document;
@@ -37,7 +41,9 @@ pub use sample::{Explained, Sample, SampleError, explain_sample};
 pub use snapshot::{Snapshot, compile};
 pub use source::diagnostics::{Diagnostics, Problem, Source};
 pub use strict_json::{JSON_DEPTH, StrictJsonError, parse_strict_json};
-pub use verdict::{ConnectPlan, Decision, Denial, DenialKind, NameVerdict, Verdict};
+pub use tokens::{OnTheft, Replay, TokenRules};
+pub use usage::{Usage, Usd, Used};
+pub use verdict::{ConnectPlan, Decision, Denial, DenialKind, FailMode, NameVerdict, Verdict};
 
 /// Whether a file of a policy directory holds a policy: YAML or JSON by its name, and not the cases that lie beside a
 /// policy (`NAME.test.yaml`).

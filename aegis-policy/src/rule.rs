@@ -7,7 +7,7 @@ use serde_json::{Number, Value};
 
 use crate::glob::{NameGlob, PathGlob};
 use crate::host::HostPattern;
-use crate::{Agent, Decision, Mode};
+use crate::{Agent, Decision, FailMode, Mode, TokenRules};
 
 /// A policy: whom its rules are for. Its rules live in the snapshot's one list.
 #[derive(Debug, Clone)]
@@ -18,6 +18,7 @@ pub(crate) struct Policy {
     pub(crate) tenants: Vec<NameGlob>,
     pub(crate) labels: Vec<(String, NameGlob)>,
     pub(crate) mode: Mode,
+    pub(crate) tokens: TokenRules,
 }
 
 /// A rule.
@@ -44,6 +45,7 @@ pub(crate) struct Rule {
     pub(crate) decision: Decision,
     pub(crate) profile: Profile,
     pub(crate) mode: Mode,
+    pub(crate) fail_mode: FailMode,
 }
 
 /// What kind of traffic a rule is for.
@@ -106,7 +108,8 @@ pub(crate) enum Order {
 impl Policy {
     /// Whether the policy is for this agent.
     pub(crate) fn covers(&self, agent: &Agent) -> bool {
-        self.agents.iter().any(|glob| glob.matches(&agent.name))
+        (agent.policies.is_empty() || agent.policies.iter().any(|name| *name == *self.name))
+            && self.agents.iter().any(|glob| glob.matches(&agent.name))
             && (self.tenants.is_empty() || self.tenants.iter().any(|glob| glob.matches(&agent.tenant)))
             && self.labels.iter().all(|(key, glob)| agent.labels.get(key).is_some_and(|value| glob.matches(value)))
     }

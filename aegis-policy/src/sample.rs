@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
+use std::time::SystemTime;
 
 use aegis_dlp::{Finding, Flow, Format, Profile, Scanner};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
 
 use crate::{
-    Agent, Content, Decision, Explanation, Intent, JSON_DEPTH, JsonBody, Snapshot, Verdict, parse_strict_json,
+    Agent, Content, Decision, Explanation, Intent, JSON_DEPTH, JsonBody, Snapshot, Usage, Verdict, parse_strict_json,
     redact_head,
 };
 
@@ -23,6 +24,12 @@ pub struct Sample<'a> {
     pub headers: &'a BTreeMap<String, String>,
     /// The body; empty for none.
     pub body: &'a str,
+    /// The tool's name as a protocol in the request would give it.
+    pub tool: Option<&'a str>,
+    /// When it is asked.
+    pub now: SystemTime,
+    /// What the agent has used before.
+    pub usage: Usage,
 }
 
 /// Why a sample is not a request.
@@ -73,6 +80,9 @@ pub fn explain_sample(snapshot: &Snapshot, agent: &Agent, sample: &Sample<'_>) -
         path: uri.path(),
         query: uri.query(),
         headers: &headers,
+        tool: sample.tool,
+        now: sample.now,
+        usage: sample.usage,
     };
     let wanted = !sample.body.is_empty() && snapshot.needs(&intent).json;
     let parsed = wanted.then(|| parse_strict_json(sample.body.as_bytes(), JSON_DEPTH));
@@ -184,6 +194,11 @@ policies:
       - {name: guarded, hosts: [api.test], decision: allow, dlp: {deny: [secrets], redact: [pii]}}
 ";
 
+    fn sample<'a>(url: &'a str, headers: &'a BTreeMap<String, String>, body: &'a str) -> Sample<'a> {
+        let now = SystemTime::UNIX_EPOCH;
+        Sample { method: "POST", url, headers, body, tool: None, now, usage: Usage::default() }
+    }
+
     fn explained(sample: &Sample<'_>, mode: Mode) -> Result<Explained, SampleError> {
         let source = Source { name: "p.yaml".into(), text: POLICY.into() };
         let snapshot = compile(&[source]).unwrap_or_else(|problems| panic!("{:#?}", problems.problems()));
@@ -192,7 +207,7 @@ policies:
 
     fn post(url: &str, fields: &[(&str, &str)], body: &str) -> Result<Explained, SampleError> {
         let headers = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        explained(&Sample { method: "POST", url, headers: &headers, body }, Mode::Enforce)
+        explained(&sample(url, &headers, body), Mode::Enforce)
     }
 
     #[test]
@@ -232,8 +247,7 @@ policies:
     #[test]
     fn in_shadow_it_tells_what_would_have_been() {
         let (headers, body) = (BTreeMap::new(), format!("key {KEY}"));
-        let sample = Sample { method: "POST", url: "https://api.test/", headers: &headers, body: &body };
-        let told = explained(&sample, Mode::Shadow).unwrap();
+        let told = explained(&sample("https://api.test/", &headers, &body), Mode::Shadow).unwrap();
         assert_eq!((told.decision, told.explanation.mode), (Decision::Deny, Mode::Shadow), "{}", told.text);
         assert!(told.text.contains("found aws_key in body"), "{}", told.text);
     }

@@ -11,7 +11,9 @@ use crate::rego;
 use crate::rule::{Policy, Rule, Transport};
 use crate::schema::{self, Document};
 use crate::source::diagnostics::{Diagnostics, Problem, Source};
-use crate::{Agent, Connect, ConnectPlan, Content, Explanation, Intent, NameVerdict, Needs, Verdict, decide, explain};
+use crate::{
+    Agent, Connect, ConnectPlan, Content, Explanation, Intent, NameVerdict, Needs, TokenRules, Verdict, decide, explain,
+};
 
 /// Agents whose tables are kept; beyond it all are made anew, so that made-up agents can't fill the memory.
 const MAX_AGENTS: usize = 65_536;
@@ -33,6 +35,7 @@ pub struct Snapshot {
 struct Known {
     tenant: String,
     labels: BTreeMap<String, String>,
+    policies: Vec<String>,
     table: Arc<AgentTable>,
 }
 
@@ -97,6 +100,11 @@ impl Snapshot {
         self.catalog.rules.len()
     }
 
+    /// Whether there is a policy of this name.
+    pub fn has_policy(&self, name: &str) -> bool {
+        self.catalog.policies.iter().any(|policy| *policy.name == *name)
+    }
+
     /// The Rego modules by package: first the complete one (`aegis.policy`), which decides alone from the documented
     /// input, then those that the index chooses from, compiled at load.
     pub fn rego(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -117,6 +125,11 @@ impl Snapshot {
     /// spells the host out. In them data could leave, so they have limits of their own where the name is resolved.
     pub fn chosen(&self, agent: &Agent, host: &str) -> usize {
         decide::chosen(self, agent, host)
+    }
+
+    /// How strict to be with the agent's tokens: the strictest of what the policies for it say.
+    pub fn token_rules(&self, agent: &Agent) -> TokenRules {
+        self.table(agent).map_or(TokenRules::STRICTEST, |table| table.tokens)
     }
 
     /// What `decide` must be given for this request.
@@ -144,7 +157,12 @@ impl Snapshot {
         let table = Arc::new(self.catalog.table(|policy| policy.covers(agent))?);
         let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
         if tables.len() < MAX_AGENTS {
-            let known = Known { tenant: agent.tenant.clone(), labels: agent.labels.clone(), table: table.clone() };
+            let known = Known {
+                tenant: agent.tenant.clone(),
+                labels: agent.labels.clone(),
+                policies: agent.policies.clone(),
+                table: table.clone(),
+            };
             tables.insert(agent.name.clone(), known);
         }
         Ok(table)
@@ -182,6 +200,6 @@ impl Snapshot {
 
 impl Known {
     fn is(&self, agent: &Agent) -> bool {
-        self.tenant == agent.tenant && self.labels == agent.labels
+        self.tenant == agent.tenant && self.labels == agent.labels && self.policies == agent.policies
     }
 }

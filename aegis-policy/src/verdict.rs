@@ -35,6 +35,17 @@ impl Decision {
     }
 }
 
+/// Whether a request may pass that can't be checked in full because the state store does not answer.
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailMode {
+    /// It may not.
+    #[default]
+    Closed,
+    /// It may, where its method is safe.
+    Open,
+}
+
 /// The answer for a request.
 #[derive(Debug)]
 pub enum Verdict {

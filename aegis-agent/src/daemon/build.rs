@@ -22,6 +22,7 @@ use crate::daemon::control::verification::Verifications;
 use crate::daemon::dns_host::Host;
 use crate::dns::{self, DnsServer};
 use crate::flow::standing::Standing;
+use crate::flow::usage::Usages;
 use crate::handover::{self, Inherited};
 use crate::identity::{Issuer, Registry};
 use crate::kernel::{AgentLimits, Kernel, KernelConfig};
@@ -102,6 +103,7 @@ pub async fn build(config: Config, mut inherited: Inherited) -> anyhow::Result<B
         namespaces,
         admissions: Admissions::default(),
         standing: Standing::default(),
+        usage: Usages::default(),
         sockets: Sockets::new(cgroup_root),
         accounts: Accounts::default(),
         verifications: Verifications::default(),

@@ -1,8 +1,11 @@
 //! Step 6: the policy's answer for one request, on everything the steps before found out.
 
+use std::time::SystemTime;
+
 use aegis_dlp::{Action, Finding, Format, Scanner};
 use aegis_policy::{
-    Agent, Content, Denial, Intent, JSON_DEPTH, JsonBody, Mode, Permit, RedactedHead, Snapshot, Verdict, redact_head,
+    Agent, Content, Denial, Intent, JSON_DEPTH, JsonBody, Mode, Needs, Permit, RedactedHead, Snapshot, Usage, Verdict,
+    redact_head,
 };
 use bytes::Bytes;
 use http::HeaderMap;
@@ -21,13 +24,29 @@ pub struct Permitted {
     pub findings: Vec<Finding>,
 }
 
-/// Whether the decision needs the whole body.
-#[must_use]
-pub fn needs_body(snapshot: &Snapshot, identity: &Identity, head: &Head) -> bool {
-    snapshot.needs(&intent(&identity.agent, head)).json
+/// What the request itself does not say.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    pub now: SystemTime,
+    /// What the agent has used before, where [`needs`] asked for it.
+    pub usage: Usage,
 }
 
-/// Decides one request and redacts it accordingly. `needs_body` is what [`needs_body`] said of it.
+impl Moment {
+    /// Now, with nothing known of what the agent has used.
+    #[must_use]
+    pub fn now() -> Self {
+        Self { now: SystemTime::now(), usage: Usage::default() }
+    }
+}
+
+/// What the decision needs to know.
+#[must_use]
+pub fn needs(snapshot: &Snapshot, identity: &Identity, head: &Head) -> Needs {
+    snapshot.needs(&intent(&identity.agent, head, Moment::now()))
+}
+
+/// Decides one request and redacts it accordingly. `needs_body` is what [`needs`] said of it.
 ///
 /// # Errors
 /// The denial, where the policy says no or where the content cannot be inspected as the rule wants.
@@ -37,6 +56,7 @@ pub fn request(
     head: &Head,
     payload: Payload,
     needs_body: bool,
+    moment: Moment,
 ) -> Result<Permitted, Refusal> {
     let json = parse(&payload, needs_body);
     let body = match &json {
@@ -45,7 +65,8 @@ pub fn request(
         Parsed::Invalid => JsonBody::Invalid,
         Parsed::TooLarge => JsonBody::TooLarge,
     };
-    let permit = ask(snapshot, identity, head, body, &[])?;
+    let intent = intent(&identity.agent, head, moment);
+    let permit = ask(snapshot, &intent, body, &[])?;
     if matches!(payload, Payload::TooLarge) {
         return Err(Denial::limit("the body is longer than may be inspected", snapshot.version()).into());
     }
@@ -54,7 +75,7 @@ pub fn request(
     let shadowed = permitted.permit.mode() == Mode::Shadow && !permitted.findings.is_empty();
     if denied || shadowed {
         // Asked again with what was found: the policy words the denial, and shadow records what it would have been.
-        return match ask(snapshot, identity, head, body, &permitted.findings) {
+        return match ask(snapshot, &intent, body, &permitted.findings) {
             Ok(permit) => Ok(Permitted { permit, ..permitted }),
             Err(refusal) => Err(Refusal { findings: permitted.findings, ..refusal }),
         };
@@ -62,14 +83,8 @@ pub fn request(
     Ok(permitted)
 }
 
-fn ask(
-    snapshot: &Snapshot,
-    identity: &Identity,
-    head: &Head,
-    json: JsonBody<'_>,
-    findings: &[Finding],
-) -> Result<Permit, Refusal> {
-    match snapshot.decide(&intent(&identity.agent, head), &Content { json, findings }) {
+fn ask(snapshot: &Snapshot, intent: &Intent<'_>, json: JsonBody<'_>, findings: &[Finding]) -> Result<Permit, Refusal> {
+    match snapshot.decide(intent, &Content { json, findings }) {
         Verdict::Permit(permit) => Ok(permit),
         Verdict::Denial(denial) => Err(denial.into()),
     }
@@ -77,7 +92,7 @@ fn ask(
 
 /// The request as the policy is asked about it.
 #[must_use]
-pub fn intent<'a>(agent: &'a Agent, head: &'a Head) -> Intent<'a> {
+pub fn intent<'a>(agent: &'a Agent, head: &'a Head, moment: Moment) -> Intent<'a> {
     Intent {
         agent,
         scheme: head.scheme,
@@ -87,6 +102,9 @@ pub fn intent<'a>(agent: &'a Agent, head: &'a Head) -> Intent<'a> {
         path: &head.path,
         query: head.query.as_deref(),
         headers: &head.headers,
+        tool: None,
+        now: moment.now,
+        usage: moment.usage,
     }
 }
 

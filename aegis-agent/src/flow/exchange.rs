@@ -1,14 +1,14 @@
 //! One request, from its head to the record: inspect, identify, decide, forward, in this order and no other.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
-use aegis_policy::{Denial, Snapshot};
+use aegis_policy::{Denial, Snapshot, Usage};
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 
 use super::body::ToAgent;
-use super::decide;
+use super::decide::{self, Moment};
 use super::forward::{self, Line};
 use super::identify::Identity;
 use super::inspect::{self, Head, Target};
@@ -81,13 +81,17 @@ async fn decided(
         Err(refusal) => return Err((refusal, Some(recorder))),
     };
     recorder.agent(&identity);
-    let needs_body = decide::needs_body(snapshot, &identity, &head);
-    let payload = match inspect::read(body, needs_body, limits, version).await {
+    let needs = decide::needs(snapshot, &identity, &head);
+    let payload = match inspect::read(body, needs.json, limits, version).await {
         Ok(payload) => payload,
         Err(refusal) => return Err((refusal, Some(recorder))),
     };
     recorder.deciding();
-    let permitted = match decide::request(snapshot, &identity, &head, payload, needs_body) {
+    // Taken back where anything below refuses.
+    let counted = recorder.usage().count(Instant::now());
+    let usage = if needs.usage { counted.usage() } else { Usage::default() };
+    let moment = Moment { now: SystemTime::now(), usage };
+    let permitted = match decide::request(snapshot, &identity, &head, payload, needs.json, moment) {
         Ok(permitted) => permitted,
         Err(refusal) => return Err((refusal, Some(recorder))),
     };
@@ -98,7 +102,8 @@ async fn decided(
     let way = Way::of(identity.enrolled.spec.dial, session.namespace, &aegis.namespaces);
     let pool = PoolKey { agent: identity.enrolled.index, way, private_ok: false, h2: session.h2 };
     let line = Line { method: head.method.clone(), scheme: head.scheme };
-    let subject = Subject::Request { head: Box::new(head), private_ok: permitted.permit.private_ok() };
+    let subject = Subject::Request { head: Box::new(head), private_ok: permitted.permit.private_ok(), usage };
+    counted.keep();
     let ongoing = Ongoing::begin(aegis, &identity, snapshot, subject);
     forward::send(&aegis.pools, limits, pool, line, permitted, recorder, ongoing).await
 }

@@ -19,6 +19,7 @@ use super::decide::Permitted;
 use super::identify::Identity;
 use super::inspect::Head;
 use super::refusal::{self, Reference, Refusal};
+use super::usage::Counters;
 use crate::daemon::{Aegis, admission};
 use crate::telemetry::{Noted, Slot, Unrecordable};
 
@@ -28,6 +29,7 @@ pub struct Recorder {
     /// Taken when the record is written.
     open: Option<(Slot, Draft)>,
     tally: Arc<Tally>,
+    usage: Arc<Counters>,
     started: SystemTime,
     clock: Instant,
     /// Bodies still flow: a drop now means that the agent went away.
@@ -56,6 +58,7 @@ impl Recorder {
             aegis: Arc::clone(aegis),
             open,
             tally: Arc::default(),
+            usage: aegis.usage.of(&identity.enrolled.agent.name),
             started,
             clock: Instant::now(),
             flowing: false,
@@ -67,6 +70,12 @@ impl Recorder {
     #[must_use]
     pub fn tally(&self) -> &Arc<Tally> {
         &self.tally
+    }
+
+    /// What the agent has used.
+    #[must_use]
+    pub fn usage(&self) -> &Arc<Counters> {
+        &self.usage
     }
 
     /// Keeps the request's place among those of its agent until the record is written.
@@ -230,6 +239,7 @@ impl Recorder {
         self.flowing = false;
         draft.bytes_out = self.tally.bytes_out();
         draft.bytes_in = self.tally.bytes_in();
+        self.usage.sent(Instant::now(), draft.bytes_out);
         draft.findings.extend(entries(&self.tally.findings()));
         if let Some(error) = error {
             draft.error = Some(error.to_owned());

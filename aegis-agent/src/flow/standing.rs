@@ -6,11 +6,11 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
 
-use aegis_policy::{Agent, Content, Denial, DenialKind, NameVerdict, Snapshot, Verdict};
+use aegis_policy::{Agent, Content, Denial, DenialKind, NameVerdict, Snapshot, Usage, Verdict};
 use futures_util::task::AtomicWaker;
 
 use super::authorize::{self, Relayed};
-use super::decide;
+use super::decide::{self, Moment};
 use super::identify::Identity;
 use super::inspect::Head;
 use crate::daemon::Aegis;
@@ -31,8 +31,8 @@ struct Entries {
 pub enum Subject {
     /// A connection that is relayed unread.
     Relay(Relayed),
-    /// A request, and whether its permit let it go to a private address.
-    Request { head: Box<Head>, private_ok: bool },
+    /// A request, whether its permit let it go to a private address, and what the agent had used before it.
+    Request { head: Box<Head>, private_ok: bool, usage: Usage },
 }
 
 /// One permitted exchange or relay, until it is dropped.
@@ -41,6 +41,8 @@ pub struct Ongoing {
     id: u64,
     index: AgentIndex,
     agent: Arc<Agent>,
+    /// A token said more of the agent than its description.
+    by_token: bool,
     subject: Subject,
     cut: OnceLock<Denial>,
     /// Who has to notice, each in a task of its own.
@@ -69,6 +71,7 @@ impl Ongoing {
             id,
             index: identity.enrolled.index,
             agent: Arc::clone(&identity.agent),
+            by_token: !Arc::ptr_eq(&identity.agent, &identity.enrolled.agent),
             subject,
             cut: OnceLock::new(),
             forwarding: AtomicWaker::new(),
@@ -82,8 +85,10 @@ impl Ongoing {
         if !std::ptr::eq(&*current, snapshot) {
             ongoing.reconsider(&current);
         }
-        if aegis.registry.by_index(ongoing.index).is_none() {
-            ongoing.cut(agent_removed(current.version()));
+        match aegis.registry.by_index(ongoing.index) {
+            None => drop(ongoing.cut(agent_removed(current.version()))),
+            Some(now) if !Arc::ptr_eq(&now, &identity.enrolled) => drop(ongoing.reconsider(&current)),
+            Some(_) => {}
         }
         ongoing
     }
@@ -115,9 +120,23 @@ impl Ongoing {
         self.cut.get()
     }
 
+    /// The agent as it is described now, with what the token had said.
+    fn described_now(&self) -> Arc<Agent> {
+        match self.aegis.registry.by_index(self.index) {
+            None => Arc::clone(&self.agent),
+            Some(now) if !self.by_token => Arc::clone(&now.agent),
+            Some(now) => Arc::new(Agent {
+                scopes: self.agent.scopes.clone(),
+                parent: self.agent.parent.clone(),
+                actor: self.agent.actor.clone(),
+                ..(*now.agent).clone()
+            }),
+        }
+    }
+
     /// Asks `snapshot`; says whether it had to be cut off.
     fn reconsider(&self, snapshot: &Snapshot) -> bool {
-        match self.subject.allowed_by(snapshot, &self.agent) {
+        match self.subject.allowed_by(snapshot, &self.described_now()) {
             Ok(()) => false,
             Err(denial) => {
                 let version = snapshot.version();
@@ -147,13 +166,22 @@ impl Subject {
     fn allowed_by(&self, snapshot: &Snapshot, agent: &Agent) -> Result<(), Box<Denial>> {
         match self {
             Self::Relay(relayed) => authorize::again(snapshot, agent, relayed),
-            Self::Request { head, private_ok } => request(snapshot, agent, head, *private_ok),
+            Self::Request { head, private_ok, usage } => {
+                let moment = Moment { usage: *usage, ..Moment::now() };
+                request(snapshot, agent, head, *private_ok, moment)
+            }
         }
     }
 }
 
-fn request(snapshot: &Snapshot, agent: &Agent, head: &Head, private_ok: bool) -> Result<(), Box<Denial>> {
-    let intent = decide::intent(agent, head);
+fn request(
+    snapshot: &Snapshot,
+    agent: &Agent,
+    head: &Head,
+    private_ok: bool,
+    moment: Moment,
+) -> Result<(), Box<Denial>> {
+    let intent = decide::intent(agent, head, moment);
     if snapshot.needs(&intent).json
         // The body has been read and is gone: what a rule says of its values cannot be asked again, the host can.
         && head.host.parse::<std::net::IpAddr>().is_err()
@@ -181,6 +209,13 @@ impl Standing {
     /// Asks the policy that holds for each agent now about all that is under way; says how many had to be cut off.
     pub fn reconsider(&self, policy: &Store) -> usize {
         self.all().iter().filter(|ongoing| ongoing.reconsider(&policy.for_agent(&ongoing.agent))).count()
+    }
+
+    /// Asks about what `agent` has under way, whose description has changed; says how many had to be cut off.
+    pub fn changed(&self, agent: AgentIndex, policy: &Store) -> usize {
+        let all = self.all();
+        let own = all.iter().filter(|ongoing| ongoing.index == agent);
+        own.filter(|ongoing| ongoing.reconsider(&policy.for_agent(&ongoing.described_now()))).count()
     }
 
     /// Cuts off all that `agent` has under way; says how many.

@@ -1,8 +1,6 @@
 //! Decisions before there is a request: connections and names.
 
-use aegis_dlp::Profile;
-
-use crate::decide::{Permit, Target, permit, refusal, shadow_of_denial};
+use crate::decide::{Permit, Target, Terms, permit, refusal, shadow_of_denial};
 use crate::engine::EngineError;
 use crate::host::Host;
 use crate::rule::{Rule, Transport};
@@ -112,7 +110,7 @@ fn first<'s>(
 fn relay(target: &Target<'_>, rule: &Rule, plan: impl Fn(Permit) -> ConnectPlan) -> ConnectPlan {
     let mode = if target.agent.mode == Mode::Shadow { Mode::Shadow } else { rule.mode };
     if rule.decision.permits() || mode == Mode::Shadow {
-        plan(permit(target, rule, rule.decision, mode, rule.private, Profile::default()))
+        plan(permit(target, rule, rule.decision, mode, Terms { private_ok: rule.private, ..Terms::default() }))
     } else {
         ConnectPlan::Deny(refusal::by_rule(target, rule))
     }

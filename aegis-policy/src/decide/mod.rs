@@ -20,7 +20,7 @@ use crate::index::{AgentTable, HostRules};
 use crate::path::normalise;
 use crate::rule::{Rule, Transport};
 use crate::snapshot::Snapshot;
-use crate::{Content, Decision, Denial, Intent, Mode, Needs, Verdict};
+use crate::{Content, Decision, Denial, FailMode, Intent, Mode, Needs, Verdict};
 
 /// What the index found for a request.
 pub(crate) struct Found {
@@ -35,6 +35,25 @@ struct Target<'a> {
     agent: &'a crate::Agent,
     host: &'a Host,
     port: u16,
+}
+
+/// What a permit allows beside the way itself. An enforced rule behind one in shadow sets these.
+#[derive(Copy, Clone, Default)]
+struct Terms {
+    private_ok: bool,
+    profile: Profile,
+    fail_mode: FailMode,
+}
+
+impl Terms {
+    fn of(rule: &Rule) -> Terms {
+        Terms { private_ok: rule.private, profile: rule.profile, fail_mode: rule.fail_mode }
+    }
+
+    /// In shadow nothing is redacted and nothing stopped.
+    fn report_only(self) -> Terms {
+        Terms { profile: self.profile.report_only(), ..self }
+    }
 }
 
 pub(crate) fn find(snapshot: &Snapshot, intent: &Intent<'_>) -> Result<Found, Box<Denial>> {
@@ -96,7 +115,7 @@ fn settle(
         return if shadow { Verdict::Permit(shadow_of_denial(target, denial, false)) } else { Verdict::Denial(denial) };
     };
     let Some(rule) = enforced else {
-        return Verdict::Permit(shadow_permit(target, first, findings, first.private, first.profile.report_only()));
+        return Verdict::Permit(shadow_permit(target, first, findings, Terms::of(first).report_only()));
     };
     if let Some(denial) = denial_of(target, rule, findings) {
         return if target.agent.mode == Mode::Shadow {
@@ -106,13 +125,13 @@ fn settle(
         };
     }
     if target.agent.mode == Mode::Shadow {
-        return Verdict::Permit(shadow_permit(target, rule, findings, rule.private, rule.profile.report_only()));
+        return Verdict::Permit(shadow_permit(target, rule, findings, Terms::of(rule).report_only()));
     }
     if first.mode == Mode::Shadow {
         // Recorded as the shadow rule would have it, forwarded as the enforced one does.
-        return Verdict::Permit(shadow_permit(target, first, findings, rule.private, rule.profile));
+        return Verdict::Permit(shadow_permit(target, first, findings, Terms::of(rule)));
     }
-    Verdict::Permit(permit(target, rule, rule.decision, Mode::Enforce, rule.private, rule.profile))
+    Verdict::Permit(permit(target, rule, rule.decision, Mode::Enforce, Terms::of(rule)))
 }
 
 /// The denial that `rule` means for a request with these findings, if it does.
@@ -127,31 +146,25 @@ fn denial_of(target: &Target<'_>, rule: &Rule, findings: &[Finding]) -> Option<D
     }
 }
 
-fn shadow_permit(target: &Target<'_>, rule: &Rule, findings: &[Finding], private: bool, profile: Profile) -> Permit {
+fn shadow_permit(target: &Target<'_>, rule: &Rule, findings: &[Finding], terms: Terms) -> Permit {
     match denial_of(target, rule, findings) {
         Some(denial) => {
             let decision = denial.decision;
-            let mut permit = permit(target, rule, decision, Mode::Shadow, private, profile);
+            let mut permit = permit(target, rule, decision, Mode::Shadow, terms);
             permit.because(denial.reason);
             permit
         }
-        None => permit(target, rule, rule.decision, Mode::Shadow, private, profile),
+        None => permit(target, rule, rule.decision, Mode::Shadow, terms),
     }
 }
 
-fn permit(
-    target: &Target<'_>,
-    rule: &Rule,
-    decision: Decision,
-    mode: Mode,
-    private_ok: bool,
-    profile: Profile,
-) -> Permit {
+fn permit(target: &Target<'_>, rule: &Rule, decision: Decision, mode: Mode, terms: Terms) -> Permit {
     Permit::mint(Grant {
         host: target.host.text(),
         port: target.port,
-        private_ok,
-        profile,
+        private_ok: terms.private_ok,
+        profile: terms.profile,
+        fail_mode: terms.fail_mode,
         decision,
         mode,
         rule: Some(rule.id.clone()),
@@ -168,6 +181,7 @@ fn shadow_of_denial(target: &Target<'_>, denial: Denial, private_ok: bool) -> Pe
         port: target.port,
         private_ok,
         profile: Profile::default(),
+        fail_mode: FailMode::Closed,
         decision: denial.decision,
         mode: Mode::Shadow,
         rule: denial.rule.map(Arc::from),
@@ -193,7 +207,8 @@ pub(crate) fn needs(snapshot: &Snapshot, intent: &Intent<'_>) -> Needs {
             break;
         }
     }
-    Needs { json: candidates.iter().any(|rule| !rule.body.is_empty()) }
+    // No rule reads usage yet.
+    Needs { json: candidates.iter().any(|rule| !rule.body.is_empty()), usage: false }
 }
 
 impl Rule {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aegis_dlp::{Detector, Profile};
 
-use crate::{Decision, Denial, DenialKind, Mode};
+use crate::{Decision, Denial, DenialKind, FailMode, Mode};
 
 /// Leave to forward one request or connection.
 ///
@@ -39,6 +39,8 @@ pub struct Grant {
     pub reason: Arc<str>,
     /// The policy version that decided.
     pub policy_version: Arc<str>,
+    /// Whether the request may pass while the state store does not answer.
+    pub fail_mode: FailMode,
 }
 
 impl Permit {
@@ -100,6 +102,11 @@ impl Permit {
     /// The tool that the rule names.
     pub fn tool(&self) -> Option<&str> {
         self.grant.tool.as_deref()
+    }
+
+    /// Whether the request may pass while the state store does not answer.
+    pub fn fail_mode(&self) -> FailMode {
+        self.grant.fail_mode
     }
 
     /// Why.

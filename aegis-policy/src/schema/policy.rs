@@ -4,7 +4,7 @@ use crate::rule::Policy;
 use crate::schema::{Document, rule, words};
 use crate::source::cursor::Cursor;
 
-const KEYS: [&str; 8] = ["name", "agents", "tenants", "labels", "mode", "priority", "dlp", "rules"];
+const KEYS: [&str; 9] = ["name", "agents", "tenants", "labels", "mode", "priority", "dlp", "tokens", "rules"];
 
 pub(super) fn read(at: &Cursor<'_>, document: &mut Document) {
     let fields = at.fields(&KEYS);
@@ -22,6 +22,7 @@ pub(super) fn read(at: &Cursor<'_>, document: &mut Document) {
         tenants: fields.list("tenants", words::glob),
         labels: labels.iter().filter_map(|(key, _, value)| Some(((*key).to_owned(), words::glob(value)?))).collect(),
         mode: fields.get("mode").and_then(words::mode).unwrap_or_default(),
+        tokens: fields.get("tokens").map(words::tokens).unwrap_or_default(),
     };
     let defaults = rule::Defaults {
         index: document.policies.len(),

@@ -11,15 +11,31 @@ use crate::rule::{Rule, Transport};
 use crate::schema::words::Dlp;
 use crate::schema::{conditions, words};
 use crate::source::cursor::{Cursor, Fields};
-use crate::{Decision, Mode};
+use crate::{Decision, FailMode, Mode};
 
-const KEYS: [&str; 17] = [
-    "name", "tool", "hosts", "ports", "methods", "paths", "headers", "query", "body", "tls", "tcp", "private",
-    "decision", "dlp", "mode", "reason", "priority",
+const KEYS: [&str; 18] = [
+    "name",
+    "tool",
+    "hosts",
+    "ports",
+    "methods",
+    "paths",
+    "headers",
+    "query",
+    "body",
+    "tls",
+    "tcp",
+    "private",
+    "decision",
+    "dlp",
+    "mode",
+    "reason",
+    "priority",
+    "fail_mode",
 ];
 
 /// Keys that look into a request, which passthrough and raw TCP never read.
-const CONTENT_KEYS: [&str; 6] = ["methods", "paths", "headers", "query", "body", "dlp"];
+const CONTENT_KEYS: [&str; 7] = ["methods", "paths", "headers", "query", "body", "dlp", "fail_mode"];
 
 /// What a rule takes over from its policy.
 pub(super) struct Defaults<'a> {
@@ -47,6 +63,7 @@ pub(super) fn read(at: &Cursor<'_>, policy: &Defaults<'_>, before: &[Rule]) -> O
     let headers = conditions::headers(&fields);
     let query = conditions::query(&fields);
     let body = fields.list("body", conditions::body);
+    let fail_mode = fail_mode(&fields, decision);
     let (decision, profile) = check_decision(&fields, decision?, transport, dlp, policy.dlp);
     let id = id?;
     Some(Rule {
@@ -67,6 +84,7 @@ pub(super) fn read(at: &Cursor<'_>, policy: &Defaults<'_>, before: &[Rule]) -> O
         decision,
         profile,
         mode: if policy.mode == Mode::Shadow { Mode::Shadow } else { mode },
+        fail_mode,
     })
 }
 
@@ -178,6 +196,14 @@ fn path(item: &Cursor<'_>) -> Option<PathGlob> {
             None
         }
     }
+}
+
+fn fail_mode(fields: &Fields<'_>, decision: Option<Decision>) -> FailMode {
+    let Some(at) = fields.get("fail_mode") else { return FailMode::default() };
+    if decision.is_some_and(|decision| !decision.permits()) {
+        at.problem("`fail_mode` has no effect where the rule lets nothing pass", "no effect");
+    }
+    words::fail_mode(at).unwrap_or_default()
 }
 
 /// The decision that holds and what is looked for: an `allow` that redacts is a `sanitize`, a `sanitize` needs something to redact.

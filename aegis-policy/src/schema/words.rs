@@ -6,7 +6,7 @@ use aegis_dlp::DetectorSet;
 
 use crate::glob::NameGlob;
 use crate::source::cursor::{Cursor, Fields};
-use crate::{Decision, Mode};
+use crate::{Decision, FailMode, Mode, OnTheft, Replay, TokenRules};
 
 /// What stands in a rule's `dlp`, or a policy's. `None` where the key is not given.
 #[derive(Debug, Default, Copy, Clone)]
@@ -75,6 +75,20 @@ pub(super) fn decision(at: &Cursor<'_>) -> Option<Decision> {
             ("approval_needed", Decision::ApprovalNeeded),
         ],
     )
+}
+
+pub(super) fn fail_mode(at: &Cursor<'_>) -> Option<FailMode> {
+    one_of(at, &[("closed", FailMode::Closed), ("open", FailMode::Open)])
+}
+
+pub(super) fn tokens(at: &Cursor<'_>) -> TokenRules {
+    let fields = at.fields(&["replay", "on_theft"]);
+    let replay = |at| one_of(at, &[("bound", Replay::Bound), ("single_use", Replay::SingleUse)]);
+    let on_theft = |at| one_of(at, &[("refuse", OnTheft::Refuse), ("revoke", OnTheft::Revoke)]);
+    TokenRules {
+        replay: fields.get("replay").and_then(replay).unwrap_or_default(),
+        on_theft: fields.get("on_theft").and_then(on_theft).unwrap_or_default(),
+    }
 }
 
 /// Whether `tls` says passthrough.

@@ -3,8 +3,12 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::time::SystemTime;
+
 use aegis_dlp::{Action, Detector, Finding, Place};
-use aegis_policy::{Agent, Content, Intent, JsonBody, Mode, Snapshot, Source, Verdict, compile, parse_strict_json};
+use aegis_policy::{
+    Agent, Content, Intent, JsonBody, Mode, Snapshot, Source, Usage, Verdict, compile, parse_strict_json,
+};
 
 /// A request.
 #[derive(Clone, Debug)]
@@ -19,6 +23,9 @@ pub struct Ask {
     pub headers: http::HeaderMap,
     pub body: Option<Vec<u8>>,
     pub findings: Vec<Finding>,
+    pub tool: Option<String>,
+    pub now: SystemTime,
+    pub usage: Usage,
 }
 
 /// `ask("POST https://host:port/path?query")`, as agent `a`.
@@ -44,6 +51,9 @@ pub fn ask(line: &str) -> Ask {
         headers: http::HeaderMap::new(),
         body: None,
         findings: Vec::new(),
+        tool: None,
+        now: SystemTime::UNIX_EPOCH,
+        usage: Usage::default(),
     }
 }
 
@@ -84,6 +94,9 @@ impl Ask {
             path: &self.path,
             query: self.query.as_deref(),
             headers: &self.headers,
+            tool: self.tool.as_deref(),
+            now: self.now,
+            usage: self.usage,
         };
         let parsed = self.body.as_ref().map(|bytes| parse_strict_json(bytes, 64));
         let json = match &parsed {

@@ -1,7 +1,9 @@
 //! What the policy in force would say of a request, and why.
 
+use std::time::SystemTime;
+
 use aegis_api::{ExplainRequest, ExplainResponse, Problem};
-use aegis_policy::{Sample, explain_sample};
+use aegis_policy::{Sample, Usage, explain_sample};
 
 use super::agents;
 use crate::daemon::Aegis;
@@ -13,6 +15,9 @@ pub fn explain(aegis: &Aegis, request: &ExplainRequest) -> Result<ExplainRespons
         url: &request.url,
         headers: &request.headers,
         body: request.body.as_deref().unwrap_or_default(),
+        tool: None,
+        now: SystemTime::now(),
+        usage: Usage::default(),
     };
     let explained = explain_sample(&aegis.policy.for_agent(&enrolled.agent), &enrolled.agent, &sample)
         .map_err(|error| Problem::bad_request(error.to_string()))?;

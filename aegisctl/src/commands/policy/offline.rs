@@ -1,7 +1,9 @@
 //! The explanation without a daemon: the same code that the daemon explains with, on policy files.
 
+use std::time::SystemTime;
+
 use aegis_api::{ExplainRequest, ExplainResponse, Problem};
-use aegis_policy::{Agent, Sample, Snapshot, explain_sample};
+use aegis_policy::{Agent, Sample, Snapshot, Usage, explain_sample};
 
 /// Explains what `snapshot` decides for the request, without sending it.
 ///
@@ -13,6 +15,9 @@ pub fn explain(snapshot: &Snapshot, agent: &Agent, request: &ExplainRequest) -> 
         url: &request.url,
         headers: &request.headers,
         body: request.body.as_deref().unwrap_or_default(),
+        tool: None,
+        now: SystemTime::now(),
+        usage: Usage::default(),
     };
     let explained =
         explain_sample(snapshot, agent, &sample).map_err(|error| Problem::bad_request(error.to_string()))?;
