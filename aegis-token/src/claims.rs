@@ -1,37 +1,54 @@
 //! What a token says, minting it, and looking into it without believing it.
 
+use std::borrow::Cow;
+
 use data_encoding::BASE64URL_NOPAD;
-use jsonwebtoken::Algorithm;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TokenError;
 use crate::key::SigningKey;
 
 /// A longer token is refused unread. HTTP servers bound a header at about 8 KiB; ours take a few hundred bytes.
-pub const MAX_TOKEN_BYTES: usize = 4096;
+pub const MAX_TOKEN_BYTES: usize = 8192;
 
 /// The claims of an agent token (RFC 7519, section 4.1, and Aegis' own). Times are seconds since the Unix epoch.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Claims {
     pub iss: String,
     pub aud: String,
-    /// The subject; the agent's name as well.
+    /// The agent, as the kernel attributes its sockets.
     pub sub: String,
+    /// Empty where an outside issuer says nothing of it.
     pub org: String,
+    /// Empty where an outside issuer says nothing of it.
     pub tenant: String,
+    /// Who acts: the agent, or a sub-agent of it (`agent/child`).
     pub agent_id: String,
+    /// The agent that started this one; of a sub-agent the one that made its token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_agent_id: Option<String>,
+    /// The chain of sub-agents, the acting one outermost (RFC 8693, section 4.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Actor>,
     #[serde(default)]
     pub scopes: Vec<String>,
     pub iat: u64,
     pub nbf: u64,
     pub exp: u64,
-    /// Unique to the token: what is revoked and replay-checked.
+    /// Unique to the token of its issuer: what is revoked and replay-checked.
     pub jti: String,
 }
 
-/// The part of a JOSE header (RFC 7515, section 4.1) that Aegis looks at.
+/// One of a chain of actors, with those before it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Actor {
+    /// `agent/child`, as in `agent_id`.
+    pub sub: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Box<Actor>>,
+}
+
+/// The part of a JOSE header (RFC 7515, section 4.1) that Aegis looks at. Keys that a token brings along (`jwk`, `jku`, `x5u`, `x5c`) are not looked at.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Header {
     pub alg: String,
@@ -51,7 +68,7 @@ pub fn mint(key: &SigningKey, claims: &Claims) -> Result<String, TokenError> {
     if claims.exp <= claims.nbf {
         return Err(TokenError::Claims("`exp` is not after `nbf`: valid at no time".to_owned()));
     }
-    let mut header = jsonwebtoken::Header::new(Algorithm::EdDSA);
+    let mut header = jsonwebtoken::Header::new(key.algorithm().jose());
     header.kid = Some(key.kid().to_owned());
     let token = jsonwebtoken::encode(&header, claims, key.encoding())
         .map_err(|error| TokenError::Signing(error.to_string()))?;
@@ -64,11 +81,28 @@ pub fn mint(key: &SigningKey, claims: &Claims) -> Result<String, TokenError> {
 /// When it is no JWT or has other claims.
 pub fn inspect(token: &str) -> Result<(Header, Claims), TokenError> {
     let (header, payload) = split(token)?;
-    let claims = BASE64URL_NOPAD
-        .decode(payload.as_bytes())
-        .map_err(|_| TokenError::Malformed("its claims are not base64url"))?;
-    let claims = serde_json::from_slice(&claims).map_err(|error| TokenError::Claims(error.to_string()))?;
+    let claims = serde_json::from_slice(&decoded(payload)?).map_err(|error| TokenError::Claims(error.to_string()))?;
     Ok((header, claims))
+}
+
+/// The issuer that a token names, **unverified**: it says whose keys are tried, and those must fit.
+///
+/// # Errors
+/// When it is no JWT, or names none.
+pub fn issuer(token: &str) -> Result<String, TokenError> {
+    #[derive(Deserialize)]
+    struct Named<'a> {
+        #[serde(borrow)]
+        iss: Cow<'a, str>,
+    }
+    let (_, payload) = split(token)?;
+    let payload = decoded(payload)?;
+    let named: Named<'_> = serde_json::from_slice(&payload).map_err(|error| TokenError::Claims(error.to_string()))?;
+    Ok(named.iss.into_owned())
+}
+
+fn decoded(payload: &str) -> Result<Vec<u8>, TokenError> {
+    BASE64URL_NOPAD.decode(payload.as_bytes()).map_err(|_| TokenError::Malformed("its claims are not base64url"))
 }
 
 /// The header, decoded, and the encoded claims of a token of bounded size with exactly three parts.

@@ -9,8 +9,12 @@ pub enum TokenError {
     Malformed(&'static str),
     #[error("the token is not signed (alg `none`)")]
     Unsigned,
-    #[error("the token's algorithm is not accepted; only EdDSA is")]
+    #[error("the token's algorithm is not accepted; EdDSA, ES256 and RS256 are")]
     Algorithm,
+    #[error("the token's algorithm is not the one that its key is for")]
+    KeyAlgorithm,
+    #[error("the token is of a type (typ) that is no access token")]
+    Type,
     #[error("the token names header fields as critical that are not understood here")]
     Critical,
     #[error("the token does not name its key (kid)")]
@@ -29,6 +33,8 @@ pub enum TokenError {
     Expired { ago_s: u64 },
     #[error("the token is valid only in {in_s} s; is a clock wrong?")]
     NotYetValid { in_s: u64 },
+    #[error("the token's chain of agents does not hold together: {0}")]
+    Chain(&'static str),
     #[error("the key cannot be used: {0}")]
     Key(String),
     #[error("the token could not be signed: {0}")]
@@ -41,4 +47,21 @@ impl TokenError {
     pub fn is_renewable(&self) -> bool {
         matches!(self, Self::Expired { .. } | Self::UnknownKid)
     }
+}
+
+/// Why a token for a sub-agent cannot be made.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum DelegationError {
+    #[error("a sub-agent's name is a DNS label: 1 to 63 of a-z, 0-9 and `-`, the first not `-`")]
+    Name,
+    #[error("a sub-agent has no more than the agent that makes it: {} is not among its scopes", .0.join(", "))]
+    Excess(Vec<String>),
+    #[error("sub-agents go {max} deep, and this one would be deeper", max = crate::MAX_DEPTH)]
+    TooDeep,
+    #[error("the agent's own token is not valid now")]
+    ParentNotValid,
+    #[error("a token lives at least 1 second")]
+    Ttl,
+    #[error("the agent's own token does not hold: {0}")]
+    Parent(#[from] TokenError),
 }

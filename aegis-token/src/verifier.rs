@@ -1,92 +1,104 @@
 //! Verification: strict first, then the clock.
 
-use std::collections::HashMap;
-
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, JwkSet, KeyAlgorithm, PublicKeyUse};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde::de::DeserializeOwned;
 
+use crate::algorithm::Algorithm;
+use crate::chain;
 use crate::claims::{Claims, Header, split};
 use crate::error::TokenError;
+use crate::keyset::{KeySet, PublicKey};
+use crate::outside::Outside;
 
 /// How far the clocks of two hosts may be apart, in seconds.
 pub const DEFAULT_LEEWAY: u64 = 30;
 
 /// Verifies tokens of one issuer for one audience.
 pub struct Verifier {
-    keys: HashMap<String, DecodingKey>,
-    validation: Validation,
+    keys: KeySet,
     issuer: String,
     audience: String,
     leeway: u64,
+    form: Form,
+}
+
+/// In whose words the claims stand.
+enum Form {
+    Own,
+    Outside { agent_claim: String },
 }
 
 impl Verifier {
-    /// A verifier over a JWKS document. `leeway` is in seconds, see [`DEFAULT_LEEWAY`].
-    ///
-    /// # Errors
-    /// When the document is no JWKS, has no key, a key without `kid`, two with one `kid`, or one that is not Ed25519 for signatures: a key set that
-    /// is only half understood is not used.
-    pub fn new(
-        jwks: &str,
+    /// For tokens that Aegis minted, by its own keys. `leeway` is in seconds, see [`DEFAULT_LEEWAY`].
+    pub fn own(keys: KeySet, issuer: impl Into<String>, audience: impl Into<String>, leeway: u64) -> Self {
+        Self { keys, issuer: issuer.into(), audience: audience.into(), leeway, form: Form::Own }
+    }
+
+    /// For tokens of another issuer, by that issuer's keys. `agent_claim` names the claim with the agent's name; `sub`, where the issuer calls agents by it.
+    pub fn outside(
+        keys: KeySet,
         issuer: impl Into<String>,
         audience: impl Into<String>,
         leeway: u64,
-    ) -> Result<Self, TokenError> {
-        let set: JwkSet =
-            serde_json::from_str(jwks).map_err(|error| TokenError::Key(format!("it is not a JWKS: {error}")))?;
-        let mut keys = HashMap::new();
-        for jwk in &set.keys {
-            let kid = jwk.common.key_id.as_deref().ok_or_else(|| TokenError::Key("a key has no `kid`".to_owned()))?;
-            let ed25519 =
-                matches!(&jwk.algorithm, AlgorithmParameters::OctetKeyPair(okp) if okp.curve == EllipticCurve::Ed25519);
-            let alg = jwk.common.key_algorithm.is_none_or(|alg| alg == KeyAlgorithm::EdDSA);
-            let signs = jwk.common.public_key_use.as_ref().is_none_or(|purpose| *purpose == PublicKeyUse::Signature);
-            if !(ed25519 && alg && signs) {
-                return Err(TokenError::Key(format!("key `{kid}` is not an Ed25519 key for signatures")));
-            }
-            let key = DecodingKey::from_jwk(jwk).map_err(|error| TokenError::Key(format!("key `{kid}`: {error}")))?;
-            if keys.insert(kid.to_owned(), key).is_some() {
-                return Err(TokenError::Key(format!("two keys have the id `{kid}`")));
-            }
-        }
-        if keys.is_empty() {
-            return Err(TokenError::Key("the JWKS has no key".to_owned()));
-        }
-        Ok(Self { keys, validation: signature_only(), issuer: issuer.into(), audience: audience.into(), leeway })
+        agent_claim: impl Into<String>,
+    ) -> Self {
+        let form = Form::Outside { agent_claim: agent_claim.into() };
+        Self { keys, issuer: issuer.into(), audience: audience.into(), leeway, form }
     }
 
-    /// The claims of a token that is signed by a known key, for this issuer and audience, and valid at `now` (seconds since the Unix epoch).
+    /// The keys that it verifies with.
+    #[must_use]
+    pub fn keys(&self) -> &KeySet {
+        &self.keys
+    }
+
+    /// The claims of a token that is signed by a known key, for this issuer and audience, valid at `now` (seconds since the Unix epoch), and whose chain of
+    /// agents holds together.
     ///
     /// # Errors
     /// The first thing that is wrong; claims are looked at only after the signature is known to be right.
     pub fn verify(&self, token: &str, now: u64) -> Result<Claims, TokenError> {
         let (header, _) = split(token)?;
         let key = self.key(&header)?;
-        let claims = jsonwebtoken::decode::<Claims>(token, key, &self.validation).map_err(refused)?.claims;
-        if claims.iss != self.issuer {
-            return Err(TokenError::Issuer);
-        }
-        if claims.aud != self.audience {
-            return Err(TokenError::Audience);
-        }
+        let claims = match &self.form {
+            Form::Own => {
+                let claims: Claims = signed(token, key)?;
+                self.meant_for_us(&claims.iss, claims.aud == self.audience)?;
+                claims
+            }
+            Form::Outside { agent_claim } => {
+                let claims: Outside = signed(token, key)?;
+                self.meant_for_us(claims.issuer(), claims.is_for(&self.audience))?;
+                claims.into_claims(agent_claim, &self.audience, token)?
+            }
+        };
         self.in_time(&claims, now)?;
+        chain::check(&claims)?;
         Ok(claims)
     }
 
     /// The key that the header may be verified with: the algorithm is the key's, not the header's choice.
-    fn key(&self, header: &Header) -> Result<&DecodingKey, TokenError> {
+    fn key(&self, header: &Header) -> Result<&PublicKey, TokenError> {
         if header.alg.eq_ignore_ascii_case("none") {
             return Err(TokenError::Unsigned);
         }
-        if header.alg != "EdDSA" {
-            return Err(TokenError::Algorithm);
-        }
+        let algorithm: Algorithm = header.alg.parse().map_err(|()| TokenError::Algorithm)?;
         if header.crit.is_some() {
             return Err(TokenError::Critical);
         }
+        if !is_access_token(header.typ.as_deref()) {
+            return Err(TokenError::Type);
+        }
         let kid = header.kid.as_deref().ok_or(TokenError::NoKid)?;
-        self.keys.get(kid).ok_or(TokenError::UnknownKid)
+        let key = self.keys.get(kid).ok_or(TokenError::UnknownKid)?;
+        if key.algorithm == algorithm { Ok(key) } else { Err(TokenError::KeyAlgorithm) }
+    }
+
+    fn meant_for_us(&self, issuer: &str, audience: bool) -> Result<(), TokenError> {
+        if issuer != self.issuer {
+            return Err(TokenError::Issuer);
+        }
+        if audience { Ok(()) } else { Err(TokenError::Audience) }
     }
 
     fn in_time(&self, claims: &Claims, now: u64) -> Result<(), TokenError> {
@@ -103,14 +115,15 @@ impl Verifier {
     }
 }
 
-/// The library checks the signature; the rest needs our clock and our own errors.
-fn signature_only() -> Validation {
-    let mut validation = Validation::new(Algorithm::EdDSA);
-    validation.validate_exp = false;
-    validation.validate_nbf = false;
-    validation.validate_aud = false;
-    validation.required_spec_claims.clear();
-    validation
+/// RFC 8725, section 3.11: a token that says that it is something else (a proof, a logout) is not taken for an access token.
+fn is_access_token(typ: Option<&str>) -> bool {
+    let Some(typ) = typ else { return true };
+    let typ = typ.to_ascii_lowercase();
+    matches!(typ.strip_prefix("application/").unwrap_or(&typ), "jwt" | "at+jwt")
+}
+
+fn signed<T: DeserializeOwned>(token: &str, key: &PublicKey) -> Result<T, TokenError> {
+    Ok(jsonwebtoken::decode::<T>(token, &key.decoding, &key.validation).map_err(refused)?.claims)
 }
 
 fn refused(error: jsonwebtoken::errors::Error) -> TokenError {

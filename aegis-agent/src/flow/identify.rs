@@ -51,6 +51,15 @@ impl Identity {
         Ok(Self { enrolled, agent, process: Arc::clone(&self.process) })
     }
 
+    /// Who acts, and the agent above: a sub-agent and who made its token, or the agent and its parent. As records name them.
+    #[must_use]
+    pub fn acting(&self) -> (&str, Option<&str>) {
+        match self.agent.actor.as_deref().and_then(|path| Some((path, path.rsplit_once('/')?.0))) {
+            Some((path, above)) => (path, Some(above)),
+            None => (&self.agent.name, self.agent.parent.as_deref()),
+        }
+    }
+
     /// The identity of one request: as the connection's, with the token that the request shows checked.
     ///
     /// # Errors
@@ -75,8 +84,8 @@ impl Identity {
         let claims = issuer
             .check(token, &self.enrolled, now)
             .map_err(|refused| Refusal::from(Denial::token(format!("{}: {refused}", refused.kind()), version)))?;
-        let agent =
-            Agent { scopes: claims.scopes.clone(), parent: claims.parent_agent_id.clone(), ..(*self.agent).clone() };
+        let actor = (claims.agent_id != claims.sub).then(|| claims.agent_id.clone());
+        let agent = Agent { scopes: claims.scopes.clone(), actor, ..(*self.agent).clone() };
         Ok(Self { agent: Arc::new(agent), ..self.clone() })
     }
 }

@@ -294,10 +294,11 @@ pub fn connection_refused(
 
 fn describe_agent(draft: &mut Draft, identity: &Identity) {
     let agent = &identity.agent;
-    draft.agent_id.clone_from(&agent.name);
     draft.org.clone_from(&agent.org);
     draft.tenant.clone_from(&agent.tenant);
-    draft.parent_agent_id.clone_from(&agent.parent);
+    let (acting, above) = identity.acting();
+    acting.clone_into(&mut draft.agent_id);
+    draft.parent_agent_id = above.map(str::to_owned);
 }
 
 /// A draft with its identifiers, made at `ts`; denied until somebody decides otherwise.

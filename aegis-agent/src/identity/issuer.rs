@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aegis_token::{Claims, DEFAULT_LEEWAY, SigningKey, TokenError, Verifier};
+use aegis_token::{Algorithm, Claims, DEFAULT_LEEWAY, KeySet, SigningKey, TokenError, Verifier};
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -79,12 +79,13 @@ impl Issuer {
     pub fn open(config: &Config) -> Result<Self, IssuerError> {
         private_dir(&config.state_dir)?;
         let path = config.state_dir.join("token.key");
-        let pem = load_or_create(&path, || SigningKey::generate().map(|key| key.to_pem()))?;
+        let pem = load_or_create(&path, || SigningKey::generate(Algorithm::default()).map(|key| key.to_pem()))?;
         let issuer = format!("aegis:{}", config.instance);
         let malformed = |source| IssuerError::Malformed { path: path.clone(), source };
         let key = SigningKey::from_pem(&pem).map_err(malformed)?;
         let jwks = aegis_token::jwks([&key]).map_err(malformed)?;
-        let verifier = Verifier::new(&jwks, issuer.as_str(), AUDIENCE, DEFAULT_LEEWAY).map_err(malformed)?;
+        let keys = KeySet::own(&jwks).map_err(malformed)?;
+        let verifier = Verifier::own(keys, issuer.as_str(), AUDIENCE, DEFAULT_LEEWAY);
         Ok(Self { key, verifier, jwks, issuer, verified: Cache::new(CACHED_TOKENS) })
     }
 
@@ -108,6 +109,7 @@ impl Issuer {
             tenant: who.tenant.clone(),
             agent_id: who.name.clone(),
             parent_agent_id: who.parent.clone(),
+            act: None,
             scopes: who.scopes.clone(),
             iat,
             nbf: iat,
@@ -135,8 +137,9 @@ impl Issuer {
                 claims
             }
         };
-        if claims.agent_id != agent.agent.name {
-            return Err(TokenRefused::OtherAgent { claimed: claims.agent_id });
+        // The rest of the chain has been checked against the subject.
+        if claims.sub != agent.agent.name {
+            return Err(TokenRefused::OtherAgent { claimed: claims.sub });
         }
         Ok(claims)
     }
