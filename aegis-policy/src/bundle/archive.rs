@@ -17,8 +17,8 @@ const MAX_UNPACKED: usize = 64 << 20;
 const MAX_FILE: usize = 16 << 20;
 /// Files in one bundle.
 const MAX_FILES: usize = 1004;
-/// What a tar header holds without extensions.
-const MAX_PATH: usize = 100;
+/// What a tar header holds without extensions, less what its division into two fields may cost.
+const MAX_PATH: usize = 155;
 /// Everything in a tar archive comes in blocks of this size (POSIX.1-1988, ustar).
 const BLOCK: usize = 512;
 
@@ -57,7 +57,10 @@ pub(super) fn unpack(bytes: &[u8]) -> Result<Files, BundleError> {
     // Raw: extended headers, which could rename what follows them, show as entries of their own, and are refused.
     for entry in Archive::new(tar.as_slice()).entries().map_err(failed)?.raw(true) {
         let entry = entry.map_err(failed)?;
-        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let path = match String::from_utf8(entry.path_bytes().into_owned()) {
+            Ok(path) => path,
+            Err(error) => return Err(BundleError::Path(error.to_string())),
+        };
         if !matches!(entry.header().entry_type(), EntryType::Regular) {
             return Err(BundleError::NotPlain(path));
         }
@@ -101,10 +104,10 @@ fn bounded(what: &str, size: usize, max: usize) -> Result<(), BundleError> {
     if size <= max { Ok(()) } else { Err(BundleError::TooLarge { what: format!("{what}: {size}"), max }) }
 }
 
-/// Relative, plain and unambiguous.
-fn is_path(path: &str) -> bool {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
-    let segment = |part: &str| !matches!(part, "" | "." | "..") && part.chars().all(plain);
+/// Relative and unambiguous: every system reads it in one way.
+pub(super) fn is_path(path: &str) -> bool {
+    let odd = |letter: char| letter.is_control() || letter == '\\';
+    let segment = |part: &str| !matches!(part, "" | "." | "..") && !part.chars().any(odd);
     path.len() <= MAX_PATH && path.split('/').all(segment)
 }
 
@@ -114,11 +117,11 @@ mod tests {
 
     #[test]
     fn paths_stay_inside() {
-        for good in [".manifest", "data.json", "aegis/policy.rego", "aegis/sources/0000-a.yaml"] {
+        for good in [".manifest", "data.json", "aegis/policy.rego", "aegis/sources/delegated/team/0000-ä b.yaml"] {
             assert!(is_path(good), "{good}");
         }
         let long = "a".repeat(MAX_PATH + 1);
-        for bad in ["", "/etc/passwd", "../x", "a/../b", "a//b", "a/", "./a", "a\\b", "a b", "a\0b", "ä", &long] {
+        for bad in ["", "/etc/passwd", "../x", "a/../b", "a//b", "a/", "./a", "a\\b", "a\nb", "a\0b", &long] {
             assert!(!is_path(bad), "{bad:?}");
         }
     }

@@ -26,7 +26,9 @@ pub enum BundleError {
     #[error("`{0}` is no plain file; a bundle holds nothing else")]
     NotPlain(String),
     /// A path that could lead elsewhere.
-    #[error("`{0}` is no path of a bundle: no leading `/`, no `.` or `..`, letters, digits and `._-/` only")]
+    #[error(
+        "`{0}` is no path of a bundle: relative, without `.`, `..`, `\\` and control characters, at most 155 bytes"
+    )]
     Path(String),
     /// Which of two files of one name is meant, nobody can say.
     #[error("`{0}` is in it twice")]

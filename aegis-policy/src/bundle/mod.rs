@@ -4,7 +4,7 @@
 //! .manifest                    revision, roots, Rego version; our serial and format in its metadata
 //! data.json                    {}
 //! aegis/policy.rego            the complete module: decides in any Rego engine from the documented input
-//! aegis/sources/0000-p.yaml    the policies as written, in order: what Aegis compiles
+//! aegis/sources/0000-p.yaml    the policies as written, numbered in their order: what Aegis compiles
 //! .signatures.json             a JWT over the digests of all files above, as `opa sign` writes it
 //! ```
 //!
@@ -28,12 +28,9 @@ use crate::{Snapshot, Source, compile};
 
 /// The module's place; OPA takes its package from its text.
 const MODULE: &str = "aegis/policy.rego";
-/// What OPA takes no notice of: it loads `*.rego` and data files of certain names only.
+/// What OPA takes no notice of: it loads `*.rego` and data files of certain names, which numbers keep ours from having.
 const SOURCES: &str = "aegis/sources/";
 const DATA: &str = "data.json";
-/// Longest name of a source in a bundle; with its place it stays below the 100 bytes of a tar header.
-const MAX_NAME: usize = 64;
-
 /// The files of a bundle by their paths.
 type Files = BTreeMap<String, Vec<u8>>;
 
@@ -51,7 +48,7 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Compiles `sources` into a bundle. Without a `revision` it bears the policies' own version. `serial` orders the bundles
+    /// Compiles `sources` into a bundle; their names are paths relative to the policies' directory. Without a `revision` it bears the policies' own version. `serial` orders the bundles
     /// of one origin: by convention the seconds since 1970 at which it was built.
     ///
     /// # Errors
@@ -59,8 +56,6 @@ impl Bundle {
     pub fn build(sources: Vec<Source>, revision: Option<&str>, serial: u64) -> Result<Self, BundleError> {
         let snapshot = compile(&sources).map_err(BundleError::Policy)?;
         let manifest = Manifest::new(revision.unwrap_or(snapshot.version()), serial)?;
-        let sources =
-            sources.into_iter().map(|source| Source { name: plain(&source.name), text: source.text }).collect();
         Ok(Self { manifest, sources, snapshot, signed_by: None })
     }
 
@@ -112,7 +107,11 @@ impl Bundle {
         files.insert(DATA.to_owned(), b"{}\n".to_vec());
         files.insert(MODULE.to_owned(), complete(&self.snapshot).as_bytes().to_vec());
         for (number, source) in self.sources.iter().enumerate() {
-            files.insert(format!("{SOURCES}{number:04}-{}", source.name), source.text.as_bytes().to_vec());
+            let path = path_of(number, &source.name);
+            if !archive::is_path(&path) {
+                return Err(BundleError::Path(source.name.clone()));
+            }
+            files.insert(path, source.text.as_bytes().to_vec());
         }
         Ok(files)
     }
@@ -127,32 +126,37 @@ fn take(files: &mut Files, path: &'static str) -> Result<Vec<u8>, BundleError> {
     files.remove(path).ok_or(BundleError::Missing(path))
 }
 
-/// What is left must be sources; their paths are sorted, so they come in the order in which they were written.
+/// What is left must be sources, numbered from nothing without a gap.
 fn sources(files: Files) -> Result<Vec<Source>, BundleError> {
-    let mut sources = Vec::new();
+    let mut numbered = BTreeMap::new();
     for (path, bytes) in files {
-        let numbered = path.strip_prefix(SOURCES).and_then(|name| name.split_once('-'));
-        let name = numbered
-            .filter(|(number, name)| *number == format!("{:04}", sources.len()) && *name == plain(name))
-            .map(|(_, name)| name.to_owned());
-        let Some(name) = name else { return Err(BundleError::Stranger(path)) };
-        let text = String::from_utf8(bytes).map_err(|_| BundleError::NotText(path))?;
-        sources.push(Source { name, text });
+        let Some((number, name)) = named(&path) else { return Err(BundleError::Stranger(path)) };
+        let text = String::from_utf8(bytes).map_err(|_| BundleError::NotText(path.clone()))?;
+        // Two files of one number: which comes first, nobody can say.
+        if numbered.insert(number, Source { name, text }).is_some() {
+            return Err(BundleError::Stranger(path));
+        }
     }
-    if sources.is_empty() {
-        return Err(BundleError::Foreign);
+    match numbered.last_key_value() {
+        None => Err(BundleError::Foreign),
+        Some((last, _)) if last + 1 != numbered.len() => Err(BundleError::Missing("aegis/sources/ in one row")),
+        Some(_) => Ok(numbered.into_values().collect()),
     }
-    Ok(sources)
 }
 
-/// A file's own name, in letters that every archiver and shell leaves alone.
-fn plain(name: &str) -> String {
-    let last = name.split_whitespace().next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
-    let kept: Vec<char> = last
-        .chars()
-        .map(|letter| if letter.is_ascii_alphanumeric() || "._-".contains(letter) { letter } else { '_' })
-        .collect();
-    // From the end, which says what kind of file it is.
-    let from = kept.len().saturating_sub(MAX_NAME);
-    if kept.is_empty() { "policy.yaml".to_owned() } else { kept.into_iter().skip(from).collect() }
+/// Where a source lies. Its directory says whose it is, and stays; the number goes before the file's own name.
+fn path_of(number: usize, name: &str) -> String {
+    let (directory, file) = name.split_at(name.rfind('/').map_or(0, |at| at + 1));
+    format!("{SOURCES}{directory}{number:04}-{file}")
+}
+
+/// Number and name of the source at `path`.
+fn named(path: &str) -> Option<(usize, String)> {
+    let path = path.strip_prefix(SOURCES)?;
+    let (directory, file) = path.split_at(path.rfind('/').map_or(0, |at| at + 1));
+    let (number, file) = file.split_once('-')?;
+    let number: usize = number.parse().ok()?;
+    let name = format!("{directory}{file}");
+    // Only as we write it: `+1-` and `00001-` are numbers too.
+    (!file.is_empty() && path_of(number, &name).strip_prefix(SOURCES) == Some(path)).then_some((number, name))
 }

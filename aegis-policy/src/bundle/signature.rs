@@ -132,7 +132,7 @@ fn told(error: jsonwebtoken::errors::Error) -> String {
     match error.into_kind() {
         ErrorKind::InvalidSignature => "the key did not sign this".to_owned(),
         ErrorKind::InvalidAlgorithm => "its algorithm is not the key's".to_owned(),
-        ErrorKind::Json(error) => format!("its payload is not OPA's: {error}"),
+        ErrorKind::Json(error) => format!("it does not read as OPA's: {error}"),
         _ => "it is no JWT".to_owned(),
     }
 }
