@@ -11,6 +11,7 @@ mod host;
 mod problems;
 mod raw;
 mod services;
+mod state;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -21,6 +22,7 @@ pub use agents::{AgentMode, AgentSpec, Dial, DirectSpec, Listening, OnAgentDown,
 pub use host::{Bpf, Control, Enrolment, Listen, cgroup2_mount};
 pub use problems::{ConfigProblems, Problem};
 pub use services::{Audit, Dns, DnsLimits, Fsync, Limits, LogFormat, Telemetry, Tls, Upstream};
+pub use state::{RedisState, StatePlace};
 pub use verify::Verify;
 
 use problems::Checker;
@@ -50,6 +52,8 @@ pub struct Config {
     pub telemetry: Telemetry,
     pub limits: Limits,
     pub verify: Verify,
+    /// Where it is kept which tokens were used and which are revoked.
+    pub state: StatePlace,
 }
 
 impl Config {
@@ -122,6 +126,7 @@ impl Config {
             telemetry: Telemetry::check(&raw.telemetry, p),
             limits: Limits::check(&raw.limits, p),
             verify: Verify::check(&raw.verify, p),
+            state: StatePlace::check(&raw.state, p),
             listen,
             state_dir,
         }

@@ -8,6 +8,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+mod state;
+
+pub use state::{RawRedis, RawState};
+
 /// The whole file.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
@@ -28,6 +32,7 @@ pub struct RawConfig {
     pub telemetry: RawTelemetry,
     pub limits: RawLimits,
     pub verify: RawVerify,
+    pub state: RawState,
 }
 
 impl Default for RawConfig {
@@ -49,6 +54,7 @@ impl Default for RawConfig {
             telemetry: RawTelemetry::default(),
             limits: RawLimits::default(),
             verify: RawVerify::default(),
+            state: RawState::default(),
         }
     }
 }

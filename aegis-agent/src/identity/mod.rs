@@ -6,8 +6,12 @@
 mod enrolled;
 mod issuer;
 mod registry;
+mod replay;
+mod revocation;
 mod roster;
 
 pub use enrolled::{Enrolled, Source};
 pub use issuer::{Issuer, IssuerError, Minted, TokenRefused};
 pub use registry::{MAX_AGENTS, Registry, RegistryError};
+pub use replay::{NotAdmitted, Replay, ReplayRefused};
+pub use revocation::{Revocation, Revoker, numeric_date};

@@ -54,6 +54,14 @@ where
     Ok(text)
 }
 
+/// The secret in `path`, a file that somebody else has put there.
+///
+/// # Errors
+/// When it is not there, cannot be read, or others than its owner may read it.
+pub fn read(path: &Path) -> Result<String, SecretError> {
+    load(path)?.ok_or_else(|| SecretError::io(path)(io::ErrorKind::NotFound.into()))
+}
+
 fn load(path: &Path) -> Result<Option<String>, SecretError> {
     let file = match File::open(path) {
         Ok(file) => file,

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 use aegis_api::VerificationStatus;
@@ -17,8 +16,10 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::AuditHealth;
+use super::audit_metrics::AuditMetrics;
 use super::kernel_metrics::KernelMetrics;
 use super::live_metrics::LiveMetrics;
+use super::state_metrics::StateMetrics;
 use super::verify_metrics::VerifyMetrics;
 use crate::kernel::{Counters, TableFill};
 
@@ -89,18 +90,7 @@ struct All {
     spans_failed: Counter,
     verify: VerifyMetrics,
     audit: AuditMetrics,
-}
-
-/// What the audit log tells of itself, brought up to date when the metrics are read.
-#[derive(Default)]
-struct AuditMetrics {
-    healthy: Gauge,
-    last_seq: Gauge<u64, AtomicU64>,
-    queued: Gauge<u64, AtomicU64>,
-    open: Gauge<u64, AtomicU64>,
-    free: Gauge<u64, AtomicU64>,
-    refused: Counter,
-    abandoned: Counter,
+    state: StateMetrics,
 }
 
 impl Default for Metrics {
@@ -138,6 +128,7 @@ impl Metrics {
             spans_failed: Counter::default(),
             verify: VerifyMetrics::default(),
             audit: AuditMetrics::default(),
+            state: StateMetrics::default(),
         };
         all.register(bytes);
         Self(Arc::new(all))
@@ -206,6 +197,12 @@ impl Metrics {
         &self.0.live
     }
 
+    /// The state store, and the tokens that are refused by what it says.
+    #[must_use]
+    pub fn state(&self) -> &StateMetrics {
+        &self.0.state
+    }
+
     /// A DNS query was answered; `verdict` is from a closed set such as `resolved`, `refused`, `failed`.
     pub fn dns_query(&self, verdict: &'static str) {
         self.0.dns.get_or_create(&VerdictLabel { verdict }).inc();
@@ -233,15 +230,7 @@ impl Metrics {
 
     /// Brings the audit log's metrics up to date.
     pub fn audit(&self, health: &AuditHealth) {
-        let wide = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-        let audit = &self.0.audit;
-        audit.healthy.set(i64::from(health.healthy));
-        audit.last_seq.set(health.last_seq);
-        audit.queued.set(wide(health.queued));
-        audit.open.set(wide(health.open));
-        audit.free.set(health.bytes_free.unwrap_or(0));
-        audit.refused.inner().store(health.refused, Relaxed);
-        audit.abandoned.inner().store(health.abandoned, Relaxed);
+        self.0.audit.refresh(health);
     }
 
     /// Intercepted connections since the start.
@@ -329,18 +318,7 @@ impl All {
         registry.register("spans_failed", "Spans that the collector did not take", self.spans_failed.clone());
         self.verify.register(registry);
         self.audit.register(registry.sub_registry_with_prefix("audit"));
-    }
-}
-
-impl AuditMetrics {
-    fn register(&self, registry: &mut Registry) {
-        registry.register("healthy", "1 while records can be written", self.healthy.clone());
-        registry.register("last_seq", "Number of the last record written", self.last_seq.clone());
-        registry.register("queued", "Records that wait for the disk", self.queued.clone());
-        registry.register("open", "Places reserved by requests under way", self.open.clone());
-        registry.register_with_unit("free", "Free on the log's file system", Unit::Bytes, self.free.clone());
-        registry.register("refused", "Requests that got no place in the log", self.refused.clone());
-        registry.register("abandoned", "Places dropped without a decision's record", self.abandoned.clone());
+        self.state.register(registry);
     }
 }
 

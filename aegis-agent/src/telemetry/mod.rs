@@ -4,13 +4,16 @@
 //! and may lose, and count what they lost.
 
 mod audit_log;
+mod audit_metrics;
 mod kernel_metrics;
 mod live_metrics;
 pub mod log;
 mod metrics;
 mod spans;
+mod state_metrics;
 mod verify_metrics;
 
 pub use audit_log::{AuditHealth, AuditLog, Noted, OpenError, Slot, Unrecordable};
 pub use metrics::Metrics;
 pub use spans::{Spans, SpansError};
+pub use state_metrics::StateMetrics;

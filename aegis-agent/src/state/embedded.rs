@@ -1,0 +1,141 @@
+//! The state store in one file, `state_dir/state.redb`: for one host, without any other service.
+//!
+//! A file that cannot be read is never replaced by an empty one: that would forget which tokens were used and which are revoked. The daemon
+//! refuses to start, and the message says what to do.
+
+use std::fs::{OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use redb::Database;
+use redb::backends::FileBackend;
+use tokio::sync::{mpsc, oneshot};
+
+use super::shares::Limits;
+use super::store::{Claim, Revoked, StateError, Unavailable};
+use super::tables;
+use super::token_id::TokenId;
+use super::writer::{Job, Slot, Writer};
+
+/// Jobs that may wait for the writer.
+const QUEUE: usize = 1024;
+/// The longest that a request waits for the disk.
+const WAIT: Duration = Duration::from_secs(2);
+/// Memory for pages, in bytes.
+const CACHE: usize = 16 << 20;
+
+pub(super) struct Embedded {
+    slot: Arc<Slot>,
+    jobs: Option<mpsc::Sender<Job>>,
+    writer: Option<JoinHandle<()>>,
+    path: PathBuf,
+}
+
+impl Embedded {
+    /// The store in `path`, made where there is none.
+    pub(super) fn open(path: &Path, limits: Limits) -> Result<Self, StateError> {
+        let slot = Arc::new(Slot::default());
+        let writer = Writer::new(path.to_owned(), database(path)?, limits, Arc::clone(&slot))
+            .map_err(|error| unusable(path, error.to_string()))?;
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let writer = std::thread::Builder::new()
+            .name("aegis-state".to_owned())
+            .spawn(move || writer.run(queue))
+            .map_err(|error| StateError::Start(error.to_string()))?;
+        Ok(Self { slot, jobs: Some(jobs), writer: Some(writer), path: path.to_owned() })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Why the last write failed.
+    pub(super) fn broken(&self) -> Option<String> {
+        self.slot.broken()
+    }
+
+    pub(super) async fn claim(&self, id: &TokenId, holder: &str, until: u64, now: u64) -> Result<Claim, Unavailable> {
+        let (id, holder) = (id.clone(), holder.to_owned());
+        self.ask(|answer| Job::Claim { id, holder, until, now, answer }).await
+    }
+
+    pub(super) async fn revoke(&self, id: &TokenId, by: &str, until: u64, now: u64) -> Result<(), Unavailable> {
+        let (id, by) = (id.clone(), by.to_owned());
+        self.ask(|answer| Job::Revoke { id, by, until, now, answer }).await
+    }
+
+    /// Removes some of what is over; what is left goes with the next ones.
+    pub(super) fn sweep(&self, now: u64) {
+        // A full queue sweeps by itself.
+        let _ = self.jobs.as_ref().map(|jobs| jobs.try_send(Job::Sweep { now }));
+    }
+
+    pub(super) async fn revocations(&self, now: u64, most: usize) -> Result<(u64, Vec<Revoked>), Unavailable> {
+        let closed = || Unavailable::new(self.broken().unwrap_or_else(|| "state.redb is closed".to_owned()));
+        let db = self.slot.get().ok_or_else(closed)?;
+        tokio::task::spawn_blocking(move || tables::revocations(&db, now, most))
+            .await
+            .map_err(|error| Unavailable::new(error.to_string()))?
+            .map_err(|error| Unavailable::new(format!("state.redb cannot be read: {error}")))
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T, Unavailable>>) -> Job) -> Result<T, Unavailable> {
+        let gone = || {
+            let why = self.broken().unwrap_or_else(|| "the write broke off".to_owned());
+            Unavailable::new(format!("state.redb cannot be written: {why}"))
+        };
+        let jobs = self.jobs.as_ref().ok_or_else(gone)?;
+        let asking = async {
+            let (answer, receiver) = oneshot::channel();
+            jobs.send(job(answer)).await.map_err(|_| gone())?;
+            receiver.await.map_err(|_| gone())?
+        };
+        let late = |_| Unavailable::new(format!("state.redb: the disk took longer than {} s", WAIT.as_secs()));
+        tokio::time::timeout(WAIT, asking).await.map_err(late)?
+    }
+}
+
+impl Drop for Embedded {
+    /// The file is free for the next one when this returns.
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+/// Opens the file, or makes it.
+pub(super) fn database(path: &Path) -> Result<Database, StateError> {
+    let io = |error: std::io::Error| StateError::Io { path: path.to_owned(), why: error.to_string() };
+    let file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(io)?;
+    file.set_permissions(Permissions::from_mode(0o600)).map_err(io)?;
+    // Every page is checked now: a damaged one found later would refuse requests for no reason that anybody sees at the start. In builds with
+    // debug assertions redb panics at some damage instead of saying so.
+    let opened = catch_unwind(AssertUnwindSafe(|| -> Result<Database, redb::Error> {
+        let backend = FileBackend::new(file)?;
+        let mut builder = Database::builder();
+        let db = builder.set_cache_size(CACHE).set_check_integrity_on_open(true).create_with_backend(backend)?;
+        tables::prepare(&db)?;
+        Ok(db)
+    }));
+    match opened {
+        Ok(Ok(db)) => Ok(db),
+        Ok(Err(redb::Error::DatabaseAlreadyOpen)) => Err(StateError::InUse { path: path.to_owned() }),
+        Ok(Err(error)) => Err(unusable(path, error.to_string())),
+        Err(_) => Err(unusable(path, "its pages contradict each other".to_owned())),
+    }
+}
+
+fn unusable(path: &Path, why: String) -> StateError {
+    StateError::Unusable { path: path.to_owned(), why }
+}
+
+#[cfg(test)]
+#[path = "embedded_tests.rs"]
+mod tests;
