@@ -1,5 +1,6 @@
 //! The only user of regorus: compiled modules, a pool of virtual machines each, budgets on every evaluation.
 
+use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,6 +18,10 @@ const CLOCK_EVERY: NonZeroU32 = NonZeroU32::new(256).unwrap();
 /// Instructions that one rule may take, and those for the frame around all.
 const INSTRUCTIONS_A_RULE: usize = 2_000;
 const INSTRUCTIONS_AT_LEAST: usize = 10_000;
+/// Those of a condition that goes through an array, which is as long as the agent makes it.
+const INSTRUCTIONS_A_LIST: usize = 500_000;
+/// Instructions that a rule's own Rego may take besides.
+const INSTRUCTIONS_A_CONDITION: usize = 50_000;
 /// Idle machines kept for a module.
 const POOL: usize = 16;
 
@@ -39,12 +44,23 @@ pub(crate) enum Chain {
     Enforced,
 }
 
+/// What a module's budget of instructions depends on.
+#[derive(Debug, Copy, Clone)]
+pub(crate) struct Weight {
+    pub(crate) rules: usize,
+    /// Conditions that go through an array.
+    pub(crate) lists: usize,
+}
+
 /// A compiled module.
 pub(crate) struct Program {
     policy: CompiledPolicy,
     bytecode: Arc<Bytecode>,
     instructions: usize,
     enforced: bool,
+    /// Authors' Rego is among it: a mistake that it makes with its values ends the evaluation instead of passing for "undefined",
+    /// which a `not` or a default would turn into anything.
+    strict: bool,
     idle: Mutex<Vec<RegoVM>>,
 }
 
@@ -59,20 +75,57 @@ pub(crate) fn configure() {
     regorus::cache::configure(regorus::cache::Config { regex: 16_384, glob: 0 });
 }
 
+/// What a module needs besides its own text: authors' Rego.
+#[derive(Debug, Default)]
+pub(crate) struct Authored {
+    /// File name and text.
+    pub(crate) texts: Vec<(String, String)>,
+    /// How many of them are conditions of rules.
+    pub(crate) conditions: usize,
+}
+
+impl Authored {
+    fn load(&self, engine: &mut Engine) -> Result<(), EngineError> {
+        for (file, text) in &self.texts {
+            engine.add_policy(file.clone(), text.clone()).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the engine takes all of it, and the rule `entry` in it.
+    pub(crate) fn check(&self, entry: &str) -> Result<(), EngineError> {
+        let mut engine = Engine::new();
+        self.load(&mut engine)?;
+        let policy = engine.compile_with_entrypoint(&entry.into()).map_err(failed)?;
+        Compiler::compile_from_policy(&policy, &[entry]).map_err(failed).map(drop)
+    }
+}
+
 impl Program {
     /// Compiles `text`, whose chains are `decision` and, where `enforced`, `enforced`.
-    pub(crate) fn compile(package: &str, text: &str, rules: usize, enforced: bool) -> Result<Program, EngineError> {
+    pub(crate) fn compile(
+        package: &str,
+        text: &str,
+        authored: &Authored,
+        weight: Weight,
+        enforced: bool,
+    ) -> Result<Program, EngineError> {
         let decision = format!("data.{package}.{}", crate::rego::DECISION);
         let second = format!("data.{package}.{}", crate::rego::ENFORCED);
         let mut engine = Engine::new();
         engine.add_policy(format!("{package}.rego"), text.to_owned()).map_err(failed)?;
+        authored.load(&mut engine)?;
         let entry: Rc<str> = decision.as_str().into();
         let policy = engine.compile_with_entrypoint(&entry).map_err(failed)?;
         let mut entries = vec![decision.as_str()];
         entries.extend(enforced.then_some(second.as_str()));
         let bytecode = Compiler::compile_from_policy(&policy, &entries).map_err(failed)?;
-        let instructions = INSTRUCTIONS_AT_LEAST.saturating_add(rules.saturating_mul(INSTRUCTIONS_A_RULE));
-        Ok(Program { policy, bytecode, instructions, enforced, idle: Mutex::default() })
+        let instructions = INSTRUCTIONS_AT_LEAST
+            .saturating_add(weight.rules.saturating_mul(INSTRUCTIONS_A_RULE))
+            .saturating_add(weight.lists.saturating_mul(INSTRUCTIONS_A_LIST))
+            .saturating_add(authored.conditions.saturating_mul(INSTRUCTIONS_A_CONDITION));
+        let strict = authored.conditions > 0;
+        Ok(Program { policy, bytecode, instructions, enforced, strict, idle: Mutex::default() })
     }
 
     /// The id of the first rule of the chain that holds; `None` where none does.
@@ -104,23 +157,43 @@ impl Program {
         let mut vm = RegoVM::new_with_policy(self.policy.clone());
         vm.load_program(self.bytecode.clone());
         vm.set_max_instructions(self.instructions);
+        vm.set_strict_builtin_errors(self.strict);
         vm.set_execution_timer_config(Some(ExecutionTimerConfig { limit: TIME_LIMIT, check_interval: CLOCK_EVERY }));
         vm
     }
 }
 
-/// The names of the rules of a module that hold, by the interpreter: for `explain`, where speed does not matter.
-pub(crate) fn holding(package: &str, text: &str, input: Value) -> Result<Vec<String>, EngineError> {
-    let mut engine = Engine::new();
-    engine.add_policy(format!("{package}.rego"), text.to_owned()).map_err(failed)?;
-    engine.set_input(input);
-    let results = engine.eval_query(format!("data.{package}"), false).map_err(failed)?;
-    let value = results.result.first().and_then(|row| row.expressions.first()).map(|expression| &expression.value);
-    let Some(Value::Object(rules)) = value else {
-        return Ok(Vec::new());
-    };
-    let held = rules.iter().filter(|(_, holds)| **holds == Value::Bool(true));
-    Ok(held.filter_map(|(name, _)| name.as_string().ok().map(|name| name.to_string())).collect())
+/// A module whose rules are asked for one by one, by the interpreter: for explanations, where speed matters less.
+pub(crate) struct Conditions {
+    engine: Engine,
+    query: String,
+}
+
+impl std::fmt::Debug for Conditions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Conditions").field("query", &self.query).finish_non_exhaustive()
+    }
+}
+
+impl Conditions {
+    pub(crate) fn compile(package: &str, text: &str, authored: &Authored) -> Result<Conditions, EngineError> {
+        let mut engine = Engine::new();
+        engine.add_policy(format!("{package}.rego"), text.to_owned()).map_err(failed)?;
+        authored.load(&mut engine)?;
+        Ok(Conditions { engine, query: format!("data.{package}") })
+    }
+
+    /// The names of the rules that hold for `input`.
+    pub(crate) fn holding(&mut self, input: Value) -> Result<HashSet<String>, EngineError> {
+        self.engine.set_input(input);
+        let results = self.engine.eval_query(self.query.clone(), false).map_err(failed)?;
+        let value = results.result.first().and_then(|row| row.expressions.first()).map(|expression| &expression.value);
+        let Some(Value::Object(rules)) = value else {
+            return Ok(HashSet::new());
+        };
+        let held = rules.iter().filter(|(_, holds)| **holds == Value::Bool(true));
+        Ok(held.filter_map(|(name, _)| name.as_string().ok().map(|name| name.to_string())).collect())
+    }
 }
 
 fn failed(error: impl std::fmt::Display) -> EngineError {
@@ -134,7 +207,7 @@ mod tests {
 
     fn program(body: &str) -> Program {
         let text = format!("package aegis.t\n\nimport rego.v1\n\ndecision := \"id\" if {{\n{body}\n}}\n");
-        Program::compile("aegis.t", &text, 1, false).unwrap()
+        Program::compile("aegis.t", &text, &Authored::default(), Weight { rules: 1, lists: 0 }, false).unwrap()
     }
 
     #[test]

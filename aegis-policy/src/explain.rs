@@ -7,11 +7,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::decide::{self, Found};
+use crate::engine::Conditions;
 use crate::input::whole;
 use crate::rego::{Clause, Probe, clause_module, clause_name, clauses};
 use crate::rule::{Rule, Segment};
 use crate::snapshot::Snapshot;
-use crate::{Content, Decision, Intent, Mode, Verdict, engine};
+use crate::{Content, Decision, Intent, Mode, Verdict};
 
 /// Characters of a value that are shown.
 const SHOWN: usize = 80;
@@ -99,9 +100,12 @@ fn candidates(snapshot: &Snapshot, intent: &Intent<'_>, content: &Content<'_>, f
     let bucket = &found.rules.requests;
     let rules: Vec<(usize, &Rule)> = snapshot.catalog.numbered(&bucket.rules).collect();
     let text = clause_module("aegis.explain", &rules);
-    let held = engine::holding("aegis.explain", &text, bucket.reads.document(intent, content)).unwrap_or_default();
-    let held: HashSet<String> = held.into_iter().collect();
-    let document = whole(intent, content);
+    let authored = snapshot.catalog.modules.for_rules(rules.iter().map(|(_, rule)| *rule));
+    let conditions = Conditions::compile("aegis.explain", &text, &authored);
+    let held = conditions
+        .and_then(|mut all| all.holding(bucket.reads.document(&found.asked(snapshot, intent, content))))
+        .unwrap_or_default();
+    let document = whole(&snapshot.catalog.declared, intent, content);
     rules.iter().map(|(number, rule)| candidate(*number, rule, &held, &document)).collect()
 }
 
@@ -122,20 +126,34 @@ fn candidate(number: usize, rule: &Rule, held: &HashSet<String>, document: &Valu
 }
 
 /// The value that a condition looked at, without anything sensitive in it.
-fn seen(probe: &Probe, document: &Value) -> Option<String> {
+pub(crate) fn seen(probe: &Probe, document: &Value) -> Option<String> {
     let (value, ambiguous) = match probe {
-        Probe::Index => (None, None),
+        Probe::Index | Probe::Rego => (None, None),
         Probe::Port => (document.get("port"), None),
         Probe::Method => (document.get("method"), None),
         Probe::Path => (document.get("path"), document.pointer("/ambiguous/path")),
+        Probe::Scopes => (document.pointer("/agent/scopes"), None),
+        Probe::Actor => (document.pointer("/agent/actor"), None),
+        Probe::Region => (document.get("region"), None),
+        Probe::Tool => (document.get("tool"), document.pointer("/ambiguous/tool")),
+        Probe::Time(zone) => {
+            let wall = document.pointer("/time/zones").and_then(|zones| zones.get(&**zone));
+            (wall.or_else(|| document.get("time")), document.pointer("/ambiguous/time"))
+        }
+        Probe::Usage(of, per) => (document.pointer(&format!("/usage/{}/{}", per.key(), of.key())), None),
         Probe::Header(name) => (document.get("headers").and_then(|fields| fields.get(name)), None),
         Probe::Query(name) => {
             (document.get("query").and_then(|fields| fields.get(name)), document.pointer("/ambiguous/query"))
         }
-        Probe::Body(path) => {
-            (document.get("body").and_then(|body| step(body, path)), document.pointer("/ambiguous/body"))
+        Probe::Body(paths) => {
+            let value = document.get("body").zip(paths.first()).and_then(|(body, path)| step(body, path));
+            return told(value.as_ref(), document.pointer("/ambiguous/body"));
         }
     };
+    told(value, ambiguous)
+}
+
+fn told(value: Option<&Value>, ambiguous: Option<&Value>) -> Option<String> {
     match (value, ambiguous) {
         (_, Some(_)) => Some("can be read in more than one way".to_owned()),
         (Some(value), None) => Some(shown(value)),
@@ -143,11 +161,18 @@ fn seen(probe: &Probe, document: &Value) -> Option<String> {
     }
 }
 
-fn step<'v>(body: &'v Value, path: &[Segment]) -> Option<&'v Value> {
-    path.iter().try_fold(body, |value, segment| match segment {
-        Segment::Key(key) => value.as_object()?.get(key),
-        Segment::Index(index) => value.as_array()?.get(*index),
-    })
+/// What a path leads to: behind a `*` the list of what was found for each element.
+pub(crate) fn step(body: &Value, path: &[Segment]) -> Option<Value> {
+    let Some((segment, rest)) = path.split_first() else { return Some(body.clone()) };
+    match segment {
+        Segment::Key(key) => step(body.as_object()?.get(key)?, rest),
+        Segment::Index(index) => step(body.as_array()?.get(*index)?, rest),
+        Segment::Every => match body {
+            Value::Array(items) => Some(items.iter().filter_map(|item| step(item, rest)).collect()),
+            // No list where one is expected is worth seeing.
+            other => Some(other.clone()),
+        },
+    }
 }
 
 fn shown(value: &Value) -> String {

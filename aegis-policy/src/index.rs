@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::engine::{Chain, EngineError, Program};
+use crate::declared::Declared;
+use crate::engine::{Chain, EngineError, Program, Weight};
 use crate::host::{Host, HostPattern};
 use crate::input::Reads;
+use crate::raw_rego::Modules;
 use crate::rego;
 use crate::rule::{Policy, Rule, Transport};
+use crate::schema::Document;
 use crate::{Mode, TokenRules};
 
 /// Compiled buckets kept. Policies bound how many there can be; this bounds the memory if they do so badly.
@@ -20,8 +23,12 @@ type Numbers = Arc<[usize]>;
 #[derive(Debug)]
 pub(crate) struct Catalog {
     pub(crate) policies: Vec<Policy>,
-    /// In the order in which they are tried: priority descending, then as they stand in the files.
+    /// In the order in which they are tried: those of the policy's owners before those of teams, priority descending, then as
+    /// they stand in the files.
     pub(crate) rules: Vec<Rule>,
+    pub(crate) declared: Declared,
+    /// The raw Rego modules that rules name.
+    pub(crate) modules: Modules,
     buckets: Mutex<HashMap<Numbers, Arc<Bucket>>>,
 }
 
@@ -39,7 +46,7 @@ pub(crate) struct Bucket {
 /// What an agent can reach, by host.
 #[derive(Debug)]
 pub(crate) struct AgentTable {
-    /// All policies for the agent are in shadow (and there is one): what no rule names passes too.
+    /// All policies for the agent are in shadow (and one of them is not a team's): what no rule names passes too.
     pub(crate) shadow_default: bool,
     /// The strictest of what the policies for the agent say of its tokens.
     pub(crate) tokens: TokenRules,
@@ -60,23 +67,38 @@ pub(crate) struct HostRules {
 }
 
 impl Catalog {
-    pub(crate) fn new(policies: Vec<Policy>, mut rules: Vec<Rule>) -> Catalog {
-        rules.sort_by_key(|rule| std::cmp::Reverse(rule.priority));
-        Catalog { policies, rules, buckets: Mutex::default() }
+    pub(crate) fn new(document: Document) -> Catalog {
+        let Document { policies, mut rules, tools, regions, modules, .. } = document;
+        let delegated = |rule: &Rule| policies.get(rule.policy).is_none_or(|policy| policy.team.is_some());
+        rules.sort_by_key(|rule| (delegated(rule), std::cmp::Reverse(rule.priority)));
+        let declared = Declared::new(tools, regions, &rules);
+        Catalog { policies, rules, declared, modules, buckets: Mutex::default() }
     }
 
     pub(crate) fn numbered<'c>(&'c self, numbers: &'c [usize]) -> impl Iterator<Item = (usize, &'c Rule)> {
         numbers.iter().filter_map(|number| Some((*number, self.rules.get(*number)?)))
     }
 
-    /// The table of the agent that these policies are for.
-    pub(crate) fn table(&self, covers: impl Fn(&Policy) -> bool) -> Result<AgentTable, EngineError> {
+    /// The table of the agent that these policies and rules are for.
+    pub(crate) fn table(
+        &self,
+        covers: impl Fn(&Policy) -> bool,
+        takes: impl Fn(&Rule) -> bool,
+    ) -> Result<AgentTable, EngineError> {
         let covered: Vec<bool> = self.policies.iter().map(covers).collect();
         let mine = |at: usize| covered.get(at).copied().unwrap_or(false);
-        let rules: Numbers =
-            self.rules.iter().enumerate().filter(|(_, rule)| mine(rule.policy)).map(|(number, _)| number).collect();
-        let mut own = self.policies.iter().enumerate().filter(|(at, _)| mine(*at)).peekable();
-        let shadow_default = own.peek().is_some() && own.all(|(_, policy)| policy.mode == Mode::Shadow);
+        let rules: Numbers = self
+            .rules
+            .iter()
+            .enumerate()
+            .filter(|(_, rule)| mine(rule.policy) && takes(rule))
+            .map(|(number, _)| number)
+            .collect();
+        let own: Vec<&Policy> =
+            self.policies.iter().enumerate().filter(|(at, _)| mine(*at)).map(|(_, policy)| policy).collect();
+        // A team that tries something out does not open the rest for its agents.
+        let shadow_default =
+            own.iter().any(|policy| policy.team.is_none()) && own.iter().all(|policy| policy.mode == Mode::Shadow);
         let own = self.policies.iter().enumerate().filter(|(at, _)| mine(*at));
         let tokens = own.fold(TokenRules::default(), |rules, (_, policy)| rules.strictest(policy.tokens));
 
@@ -186,7 +208,11 @@ impl Bucket {
         let enforced = shadow > 0 && shadow < rules.len();
         let program = match rules.len() {
             0 => None,
-            count => Some(Program::compile(&package, &text, count, enforced)?),
+            count => {
+                let authored = catalog.modules.for_rules(rules.iter().map(|(_, rule)| *rule));
+                let lists = rules.iter().map(|(_, rule)| rule.lists()).sum();
+                Some(Program::compile(&package, &text, &authored, Weight { rules: count, lists }, enforced)?)
+            }
         };
         let reads = Reads::of(rules.iter().map(|(_, rule)| *rule));
         Ok(Bucket { package, text, rules: numbers.clone(), reads, program })

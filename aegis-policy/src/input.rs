@@ -3,25 +3,50 @@
 //! A bucket's rules read a few values; only those are copied in. What no rule reads can't change the outcome, so the
 //! pruned document decides as the whole one would, at a cost that does not grow with the request.
 
+mod around;
+mod body;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use regorus::Value;
 use serde_json::Value as Json;
 
+use crate::decision_log::ReadList;
+use crate::declared::{Declared, Named};
 use crate::host::Host;
 use crate::path::{hex, normalise};
 use crate::rego::{Probe, clauses};
 use crate::rule::{Rule, Segment};
 use crate::{Content, Intent, JsonBody};
+use around::Around;
+
+/// One request, with what was declared of its host.
+#[derive(Copy, Clone)]
+pub(crate) struct Asked<'a> {
+    pub(crate) declared: &'a Declared,
+    pub(crate) host: &'a Host,
+    pub(crate) intent: &'a Intent<'a>,
+    pub(crate) content: &'a Content<'a>,
+}
+
+impl<'a> Asked<'a> {
+    /// Which tool it is by its place.
+    pub(crate) fn tool(&self) -> Named<'a> {
+        self.declared.tools.named(self.host, self.intent.method, || normalise(self.intent.path))
+    }
+}
 
 /// Which values the rules of a bucket read.
 #[derive(Debug, Default)]
 pub(crate) struct Reads {
+    /// An author's Rego reads what it likes.
+    pub(crate) everything: bool,
     path: bool,
     headers: Vec<String>,
     query: Vec<String>,
     body: Vec<Vec<Segment>>,
+    around: Around,
     keys: Keys,
 }
 
@@ -54,20 +79,28 @@ impl Default for Keys {
 impl Reads {
     pub(crate) fn of<'r>(rules: impl Iterator<Item = &'r Rule>) -> Reads {
         let mut reads = Reads::default();
-        for clause in rules.flat_map(clauses) {
+        let add_zones = |rule: &&Rule| reads.around.add_zones(rule);
+        let rules: Vec<&Rule> = rules.inspect(add_zones).collect();
+        for clause in rules.into_iter().flat_map(clauses) {
             match clause.probe {
                 Probe::Index | Probe::Port | Probe::Method => {}
                 Probe::Path => reads.path = true,
                 Probe::Header(name) => push_new(&mut reads.headers, name),
                 Probe::Query(name) => push_new(&mut reads.query, name),
-                Probe::Body(path) => push_new(&mut reads.body, path),
+                Probe::Body(paths) => paths.into_iter().for_each(|path| push_new(&mut reads.body, path)),
+                Probe::Rego => reads.everything = true,
+                other => reads.around.add(&other),
             }
         }
         reads
     }
 
     /// The document, with no more in it than the rules read.
-    pub(crate) fn document(&self, intent: &Intent<'_>, content: &Content<'_>) -> Value {
+    pub(crate) fn document(&self, asked: &Asked<'_>) -> Value {
+        let Asked { intent, content, .. } = *asked;
+        if self.everything {
+            return Value::from(whole(asked.declared, intent, content));
+        }
         let mut document = BTreeMap::new();
         let mut ambiguous = BTreeMap::new();
         document.insert(self.keys.port.clone(), Value::from(u64::from(intent.port)));
@@ -94,15 +127,21 @@ impl Reads {
                 JsonBody::Invalid | JsonBody::TooLarge => drop(ambiguous.insert(self.keys.body.clone(), true.into())),
             }
         }
+        self.around.put(asked, &mut document, &mut ambiguous);
         if !ambiguous.is_empty() {
             document.insert(self.keys.ambiguous.clone(), ambiguous.into());
         }
         document.into()
     }
 
+    /// What is read, for the decision log.
+    pub(crate) fn list(&self) -> ReadList {
+        ReadList { headers: self.headers.clone(), query: self.query.clone(), body: self.body.clone() }
+    }
+
     fn pruned(&self, body: &Json) -> Value {
         let paths: Vec<&[Segment]> = self.body.iter().map(Vec::as_slice).collect();
-        prune(body, &paths)
+        body::prune(body, &paths)
     }
 }
 
@@ -114,12 +153,12 @@ fn push_new<T: PartialEq>(list: &mut Vec<T>, item: T) {
 
 /// The whole input document, as docs/policy.md shows it: with it, the complete module of [`crate::Snapshot::rego`] decides
 /// in any Rego engine what `decide` decides.
-pub fn whole(intent: &Intent<'_>, content: &Content<'_>) -> Json {
+pub(crate) fn whole(declared: &Declared, intent: &Intent<'_>, content: &Content<'_>) -> Json {
     let agent = intent.agent;
     let host = Host::parse(intent.host);
     let mut document = serde_json::json!({
         "agent": {"name": agent.name, "org": agent.org, "tenant": agent.tenant, "parent": agent.parent,
-                  "labels": agent.labels, "scopes": agent.scopes},
+                  "labels": agent.labels, "scopes": agent.scopes, "policies": agent.policies},
         "scheme": intent.scheme,
         "host": host.as_ref().map(Host::text),
         "host_is_address": matches!(host, Some(Host::Ip(_))),
@@ -128,6 +167,9 @@ pub fn whole(intent: &Intent<'_>, content: &Content<'_>) -> Json {
         "headers": {},
         "ambiguous": {},
     });
+    if let Some(actor) = &agent.actor {
+        document["agent"]["actor"] = actor.as_str().into();
+    }
     let mut set = |key: &str, value: Json| document[key] = value;
     let mut ambiguous = serde_json::Map::new();
     match normalise(intent.path) {
@@ -143,6 +185,9 @@ pub fn whole(intent: &Intent<'_>, content: &Content<'_>) -> Json {
         JsonBody::Value(value) => set("body", value.clone()),
         JsonBody::Invalid | JsonBody::TooLarge => drop(ambiguous.insert("body".into(), true.into())),
     }
+    let (around, doubtful) = around::whole(declared, host.as_ref(), intent);
+    around.into_iter().for_each(|(key, value)| set(key, value));
+    ambiguous.extend(doubtful.into_iter().map(|key| (key.to_owned(), true.into())));
     let fields = intent.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value)));
     set("headers", grouped(fields));
     set("ambiguous", ambiguous.into());
@@ -185,7 +230,7 @@ fn query(intent: &Intent<'_>, names: &[String]) -> Option<Value> {
 
 /// The parameters of a query, decoded as `application/x-www-form-urlencoded`; `None` where origins may read it differently:
 /// a bad escape, a `;` (a separator to some), or text that is not UTF-8.
-fn query_pairs(query: &str) -> Option<Vec<(Cow<'_, str>, Cow<'_, str>)>> {
+pub(crate) fn query_pairs(query: &str) -> Option<Vec<(Cow<'_, str>, Cow<'_, str>)>> {
     let pair = |part: &str| {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
         Some((Cow::Owned(decode(name)?), Cow::Owned(decode(value)?)))
@@ -205,59 +250,4 @@ fn decode(text: &str) -> Option<String> {
         }
     }
     String::from_utf8(decoded).ok()
-}
-
-/// The part of `body` that `paths` lead to.
-fn prune(body: &Json, paths: &[&[Segment]]) -> Value {
-    match body {
-        Json::Object(map) => {
-            let mut kept: BTreeMap<Value, Value> = BTreeMap::new();
-            for path in paths {
-                let Some((Segment::Key(key), _)) = path.split_first() else {
-                    continue;
-                };
-                let Some(value) = map.get(key) else { continue };
-                kept.entry(Value::from(key.as_str()))
-                    .or_insert_with(|| prune(value, &below(paths, |step| *step == Segment::Key(key.clone()))));
-            }
-            kept.into()
-        }
-        Json::Array(items) => {
-            let indexes = paths.iter().filter_map(|path| match path.first() {
-                Some(Segment::Index(index)) => Some(*index),
-                _ => None,
-            });
-            // Indexes keep their meaning: what is not read becomes null, what lies behind the last one read goes.
-            let end = indexes.max().map_or(0, |last| items.len().min(last + 1));
-            let item = |at: usize, value: &Json| {
-                let inner = below(paths, |step| *step == Segment::Index(at));
-                if inner.is_empty() { Value::Null } else { prune(value, &inner) }
-            };
-            let kept: Vec<Value> = items.iter().take(end).enumerate().map(|(at, value)| item(at, value)).collect();
-            kept.into()
-        }
-        scalar => leaf(scalar),
-    }
-}
-
-fn below<'p>(paths: &[&'p [Segment]], first: impl Fn(&Segment) -> bool) -> Vec<&'p [Segment]> {
-    let rest = |path: &&'p [Segment]| path.split_first().filter(|(step, _)| first(step)).map(|(_, rest)| rest);
-    paths.iter().filter_map(rest).collect()
-}
-
-/// A value that a condition looks at. Conditions compare scalars; of an object or array only its type counts.
-fn leaf(value: &Json) -> Value {
-    match value {
-        Json::Null => Value::Null,
-        Json::Bool(flag) => (*flag).into(),
-        Json::String(text) => text.as_str().into(),
-        Json::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
-            (Some(value), ..) => Value::from(value),
-            (_, Some(value), _) => Value::from(value),
-            (.., Some(value)) => Value::from(value),
-            _ => Value::Null,
-        },
-        Json::Array(_) => Value::new_array(),
-        Json::Object(_) => Value::new_object(),
-    }
 }

@@ -8,8 +8,11 @@
 
 mod agent;
 pub mod bundle;
+pub mod cases;
 mod content;
 mod decide;
+mod declared;
+pub mod decision_log;
 mod diff;
 mod engine;
 mod explain;
@@ -18,7 +21,10 @@ mod host;
 mod index;
 mod input;
 mod intent;
+mod lint;
 mod path;
+mod raw_rego;
+pub mod replay;
 mod rego;
 mod rule;
 mod sample;
@@ -26,20 +32,23 @@ mod schema;
 mod snapshot;
 mod source;
 mod strict_json;
+pub mod suggest;
+mod templates;
 mod tokens;
 mod usage;
 mod verdict;
+mod window;
 
 pub use agent::{Agent, Mode};
 pub use content::{RedactedHead, redact_head};
 pub use diff::{Changed, ChangedKey, Difference, unified};
 pub use decide::{Grant, Permit};
 pub use explain::{Candidate, Condition, Explanation};
-pub use input::whole as input_document;
 pub use intent::{Connect, Content, Intent, JsonBody, Needs, Sniffed};
-pub use sample::{Explained, Sample, SampleError, explain_sample};
+pub use lint::{Lint, Severity, lint};
+pub use sample::{Explained, Sample, SampleError, Sent, explain_sample};
 pub use snapshot::{Snapshot, compile};
-pub use source::diagnostics::{Diagnostics, Problem, Source};
+pub use source::diagnostics::{DELEGATED, Diagnostics, Problem, Source};
 pub use strict_json::{JSON_DEPTH, StrictJsonError, parse_strict_json};
 pub use tokens::{OnTheft, Replay, TokenRules};
 pub use usage::{Usage, Usd, Used};
@@ -51,8 +60,11 @@ pub fn is_policy_file(path: &std::path::Path) -> bool {
     let kind = path.extension().and_then(|kind| kind.to_str());
     let cases =
         path.file_stem().is_some_and(|stem| std::path::Path::new(stem).extension().is_some_and(|e| e == "test"));
-    matches!(kind, Some("yaml" | "yml" | "json")) && !cases
+    matches!(kind, Some("yaml" | "yml" | "json" | "rego")) && !cases
 }
 
 /// The policy that applies where none is configured (`policies/starter.yaml`).
 pub const STARTER: &str = include_str!("../../policies/starter.yaml");
+
+/// The JSON Schema (draft 2020-12) of policy files (`docs/policy.schema.json`).
+pub const JSON_SCHEMA: &str = include_str!("../../docs/policy.schema.json");

@@ -7,10 +7,11 @@ use std::time::SystemTime;
 use aegis_dlp::{Finding, Flow, Format, Profile, Scanner};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
+use serde::Serialize;
 
 use crate::{
-    Agent, Content, Decision, Explanation, Intent, JSON_DEPTH, JsonBody, Snapshot, Usage, Verdict, parse_strict_json,
-    redact_head,
+    Agent, Content, Decision, Explanation, Intent, JSON_DEPTH, JsonBody, RedactedHead, Snapshot, Usage, Verdict,
+    parse_strict_json, redact_head,
 };
 
 /// The request to explain.
@@ -62,6 +63,21 @@ pub struct Explained {
     pub text: String,
     /// The same for programs.
     pub explanation: Explanation,
+    /// Sensitive data in it; never its text.
+    pub findings: Vec<Finding>,
+    /// What would be sent; none where it is refused.
+    pub sent: Option<Sent>,
+}
+
+/// A request as it would leave: what is to be redacted replaced by its mask.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Sent {
+    /// Path and query.
+    pub target: String,
+    /// Header fields, in the order in which they are sent.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
 }
 
 /// Explains what `snapshot` decides for `sample` sent by `agent`, data found in it included.
@@ -92,13 +108,19 @@ pub fn explain_sample(snapshot: &Snapshot, agent: &Agent, sample: &Sample<'_>) -
         Some(Err(_)) => JsonBody::Invalid,
     };
     // As on the way of a request: the permit says what to look for, and what is found may still deny.
-    let findings = match snapshot.decide(&intent, &Content { json, findings: &[] }) {
-        Verdict::Permit(permit) => scan(permit.profile(), &uri, &headers, sample.body),
-        Verdict::Denial(_) => Vec::new(),
+    let (findings, redacted) = match snapshot.decide(&intent, &Content { json, findings: &[] }) {
+        Verdict::Permit(permit) => {
+            let (findings, redacted) = scan(permit.profile(), &uri, &headers, sample.body);
+            (findings, Some(redacted))
+        }
+        Verdict::Denial(_) => (Vec::new(), None),
     };
-    let explanation = snapshot.explain(&intent, &Content { json, findings: &findings });
+    let content = Content { json, findings: &findings };
+    let explanation = snapshot.explain(&intent, &content);
+    let passes = matches!(snapshot.decide(&intent, &content), Verdict::Permit(_));
     let decision = explanation.decision.unwrap_or(Decision::Deny);
-    Ok(Explained { decision, text: describe(&explanation, decision, &findings), explanation })
+    let text = describe(&explanation, decision, &findings);
+    Ok(Explained { decision, text, explanation, findings, sent: redacted.filter(|_| passes) })
 }
 
 /// The URL and its port.
@@ -134,9 +156,9 @@ fn headers(fields: &BTreeMap<String, String>) -> Result<HeaderMap, SampleError> 
     Ok(headers)
 }
 
-fn scan(profile: &Profile, uri: &Uri, headers: &HeaderMap, body: &str) -> Vec<Finding> {
+fn scan(profile: &Profile, uri: &Uri, headers: &HeaderMap, body: &str) -> (Vec<Finding>, Sent) {
     let target = uri.path_and_query().map_or("/", PathAndQuery::as_str);
-    let mut findings = redact_head(profile, target, headers).findings;
+    let RedactedHead { path_and_query: target, headers: fields, mut findings } = redact_head(profile, target, headers);
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let mut scanner = Scanner::new(*profile, Format::from_content_type(content_type));
     let mut redacted = Vec::new();
@@ -145,7 +167,11 @@ fn scan(profile: &Profile, uri: &Uri, headers: &HeaderMap, body: &str) -> Vec<Fi
         let _ = scanner.finish(&mut redacted);
     }
     findings.extend_from_slice(scanner.findings());
-    findings
+    let field = |(name, value): (&HeaderName, &HeaderValue)| {
+        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    let headers = fields.iter().map(field).collect();
+    (findings, Sent { target, headers, body: String::from_utf8_lossy(&redacted).into_owned() })
 }
 
 fn describe(explanation: &Explanation, decision: Decision, findings: &[Finding]) -> String {
@@ -242,6 +268,19 @@ policies:
         let told = post("https://pay.test/", &[], "amount=7").unwrap();
         assert_eq!((told.decision, told.explanation.rule), (Decision::Deny, None));
         assert!(told.text.contains("can be read in more than one way"), "{}", told.text);
+    }
+
+    #[test]
+    fn what_would_be_sent_is_redacted_and_what_is_refused_is_not_sent() {
+        let told = post("https://api.test/?who=jane.doe@corp.example", &[("x-a", "b")], "mail jane.doe@corp.example").unwrap();
+        let sent = told.sent.unwrap();
+        assert!(!sent.body.contains("jane") && sent.body.starts_with("mail "), "{}", sent.body);
+        assert!(!sent.target.contains("jane") && sent.target.starts_with("/?who="), "{}", sent.target);
+        assert_eq!(sent.headers, [("x-a".to_owned(), "b".to_owned())]);
+        assert_eq!(told.findings.len(), 2);
+        for refused in ["https://api.test/", "https://other.test/"] {
+            assert_eq!(post(refused, &[], &format!("key {KEY}")).unwrap().sent, None);
+        }
     }
 
     #[test]

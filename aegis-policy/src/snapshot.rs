@@ -5,14 +5,18 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use sha2::{Digest, Sha256};
 
+use crate::decision_log::Seen;
 use crate::engine::{self, EngineError};
+use crate::glob::NameGlob;
 use crate::index::{AgentTable, Catalog};
+use crate::raw_rego;
 use crate::rego;
 use crate::rule::{Policy, Rule, Transport};
 use crate::schema::{self, Document};
 use crate::source::diagnostics::{Diagnostics, Problem, Source};
 use crate::{
-    Agent, Connect, ConnectPlan, Content, Explanation, Intent, NameVerdict, Needs, TokenRules, Verdict, decide, explain,
+    Agent, Connect, ConnectPlan, Content, Explanation, Intent, NameVerdict, Needs, TokenRules, Verdict, decide,
+    explain, input,
 };
 
 /// Agents whose tables are kept; beyond it all are made anew, so that made-up agents can't fill the memory.
@@ -49,7 +53,7 @@ pub fn compile(sources: &[Source]) -> Result<Snapshot, Diagnostics> {
     let version = version(&document, sources);
     let mut snapshot = Snapshot {
         version: version.into(),
-        catalog: Catalog::new(document.policies, document.rules),
+        catalog: Catalog::new(document),
         tables: RwLock::default(),
         modules: Vec::new(),
     };
@@ -100,13 +104,19 @@ impl Snapshot {
         self.catalog.rules.len()
     }
 
+    /// Every rule as `policy/rule`, in the order in which they are tried.
+    pub fn rule_names(&self) -> impl Iterator<Item = &str> {
+        self.catalog.rules.iter().map(|rule| &*rule.id)
+    }
+
     /// Whether there is a policy of this name.
     pub fn has_policy(&self, name: &str) -> bool {
         self.catalog.policies.iter().any(|policy| *policy.name == *name)
     }
 
-    /// The Rego modules by package: first the complete one (`aegis.policy`), which decides alone from the documented
-    /// input, then those that the index chooses from, compiled at load.
+    /// The Rego modules by package: first the complete one (`aegis.policy`), which decides from the documented input, alone
+    /// but for authors' Rego; that comes next, the conditions of rules (`aegis.custom_*`) and the modules; then those that the
+    /// index chooses from, compiled at load.
     pub fn rego(&self) -> impl Iterator<Item = (&str, &str)> {
         self.modules.iter().map(|(package, text)| (package.as_str(), text.as_str()))
     }
@@ -142,6 +152,17 @@ impl Snapshot {
         decide::decide(self, intent, content)
     }
 
+    /// Decides a request, and gives what the decision looked at, for the decision log.
+    pub fn decide_noting(&self, intent: &Intent<'_>, content: &Content<'_>) -> (Verdict, Seen) {
+        decide::decide_noting(self, intent, content)
+    }
+
+    /// The whole input document, as docs/policy.md shows it: with it, the complete module of [`Snapshot::rego`] decides in any
+    /// Rego engine what `decide` decides.
+    pub fn input_document(&self, intent: &Intent<'_>, content: &Content<'_>) -> serde_json::Value {
+        input::whole(&self.catalog.declared, intent, content)
+    }
+
     /// Decides and tells the whole story: every rule for this agent and host, every condition, what was seen.
     pub fn explain(&self, intent: &Intent<'_>, content: &Content<'_>) -> Explanation {
         explain::explain(self, intent, content)
@@ -154,7 +175,7 @@ impl Snapshot {
             return Ok(known.table.clone());
         }
         drop(tables);
-        let table = Arc::new(self.catalog.table(|policy| policy.covers(agent))?);
+        let table = Arc::new(self.catalog.table(|policy| policy.covers(agent), |rule| rule.covers(agent))?);
         let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
         if tables.len() < MAX_AGENTS {
             let known = Known {
@@ -171,10 +192,12 @@ impl Snapshot {
     /// Compiles what the policies' own agent names lead to, so that load time finds every error and the first request is
     /// as fast as the next.
     fn warm_up(&mut self) -> Result<(), EngineError> {
-        let patterns = self.catalog.policies.iter().flat_map(|policy| &policy.agents);
+        let of_rules = self.catalog.rules.iter().flat_map(|rule| &rule.agents);
+        let patterns = self.catalog.policies.iter().flat_map(|policy| &policy.agents).chain(of_rules);
         let names: HashSet<String> = patterns.map(|glob| glob.pattern().to_owned()).collect();
         for name in names {
-            self.catalog.table(|policy| policy.agents.iter().any(|glob| glob.matches(&name)))?;
+            let takes = |globs: &[NameGlob]| globs.iter().any(|glob| glob.matches(&name));
+            self.catalog.table(|policy| takes(&policy.agents), |rule| rule.agents.is_empty() || takes(&rule.agents))?;
             if let Some(agent) = self.plain_agent(name) {
                 self.table(&agent)?;
             }
@@ -186,6 +209,8 @@ impl Snapshot {
         let complete = rego::module("aegis.policy", &all, Some(policies));
         let buckets = self.catalog.compiled();
         self.modules.push(("aegis.policy".to_owned(), complete));
+        self.modules.extend(raw_rego::packages_of(self.catalog.rules.iter()));
+        self.modules.extend(self.catalog.modules.packages());
         self.modules.extend(buckets.iter().map(|bucket| (bucket.package.clone(), bucket.text.clone())));
         Ok(())
     }
@@ -193,7 +218,8 @@ impl Snapshot {
     /// The agent of a literal name, where no policy looks at more than the name.
     fn plain_agent(&self, name: String) -> Option<Agent> {
         let by_name_only =
-            self.catalog.policies.iter().all(|policy| policy.tenants.is_empty() && policy.labels.is_empty());
+            self.catalog.policies.iter().all(|policy| policy.tenants.is_empty() && policy.labels.is_empty())
+                && self.catalog.rules.iter().all(|rule| rule.tenants.is_empty());
         (by_name_only && !name.contains('*')).then(|| Agent { name, ..Agent::default() })
     }
 }

@@ -106,7 +106,7 @@ pub struct Denial {
     pub reason: String,
     /// The rule, as `policy/rule`, where one decided.
     pub rule: Option<String>,
-    /// The tool that the rule names.
+    /// The tool that the rule names, or that was declared for the request's place.
     pub tool: Option<String>,
     /// The policy version that decided.
     pub policy_version: String,

@@ -224,7 +224,7 @@ fn complete(snapshot: &Snapshot, request: &Ask) -> (Option<String>, Option<Strin
     let (_, text) = snapshot.rego().next().unwrap();
     let mut engine = regorus::Engine::new();
     engine.add_policy("aegis.rego".into(), text.into()).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    let input = request.with(aegis_policy::input_document);
+    let input = request.with(|intent, content| snapshot.input_document(intent, content));
     engine.set_input_json(&input.to_string()).unwrap();
     let mut rule = |name: &str| match engine.eval_rule(format!("data.aegis.policy.{name}")) {
         Ok(regorus::Value::String(id)) => Some(id.to_string()),

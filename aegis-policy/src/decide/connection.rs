@@ -25,6 +25,11 @@ pub(crate) fn connect(snapshot: &Snapshot, agent: &Agent, connect: &Connect<'_>)
     }
 }
 
+/// A connection is no tool's: which tool it is shows in its requests.
+fn target<'a>(snapshot: &'a Snapshot, agent: &'a Agent, host: &'a Host, port: u16) -> Target<'a> {
+    Target { snapshot, agent, host, port, tool: None }
+}
+
 /// TLS to a name: inspected, unless the first rule for it relays. What no rule names is inspected too, so that the
 /// agent reads in a 403 why, instead of guessing at an alert.
 fn tls(snapshot: &Snapshot, agent: &Agent, connect: &Connect<'_>, host: &Host) -> ConnectPlan {
@@ -39,12 +44,12 @@ fn tls(snapshot: &Snapshot, agent: &Agent, connect: &Connect<'_>, host: &Host) -
     };
     match rule {
         Some(rule) if rule.transport == Transport::Passthrough => {
-            relay(&Target { snapshot, agent, host, port }, rule, ConnectPlan::Passthrough)
+            relay(&target(snapshot, agent, host, port), rule, ConnectPlan::Passthrough)
         }
         Some(rule) if rule.transport == Transport::Tcp => {
             let named = rule.hosts.iter().any(|pattern| pattern.matches(host));
             let host = if named { host } else { &address };
-            relay(&Target { snapshot, agent, host, port }, rule, ConnectPlan::Tcp)
+            relay(&target(snapshot, agent, host, port), rule, ConnectPlan::Tcp)
         }
         _ => ConnectPlan::Inspect,
     }
@@ -61,10 +66,10 @@ fn other(snapshot: &Snapshot, agent: &Agent, connect: &Connect<'_>, named: Optio
     match first(snapshot, agent, port, hit) {
         Ok(Some(rule)) => {
             let host = named.filter(|name| by(rule, name)).unwrap_or(&address);
-            relay(&Target { snapshot, agent, host, port }, rule, ConnectPlan::Tcp)
+            relay(&target(snapshot, agent, host, port), rule, ConnectPlan::Tcp)
         }
         Ok(None) => {
-            let target = Target { snapshot, agent, host: &address, port };
+            let target = target(snapshot, agent, &address, port);
             nothing(&target, "this is neither TLS nor HTTP", ConnectPlan::Tcp)
         }
         Err(error) => ConnectPlan::Deny(refusal::engine(snapshot, &error)),
@@ -75,7 +80,7 @@ fn other(snapshot: &Snapshot, agent: &Agent, connect: &Connect<'_>, named: Optio
 fn unnamed(snapshot: &Snapshot, agent: &Agent, connect: &Connect<'_>, why: &str, inspect: ConnectPlan) -> ConnectPlan {
     let host = Host::Ip(connect.destination.ip().to_canonical());
     let port = connect.destination.port();
-    let target = Target { snapshot, agent, host: &host, port };
+    let target = target(snapshot, agent, &host, port);
     let hit = |rule: &Rule| rule.hosts.iter().any(|pattern| pattern.matches(&host));
     match first(snapshot, agent, port, hit) {
         Ok(Some(rule)) => match rule.transport {

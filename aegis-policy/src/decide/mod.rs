@@ -14,9 +14,11 @@ use aegis_dlp::{Finding, Profile};
 pub(crate) use connection::{chosen, connect, name};
 pub use permit::{Grant, Permit};
 
+use crate::decision_log::Seen;
 use crate::engine::{Chain, EngineError};
 use crate::host::Host;
 use crate::index::{AgentTable, HostRules};
+use crate::input::Asked;
 use crate::path::normalise;
 use crate::rule::{Rule, Transport};
 use crate::snapshot::Snapshot;
@@ -29,12 +31,37 @@ pub(crate) struct Found {
     pub(crate) rules: HostRules,
 }
 
+impl Found {
+    /// The request as its document is made of it.
+    pub(crate) fn asked<'a>(
+        &'a self,
+        snapshot: &'a Snapshot,
+        intent: &'a Intent<'a>,
+        content: &'a Content<'a>,
+    ) -> Asked<'a> {
+        Asked { declared: &snapshot.catalog.declared, host: &self.host, intent, content }
+    }
+}
+
 /// Where a permit leads, and for whom.
 struct Target<'a> {
     snapshot: &'a Snapshot,
     agent: &'a crate::Agent,
     host: &'a Host,
     port: u16,
+    /// The tool that was declared for the request's place.
+    tool: Option<Arc<str>>,
+}
+
+impl Target<'_> {
+    /// The tool for the record: as the rule names it, or as it was declared.
+    fn tool(&self, rule: &Rule) -> Option<Arc<str>> {
+        rule.tool.clone().or_else(|| self.tool.clone())
+    }
+
+    fn region(&self) -> Option<Arc<str>> {
+        self.snapshot.catalog.declared.regions.of(self.host).cloned()
+    }
 }
 
 /// What a permit allows beside the way itself. An enforced rule behind one in shadow sets these.
@@ -71,9 +98,34 @@ pub(crate) fn decide(snapshot: &Snapshot, intent: &Intent<'_>, content: &Content
     }
 }
 
+/// Decides, and gives what was looked at.
+pub(crate) fn decide_noting(snapshot: &Snapshot, intent: &Intent<'_>, content: &Content<'_>) -> (Verdict, Seen) {
+    match find(snapshot, intent) {
+        Ok(found) => {
+            let bucket = &found.rules.requests;
+            let document = bucket.reads.document(&found.asked(snapshot, intent, content));
+            let seen = Seen::new(bucket, document.clone());
+            (decide_document(snapshot, intent, content, document, &found), seen)
+        }
+        Err(denial) => (Verdict::Denial(*denial), Seen::default()),
+    }
+}
+
 pub(crate) fn decide_found(snapshot: &Snapshot, intent: &Intent<'_>, content: &Content<'_>, found: &Found) -> Verdict {
-    let target = Target { snapshot, agent: intent.agent, host: &found.host, port: intent.port };
-    match chains(snapshot, intent, content, found) {
+    let document = found.rules.requests.reads.document(&found.asked(snapshot, intent, content));
+    decide_document(snapshot, intent, content, document, found)
+}
+
+fn decide_document(
+    snapshot: &Snapshot,
+    intent: &Intent<'_>,
+    content: &Content<'_>,
+    document: regorus::Value,
+    found: &Found,
+) -> Verdict {
+    let tool = found.asked(snapshot, intent, content).tool().name();
+    let target = Target { snapshot, agent: intent.agent, host: &found.host, port: intent.port, tool };
+    match chains(snapshot, document, found) {
         Ok((first, enforced)) => {
             let nothing = || refusal::no_rule_for_request(&target, intent, &found.rules);
             settle(&target, first, enforced, found.table.shadow_default, content.findings, nothing)
@@ -86,12 +138,10 @@ pub(crate) fn decide_found(snapshot: &Snapshot, intent: &Intent<'_>, content: &C
 /// The first rule that holds, and where that one is in shadow the first enforced one behind it.
 fn chains<'s>(
     snapshot: &'s Snapshot,
-    intent: &Intent<'_>,
-    content: &Content<'_>,
+    input: regorus::Value,
     found: &Found,
 ) -> Result<(Option<&'s Rule>, Option<&'s Rule>), EngineError> {
     let bucket = &found.rules.requests;
-    let input = bucket.reads.document(intent, content);
     let first = bucket.first(&snapshot.catalog, Chain::Decision, input.clone())?;
     let enforced = match first {
         Some(rule) if rule.mode == Mode::Shadow => bucket.first(&snapshot.catalog, Chain::Enforced, input)?,
@@ -168,7 +218,8 @@ fn permit(target: &Target<'_>, rule: &Rule, decision: Decision, mode: Mode, term
         decision,
         mode,
         rule: Some(rule.id.clone()),
-        tool: rule.tool.clone(),
+        tool: target.tool(rule),
+        region: target.region(),
         reason: rule.reason.clone(),
         policy_version: target.snapshot.version.clone(),
     })
@@ -186,6 +237,7 @@ fn shadow_of_denial(target: &Target<'_>, denial: Denial, private_ok: bool) -> Pe
         mode: Mode::Shadow,
         rule: denial.rule.map(Arc::from),
         tool: denial.tool.map(Arc::from),
+        region: target.region(),
         reason: denial.reason.into(),
         policy_version: target.snapshot.version.clone(),
     })
@@ -207,8 +259,10 @@ pub(crate) fn needs(snapshot: &Snapshot, intent: &Intent<'_>) -> Needs {
             break;
         }
     }
-    // No rule reads usage yet.
-    Needs { json: candidates.iter().any(|rule| !rule.body.is_empty()), usage: false }
+    Needs {
+        json: candidates.iter().any(|rule| !rule.body.is_empty()),
+        usage: candidates.iter().any(|rule| !rule.usage.is_empty()),
+    }
 }
 
 impl Rule {

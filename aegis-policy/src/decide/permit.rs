@@ -33,7 +33,7 @@ pub struct Grant {
     pub mode: Mode,
     /// The rule, as `policy/rule`; none where shadow passes what no rule names.
     pub rule: Option<Arc<str>>,
-    /// The tool that the rule names.
+    /// The tool that the rule names, or that was declared for the request's place.
     pub tool: Option<Arc<str>>,
     /// Why.
     pub reason: Arc<str>,
@@ -41,6 +41,8 @@ pub struct Grant {
     pub policy_version: Arc<str>,
     /// Whether the request may pass while the state store does not answer.
     pub fail_mode: FailMode,
+    /// Where the host keeps data, as the policy declares it.
+    pub region: Option<Arc<str>>,
 }
 
 impl Permit {
@@ -99,7 +101,7 @@ impl Permit {
         self.grant.rule.as_deref()
     }
 
-    /// The tool that the rule names.
+    /// The tool that the rule names, or that was declared for the request's place.
     pub fn tool(&self) -> Option<&str> {
         self.grant.tool.as_deref()
     }
@@ -107,6 +109,11 @@ impl Permit {
     /// Whether the request may pass while the state store does not answer.
     pub fn fail_mode(&self) -> FailMode {
         self.grant.fail_mode
+    }
+
+    /// Where the host keeps data, as the policy declares it.
+    pub fn region(&self) -> Option<&str> {
+        self.grant.region.as_deref()
     }
 
     /// Why.

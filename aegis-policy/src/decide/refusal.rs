@@ -24,7 +24,8 @@ pub(super) fn no_rule_for_request(target: &Target<'_>, intent: &Intent<'_>, rule
     let (agent, host) = (&target.agent.name, target.host.text());
     let method = method_word(intent.method);
     let reason = format!("no rule of agent {agent} allows this {method} request to {host}:{}", target.port);
-    policy(target.snapshot, reason)
+    let tool = target.tool.as_deref().map(str::to_owned);
+    Denial { tool, ..policy(target.snapshot, reason) }
         .next(format!(
             "Other requests to {host} may be allowed; `aegisctl policy explain` shows which condition failed."
         ))
@@ -53,7 +54,7 @@ pub(super) fn by_rule(target: &Target<'_>, rule: &Rule) -> Denial {
         _ => format!("Don't repeat the request; rule {} refuses it as it is.", rule.id),
     };
     let denial = policy(target.snapshot, rule.reason.to_string()).next(step);
-    Denial { decision: rule.decision, ..of(rule, denial) }
+    Denial { decision: rule.decision, ..of(target, rule, denial) }
 }
 
 /// The request holds what the rule does not let out.
@@ -61,11 +62,12 @@ pub(super) fn by_finding(target: &Target<'_>, rule: &Rule, finding: &Finding) ->
     let (name, place) = (finding.detector.name(), &finding.place);
     let denial = policy(target.snapshot, format!("the request holds data that must not leave: {name} ({place})"))
         .next(format!("Remove the {name} from the request and send it again."));
-    of(rule, denial)
+    of(target, rule, denial)
 }
 
-fn of(rule: &Rule, denial: Denial) -> Denial {
-    Denial { rule: Some(rule.id.to_string()), tool: rule.tool.as_deref().map(str::to_owned), ..denial }
+fn of(target: &Target<'_>, rule: &Rule, denial: Denial) -> Denial {
+    let tool = target.tool(rule).as_deref().map(str::to_owned);
+    Denial { rule: Some(rule.id.to_string()), tool, ..denial }
 }
 
 pub(super) fn policy(snapshot: &Snapshot, reason: String) -> Denial {

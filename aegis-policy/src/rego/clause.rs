@@ -4,12 +4,14 @@
 //! number given as a string). No line can raise an error: Rego takes one for "undefined", which a rule that refuses could not afford, so
 //! types are tested before they are relied on and patterns are compiled when the policy is read. Doubt never helps the agent: it is "not met" in a rule that permits and "met" in one that refuses.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::glob::{NameGlob, PathTest};
 use crate::host::HostPattern;
-use crate::rego::quote;
-use crate::rule::{BodyTest, FieldTest, Policy, Rule, Segment, TextTest, ValueTest};
+use crate::rego::{body, caller, quote};
+use crate::rule::{FieldTest, Measure, Policy, Rule, Segment, Span, TextTest};
 
 /// A condition.
 #[derive(Debug)]
@@ -30,16 +32,41 @@ pub(crate) enum Probe {
     Port,
     Method,
     Path,
+    Scopes,
+    /// The sub-agent that acts.
+    Actor,
+    Region,
+    Tool,
+    /// The clock, in this zone.
+    Time(Arc<str>),
+    Usage(Measure, Span),
+    /// Whatever an author's Rego looks at.
+    Rego,
     Header(String),
     Query(String),
-    Body(Vec<Segment>),
+    /// The value at the first path, and what stands at the others.
+    Body(Vec<Vec<Segment>>),
 }
 
-/// The conditions that the index stands for: agent, tenant, labels, host, and that the rule is for requests.
+/// The conditions that the index stands for: the agent's own list of policies, agent, tenant, labels, host, and that the rule is for requests.
 pub(crate) fn guards(policy: &Policy, rule: &Rule) -> Vec<Clause> {
-    let mut all = vec![names("agents", "input.agent.name", &policy.agents)];
+    let listed = vec![
+        vec!["count(input.agent.policies) == 0".into()],
+        vec![format!("{} in input.agent.policies", quote(&policy.name))],
+    ];
+    let mut all = vec![
+        Clause { says: "policies".into(), probe: Probe::Index, any: listed },
+        names("agents", "input.agent.name", &policy.agents),
+    ];
     if !policy.tenants.is_empty() {
         all.push(names("tenants", "input.agent.tenant", &policy.tenants));
+    }
+    // A rule's own lists narrow its policy's.
+    if !rule.agents.is_empty() {
+        all.push(names("agents", "input.agent.name", &rule.agents));
+    }
+    if !rule.tenants.is_empty() {
+        all.push(names("tenants", "input.agent.tenant", &rule.tenants));
     }
     for (key, glob) in &policy.labels {
         all.push(names("labels", &format!("input.agent.labels[{}]", quote(key)), std::slice::from_ref(glob)));
@@ -88,9 +115,15 @@ pub(crate) fn clauses(rule: &Rule) -> Vec<Clause> {
     if !rule.paths.is_empty() {
         all.push(paths(rule, doubt));
     }
+    all.extend(caller::clauses(rule, doubt));
     all.extend(rule.headers.iter().map(|test| field("headers", test, doubt)));
     all.extend(rule.query.iter().map(|test| field("query", test, doubt)));
-    all.extend(rule.body.iter().map(|test| body(test, doubt)));
+    all.extend(rule.body.iter().map(|test| body::clause(test, doubt)));
+    all.extend(rule.rego.iter().map(|condition| Clause {
+        says: condition.says(),
+        probe: Probe::Rego,
+        any: vec![vec![condition.line(doubt)]],
+    }));
     all
 }
 
@@ -131,72 +164,7 @@ fn field(under: &str, test: &FieldTest, doubt: bool) -> Clause {
     Clause { says: format!("{verb} {} {operator} {what}", test.name), probe, any }
 }
 
-fn body(test: &BodyTest, doubt: bool) -> Clause {
-    let value = reference(&test.path);
-    let mut any = vec![body_test(&test.test, &value)];
-    if doubt {
-        any.extend(body_doubt(&test.test, &value));
-        any.push(vec!["input.ambiguous.body".into()]);
-    }
-    Clause { says: test.to_string(), probe: Probe::Body(test.path.clone()), any }
-}
-
-fn body_test(test: &ValueTest, value: &str) -> Vec<String> {
-    match test {
-        ValueTest::Equals(wanted) => vec![format!("{value} == {wanted}")],
-        ValueTest::Differs(unwanted) => vec![is(unwanted, value), format!("{value} != {unwanted}")],
-        ValueTest::Compares(order, bound) => {
-            vec![format!("is_number({value})"), format!("{value} {} {bound}", order.symbol())]
-        }
-        ValueTest::In(wanted) => vec![member(value, wanted)],
-        ValueTest::NotIn(unwanted) => {
-            let mut lines: Vec<String> = unwanted.first().map(|first| is(first, value)).into_iter().collect();
-            lines.extend(unwanted.iter().map(|one| format!("{value} != {one}")));
-            lines
-        }
-        ValueTest::Matches(regex) => vec![format!("is_string({value})"), matches(regex, value)],
-        ValueTest::Exists(true) => vec![format!("type_name({value})")],
-        ValueTest::Exists(false) => vec!["not input.ambiguous.body".into(), format!("not type_name({value})")],
-    }
-}
-
-/// The value is there and of another type than the condition speaks of.
-fn body_doubt(test: &ValueTest, value: &str) -> Option<Vec<String>> {
-    let other_type = |sample: &Value| vec![format!("type_name({value}) != {}", quote(kind(sample)))];
-    match test {
-        ValueTest::Equals(sample) | ValueTest::Differs(sample) => Some(other_type(sample)),
-        ValueTest::In(samples) | ValueTest::NotIn(samples) => samples.first().map(other_type),
-        ValueTest::Compares(..) => Some(other_type(&Value::from(0))),
-        ValueTest::Matches(_) => Some(other_type(&Value::from(""))),
-        ValueTest::Exists(_) => None,
-    }
-}
-
-fn is(sample: &Value, value: &str) -> String {
-    format!("is_{}({value})", kind(sample))
-}
-
-/// Rego's name for the type.
-fn kind(sample: &Value) -> &'static str {
-    match sample {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-}
-
-fn reference(path: &[Segment]) -> String {
-    let steps = path.iter().map(|segment| match segment {
-        Segment::Key(key) => format!("[{}]", quote(key)),
-        Segment::Index(index) => format!("[{index}]"),
-    });
-    format!("input.body{}", steps.collect::<String>())
-}
-
-fn member(value: &str, values: &[Value]) -> String {
+pub(super) fn member(value: &str, values: &[Value]) -> String {
     match values {
         [only] => format!("{value} == {only}"),
         several => {
@@ -206,6 +174,6 @@ fn member(value: &str, values: &[Value]) -> String {
     }
 }
 
-fn matches(regex: &str, value: &str) -> String {
+pub(super) fn matches(regex: &str, value: &str) -> String {
     format!("regex.match({}, {value})", quote(regex))
 }

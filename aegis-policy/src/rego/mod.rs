@@ -3,6 +3,8 @@
 //! Every string of a policy enters as a JSON string literal, which is a Rego string literal: nothing in a policy
 //! can become code.
 
+mod body;
+mod caller;
 mod clause;
 
 use std::fmt::Write;
@@ -77,7 +79,7 @@ fn body(number: usize, clauses: &[Clause], helpers: &mut String) -> Vec<String> 
     let mut lines = Vec::new();
     for (at, clause) in clauses.iter().enumerate() {
         match clause.any.as_slice() {
-            [only] if !only.iter().any(|line| line.starts_with("some ")) => lines.extend(only.iter().cloned()),
+            [only] if !only.iter().any(|line| iterates(line)) => lines.extend(only.iter().cloned()),
             several => {
                 let name = clause_name(number, at);
                 alternatives(helpers, &name, several);
@@ -86,6 +88,11 @@ fn body(number: usize, clauses: &[Clause], helpers: &mut String) -> Vec<String> 
         }
     }
     lines
+}
+
+/// Whether a line goes through a collection. A text in it may look like that too: then it costs a rule of its own.
+fn iterates(line: &str) -> bool {
+    line.contains("some ") || line.contains("every ")
 }
 
 fn alternatives(text: &mut String, name: &str, any: &[Vec<String>]) {

@@ -3,11 +3,37 @@
 use serde_json::Value;
 
 use crate::glob::REGEX_SIZE;
-use crate::rule::{BodyTest, FieldTest, Order, Segment, TextTest, ValueTest};
+use crate::rule::{BodyTest, FieldTest, Order, Relation, Segment, TextTest, ValueTest};
 use crate::source::cursor::{Cursor, Fields};
+use crate::source::nearest;
 use crate::source::node::Node;
 
-const OPERATORS: [&str; 10] = ["==", "!=", "<", "<=", ">", ">=", "in", "not_in", "matches", "exists"];
+const OPERATORS: [&str; 21] = [
+    "==",
+    "!=",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "in",
+    "not_in",
+    "matches",
+    "starts_with",
+    "ends_with",
+    "contains",
+    "contains_any",
+    "subset_of",
+    "length ==",
+    "length !=",
+    "length <",
+    "length <=",
+    "length >",
+    "length >=",
+    "exists",
+];
+
+/// Lists in lists that a path may go through: each costs as often as the one around it has elements.
+const MOST_WILDCARDS: usize = 3;
 
 pub(super) fn headers(fields: &Fields<'_>) -> Vec<FieldTest> {
     field_tests(fields, "headers", |name, key| match http::HeaderName::from_bytes(name.as_bytes()) {
@@ -64,34 +90,41 @@ fn regex(at: &Cursor<'_>) -> Option<String> {
 }
 
 pub(super) fn body(item: &Cursor<'_>) -> Option<BodyTest> {
-    let fields = item.fields(&["path", "op", "value"]);
+    let fields = item.fields(&["path", "op", "value", "value_of"]);
     let path = fields.require("path").and_then(body_path);
     let test = fields.require("op").and_then(|op| value_test(op, &fields));
     Some(BodyTest { path: path?, test: test? })
 }
 
-/// `a.b.0` or the JSON pointer `/a/b/0` (RFC 6901). Digits alone are an array index.
+/// `a.b.0`, or the JSON pointer `/a/b/0` (RFC 6901). Digits alone are an array index; `*` is every element, in a pointer a key.
 fn body_path(at: &Cursor<'_>) -> Option<Vec<Segment>> {
     let text = at.string()?;
-    let segments: Vec<String> = match text.strip_prefix('/') {
+    let pointer = text.strip_prefix('/');
+    let parts: Vec<String> = match pointer {
         Some(pointer) => pointer.split('/').map(|part| part.replace("~1", "/").replace("~0", "~")).collect(),
         None => text.split('.').map(str::to_owned).collect(),
     };
-    if segments.iter().any(String::is_empty) || segments.len() > 32 {
+    if parts.iter().any(String::is_empty) || parts.len() > 32 {
         at.problem_with("expected a path into the body", "not a path", "such as `amount`, `items.0.price` or `/a/b`");
         return None;
     }
     let segment = |text: String| match text.parse::<u16>() {
         Ok(index) if text.bytes().all(|byte| byte.is_ascii_digit()) => Segment::Index(usize::from(index)),
+        _ if text == "*" && pointer.is_none() => Segment::Every,
         _ => Segment::Key(text),
     };
-    Some(segments.into_iter().map(segment).collect())
+    let path: Vec<Segment> = parts.into_iter().map(segment).collect();
+    if path.iter().filter(|step| **step == Segment::Every).count() > MOST_WILDCARDS {
+        at.problem(format!("at most {MOST_WILDCARDS} `*` in a path"), "too many lists in lists");
+        return None;
+    }
+    Some(path)
 }
 
 fn value_test(op: &Cursor<'_>, fields: &Fields<'_>) -> Option<ValueTest> {
     let operator = op.string()?;
     if !OPERATORS.contains(&operator) {
-        let help = format!("one of: {}", OPERATORS.join(" "));
+        let help = nearest::known(operator, "one of", &OPERATORS);
         op.problem_with(format!("unknown operator `{operator}`"), "unknown operator", help);
         return None;
     }
@@ -101,6 +134,9 @@ fn value_test(op: &Cursor<'_>, fields: &Fields<'_>) -> Option<ValueTest> {
             None => true,
         }));
     }
+    if let Some(other) = fields.get("value_of") {
+        return against(operator, other, fields);
+    }
     let value = fields.require("value")?;
     match operator {
         "==" => scalar(value).map(ValueTest::Equals),
@@ -108,19 +144,67 @@ fn value_test(op: &Cursor<'_>, fields: &Fields<'_>) -> Option<ValueTest> {
         "in" => set(value).map(ValueTest::In),
         "not_in" => set(value).map(ValueTest::NotIn),
         "matches" => regex(value).map(ValueTest::Matches),
-        order => comparison(order, value),
+        "starts_with" => part(value).map(ValueTest::StartsWith),
+        "ends_with" => part(value).map(ValueTest::EndsWith),
+        "contains" => scalar(value).map(|one| ValueTest::Contains(vec![one])),
+        "contains_any" => set(value).map(ValueTest::Contains),
+        "subset_of" => set(value).map(ValueTest::SubsetOf),
+        operator => match operator.strip_prefix("length ") {
+            Some(operator) => Some(ValueTest::Length(relation(operator)?, value.integer::<u32>("a length")?.into())),
+            None => comparison(operator, value),
+        },
+    }
+}
+
+/// The start or end of a string. An empty one would fit all.
+fn part(value: &Cursor<'_>) -> Option<String> {
+    let text = value.string()?;
+    if text.is_empty() {
+        value.problem("every string begins and ends with nothing", "empty");
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+/// The comparison with the value at another path.
+fn against(operator: &str, other: &Cursor<'_>, fields: &Fields<'_>) -> Option<ValueTest> {
+    if fields.get("value").is_some() {
+        other.problem("`value` and `value_of` together", "which of the two?");
+        return None;
+    }
+    let Some(relation) = relation(operator) else {
+        other.problem(format!("`{operator}` takes a `value`"), "only with == != < <= > >=");
+        return None;
+    };
+    let path = body_path(other)?;
+    if path.contains(&Segment::Every) {
+        other.problem("`value_of` names one value", "no `*` here");
+        return None;
+    }
+    Some(ValueTest::Against(relation, path))
+}
+
+fn relation(operator: &str) -> Option<Relation> {
+    match operator {
+        "==" => Some(Relation::Same),
+        "!=" => Some(Relation::Different),
+        operator => order(operator).map(Relation::Ordered),
+    }
+}
+
+fn order(operator: &str) -> Option<Order> {
+    match operator {
+        "<" => Some(Order::Less),
+        "<=" => Some(Order::AtMost),
+        ">" => Some(Order::More),
+        ">=" => Some(Order::AtLeast),
+        _ => None,
     }
 }
 
 fn comparison(operator: &str, value: &Cursor<'_>) -> Option<ValueTest> {
-    let order = match operator {
-        "<" => Order::Less,
-        "<=" => Order::AtMost,
-        ">" => Order::More,
-        _ => Order::AtLeast,
-    };
     match value.node {
-        Node::Number(number) => Some(ValueTest::Compares(order, number.clone())),
+        Node::Number(number) => Some(ValueTest::Compares(order(operator)?, number.clone())),
         other => {
             value.problem(format!("`{operator}` compares numbers, found {}", other.kind()), "expected a number");
             None

@@ -3,10 +3,12 @@
 use crate::rule::Policy;
 use crate::schema::{Document, rule, words};
 use crate::source::cursor::Cursor;
+use crate::templates::Scope;
 
 const KEYS: [&str; 9] = ["name", "agents", "tenants", "labels", "mode", "priority", "dlp", "tokens", "rules"];
 
-pub(super) fn read(at: &Cursor<'_>, document: &mut Document) {
+/// Reads one policy, held to what `scope` allows.
+pub(crate) fn read(at: &Cursor<'_>, scope: &Scope<'_>, document: &mut Document) {
     let fields = at.fields(&KEYS);
     let name = fields.require("name").and_then(|at| words::name(at, "a policy's name")).unwrap_or_default();
     if document.policies.iter().any(|other| &*other.name == name)
@@ -18,6 +20,7 @@ pub(super) fn read(at: &Cursor<'_>, document: &mut Document) {
     let labels = fields.get("labels").map(Cursor::entries).unwrap_or_default();
     let policy = Policy {
         name: name.into(),
+        team: scope.team().cloned(),
         agents: fields.list("agents", words::glob),
         tenants: fields.list("tenants", words::glob),
         labels: labels.iter().filter_map(|(key, _, value)| Some(((*key).to_owned(), words::glob(value)?))).collect(),
@@ -30,11 +33,14 @@ pub(super) fn read(at: &Cursor<'_>, document: &mut Document) {
         mode: policy.mode,
         priority: fields.get("priority").and_then(|at| at.integer("a whole number")).unwrap_or(0),
         dlp: fields.get("dlp").map(words::dlp).unwrap_or_default(),
+        regions: &document.regions,
     };
+    scope.check_policy(at, &policy);
     document.policies.push(policy);
     if let Some(rules) = fields.require("rules") {
         for item in rules.items() {
             if let Some(rule) = rule::read(&item, &defaults, &document.rules) {
+                scope.check_rule(&item, &rule);
                 document.rules.push(rule);
             }
         }

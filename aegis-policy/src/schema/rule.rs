@@ -5,15 +5,17 @@ use std::sync::Arc;
 use aegis_dlp::Profile;
 use ipnet::IpNet;
 
+use crate::declared::Regions;
 use crate::glob::PathGlob;
 use crate::host::HostPattern;
 use crate::rule::{Rule, Transport};
 use crate::schema::words::Dlp;
-use crate::schema::{conditions, words};
+use crate::schema::{conditions, moment, words};
 use crate::source::cursor::{Cursor, Fields};
-use crate::{Decision, FailMode, Mode};
+use crate::source::nearest;
+use crate::{Decision, FailMode, Mode, raw_rego};
 
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 28] = [
     "name",
     "tool",
     "hosts",
@@ -32,10 +34,36 @@ const KEYS: [&str; 18] = [
     "reason",
     "priority",
     "fail_mode",
+    "rego",
+    "agents",
+    "tenants",
+    "tools",
+    "scopes",
+    "any_scope",
+    "actors",
+    "regions",
+    "when",
+    "usage",
 ];
 
 /// Keys that look into a request, which passthrough and raw TCP never read.
-const CONTENT_KEYS: [&str; 7] = ["methods", "paths", "headers", "query", "body", "dlp", "fail_mode"];
+const CONTENT_KEYS: [&str; 15] = [
+    "methods",
+    "paths",
+    "headers",
+    "query",
+    "body",
+    "dlp",
+    "fail_mode",
+    "rego",
+    "tools",
+    "scopes",
+    "any_scope",
+    "actors",
+    "regions",
+    "when",
+    "usage",
+];
 
 /// What a rule takes over from its policy.
 pub(super) struct Defaults<'a> {
@@ -44,6 +72,8 @@ pub(super) struct Defaults<'a> {
     pub(super) mode: Mode,
     pub(super) priority: i64,
     pub(super) dlp: Dlp,
+    /// The regions that were declared.
+    pub(super) regions: &'a Regions,
 }
 
 pub(super) fn read(at: &Cursor<'_>, policy: &Defaults<'_>, before: &[Rule]) -> Option<Rule> {
@@ -63,13 +93,22 @@ pub(super) fn read(at: &Cursor<'_>, policy: &Defaults<'_>, before: &[Rule]) -> O
     let headers = conditions::headers(&fields);
     let query = conditions::query(&fields);
     let body = fields.list("body", conditions::body);
+    let (agents, tenants) = (fields.list("agents", words::glob), fields.list("tenants", words::glob));
+    let (tools, actors) = (words::globs(&fields, "tools"), words::globs(&fields, "actors"));
+    let (scopes, any_scope) = (fields.list("scopes", words::scope), fields.list("any_scope", words::scope));
+    let regions = fields.list("regions", |item| region(item, policy.regions));
+    let when = fields.get("when").map(moment::windows).unwrap_or_default();
+    let usage = fields.list("usage", moment::usage);
     let fail_mode = fail_mode(&fields, decision);
+    let rego = fields.get("rego").and_then(raw_rego::read);
     let (decision, profile) = check_decision(&fields, decision?, transport, dlp, policy.dlp);
     let id = id?;
     Some(Rule {
         reason: reason.unwrap_or_else(|| default_reason(&id, decision)),
         id,
         policy: policy.index,
+        agents,
+        tenants,
         tool,
         priority: priority.unwrap_or(policy.priority),
         hosts,
@@ -81,6 +120,14 @@ pub(super) fn read(at: &Cursor<'_>, policy: &Defaults<'_>, before: &[Rule]) -> O
         headers,
         query,
         body,
+        tools,
+        scopes,
+        any_scope,
+        actors,
+        regions,
+        when,
+        usage,
+        rego,
         decision,
         profile,
         mode: if policy.mode == Mode::Shadow { Mode::Shadow } else { mode },
@@ -174,7 +221,7 @@ fn ports(fields: &Fields<'_>, transport: Transport) -> Vec<u16> {
     })
 }
 
-fn method(item: &Cursor<'_>) -> Option<String> {
+pub(super) fn method(item: &Cursor<'_>) -> Option<String> {
     let text = item.string()?;
     let token = http::Method::from_bytes(text.as_bytes()).is_ok();
     if !token || text.bytes().any(|byte| byte.is_ascii_lowercase()) {
@@ -188,7 +235,7 @@ fn method(item: &Cursor<'_>) -> Option<String> {
     Some(text.to_owned())
 }
 
-fn path(item: &Cursor<'_>) -> Option<PathGlob> {
+pub(super) fn path(item: &Cursor<'_>) -> Option<PathGlob> {
     match PathGlob::parse(item.string()?) {
         Ok(glob) => Some(glob),
         Err(why) => {
@@ -196,6 +243,20 @@ fn path(item: &Cursor<'_>) -> Option<PathGlob> {
             None
         }
     }
+}
+
+fn region(item: &Cursor<'_>, declared: &Regions) -> Option<Arc<str>> {
+    let name = item.string()?;
+    if !declared.has(name) {
+        let names: Vec<&str> = declared.names().collect();
+        let help = match names.is_empty() {
+            true => "declare it: `regions: {eu: [\"*.eu.example.com\"]}` at the top of a file".to_owned(),
+            false => nearest::known(name, "declared are", &names),
+        };
+        item.problem_with(format!("no region `{name}` is declared"), "unknown region", help);
+        return None;
+    }
+    Some(name.into())
 }
 
 fn fail_mode(fields: &Fields<'_>, decision: Option<Decision>) -> FailMode {

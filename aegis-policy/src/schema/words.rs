@@ -4,20 +4,21 @@ use std::sync::Arc;
 
 use aegis_dlp::DetectorSet;
 
-use crate::glob::NameGlob;
+use crate::glob::{NameGlob, REGEX_SIZE};
 use crate::source::cursor::{Cursor, Fields};
+use crate::source::nearest;
 use crate::{Decision, FailMode, Mode, OnTheft, Replay, TokenRules};
 
 /// What stands in a rule's `dlp`, or a policy's. `None` where the key is not given.
 #[derive(Debug, Default, Copy, Clone)]
-pub(super) struct Dlp {
-    pub(super) redact: Option<DetectorSet>,
-    pub(super) deny: Option<DetectorSet>,
-    pub(super) report: Option<DetectorSet>,
+pub(crate) struct Dlp {
+    pub(crate) redact: Option<DetectorSet>,
+    pub(crate) deny: Option<DetectorSet>,
+    pub(crate) report: Option<DetectorSet>,
 }
 
 /// A name for people and records: printable, no `/` (it joins policy and rule), at most 128 characters.
-pub(super) fn name<'a>(at: &Cursor<'a>, what: &str) -> Option<&'a str> {
+pub(crate) fn name<'a>(at: &Cursor<'a>, what: &str) -> Option<&'a str> {
     let text = at.string()?;
     let good = (1..=128).contains(&text.chars().count())
         && text.trim() == text
@@ -42,7 +43,7 @@ pub(super) fn text(at: &Cursor<'_>) -> Option<Arc<str>> {
     Some(text.into())
 }
 
-pub(super) fn glob(at: &Cursor<'_>) -> Option<NameGlob> {
+pub(crate) fn glob(at: &Cursor<'_>) -> Option<NameGlob> {
     let text = at.string()?;
     if text.is_empty() || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
         at.problem("expected a name or a pattern such as `fin-*`", "not a pattern");
@@ -51,12 +52,34 @@ pub(super) fn glob(at: &Cursor<'_>) -> Option<NameGlob> {
     Some(NameGlob::new(text))
 }
 
-fn one_of<T: Copy>(at: &Cursor<'_>, words: &[(&str, T)]) -> Option<T> {
+/// Patterns that are tested as one.
+pub(crate) fn globs(fields: &Fields<'_>, key: &str) -> Vec<NameGlob> {
+    let globs = fields.list(key, glob);
+    let all: Vec<String> = globs.iter().map(NameGlob::regex).collect();
+    let fits = regex::RegexBuilder::new(&all.join("|")).size_limit(REGEX_SIZE).build().is_ok();
+    if let Some(at) = fields.get(key).filter(|_| !fits) {
+        at.problem("the patterns are too large together", "too large");
+    }
+    globs
+}
+
+/// A scope as it stands in a token.
+pub(crate) fn scope(at: &Cursor<'_>) -> Option<String> {
+    let text = at.string()?;
+    let good = (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if !good {
+        at.problem("expected a scope such as `payments:write`", "not a scope");
+    }
+    good.then(|| text.to_owned())
+}
+
+/// The value that one of these words stands for.
+pub(crate) fn one_of<T: Copy>(at: &Cursor<'_>, words: &[(&str, T)]) -> Option<T> {
     let text = at.string()?;
     let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
     if found.is_none() {
         let list: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        at.problem_with(format!("`{text}` is not known here"), "unknown word", format!("one of: {}", list.join(", ")));
+        at.problem_with(format!("`{text}` is not known here"), "unknown word", nearest::known(text, "one of", &list));
     }
     found
 }
@@ -65,7 +88,7 @@ pub(super) fn mode(at: &Cursor<'_>) -> Option<Mode> {
     one_of(at, &[("enforce", Mode::Enforce), ("shadow", Mode::Shadow)])
 }
 
-pub(super) fn decision(at: &Cursor<'_>) -> Option<Decision> {
+pub(crate) fn decision(at: &Cursor<'_>) -> Option<Decision> {
     one_of(
         at,
         &[
@@ -96,7 +119,7 @@ pub(super) fn passthrough(at: &Cursor<'_>) -> Option<bool> {
     one_of(at, &[("inspect", false), ("passthrough", true)])
 }
 
-pub(super) fn dlp(at: &Cursor<'_>) -> Dlp {
+pub(crate) fn dlp(at: &Cursor<'_>) -> Dlp {
     let fields = at.fields(&["redact", "deny", "report"]);
     Dlp { redact: detectors(&fields, "redact"), deny: detectors(&fields, "deny"), report: detectors(&fields, "report") }
 }

@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 
 use crate::source::diagnostics::{Problem, Source};
+use crate::source::nearest;
 use crate::source::node::{Node, Step, locate};
+use crate::source::routes::Routes;
 
 /// One file never shows more problems than a person reads.
 const MAX_PROBLEMS: usize = 50;
@@ -12,6 +14,8 @@ const MAX_PROBLEMS: usize = 50;
 pub(crate) struct Problems<'a> {
     source: &'a Source,
     found: RefCell<Vec<Problem>>,
+    /// For a node that was put together from parts of the file: where these stand, and what it is.
+    made: Option<(Routes, String)>,
 }
 
 /// A node and the way to it.
@@ -30,15 +34,45 @@ pub(crate) struct Fields<'a> {
 
 impl<'a> Problems<'a> {
     pub(crate) fn new(source: &'a Source) -> Problems<'a> {
-        Problems { source, found: RefCell::new(Vec::new()) }
+        Problems { source, found: RefCell::new(Vec::new()), made: None }
+    }
+
+    /// For a node that was put together from parts of the same file, which `what` names in front of each message.
+    pub(crate) fn made(&self, routes: Routes, what: String) -> Problems<'a> {
+        Problems { source: self.source, found: RefCell::new(Vec::new()), made: Some((routes, what)) }
     }
 
     fn add(&self, steps: &[Step], message: String, label: String, help: Option<String>) {
+        match &self.made {
+            None => self.add_at(locate(&self.source.text, steps), message, label, help),
+            Some((routes, what)) => {
+                let place = locate(&self.source.text, &routes.lead(steps));
+                self.add_at(place, format!("{what}: {message}"), label, help);
+            }
+        }
+    }
+
+    fn add_at(&self, (line, column): (usize, usize), message: String, label: String, help: Option<String>) {
         let mut found = self.found.borrow_mut();
         if found.len() < MAX_PROBLEMS {
-            let (line, column) = locate(&self.source.text, steps);
             found.push(Problem::at(self.source, line, column, message, label, help));
         }
+    }
+
+    /// Notes a problem at a 1-based line and column of the file.
+    pub(crate) fn add_here(&self, place: (usize, usize), message: String, label: &str, help: Option<String>) {
+        self.add_at(place, message, label.to_owned(), help);
+    }
+
+    /// Takes over what was found elsewhere in this file.
+    pub(crate) fn extend(&self, more: Vec<Problem>) {
+        let mut found = self.found.borrow_mut();
+        let room = MAX_PROBLEMS.saturating_sub(found.len());
+        found.extend(more.into_iter().take(room));
+    }
+
+    pub(crate) fn source(&self) -> &'a Source {
+        self.source
     }
 
     /// The problems in the order of the text.
@@ -52,6 +86,43 @@ impl<'a> Problems<'a> {
 impl<'a> Cursor<'a> {
     pub(crate) fn root(node: &'a Node, problems: &'a Problems<'a>) -> Cursor<'a> {
         Cursor { node, steps: Vec::new(), problems }
+    }
+
+    pub(crate) fn problems(&self) -> &'a Problems<'a> {
+        self.problems
+    }
+
+    /// The way from the file's root.
+    pub(crate) fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// The 1-based line and column.
+    pub(crate) fn place(&self) -> (usize, usize) {
+        match &self.problems.made {
+            None => locate(&self.problems.source.text, &self.steps),
+            Some((routes, _)) => locate(&self.problems.source.text, &routes.lead(&self.steps)),
+        }
+    }
+
+    /// The value under `name` in a map, the first where it stands twice; whoever reads the map notes what is wrong with it.
+    pub(crate) fn child(&self, name: &str) -> Option<Cursor<'a>> {
+        self.pairs().into_iter().find(|(key, _)| *key.node == Node::String(name.to_owned())).map(|(_, value)| value)
+    }
+
+    /// All keys and values of a map, as they stand; nothing is noted.
+    pub(crate) fn pairs(&self) -> Vec<(Cursor<'a>, Cursor<'a>)> {
+        let Node::Map(map) = self.node else { return Vec::new() };
+        let pair = |(at, (key, value)): (usize, &'a (Node, Node))| {
+            (self.below(Step::Key(at), key), self.below(Step::Value(at), value))
+        };
+        map.iter().enumerate().map(pair).collect()
+    }
+
+    /// All items of a list, as they stand; nothing is noted.
+    pub(crate) fn list(&self) -> Vec<Cursor<'a>> {
+        let Node::List(items) = self.node else { return Vec::new() };
+        items.iter().enumerate().map(|(at, node)| self.below(Step::Item(at), node)).collect()
     }
 
     fn below(&self, step: Step, node: &'a Node) -> Cursor<'a> {
@@ -149,7 +220,7 @@ impl<'a> Cursor<'a> {
                 key.problem_with(
                     format!("unknown key `{name}`"),
                     "unknown key",
-                    format!("known here: {}", known.join(", ")),
+                    nearest::known(name, "known here", known),
                 );
             }
         }

@@ -28,12 +28,33 @@ pub struct Diagnostics {
 }
 
 /// A file's name and text.
+///
+/// Who may say what in it follows from its name, which whoever loads it gives, never from what it says of itself: see
+/// [`Source::team`].
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// The name shown in messages; normally the file's path.
+    /// The name shown in messages; normally the file's path. `*.rego` is a raw Rego module.
     pub name: String,
-    /// YAML, or JSON.
+    /// YAML, JSON, or Rego.
     pub text: String,
+}
+
+/// The directory below which teams have a directory each.
+pub const DELEGATED: &str = "delegated";
+
+impl Source {
+    /// The team whose file this is: what lies in `delegated/TEAM/`. A file that lies in `delegated` itself is of a team
+    /// without a name, which nothing is granted to. `None` for files of those who own the policy, who have all rights.
+    pub fn team(&self) -> Option<&str> {
+        let (directories, _) = self.name.rsplit_once('/')?;
+        let mut parts = directories.split('/').skip_while(|part| *part != DELEGATED);
+        parts.next().map(|_| parts.next().unwrap_or_default())
+    }
+
+    /// Whether it is a raw Rego module.
+    pub fn is_rego(&self) -> bool {
+        self.name.ends_with(".rego")
+    }
 }
 
 impl Problem {

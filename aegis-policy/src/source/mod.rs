@@ -2,4 +2,6 @@
 
 pub(crate) mod cursor;
 pub(crate) mod diagnostics;
+pub(crate) mod nearest;
 pub(crate) mod node;
+pub(crate) mod routes;

@@ -52,6 +52,15 @@ impl Node {
         })
     }
 
+    /// A single value as it is written.
+    pub(crate) fn text(&self) -> Option<String> {
+        match self {
+            Node::String(text) => Some(text.clone()),
+            Node::Number(number) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+
     /// What kind of node it is, for messages.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
