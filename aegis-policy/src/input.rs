@@ -139,6 +139,19 @@ impl Reads {
         ReadList { headers: self.headers.clone(), query: self.query.clone(), body: self.body.clone() }
     }
 
+    /// Leaves of a whole document what conditions other than an author's Rego read.
+    pub(crate) fn prune(&self, document: &mut serde_json::Map<String, Json>) {
+        for (part, names) in [("headers", &self.headers), ("query", &self.query)] {
+            if let Some(Json::Object(fields)) = document.get_mut(part) {
+                fields.retain(|name, _| names.contains(name));
+            }
+        }
+        match document.get("body").map(|body| serde_json::to_value(self.pruned(body))) {
+            Some(Ok(body)) if !self.body.is_empty() => drop(document.insert("body".to_owned(), body)),
+            _ => drop(document.remove("body")),
+        }
+    }
+
     fn pruned(&self, body: &Json) -> Value {
         let paths: Vec<&[Segment]> = self.body.iter().map(Vec::as_slice).collect();
         body::prune(body, &paths)

@@ -272,7 +272,8 @@ policies:
 
     #[test]
     fn what_would_be_sent_is_redacted_and_what_is_refused_is_not_sent() {
-        let told = post("https://api.test/?who=jane.doe@corp.example", &[("x-a", "b")], "mail jane.doe@corp.example").unwrap();
+        let told =
+            post("https://api.test/?who=jane.doe@corp.example", &[("x-a", "b")], "mail jane.doe@corp.example").unwrap();
         let sent = told.sent.unwrap();
         assert!(!sent.body.contains("jane") && sent.body.starts_with("mail "), "{}", sent.body);
         assert!(!sent.target.contains("jane") && sent.target.starts_with("/?who="), "{}", sent.target);

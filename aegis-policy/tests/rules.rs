@@ -312,6 +312,30 @@ fn policies_select_by_agent_tenant_and_label() {
 }
 
 #[test]
+fn an_agents_own_list_of_policies_narrows_what_covers_it() {
+    let text = "policies:
+  - {name: one, agents: ['*'], rules: [{name: r, hosts: [one.test], decision: allow}]}
+  - {name: two, agents: [a], mode: shadow, rules: [{name: r, hosts: [two.test], decision: deny}]}
+  - {name: other, agents: [b], rules: [{name: r, hosts: [other.test], decision: allow}]}";
+    let snapshot = snapshot(text);
+    let decide = |host: &str, policies: &[&str]| {
+        let mut request = ask(&format!("GET https://{host}/"));
+        request.agent.policies = policies.iter().map(|name| (*name).to_owned()).collect();
+        line(&request.decide(&snapshot))
+    };
+    // The same agent, described anew each time: nothing is remembered of the description before.
+    for _ in 0..2 {
+        assert_eq!(decide("one.test", &[]), "allow one/r");
+        assert_eq!(decide("one.test", &["two"]), "shadow deny");
+        assert_eq!(decide("two.test", &["one"]), "deny");
+        assert_eq!(decide("two.test", &["one", "two"]), "shadow deny two/r");
+        assert_eq!(decide("one.test", &["no-such"]), "deny", "a name that no policy has gives nothing");
+        assert_eq!(decide("other.test", &["other"]), "deny", "a list never adds a policy that is for others");
+    }
+    assert!(snapshot.has_policy("two") && !snapshot.has_policy("no-such"));
+}
+
+#[test]
 fn denials_say_what_to_do() {
     let snapshot = snapshot(&policy(TWO));
     let Verdict::Denial(denial) = ask("GET https://other.test:8443/").decide(&snapshot) else { panic!("permitted") };

@@ -6,21 +6,8 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{ask, line, source};
-use serde::Deserialize;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Case {
-    agent: String,
-    #[serde(default)]
-    tenant: String,
-    ask: String,
-    #[serde(default)]
-    headers: std::collections::BTreeMap<String, String>,
-    body: Option<String>,
-    expect: String,
-}
+use aegis_policy::cases::{self, Coverage};
+use common::source;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -38,21 +25,17 @@ fn each_shipped_policy_does_what_the_cases_beside_it_say() {
         }
         let snapshot = aegis_policy::compile(&[source(&name, &fs::read_to_string(&path).unwrap())])
             .unwrap_or_else(|problems| panic!("{name}: {:#?}", problems.problems()));
-        let cases = fs::read_to_string(path.with_extension("test.yaml")).unwrap();
-        let cases: Vec<Case> = serde_yaml::from_str(&cases).unwrap();
+        let cases = cases::read(&fs::read_to_string(path.with_extension("test.yaml")).unwrap()).unwrap();
         assert!(cases.len() > 5, "{name}");
+        let mut coverage = Coverage::new(&snapshot);
         for case in cases {
-            let mut request = ask(&case.ask).by(&case.agent);
-            request.agent.tenant = case.tenant;
-            for (header, value) in &case.headers {
-                request = request.header(header, value);
-            }
-            if let Some(body) = &case.body {
-                request = request.body(body);
-            }
-            assert_eq!(line(&request.decide(&snapshot)), case.expect, "{name}: {} by {}", case.ask, case.agent);
+            let outcome = cases::run(&snapshot, &case).unwrap();
+            assert!(outcome.passed, "{name}: {case:?}\n{outcome:?}");
+            coverage.count(&outcome);
             tested += 1;
         }
+        assert_eq!(coverage.unreached(), [""; 0], "{name}: rules that no case reaches");
+        assert_eq!(coverage.percent(), 100);
     }
     assert!(tested > 30, "{tested}");
 }
