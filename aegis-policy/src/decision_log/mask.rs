@@ -1,0 +1,246 @@
+//! Nothing sensitive is written: every value goes through all detectors, credentials are left out, and all is short.
+
+use std::collections::BTreeSet;
+
+use aegis_dlp::{DetectorSet, Format, Place, Profile, Scanner, scan_text};
+use serde_json::{Map, Value};
+
+/// Bytes of a value that are kept; the path may be longer.
+const VALUE: usize = 256;
+const PATH: usize = 2048;
+
+/// Bytes of the input as JSON. What is longer loses the values that rules read.
+const INPUT: usize = 32 * 1024;
+
+/// All that the scanner knows.
+pub(super) const ALL: Profile =
+    Profile { redact: DetectorSet::ALL, deny: DetectorSet::EMPTY, report: DetectorSet::EMPTY };
+
+/// The parts of the input that the request brought with it and that can be done without.
+const CONTENT: [&str; 3] = ["headers", "query", "body"];
+
+/// What was taken away, as JSON pointers.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    pub(super) erased: BTreeSet<String>,
+    pub(super) masked: BTreeSet<String>,
+}
+
+/// Makes `input` fit to be written; pointers are told as below `/input`.
+pub(super) fn clean(input: &mut Map<String, Value>, taken: &mut Taken) {
+    for part in CONTENT {
+        if let Some(value) = input.get_mut(part) {
+            erase_credentials(value, &format!("/input/{part}"), taken);
+        }
+    }
+    for (key, value) in input.iter_mut() {
+        let bound = if key == "path" { PATH } else { VALUE };
+        shorten(value, bound, &format!("/input/{}", escaped(key)), taken);
+    }
+    if !redact(input, taken) || size(input) > INPUT {
+        // Still something to be found, or too much: what rules read of the request goes as a whole.
+        for part in CONTENT {
+            if input.remove(part).is_some() {
+                taken.erased.insert(format!("/input/{part}"));
+            }
+        }
+        if !redact(input, taken) && input.remove("path").is_some() {
+            taken.erased.insert("/input/path".to_owned());
+        }
+    }
+}
+
+/// A text with everything sensitive masked, at most `bound` bytes.
+pub(super) fn text(text: &str, bound: usize) -> String {
+    let mut clean = scan_text(&ALL, Place::Url, text).text.into_owned();
+    cut(&mut clean, bound);
+    clean
+}
+
+/// Redacts the document as a body would be, keys as context included; false where something is still to be found.
+fn redact(input: &mut Map<String, Value>, taken: &mut Taken) -> bool {
+    let Ok(json) = serde_json::to_vec(input) else { return false };
+    let Some(redacted) = scanned(&json) else { return true };
+    let Ok(Value::Object(redacted)) = serde_json::from_slice::<Value>(&redacted) else { return false };
+    let before = std::mem::replace(input, redacted);
+    differences(&Value::Object(before), &Value::Object(input.clone()), "/input", &mut taken.masked);
+    serde_json::to_vec(input).is_ok_and(|json| scanned(&json).is_none())
+}
+
+/// The document with masks; `None` where nothing was found.
+fn scanned(json: &[u8]) -> Option<Vec<u8>> {
+    let mut scanner = Scanner::new(ALL, Format::Json);
+    let mut out = Vec::with_capacity(json.len());
+    // Nothing in the profile denies.
+    let _ = scanner.push(json, &mut out);
+    let _ = scanner.finish(&mut out);
+    (!scanner.findings().is_empty()).then_some(out)
+}
+
+/// Pointers to the values that differ. An object whose keys differ counts as a whole.
+fn differences(before: &Value, after: &Value, at: &str, into: &mut BTreeSet<String>) {
+    match (before, after) {
+        (Value::Object(old), Value::Object(new)) if old.keys().eq(new.keys()) => {
+            for ((key, old), new) in old.iter().zip(new.values()) {
+                differences(old, new, &format!("{at}/{}", escaped(key)), into);
+            }
+        }
+        (Value::Array(old), Value::Array(new)) if old.len() == new.len() => {
+            for (index, (old, new)) in old.iter().zip(new).enumerate() {
+                differences(old, new, &format!("{at}/{index}"), into);
+            }
+        }
+        (old, new) if old == new => {}
+        _ => drop(into.insert(at.to_owned())),
+    }
+}
+
+fn shorten(value: &mut Value, bound: usize, at: &str, taken: &mut Taken) {
+    match value {
+        Value::String(text) => {
+            // What is cut before it is looked at could end in half of a secret.
+            if text.len() > bound {
+                *text = self::text(text, bound);
+                taken.masked.insert(at.to_owned());
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                shorten(item, bound, &format!("{at}/{index}"), taken);
+            }
+        }
+        Value::Object(fields) => {
+            for (key, field) in fields.iter_mut() {
+                shorten(field, bound, &format!("{at}/{}", escaped(key)), taken);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Takes out what its name calls a credential, whatever it holds.
+fn erase_credentials(value: &mut Value, at: &str, taken: &mut Taken) {
+    match value {
+        Value::Object(fields) => {
+            let names: Vec<String> = fields.keys().filter(|name| is_credential(name)).cloned().collect();
+            for name in names {
+                fields.remove(&name);
+                taken.erased.insert(format!("{at}/{}", escaped(&name)));
+            }
+            for (key, field) in fields.iter_mut() {
+                erase_credentials(field, &format!("{at}/{}", escaped(key)), taken);
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                erase_credentials(item, &format!("{at}/{index}"), taken);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether a header, a parameter or a key of this name holds a credential.
+pub(crate) fn is_credential(name: &str) -> bool {
+    let plain: String =
+        name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect();
+    // `max_tokens` is none.
+    let ends =
+        ["token", "apikey", "secretkey", "accesskey", "privatekey", "signature", "jwt", "pin", "otp", "cvc", "cvv"];
+    let holds =
+        ["authorization", "cookie", "password", "passwd", "secret", "credential", "bearer", "xauth", "sessionid"];
+    ends.iter().any(|end| plain.ends_with(end)) || holds.iter().any(|part| plain.contains(part))
+}
+
+fn size(input: &Map<String, Value>) -> usize {
+    serde_json::to_vec(input).map_or(usize::MAX, |json| json.len())
+}
+
+fn cut(text: &mut String, bound: usize) {
+    if text.len() > bound {
+        let end = (0..=bound).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+        text.truncate(end);
+        text.push('…');
+    }
+}
+
+/// A key as a step of a JSON pointer (RFC 6901).
+pub(crate) fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn cleaned(input: Value) -> (Value, Vec<String>, Vec<String>) {
+        let Value::Object(mut input) = input else { panic!("an object is needed") };
+        let mut taken = Taken::default();
+        clean(&mut input, &mut taken);
+        (Value::Object(input), taken.erased.into_iter().collect(), taken.masked.into_iter().collect())
+    }
+
+    #[test]
+    fn what_is_found_is_masked_and_told() {
+        let (input, erased, masked) = cleaned(json!({
+            "host": "api.test",
+            "headers": {"x-note": ["mail jane.doe@corp.example", "plain"]},
+            "query": {"q": ["AKIAQ3EGRTZYXNMB2LKJ"]},
+            "body": {"card": 4_111_111_111_111_111_u64, "order": {"ssn": "536-22-8741", "amount": 7}, "dob": "1990-02-03"},
+        }));
+        assert_eq!(erased, Vec::<String>::new());
+        assert_eq!(
+            masked,
+            [
+                "/input/body/card",
+                "/input/body/dob",
+                "/input/body/order/ssn",
+                "/input/headers/x-note/0",
+                "/input/query/q/0"
+            ]
+        );
+        assert_eq!(input["headers"]["x-note"], json!(["mail [EMAIL]", "plain"]));
+        assert_eq!(input["body"], json!({"card": "[CARD]", "order": {"ssn": "[SSN]", "amount": 7}, "dob": "[DOB]"}));
+    }
+
+    #[test]
+    fn credentials_are_left_out_by_name_wherever_they_stand() {
+        let (input, erased, masked) = cleaned(json!({
+            "headers": {"authorization": ["Bearer abc"], "x-api-key": ["k"], "aegis-token": ["t"], "x-env": ["prod"]},
+            "query": {"access_token": ["t"], "page": ["1"]},
+            "body": {"user": {"password": "hunter2"}, "max_tokens": 100, "items": [{"client_secret": "s"}]},
+        }));
+        assert_eq!(input["headers"], json!({"x-env": ["prod"]}));
+        assert_eq!(input["query"], json!({"page": ["1"]}));
+        assert_eq!(input["body"], json!({"user": {}, "max_tokens": 100, "items": [{}]}));
+        assert_eq!(
+            erased,
+            [
+                "/input/body/items/0/client_secret",
+                "/input/body/user/password",
+                "/input/headers/aegis-token",
+                "/input/headers/authorization",
+                "/input/headers/x-api-key",
+                "/input/query/access_token"
+            ]
+        );
+        assert!(masked.is_empty(), "{masked:?}");
+    }
+
+    #[test]
+    fn long_values_are_cut_and_too_many_go() {
+        // The secret stands across the place where it is cut.
+        let long = format!("{}AKIAQ3EGRTZYXNMB2LKJ{}", "x ".repeat(VALUE / 2 - 5), " y".repeat(VALUE));
+        let (input, _, masked) = cleaned(json!({"body": {"text": long}}));
+        let kept = input["body"]["text"].as_str().unwrap();
+        assert!(kept.len() <= VALUE + 3 && kept.ends_with('…') && !kept.contains("AKIA"), "{kept}");
+        assert_eq!(masked, ["/input/body/text"]);
+
+        let many: Map<String, Value> = (0..1000).map(|n| (format!("k{n}"), json!("v".repeat(100)))).collect();
+        let (input, erased, _) = cleaned(json!({"host": "api.test", "body": many}));
+        assert_eq!(input, json!({"host": "api.test"}));
+        assert_eq!(erased, ["/input/body"]);
+    }
+}

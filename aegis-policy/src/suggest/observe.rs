@@ -1,0 +1,177 @@
+//! What was seen of each agent's traffic, counted.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::net::{IpAddr, SocketAddr};
+use std::time::SystemTime;
+
+use aegis_dlp::{Action, DetectorSet};
+
+use crate::replay::{Asked, Live, Past};
+use crate::{Mode, Sniffed};
+
+/// Different requests that are kept apart; what comes beyond is counted as left out.
+const MAX_KEYS: usize = 200_000;
+
+/// The traffic of past decisions.
+#[derive(Clone, Debug, Default)]
+pub struct Observations {
+    pub(super) agents: BTreeMap<String, Traffic>,
+    pub(super) decisions: u64,
+    /// Since when, and until when.
+    pub(super) span: Option<(SystemTime, SystemTime)>,
+    keys: usize,
+}
+
+/// One agent's.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Traffic {
+    pub(super) requests: BTreeMap<Place, BTreeMap<Call, Count>>,
+    pub(super) relays: BTreeMap<Relay, Count>,
+    /// Where inspected requests went, by address.
+    pub(super) inspected: HashSet<SocketAddr>,
+    /// Why something of it cannot be in a policy, and how often.
+    pub(super) left_out: BTreeMap<String, u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) host: String,
+    pub(super) port: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Call {
+    pub(super) method: String,
+    /// Normalised.
+    pub(super) path: String,
+}
+
+/// A connection that nobody read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Relay {
+    Tls(String, u16),
+    Tcp(IpAddr, u16),
+}
+
+/// How often something was seen, and what came of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Count {
+    pub(super) passed: u64,
+    pub(super) refused: u64,
+    /// Refused for what was in it, not for what it was.
+    pub(super) refused_for_data: u64,
+    /// What was found where it passed.
+    pub(super) found: DetectorSet,
+    /// What it was refused for.
+    pub(super) denied: DetectorSet,
+}
+
+/// What a past decision says about what may be.
+enum Says {
+    Passed,
+    Refused,
+    RefusedForData(DetectorSet),
+    /// In shadow some rule would have refused it: somebody meant that.
+    Nothing,
+}
+
+impl Observations {
+    /// Takes a past decision in.
+    pub fn observe(&mut self, past: &Past) {
+        if !past.live.by_policy {
+            return;
+        }
+        self.decisions += 1;
+        let (first, last) = self.span.unwrap_or((past.at, past.at));
+        self.span = Some((first.min(past.at), last.max(past.at)));
+        let traffic = self.agents.entry(past.agent().name.clone()).or_default();
+        let says = says(&past.live, past);
+        match &past.asked {
+            Asked::Request(request) => {
+                traffic.inspected.extend(request.destination);
+                let unknown = past.unknown_target();
+                let why = match (&request.path, unknown) {
+                    (_, Some(what)) => format!("the {what} is redacted in the log"),
+                    (None, None) => "the path can be read in two ways".to_owned(),
+                    (Some(path), None) => {
+                        let place = Place { host: request.host.clone(), port: request.port };
+                        let call = Call { method: request.method.clone(), path: path.clone() };
+                        let calls = traffic.requests.entry(place).or_default();
+                        self.keys += usize::from(!calls.contains_key(&call));
+                        if self.keys <= MAX_KEYS || calls.contains_key(&call) {
+                            return calls.entry(call).or_default().add(&says, past);
+                        }
+                        self.keys = MAX_KEYS;
+                        "there are too many different requests".to_owned()
+                    }
+                };
+                traffic.leave_out(why, &says);
+            }
+            Asked::Connection(connection) => {
+                let relay = match (&connection.host, connection.destination, connection.protocol) {
+                    (Some(host), Some(to), _) => Relay::Tls(host.clone(), to.port()),
+                    (None, Some(to), Some(Sniffed::Other)) => Relay::Tcp(to.ip().to_canonical(), to.port()),
+                    _ => return traffic.leave_out("it is a connection of unknown kind".to_owned(), &says),
+                };
+                traffic.relays.entry(relay).or_default().add(&says, past);
+            }
+        }
+    }
+
+    /// How many decisions were taken in.
+    pub fn decisions(&self) -> u64 {
+        self.decisions
+    }
+
+    /// The agents that were seen.
+    pub fn agents(&self) -> BTreeSet<&str> {
+        self.agents.keys().map(String::as_str).collect()
+    }
+}
+
+impl Traffic {
+    fn leave_out(&mut self, why: String, says: &Says) {
+        if matches!(says, Says::Passed) {
+            *self.left_out.entry(why).or_default() += 1;
+        }
+    }
+}
+
+impl Count {
+    fn add(&mut self, says: &Says, past: &Past) {
+        match says {
+            Says::Passed => {
+                self.passed += 1;
+                self.found = past
+                    .findings
+                    .iter()
+                    .map(|finding| finding.detector)
+                    .fold(self.found, |set, one| set.union(one.into()));
+            }
+            Says::Refused => self.refused += 1,
+            Says::RefusedForData(denied) => {
+                self.refused_for_data += 1;
+                self.denied = self.denied.union(*denied);
+            }
+            Says::Nothing => {}
+        }
+    }
+
+    /// Whether it may be in a policy: it passed, and nobody refused it for being what it is.
+    pub(super) fn may_pass(&self) -> bool {
+        self.passed > 0 && self.refused == 0
+    }
+}
+
+fn says(live: &Live, past: &Past) -> Says {
+    let denied: DetectorSet =
+        past.findings.iter().filter(|finding| finding.action == Action::Deny).map(|finding| finding.detector).collect();
+    match (live.mode, live.decision.permits()) {
+        (_, true) => Says::Passed,
+        // What no rule named passed, and is what a first policy is made of.
+        (Mode::Shadow, false) if live.rule.is_none() => Says::Passed,
+        (Mode::Shadow, false) => Says::Nothing,
+        (Mode::Enforce, false) if !denied.is_empty() => Says::RefusedForData(denied),
+        (Mode::Enforce, false) => Says::Refused,
+    }
+}
