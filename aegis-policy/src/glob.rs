@@ -20,6 +20,12 @@ impl NameGlob {
         !self.0.contains('*')
     }
 
+    /// Whether this pattern takes every name that `inner` takes. What a `*` of `inner` stands for is any text, which only a
+    /// `*` can stand for too; so `inner` is looked at as a name that has a `*` in it.
+    pub(crate) fn covers(&self, inner: &NameGlob) -> bool {
+        self.matches(&inner.0)
+    }
+
     pub(crate) fn matches(&self, text: &str) -> bool {
         // As `.` in the regular expression: a line break is in no name.
         if text.contains('\n') {
@@ -125,6 +131,37 @@ impl PathGlob {
         Ok(PathGlob { pattern: pattern.to_owned(), test, regex })
     }
 
+    /// Whether this pattern takes every path that `inner` takes.
+    pub(crate) fn covers(&self, inner: &PathGlob) -> bool {
+        let outer = tokens(&self.pattern);
+        // The places in `outer` that what was read of `inner` can have led to.
+        let mut at: Vec<bool> = vec![false; outer.len() + 1];
+        if let Some(start) = at.first_mut() {
+            *start = true;
+        }
+        skip_wildcards(&outer, &mut at);
+        for token in tokens(&inner.pattern) {
+            let mut next = vec![false; outer.len() + 1];
+            for (place, own) in outer.iter().enumerate().filter(|(place, _)| at.get(*place) == Some(&true)) {
+                let (stays, passes) = match (own, &token) {
+                    (Token::Across, _) => (true, false),
+                    (Token::Segment, Token::Segment) => (true, false),
+                    (Token::Segment, Token::One(c)) => (*c != '/', false),
+                    (Token::One(a), Token::One(b)) => (false, a == b),
+                    _ => (false, false),
+                };
+                for (reached, yes) in [(place, stays), (place + 1, passes)] {
+                    if let Some(flag) = next.get_mut(reached).filter(|_| yes) {
+                        *flag = true;
+                    }
+                }
+            }
+            skip_wildcards(&outer, &mut next);
+            at = next;
+        }
+        at.last() == Some(&true)
+    }
+
     /// How Rego tests it.
     pub(crate) fn test(&self) -> &PathTest {
         &self.test
@@ -136,6 +173,38 @@ impl PathGlob {
             (PathTest::Equals(whole), _) => whole == path,
             (PathTest::StartsWith(start), _) => path.starts_with(start.as_str()),
             (PathTest::Regex(_), regex) => regex.as_ref().is_some_and(|regex| regex.is_match(path)),
+        }
+    }
+}
+
+/// A pattern, character by character.
+#[derive(Debug, Copy, Clone, PartialEq, Eq)]
+enum Token {
+    One(char),
+    Segment,
+    Across,
+}
+
+fn tokens(pattern: &str) -> Vec<Token> {
+    let mut list: Vec<Token> = Vec::new();
+    for c in pattern.chars() {
+        match (c, list.last_mut()) {
+            ('*', Some(last @ Token::Segment)) => *last = Token::Across,
+            ('*', _) => list.push(Token::Segment),
+            (c, _) => list.push(Token::One(c)),
+        }
+    }
+    list
+}
+
+/// A wildcard may stand for nothing.
+fn skip_wildcards(pattern: &[Token], at: &mut [bool]) {
+    for (place, token) in pattern.iter().enumerate() {
+        if at.get(place) == Some(&true)
+            && !matches!(token, Token::One(_))
+            && let Some(next) = at.get_mut(place + 1)
+        {
+            *next = true;
         }
     }
 }
@@ -174,6 +243,41 @@ mod tests {
             let glob = NameGlob::new(pattern);
             assert_eq!(glob.matches(text), expected, "{pattern} {text}");
             assert_eq!(regex::Regex::new(&glob.regex()).unwrap().is_match(text), expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_covers_another_only_if_it_takes_all_that_the_other_takes() {
+        for (outer, inner, expected) in [
+            ("fin-*", "fin-*", true),
+            ("fin-*", "fin-1", true),
+            ("fin-*", "fin-1*", true),
+            ("*", "fin-*-x", true),
+            ("fin-1*", "fin-*", false),
+            ("fin-*-x", "fin-*", false),
+            ("a", "*", false),
+        ] {
+            assert_eq!(NameGlob::new(outer).covers(&NameGlob::new(inner)), expected, "{outer} {inner}");
+        }
+        for (outer, inner, expected) in [
+            ("/x/*", "/x/y", true),
+            ("/x/*", "/x/*", true),
+            ("/x/*", "/x/a*b", true),
+            ("/x/*", "/x/**", false),
+            ("/x/*", "/x/*/y", false),
+            ("/x/*/*", "/x/**", false),
+            ("/x/**", "/x/*/y", true),
+            ("/x/**", "/x/**", true),
+            ("/x/**", "/x", false),
+            ("/x/**", "/x*", false),
+            ("**", "/x/**", true),
+            ("/**/y", "/x/*/y", true),
+            ("/**/y", "/x/**", false),
+            ("/*", "/", true),
+            ("/x", "/*", false),
+        ] {
+            let glob = |pattern: &str| PathGlob::parse(pattern).unwrap();
+            assert_eq!(glob(outer).covers(&glob(inner)), expected, "{outer} {inner}");
         }
     }
 

@@ -99,6 +99,22 @@ impl HostPattern {
     }
 }
 
+impl HostPattern {
+    /// Whether this pattern takes every host that `inner` takes.
+    pub(crate) fn covers(&self, inner: &HostPattern) -> bool {
+        match (self, inner) {
+            (HostPattern::Any, HostPattern::Exact(_) | HostPattern::Below(_) | HostPattern::Any) => true,
+            (HostPattern::Exact(name), HostPattern::Exact(other)) => name == other,
+            (HostPattern::Below(domain), HostPattern::Exact(name)) => {
+                name.len() > domain.len() && name.ends_with(domain.as_str())
+            }
+            (HostPattern::Below(domain), HostPattern::Below(below)) => below.ends_with(domain.as_str()),
+            (HostPattern::Net(net), HostPattern::Net(other)) => net.contains(other),
+            _ => false,
+        }
+    }
+}
+
 impl std::fmt::Display for HostPattern {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -194,6 +210,30 @@ mod tests {
             "http://a",
         ] {
             assert!(HostPattern::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_covers_another_only_if_it_takes_all_that_the_other_takes() {
+        for (outer, inner, expected) in [
+            ("a.test", "a.test", true),
+            ("*.a.test", "x.a.test", true),
+            ("*.a.test", "*.x.a.test", true),
+            ("*.a.test", "a.test", false),
+            ("*.a.test", "*.test", false),
+            ("*.a.test", "*.ba.test", false),
+            ("a.test", "*.a.test", false),
+            ("*", "*.a.test", true),
+            ("*", "*", true),
+            ("*", "10.0.0.0/8", false),
+            ("*.a.test", "*", false),
+            ("10.0.0.0/8", "10.1.0.0/16", true),
+            ("10.1.0.0/16", "10.0.0.0/8", false),
+            ("10.0.0.0/8", "*", false),
+        ] {
+            let parse = |text: &str| HostPattern::parse(text).ok();
+            let covers = parse(outer).zip(parse(inner)).map(|(outer, inner)| outer.covers(&inner));
+            assert_eq!(covers, Some(expected), "{outer} {inner}");
         }
     }
 }

@@ -260,8 +260,8 @@ pub(crate) fn needs(snapshot: &Snapshot, intent: &Intent<'_>) -> Needs {
         }
     }
     Needs {
-        json: candidates.iter().any(|rule| !rule.body.is_empty()),
-        usage: candidates.iter().any(|rule| !rule.usage.is_empty()),
+        json: candidates.iter().any(|rule| !rule.body.is_empty() || rule.rego.is_some()),
+        usage: candidates.iter().any(|rule| !rule.usage.is_empty() || rule.rego.is_some()),
     }
 }
 
