@@ -461,3 +461,25 @@ proptest! {
         prop_assert!(Bundle::read(&gzip(&bytes), None).is_err());
     }
 }
+
+#[test]
+fn authors_rego_travels_as_written() {
+    let policy = "policies:\n  - name: p\n    agents: [a]\n    rules:\n      - {name: r, hosts: [api.test], rego: data.acme.hours.open, decision: allow}\n";
+    let module = "package acme.hours\n\nopen if input.port == 443\n";
+    let sources = vec![
+        Source { name: "p.yaml".into(), text: policy.into() },
+        Source { name: "hours.rego".into(), text: module.into() },
+    ];
+    let bytes = Bundle::build(sources, None, 1).unwrap().write(None).unwrap();
+    let all = files(&bytes);
+    let manifest: Value = serde_json::from_slice(&all[0].1).unwrap();
+    assert_eq!(manifest["roots"], json!(["aegis", "acme"]), "OPA refuses packages outside of the roots");
+    let custom = all.iter().find(|(path, _)| path.starts_with("aegis/custom/")).expect("the rule's condition");
+    assert!(std::str::from_utf8(&custom.1).unwrap().contains("data.acme.hours.open"));
+    assert_eq!(Bundle::read(&bytes, None).unwrap().sources[1].text, module);
+    // A condition that is not the rule's.
+    let mut other = all.clone();
+    let path = custom.0.clone();
+    set(&mut other, &path, b"package aegis.custom_x\n\nholds := true\n");
+    assert!(matches!(Bundle::read(&pack(&other), None), Err(BundleError::OtherRego)));
+}

@@ -1,15 +1,32 @@
-//! From the configured place to a compiled policy, or to every problem of it.
+//! A policy that compiles, or everything that is wrong with it.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
+use aegis_policy::bundle::{BundleError, KeyError};
 use aegis_policy::{Diagnostics, Snapshot, Source, compile};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
-/// Policies are read by humans; what is larger is not one.
-const MAX_POLICY_BYTES: u64 = 16 << 20;
-/// Files in a policy directory.
-const MAX_FILES: usize = 1000;
+use super::files;
+use crate::fetch::FetchError;
+
+/// Where a policy was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Embedded,
+    File,
+    Bundle,
+}
+
+/// A policy that compiles, with the files that it was compiled from.
+#[derive(Debug)]
+pub struct Loaded {
+    pub snapshot: Snapshot,
+    /// Named relative to the policies' directory.
+    pub sources: Vec<Source>,
+    pub kind: Kind,
+    /// What a bundle calls itself.
+    pub revision: Option<String>,
+}
 
 /// Why a policy was not taken. Its text says where, with line, column and caret.
 #[derive(Debug, thiserror::Error)]
@@ -18,18 +35,59 @@ pub enum PolicyError {
     Read { path: PathBuf, why: String },
     #[error("the policy is broken\n{}", drawn(.0))]
     Broken(Diagnostics),
+    #[error("the bundle {from} is refused: {why}")]
+    Bundle { from: String, why: BundleError },
+    #[error(
+        "the bundle {from} is refused: it is older than what this host had from there (serial {serial}, after {highest}): an \
+         attacker may replay it; build it anew, or see docs/bundles.md to go back"
+    )]
+    Older { from: String, serial: u64, highest: u64 },
+    #[error(
+        "the bundle {from} is refused: its serial {serial} is that of another bundle which this host had from there; build \
+         it with a higher one"
+    )]
+    Reused { from: String, serial: u64 },
+    #[error("{url}: {why}")]
+    Fetch { url: String, why: FetchError },
+    #[error("policies.keys, {path}: {why}")]
+    Key { path: PathBuf, why: KeyError },
+    #[error("the bundle of {from} cannot be kept, so it is not used: {why}")]
+    Keep { from: String, why: String },
+    #[error("there is no policy to start with: {now}; {kept}")]
+    Nothing { now: Box<PolicyError>, kept: String },
 }
 
 impl PolicyError {
     /// One line for each problem, for where there is no room for a drawing.
     pub(super) fn in_lines(&self) -> String {
         match self {
-            Self::Read { .. } => self.to_string(),
             Self::Broken(diagnostics) => {
                 diagnostics.problems().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
             }
+            other => other.to_string(),
         }
     }
+
+    /// A bundle whose policy is broken is told of as any broken policy is.
+    pub(super) fn of_bundle(from: &str, why: BundleError) -> Self {
+        match why {
+            BundleError::Policy(diagnostics) => Self::Broken(diagnostics),
+            why => Self::Bundle { from: from.to_owned(), why },
+        }
+    }
+}
+
+/// Loads from `place`: a file, a directory of policy files, or the embedded starter policy.
+///
+/// # Errors
+/// Every problem of the policy, with its place.
+pub fn load(place: Option<&Path>) -> Result<Loaded, PolicyError> {
+    let (sources, kind) = match place {
+        Some(path) => (files::read(path)?, Kind::File),
+        None => (vec![Source { name: "starter.yaml".into(), text: aegis_policy::STARTER.into() }], Kind::Embedded),
+    };
+    let snapshot = compile(&sources).map_err(PolicyError::Broken)?;
+    Ok(Loaded { snapshot, sources, kind, revision: None })
 }
 
 /// Every problem with its line and a caret under the place.
@@ -40,47 +98,4 @@ fn drawn(diagnostics: &Diagnostics) -> String {
         handler.render_report(&mut text, problem).map(|()| text)
     };
     diagnostics.problems().iter().map(|problem| draw(problem).unwrap_or_else(|_| problem.to_string())).collect()
-}
-
-pub(super) fn load(place: Option<&Path>) -> Result<Snapshot, PolicyError> {
-    let sources = match place {
-        None => vec![Source { name: "starter.yaml (embedded)".into(), text: aegis_policy::STARTER.into() }],
-        Some(place) => read(place)?,
-    };
-    compile(&sources).map_err(PolicyError::Broken)
-}
-
-fn read(place: &Path) -> Result<Vec<Source>, PolicyError> {
-    let fail = |why: &dyn std::fmt::Display| PolicyError::Read { path: place.to_owned(), why: why.to_string() };
-    let meta = fs::metadata(place).map_err(|error| fail(&error))?;
-    if meta.is_file() {
-        return Ok(vec![source(place)?]);
-    }
-    let mut files = Vec::new();
-    for entry in fs::read_dir(place).map_err(|error| fail(&error))? {
-        let path = entry.map_err(|error| fail(&error))?.path();
-        if aegis_policy::is_policy_file(&path) && path.is_file() {
-            files.push(path);
-        }
-    }
-    if files.is_empty() {
-        return Err(fail(
-            &"holds no .yaml, .yml or .json file; fix: put a policy there, or leave `policies` out for the starter policy",
-        ));
-    }
-    if files.len() > MAX_FILES {
-        return Err(fail(&format!("holds {} policy files; at most {MAX_FILES} are read", files.len())));
-    }
-    files.sort();
-    files.iter().map(|path| source(path)).collect()
-}
-
-fn source(path: &Path) -> Result<Source, PolicyError> {
-    let fail = |why: String| PolicyError::Read { path: path.to_owned(), why };
-    let length = fs::metadata(path).map_err(|error| fail(error.to_string()))?.len();
-    if length > MAX_POLICY_BYTES {
-        return Err(fail(format!("{length} bytes is too long for a policy (at most {MAX_POLICY_BYTES})")));
-    }
-    let text = fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
-    Ok(Source { name: path.display().to_string(), text })
 }

@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::BundleError;
-use crate::{JSON_DEPTH, parse_strict_json};
+use crate::{JSON_DEPTH, Snapshot, parse_strict_json};
 
 pub(super) const FILE: &str = ".manifest";
 
 /// How the files of a bundle are laid out; another number is another layout.
 const FORMAT: u32 = 1;
-/// The part of OPA's data and policy tree that is ours.
+/// The part of OPA's data and policy tree that is ours; authors' packages lie beside it.
 const ROOT: &str = "aegis";
 /// `import rego.v1` in OPA's numbering.
 const REGO_VERSION: u32 = 1;
@@ -27,6 +27,8 @@ pub struct Manifest {
     pub serial: u64,
     /// The version of Aegis that compiled the Rego in it.
     pub compiler: String,
+    /// The parts of OPA's data and policy tree that its packages lie in.
+    roots: Vec<String>,
 }
 
 /// As written.
@@ -48,8 +50,9 @@ struct Metadata {
 }
 
 impl Manifest {
-    pub(super) fn new(revision: &str, serial: u64) -> Result<Self, BundleError> {
-        Self { revision: revision.to_owned(), serial, compiler: env!("CARGO_PKG_VERSION").to_owned() }.checked()
+    pub(super) fn new(revision: &str, serial: u64, snapshot: &Snapshot) -> Result<Self, BundleError> {
+        let compiler = env!("CARGO_PKG_VERSION").to_owned();
+        Self { revision: revision.to_owned(), serial, compiler, roots: roots(snapshot) }.checked()
     }
 
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, BundleError> {
@@ -63,19 +66,26 @@ impl Manifest {
         if aegis_format != FORMAT {
             return Err(wrong(&format_args!("its format is {aegis_format}, this Aegis reads {FORMAT}")));
         }
-        if written.roots != [ROOT] {
-            return Err(wrong(&format_args!("its roots are {:?}, not [\"{ROOT}\"]", written.roots)));
-        }
         if written.rego_version != REGO_VERSION {
             return Err(wrong(&format_args!("its rego_version is {}, not {REGO_VERSION}", written.rego_version)));
         }
-        Self { revision: written.revision, serial: aegis_serial, compiler: aegis_compiler }.checked()
+        Self { revision: written.revision, serial: aegis_serial, compiler: aegis_compiler, roots: written.roots }
+            .checked()
+    }
+
+    /// That its roots are where its packages lie: others would let a bundle take parts of OPA's tree that are not its own.
+    pub(super) fn fits(&self, snapshot: &Snapshot) -> Result<(), BundleError> {
+        let expected = roots(snapshot);
+        if self.roots == expected {
+            return Ok(());
+        }
+        Err(BundleError::Manifest(format!("its roots are {:?}, not {expected:?}", self.roots)))
     }
 
     pub(super) fn text(&self) -> Result<String, BundleError> {
         let written = Written {
             revision: self.revision.clone(),
-            roots: vec![ROOT.to_owned()],
+            roots: self.roots.clone(),
             rego_version: REGO_VERSION,
             metadata: Metadata {
                 aegis_format: FORMAT,
@@ -105,4 +115,16 @@ impl Manifest {
         }
         Ok(self)
     }
+}
+
+/// The first names of all packages, each once.
+fn roots(snapshot: &Snapshot) -> Vec<String> {
+    let mut roots = vec![ROOT.to_owned()];
+    for (package, _) in snapshot.rego() {
+        let first = package.split('.').next().unwrap_or_default();
+        if !roots.iter().any(|root| root == first) {
+            roots.push(first.to_owned());
+        }
+    }
+    roots
 }

@@ -4,7 +4,8 @@
 //! .manifest                    revision, roots, Rego version; our serial and format in its metadata
 //! data.json                    {}
 //! aegis/policy.rego            the complete module: decides in any Rego engine from the documented input
-//! aegis/sources/0000-p.yaml    the policies as written, numbered in their order: what Aegis compiles
+//! aegis/custom/NAME.rego       conditions of rules in raw Rego, which it asks
+//! aegis/sources/0000-p.yaml    the policies as written, numbered in their order, authors' Rego modules among them
 //! .signatures.json             a JWT over the digests of all files above, as `opa sign` writes it
 //! ```
 //!
@@ -28,7 +29,10 @@ use crate::{Snapshot, Source, compile};
 
 /// The module's place; OPA takes its package from its text.
 const MODULE: &str = "aegis/policy.rego";
-/// What OPA takes no notice of: it loads `*.rego` and data files of certain names, which numbers keep ours from having.
+/// Packages of conditions, and where they lie.
+const CONDITION: &str = "aegis.custom_";
+const CONDITIONS: &str = "aegis/custom/";
+/// Of these OPA loads `*.rego` and takes no notice of the rest: data files have names, which numbers keep ours from having.
 const SOURCES: &str = "aegis/sources/";
 const DATA: &str = "data.json";
 /// The files of a bundle by their paths.
@@ -55,7 +59,7 @@ impl Bundle {
     /// Every problem of the policies, or what is wrong with revision or serial.
     pub fn build(sources: Vec<Source>, revision: Option<&str>, serial: u64) -> Result<Self, BundleError> {
         let snapshot = compile(&sources).map_err(BundleError::Policy)?;
-        let manifest = Manifest::new(revision.unwrap_or(snapshot.version()), serial)?;
+        let manifest = Manifest::new(revision.unwrap_or(snapshot.version()), serial, &snapshot)?;
         Ok(Self { manifest, sources, snapshot, signed_by: None })
     }
 
@@ -90,11 +94,15 @@ impl Bundle {
         if data.trim_ascii() != b"{}" {
             return Err(BundleError::Data);
         }
-        let module = take(&mut files, MODULE)?;
+        let rego: Files = files.extract_if(.., |path, _| is_generated(path)).collect();
+        if !rego.contains_key(MODULE) {
+            return Err(BundleError::Missing(MODULE));
+        }
         let sources = sources(files)?;
         let snapshot = compile(&sources).map_err(BundleError::Policy)?;
+        manifest.fits(&snapshot)?;
         // Another version of Aegis may put the same policy in other words.
-        if manifest.compiled_here() && complete(&snapshot).as_bytes() != module {
+        if manifest.compiled_here() && rego != generated(&snapshot) {
             return Err(BundleError::OtherRego);
         }
         Ok(Self { manifest, sources, snapshot, signed_by })
@@ -102,10 +110,9 @@ impl Bundle {
 
     /// All files but the signature.
     fn files(&self) -> Result<Files, BundleError> {
-        let mut files = Files::new();
+        let mut files = generated(&self.snapshot);
         files.insert(manifest::FILE.to_owned(), self.manifest.text()?.into_bytes());
         files.insert(DATA.to_owned(), b"{}\n".to_vec());
-        files.insert(MODULE.to_owned(), complete(&self.snapshot).as_bytes().to_vec());
         for (number, source) in self.sources.iter().enumerate() {
             let path = path_of(number, &source.name);
             if !archive::is_path(&path) {
@@ -117,9 +124,22 @@ impl Bundle {
     }
 }
 
-/// The module that decides alone.
-fn complete(snapshot: &Snapshot) -> &str {
-    snapshot.rego().next().map_or("", |(_, text)| text)
+/// The Rego that the policies compile to: all of it but authors' modules, which lie among the sources.
+fn generated(snapshot: &Snapshot) -> Files {
+    let mut files = Files::new();
+    for (number, (package, text)) in snapshot.rego().enumerate() {
+        let path = match (number, package.strip_prefix(CONDITION)) {
+            (0, _) => MODULE.to_owned(),
+            (_, Some(name)) => format!("{CONDITIONS}{name}.rego"),
+            (_, None) => continue,
+        };
+        files.insert(path, text.as_bytes().to_vec());
+    }
+    files
+}
+
+fn is_generated(path: &str) -> bool {
+    path == MODULE || path.starts_with(CONDITIONS)
 }
 
 fn take(files: &mut Files, path: &'static str) -> Result<Vec<u8>, BundleError> {
