@@ -35,8 +35,12 @@ pub const BUILD: &[Package] = &[
 ];
 
 /// What the laboratory and the demo need.
-pub const LABORATORY: &[Package] =
-    &[program("iproute2", "ip"), program("curl", "curl"), file("python3", "/usr/bin/python3")];
+pub const LABORATORY: &[Package] = &[
+    program("iproute2", "ip"),
+    program("curl", "curl"),
+    file("python3", "/usr/bin/python3"),
+    program("redis-server", "redis-server"),
+];
 
 /// The clients that the end-to-end tests drive.
 pub const CLIENTS: &[Package] = &[

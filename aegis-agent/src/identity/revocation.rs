@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aegis_token::Claims;
+
 use super::Enrolled;
 use super::replay::{Known, LONGEST, Replay, kept_until};
 use crate::state::{News, Revoked, TokenId, Unavailable};
@@ -123,6 +125,18 @@ impl Replay {
             Err(why) => Revocation::NotMade(why),
         };
         Some((revocation, until))
+    }
+
+    /// Whether the token of `claims` is revoked.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn is_revoked(&self, claims: &Claims, now: SystemTime) -> Result<bool, Unavailable> {
+        match TokenId::new(&claims.iss, &claims.jti) {
+            Some(id) if self.known.get(&id) == Some(Known::Revoked) || self.unsaved.holds(&id) => Ok(true),
+            Some(id) => self.store.revoked(&id, now).await,
+            None => Ok(false),
+        }
     }
 
     /// How many tokens are revoked, and at most `most` of them.

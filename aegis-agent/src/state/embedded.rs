@@ -74,10 +74,22 @@ impl Embedded {
         let _ = self.jobs.as_ref().map(|jobs| jobs.try_send(Job::Sweep { now }));
     }
 
+    pub(super) async fn revoked(&self, id: &TokenId, now: u64) -> Result<bool, Unavailable> {
+        let id = id.clone();
+        self.read(move |db| tables::revoked(db, id.as_str(), now)).await
+    }
+
     pub(super) async fn revocations(&self, now: u64, most: usize) -> Result<(u64, Vec<Revoked>), Unavailable> {
+        self.read(move |db| tables::revocations(db, now, most)).await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Database) -> Result<T, redb::Error> + Send + 'static,
+    ) -> Result<T, Unavailable> {
         let closed = || Unavailable::new(self.broken().unwrap_or_else(|| "state.redb is closed".to_owned()));
         let db = self.slot.get().ok_or_else(closed)?;
-        tokio::task::spawn_blocking(move || tables::revocations(&db, now, most))
+        tokio::task::spawn_blocking(move || look(&db))
             .await
             .map_err(|error| Unavailable::new(error.to_string()))?
             .map_err(|error| Unavailable::new(format!("state.redb cannot be read: {error}")))

@@ -41,6 +41,9 @@ async fn a_token_is_one_holders_until_it_ends_also_after_a_restart() {
     drop(store);
     let store = open(&path);
     assert_eq!(store.claim(&id("a"), "y", NOW + 90, NOW + 61).await, Ok(Claim::Revoked));
+    let revoked = [store.revoked(&id("a"), NOW + 61).await, store.revoked(&id("b"), NOW + 61).await];
+    assert_eq!(revoked, [Ok(true), Ok(false)]);
+    assert_eq!(store.revoked(&id("a"), NOW + 90).await, Ok(false), "and forgotten when it has ended");
     let (total, list) = store.revocations(NOW + 61, 10).await.unwrap();
     assert_eq!((total, list), (1, vec![Revoked { id: id("a"), until: NOW + 90 }]));
 }

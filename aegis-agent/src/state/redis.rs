@@ -126,6 +126,13 @@ impl Redis {
         self.ask(&pipe).await
     }
 
+    pub(super) async fn revoked(&self, id: &TokenId) -> Result<bool, Unavailable> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("EXISTS").arg(self.keys.revoked(id));
+        let (revoked,): (u64,) = self.ask(&pipe).await?;
+        Ok(revoked != 0)
+    }
+
     pub(super) async fn revocations(&self, now: u64, most: usize) -> Result<(u64, Vec<Revoked>), Unavailable> {
         let list = self.keys.list();
         let mut pipe = redis::pipe();
@@ -256,7 +263,7 @@ fn connection(client: &Client, timeout: Duration) -> Result<ConnectionManager, S
 
 fn client(config: &RedisState) -> Result<Client, StateError> {
     let wrong = |error: redis::RedisError| StateError::Redis(error.to_string());
-    let mut login = RedisConnectionInfo::default().set_db(config.db);
+    let mut login = RedisConnectionInfo::default().set_db(config.db).set_skip_set_lib_name();
     if let Some(username) = &config.username {
         login = login.set_username(username);
     }

@@ -46,7 +46,7 @@ pub fn load_or_create<E>(path: &Path, make: impl FnOnce() -> Result<String, E>) 
 where
     E: std::fmt::Display,
 {
-    if let Some(found) = load(path)? {
+    if let Some(found) = read_if_there(path)? {
         return Ok(found);
     }
     let text = make().map_err(|error| SecretError::Malformed { path: path.to_owned(), why: error.to_string() })?;
@@ -59,10 +59,14 @@ where
 /// # Errors
 /// When it is not there, cannot be read, or others than its owner may read it.
 pub fn read(path: &Path) -> Result<String, SecretError> {
-    load(path)?.ok_or_else(|| SecretError::io(path)(io::ErrorKind::NotFound.into()))
+    read_if_there(path)?.ok_or_else(|| SecretError::io(path)(io::ErrorKind::NotFound.into()))
 }
 
-fn load(path: &Path) -> Result<Option<String>, SecretError> {
+/// The secret in `path`, where there is one.
+///
+/// # Errors
+/// When it cannot be read, or others than its owner may read it.
+pub fn read_if_there(path: &Path) -> Result<Option<String>, SecretError> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

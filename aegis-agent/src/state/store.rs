@@ -136,6 +136,20 @@ impl Store {
         answer
     }
 
+    /// Whether `id` is revoked.
+    ///
+    /// # Errors
+    /// When the store does not answer in time.
+    pub async fn revoked(&self, id: &TokenId, now: SystemTime) -> Result<bool, Unavailable> {
+        let started = Instant::now();
+        let answer = match &self.place {
+            Place::Embedded(store) => store.revoked(id, unix(now)).await,
+            Place::Redis(store) => store.revoked(id).await,
+        };
+        self.count(&answer, started.elapsed());
+        answer
+    }
+
     /// How many tokens are revoked, and at most `most` of them, those that end last first.
     ///
     /// # Errors

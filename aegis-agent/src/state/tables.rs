@@ -116,6 +116,12 @@ pub(super) fn sweep(
     Ok(removed)
 }
 
+/// Whether `id` is revoked.
+pub(super) fn revoked(db: &redb::Database, id: &str, now: u64) -> Result<bool, redb::Error> {
+    let table = db.begin_read()?.open_table(REVOKED)?;
+    Ok(table.get(id)?.is_some_and(|entry| entry.value().0 > now))
+}
+
 /// How many revocations there are, and those that end last.
 pub(super) fn revocations(db: &redb::Database, now: u64, most: usize) -> Result<(u64, Vec<Revoked>), redb::Error> {
     let transaction = db.begin_read()?;
