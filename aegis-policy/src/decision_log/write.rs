@@ -92,7 +92,10 @@ impl Event {
         input.insert("destination".into(), destination.to_string().into());
         match normalise(intent.path) {
             Some(path) => drop(input.insert("path".into(), safe_path(&path, &mut taken).into())),
-            None => mark_ambiguous(&mut input),
+            None => mark_ambiguous(&mut input, "path"),
+        }
+        if input::query_pairs(intent.query.unwrap_or_default()).is_none() {
+            mark_ambiguous(&mut input, "query");
         }
         if let Some(tool) = intent.tool {
             input.insert("tool".into(), json!({ "own": tool }));
@@ -188,10 +191,10 @@ fn describe(input: &mut Map<String, Value>, agent: &Agent, scheme: &str, host: &
     input.insert("port".into(), port.into());
 }
 
-/// The path is in doubt, whether a rule read it or not.
-fn mark_ambiguous(input: &mut Map<String, Value>) {
+/// A part is in doubt, whether a rule read it or not.
+fn mark_ambiguous(input: &mut Map<String, Value>, part: &str) {
     if let Value::Object(marks) = input.entry("ambiguous").or_insert_with(|| Value::Object(Map::new())) {
-        marks.insert("path".to_owned(), true.into());
+        marks.insert(part.to_owned(), true.into());
     }
 }
 

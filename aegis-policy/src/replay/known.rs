@@ -140,13 +140,18 @@ impl Known {
 
     /// Whether what was read at `read` tells what is at `path`.
     fn says(&self, read: &[Segment], path: &[Segment]) -> bool {
-        if read.starts_with(path) {
+        let leads = |(read, path): (&Segment, &Segment)| {
+            read == path || matches!((read, path), (Segment::Every, Segment::Index(_)))
+        };
+        if !read.iter().zip(path).all(leads) {
+            return false;
+        }
+        if path.len() <= read.len() {
             // The values on the way to what was read are there with their types.
             return true;
         }
         // Below a value that is no object and no array there is nothing.
-        path.starts_with(read)
-            && !read.contains(&Segment::Every)
+        !read.contains(&Segment::Every)
             && self
                 .body
                 .as_ref()

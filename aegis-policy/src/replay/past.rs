@@ -148,6 +148,11 @@ impl Past {
         Past::of_event(&event).map(Some)
     }
 
+    /// Takes the agent itself out of shadow: what a policy says is then what would have held.
+    pub fn enforce(&mut self) {
+        self.agent.mode = Mode::Enforce;
+    }
+
     /// The agent by the kernel's attribution.
     pub fn agent(&self) -> &Agent {
         &self.agent
