@@ -5,11 +5,15 @@ pub mod admission;
 mod build;
 pub mod containers;
 mod control;
+mod discovery;
 mod dns_host;
 mod heartbeat;
 mod kernel_events;
 pub mod listen;
+mod membership;
 mod ops;
+mod policy;
+mod tokens;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -20,16 +24,17 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
+use crate::discovery::Refusals;
 use crate::dns;
 use crate::flow::standing::Standing;
 use crate::flow::usage::Usages;
 use crate::handover::Inherited;
-use crate::identity::{Issuer, Registry};
+use crate::identity::{Issuer, Registry, Replay};
 use crate::kernel::{AgentIndex, FlowTable, Kernel};
 use crate::namespaces::Namespaces;
-use crate::policy;
+use crate::policy::{Origin, Store, Who};
 use crate::sockets::Sockets;
-use crate::telemetry::{AuditLog, Metrics, Spans};
+use crate::telemetry::{AuditLog, DecisionLog, Metrics, Spans};
 use crate::tls;
 use crate::upstream::Pools;
 use accounts::Accounts;
@@ -45,9 +50,15 @@ pub struct Aegis {
     pub kernel: Arc<Kernel>,
     pub flows: Arc<dyn FlowTable>,
     pub registry: Registry,
-    pub issuer: Issuer,
-    pub policy: policy::Store,
+    pub issuer: Arc<Issuer>,
+    pub replay: Replay,
+    pub policy: Store,
+    /// Where the policy comes from.
+    pub origin: Origin,
     pub audit: AuditLog,
+    pub decisions: DecisionLog,
+    /// `config.instance`, shared with every event of the decision log.
+    pub instance: Arc<str>,
     pub metrics: Metrics,
     pub spans: Spans,
     pub ca: Arc<tls::Authority>,
@@ -62,6 +73,7 @@ pub struct Aegis {
     pub standing: Standing,
     pub usage: Usages,
     pub sockets: Sockets,
+    pub discovery: Refusals,
     pub started: SystemTime,
 }
 
@@ -88,24 +100,14 @@ impl Aegis {
         admitted.inspect_err(|excess| self.metrics.dns_limited(excess.limit()))
     }
 
-    /// Loads the policy again and cuts off what the new one does not allow any more. Blocks.
-    ///
-    /// # Errors
-    /// Every problem of the policy; the one in force stays.
-    pub fn reload_policy(&self) -> Result<(), policy::PolicyError> {
-        let snapshot = self.policy.reload(SystemTime::now())?;
-        let cut = self.standing.reconsider(&self.policy);
-        self.metrics.live().cut_off(cut);
-        tracing::info!(version = snapshot.version(), cut, "policy loaded");
-        Ok(())
-    }
-
     /// Brings the gauges up to date that nobody counts while they change.
     pub fn refresh_metrics(&self) {
         if let Ok(counters) = self.kernel.counters() {
             self.metrics.kernel(&counters, self.accounts.missing_in_all(), &self.kernel.fill());
         }
         self.metrics.audit(&self.audit.health());
+        self.metrics.state().reachable(self.replay.health().reachable);
+        self.metrics.decision_log(&self.decisions.health());
         self.metrics.namespaces_served(self.namespaces.view().served.len());
     }
 }
@@ -184,7 +186,7 @@ impl Signals {
 }
 
 fn reload(aegis: &Aegis) {
-    if let Err(error) = aegis.reload_policy() {
+    if let Err(error) = aegis.reload_policy(Who::default()) {
         tracing::error!("the policy was refused, the one in force stays:\n{error}");
     }
     aegis.audit.reopen();

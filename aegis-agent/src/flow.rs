@@ -2,6 +2,7 @@
 //! forward, record. Each step takes what the step before gave, so none can be left out.
 
 pub mod authorize;
+pub mod beside;
 pub mod body;
 pub mod decide;
 pub mod ending;
@@ -11,12 +12,14 @@ pub mod identify;
 pub mod inspect;
 pub mod intercept;
 mod name;
+pub mod question;
 pub mod record;
 pub mod refusal;
 mod relay;
 mod serve;
 mod sniff;
 pub mod standing;
+mod token;
 pub mod usage;
 
 use std::net::SocketAddr;
@@ -32,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 use self::authorize::{Authorized, Relayed};
 use self::exchange::Session;
 use self::inspect::Target;
+use self::question::Question;
 use self::record::Recorder;
 use self::sniff::TlsOpening;
 use self::standing::{Ongoing, Subject};
@@ -83,12 +87,14 @@ pub async fn connection(aegis: Arc<Aegis>, stream: TcpStream, peer: SocketAddr, 
             serve::http(Session { aegis, identity, target, namespace, h2 }, stream, &drain).await;
         }
         Ok(Authorized::Relay { permit, stream, sni, protocol }) => {
-            if let Err(beyond) = name::within_limits(&aegis, &identity, &snapshot, &permit) {
-                return record::connection_refused(&aegis, &identity, destination, sni.as_deref(), &beyond);
+            let within = || name::within_limits(&aegis, &identity, &snapshot, &permit);
+            if let Err(refusal) = identity.without_token().map_err(|why| why.refusal(version)).and_then(|()| within()) {
+                return record::connection_refused(&aegis, &identity, destination, sni.as_deref(), &refusal);
             }
             let Ok(mut recorder) = Recorder::open(&aegis, &identity, &snapshot) else {
                 return aegis.metrics.unrecordable();
             };
+            recorder.asks(Question::connection(&identity.agent, sni.as_deref(), destination, Some(protocol)));
             recorder.relay(&permit, sni.as_deref(), origin.record.original);
             let (host, port, private_ok) = (permit.host().to_owned(), permit.port(), permit.private_ok());
             let relayed = Relayed { sni, destination, protocol, host, port, private_ok };

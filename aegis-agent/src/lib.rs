@@ -1,8 +1,10 @@
 //! The Aegis daemon. `ARCHITECTURE.md` has the map; [`flow`] is the way of one connection.
 
+mod cgroups;
 pub mod config;
 pub mod control;
 pub mod daemon;
+pub mod discovery;
 pub mod dns;
 pub mod fetch;
 pub mod flow;

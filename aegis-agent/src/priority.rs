@@ -7,6 +7,8 @@
 
 /// Some nine times the share of a process that asks for nothing.
 const NICE: i32 = -10;
+/// That of what nobody waits for.
+const NICE_BEHIND: i32 = 5;
 
 /// To be called before any thread is started: each begins with the priority of who started it.
 pub fn before_agents() {
@@ -17,4 +19,10 @@ pub fn before_agents() {
         let error = std::io::Error::last_os_error();
         tracing::warn!("no higher priority than agents: {error}; fix: Nice={NICE} in the unit, or CAP_SYS_NICE");
     }
+}
+
+/// For a thread whose work can wait: behind those that serve requests.
+pub fn after_requests() {
+    // SAFETY: numbers only. For Linux 0 is the calling thread, and to stand back needs no right.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE_BEHIND) };
 }

@@ -50,6 +50,7 @@ fn every_call_is_answered_and_admin_calls_only_to_administrators() {
         let body = match route.path {
             "/v1/agents" if route.method == "POST" => json!({"name": "new"}),
             "/v1/token" => json!({"agent": "a"}),
+            "/v1/token/inspect" => json!({"token": "t"}),
             "/v1/verification" => {
                 json!({"agent": "a", "private": false, "duration_ms": 1, "vectors": [
                     {"name": "udp4", "actor": "user", "verdict": "held", "detail": ""}]})

@@ -35,6 +35,8 @@ pub enum Origin {
     /// `agents register` at run time: kept over restarts in the daemon's state directory.
     #[default]
     Registered,
+    /// Found by `discovery` in the configuration: there as long as its unit or container.
+    Discovered,
 }
 
 /// What becomes of an agent's connections when the daemon gives no sign of life.
@@ -97,8 +99,8 @@ pub struct DirectRule {
     pub protocol: Transport,
 }
 
-/// What to register (`POST /v1/agents`).
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+/// What to register (`POST /v1/agents`), or to make of an agent (`PUT /v1/agents/{name}`).
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AgentSpec {
     /// A DNS label: `[a-z0-9][a-z0-9-]{0,62}`; it names the cgroup too.
@@ -118,6 +120,12 @@ pub struct AgentSpec {
     /// Scopes that go into its tokens.
     #[serde(default)]
     pub scopes: Vec<String>,
+    /// Names of the only policies that apply to it; none: all that select it.
+    #[serde(default)]
+    pub policies: Vec<String>,
+    /// The budget profile that it draws on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_profile: Option<String>,
     /// Token mode.
     #[serde(default)]
     pub token: TokenMode,
@@ -141,6 +149,29 @@ pub struct AgentSpec {
     pub dial: Dial,
 }
 
+impl From<&Agent> for AgentSpec {
+    /// The description that gives this agent again.
+    fn from(agent: &Agent) -> Self {
+        Self {
+            name: agent.name.clone(),
+            org: Some(agent.org.clone()),
+            tenant: Some(agent.tenant.clone()),
+            parent: agent.parent.clone(),
+            labels: agent.labels.clone(),
+            scopes: agent.scopes.clone(),
+            policies: agent.policies.clone(),
+            budget_profile: agent.budget_profile.clone(),
+            token: agent.token,
+            mode: agent.mode,
+            on_agent_down: agent.on_agent_down,
+            listen: agent.listen,
+            direct: agent.direct.clone(),
+            network_namespace: agent.network_namespace.clone(),
+            dial: agent.dial,
+        }
+    }
+}
+
 /// An agent that is enrolled (`GET /v1/agents`).
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Agent {
@@ -156,6 +187,15 @@ pub struct Agent {
     pub labels: BTreeMap<String, String>,
     /// Scopes of its tokens.
     pub scopes: Vec<String>,
+    /// Names of the only policies that apply to it; none: all that select it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<String>,
+    /// Those of them that the policy in force does not have: they give nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown_policies: Vec<String>,
+    /// The budget profile that it draws on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_profile: Option<String>,
     /// Token mode.
     pub token: TokenMode,
     /// Enforce or shadow.

@@ -5,9 +5,13 @@
 //! Times are RFC 3339 strings in UTC unless a field says seconds. Fields may be added; none is taken away within `/v1`.
 
 mod agents;
+mod bundle;
+mod decisions;
 mod doctor;
 mod policy;
 mod problem;
+mod revocation;
+mod rollout;
 mod run;
 mod status;
 mod token;
@@ -16,15 +20,22 @@ mod verification;
 pub use agents::{
     Agent, AgentSpec, Dial, DirectRule, Listening, Mode, OnAgentDown, Origin, TokenMode, Transport, valid_name,
 };
+pub use bundle::BundleStatus;
+pub use decisions::{DecisionLogStatus, LoggedDecision};
 pub use doctor::{Finding, Level};
-pub use policy::{ExplainRequest, ExplainResponse};
+pub use policy::{ExplainRequest, ExplainResponse, FoundData, SentRequest};
 pub use problem::Problem;
+pub use revocation::{RevokeRequest, RevokeResponse, RevokedToken, RevokedTokens};
+pub use rollout::{
+    Canary, KeyChange, PolicyChange, PolicyDiff, PolicyFile, PolicyVersion, PolicyVersions, PromoteRequest,
+    PushRequest, PushResponse, RollbackRequest, RolloutDifference, RolloutExample, RolloutSide, RolloutStatus,
+};
 pub use run::RunInfo;
 pub use status::{
     Account, AuditStatus, CaStatus, FlowStatus, GuardStatus, HookStatus, KernelStatus, ListenerStatus, NamespaceStatus,
-    PolicyStatus, Status, TableStatus,
+    PolicyStatus, RefusedCgroup, StateStatus, Status, TableStatus,
 };
-pub use token::{TokenRequest, TokenResponse};
+pub use token::{InspectRequest, Inspection, KeyInfo, KeyState, Keys, TokenRequest, TokenResponse, TrustedIssuer};
 pub use verification::{Actor, VectorResult, Verdict, Verification, VerificationStatus};
 
 /// Where the daemon's socket is unless the configuration says otherwise.

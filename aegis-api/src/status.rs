@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Agent, VerificationStatus};
+use crate::{Agent, BundleStatus, DecisionLogStatus, RolloutStatus, VerificationStatus};
 
 /// Answer of `GET /v1/status`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,12 +39,32 @@ pub struct Status {
     pub ca: CaStatus,
     /// The audit log.
     pub audit: AuditStatus,
+    /// The decision log.
+    #[serde(default)]
+    pub decision_log: DecisionLogStatus,
     /// The last run of `aegisctl verify` for each agent, of this start of the daemon.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verifications: Vec<VerificationStatus>,
     /// Network namespaces, other than the daemon's, that agents use.
     #[serde(default)]
     pub namespaces: Vec<NamespaceStatus>,
+    /// Where it is kept which tokens were used and which are revoked.
+    #[serde(default)]
+    pub state: StateStatus,
+    /// Cgroups that fit a pattern of `discovery` and are no agents: what is in them stays denied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<RefusedCgroup>,
+}
+
+/// A unit or container that did not become an agent.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct RefusedCgroup {
+    /// Absolute path of its cgroup.
+    pub cgroup: String,
+    /// The agent that it would be, where that is known.
+    pub agent: Option<String>,
+    /// Why it is not.
+    pub why: String,
 }
 
 /// The kernel side.
@@ -133,18 +153,33 @@ pub struct GuardStatus {
 }
 
 /// The policy in force.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PolicyStatus {
     /// Its version.
     pub version: String,
     /// Number of rules.
     pub rules: u64,
-    /// File or directory; `embedded` for the starter policy.
+    /// File, directory or URL; `embedded` for the starter policy.
     pub source: String,
     /// When it was loaded.
     pub loaded_at: String,
-    /// Why the last reload was refused; the version above stays in force.
+    /// Why the last attempt to load one was refused; the version above stays in force.
     pub last_error: Option<String>,
+    /// Attempts that were refused since the last good one.
+    #[serde(default)]
+    pub failures: u64,
+    /// Where policies come as a bundle: the one that was taken last.
+    #[serde(default)]
+    pub bundle: Option<BundleStatus>,
+    /// Number of the live version.
+    #[serde(default)]
+    pub number: u64,
+    /// It was pushed or rolled back to, and stays over restarts for as long as the source stays as it is.
+    #[serde(default)]
+    pub pinned: bool,
+    /// The candidate that is tried, and its numbers; without its differences.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutStatus>,
 }
 
 /// Intercepted connections.
@@ -212,4 +247,23 @@ pub struct AuditStatus {
     pub queued: u64,
     /// Why it is not healthy.
     pub last_error: Option<String>,
+}
+
+/// The state store.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StateStatus {
+    /// `embedded` or `redis`.
+    pub store: String,
+    /// The file, or the server's host and port.
+    pub place: String,
+    /// It answers; where it does not, requests that show a token are refused unless their rule fails open.
+    pub reachable: bool,
+    /// Why it does not.
+    pub last_error: Option<String>,
+    /// Calls since the start.
+    pub calls: u64,
+    /// Those that were not answered in time.
+    pub failed: u64,
+    /// Over all that were answered.
+    pub mean_latency_ms: f64,
 }

@@ -1,4 +1,6 @@
-//! The only user of regorus: compiled modules, a pool of virtual machines each, budgets on every evaluation.
+//! The only place where Rego is evaluated: compiled modules, a pool of virtual machines each, budgets on every evaluation.
+
+mod authored;
 
 use std::collections::HashSet;
 use std::num::NonZeroU32;
@@ -11,6 +13,9 @@ use regorus::rvm::vm::RegoVM;
 use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{CompiledPolicy, Engine, Rc, Value};
 
+pub(crate) use authored::Authored;
+use authored::Interpreted;
+
 /// Far above what the largest bucket takes, far below what an agent would notice as a stall.
 const TIME_LIMIT: Duration = Duration::from_millis(50);
 /// Instructions between two looks at the clock.
@@ -20,8 +25,6 @@ const INSTRUCTIONS_A_RULE: usize = 2_000;
 const INSTRUCTIONS_AT_LEAST: usize = 10_000;
 /// Those of a condition that goes through an array, which is as long as the agent makes it.
 const INSTRUCTIONS_A_LIST: usize = 500_000;
-/// Instructions that a rule's own Rego may take besides.
-const INSTRUCTIONS_A_CONDITION: usize = 50_000;
 /// Idle machines kept for a module.
 const POOL: usize = 16;
 
@@ -53,52 +56,32 @@ pub(crate) struct Weight {
 }
 
 /// A compiled module.
-pub(crate) struct Program {
+#[derive(Debug)]
+pub(crate) enum Program {
+    /// All of it generated.
+    Compiled(Compiled),
+    /// With authors' Rego in it.
+    Interpreted(Interpreted),
+}
+
+/// A module as bytecode.
+pub(crate) struct Compiled {
     policy: CompiledPolicy,
     bytecode: Arc<Bytecode>,
     instructions: usize,
     enforced: bool,
-    /// Authors' Rego is among it: a mistake that it makes with its values ends the evaluation instead of passing for "undefined",
-    /// which a `not` or a default would turn into anything.
-    strict: bool,
     idle: Mutex<Vec<RegoVM>>,
 }
 
-impl std::fmt::Debug for Program {
+impl std::fmt::Debug for Compiled {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Program").field("instructions", &self.instructions).finish_non_exhaustive()
+        f.debug_struct("Compiled").field("instructions", &self.instructions).finish_non_exhaustive()
     }
 }
 
 /// Regular expressions of all snapshots together that stay compiled.
 pub(crate) fn configure() {
     regorus::cache::configure(regorus::cache::Config { regex: 16_384, glob: 0 });
-}
-
-/// What a module needs besides its own text: authors' Rego.
-#[derive(Debug, Default)]
-pub(crate) struct Authored {
-    /// File name and text.
-    pub(crate) texts: Vec<(String, String)>,
-    /// How many of them are conditions of rules.
-    pub(crate) conditions: usize,
-}
-
-impl Authored {
-    fn load(&self, engine: &mut Engine) -> Result<(), EngineError> {
-        for (file, text) in &self.texts {
-            engine.add_policy(file.clone(), text.clone()).map_err(failed)?;
-        }
-        Ok(())
-    }
-
-    /// Whether the engine takes all of it, and the rule `entry` in it.
-    pub(crate) fn check(&self, entry: &str) -> Result<(), EngineError> {
-        let mut engine = Engine::new();
-        self.load(&mut engine)?;
-        let policy = engine.compile_with_entrypoint(&entry.into()).map_err(failed)?;
-        Compiler::compile_from_policy(&policy, &[entry]).map_err(failed).map(drop)
-    }
 }
 
 impl Program {
@@ -111,29 +94,45 @@ impl Program {
         enforced: bool,
     ) -> Result<Program, EngineError> {
         let decision = format!("data.{package}.{}", crate::rego::DECISION);
-        let second = format!("data.{package}.{}", crate::rego::ENFORCED);
+        let second = enforced.then(|| format!("data.{package}.{}", crate::rego::ENFORCED));
         let mut engine = Engine::new();
         engine.add_policy(format!("{package}.rego"), text.to_owned()).map_err(failed)?;
-        authored.load(&mut engine)?;
+        if !authored.is_empty() {
+            authored.load(&mut engine)?;
+            return Interpreted::new(engine, decision, second).map(Program::Interpreted);
+        }
         let entry: Rc<str> = decision.as_str().into();
         let policy = engine.compile_with_entrypoint(&entry).map_err(failed)?;
         let mut entries = vec![decision.as_str()];
-        entries.extend(enforced.then_some(second.as_str()));
+        entries.extend(second.as_deref());
         let bytecode = Compiler::compile_from_policy(&policy, &entries).map_err(failed)?;
         let instructions = INSTRUCTIONS_AT_LEAST
             .saturating_add(weight.rules.saturating_mul(INSTRUCTIONS_A_RULE))
-            .saturating_add(weight.lists.saturating_mul(INSTRUCTIONS_A_LIST))
-            .saturating_add(authored.conditions.saturating_mul(INSTRUCTIONS_A_CONDITION));
-        let strict = authored.conditions > 0;
-        Ok(Program { policy, bytecode, instructions, enforced, strict, idle: Mutex::default() })
+            .saturating_add(weight.lists.saturating_mul(INSTRUCTIONS_A_LIST));
+        Ok(Program::Compiled(Compiled { policy, bytecode, instructions, enforced, idle: Mutex::default() }))
     }
 
     /// The id of the first rule of the chain that holds; `None` where none does.
     pub(crate) fn first(&self, chain: Chain, input: Value) -> Result<Option<Rc<str>>, EngineError> {
+        let value = match self {
+            Program::Compiled(compiled) => compiled.evaluate(chain, input)?,
+            Program::Interpreted(interpreted) => interpreted.evaluate(chain, input)?,
+        };
+        match value {
+            Value::Undefined => Ok(None),
+            Value::String(id) => Ok(Some(id)),
+            other => Err(EngineError(format!("the chain gave {other} instead of a rule"))),
+        }
+    }
+}
+
+impl Compiled {
+    /// What the chain gives.
+    fn evaluate(&self, chain: Chain, input: Value) -> Result<Value, EngineError> {
         let entry = match chain {
             Chain::Decision => 0,
             Chain::Enforced if self.enforced => 1,
-            Chain::Enforced => return Ok(None),
+            Chain::Enforced => return Ok(Value::Undefined),
         };
         let pooled = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut vm = pooled.unwrap_or_else(|| self.machine());
@@ -146,18 +145,13 @@ impl Program {
         if idle.len() < POOL {
             idle.push(vm);
         }
-        match value {
-            Value::Undefined => Ok(None),
-            Value::String(id) => Ok(Some(id)),
-            other => Err(EngineError(format!("the chain gave {other} instead of a rule"))),
-        }
+        Ok(value)
     }
 
     fn machine(&self) -> RegoVM {
         let mut vm = RegoVM::new_with_policy(self.policy.clone());
         vm.load_program(self.bytecode.clone());
         vm.set_max_instructions(self.instructions);
-        vm.set_strict_builtin_errors(self.strict);
         vm.set_execution_timer_config(Some(ExecutionTimerConfig { limit: TIME_LIMIT, check_interval: CLOCK_EVERY }));
         vm
     }
@@ -179,7 +173,12 @@ impl Conditions {
     pub(crate) fn compile(package: &str, text: &str, authored: &Authored) -> Result<Conditions, EngineError> {
         let mut engine = Engine::new();
         engine.add_policy(format!("{package}.rego"), text.to_owned()).map_err(failed)?;
-        authored.load(&mut engine)?;
+        if !authored.is_empty() {
+            authored.load(&mut engine)?;
+            // A mistake in one condition leaves the others to be told of; the decision itself is never made here.
+            engine.set_strict_builtin_errors(false);
+            engine.set_execution_timer_config(ExecutionTimerConfig { limit: TIME_LIMIT, check_interval: CLOCK_EVERY });
+        }
         Ok(Conditions { engine, query: format!("data.{package}") })
     }
 
@@ -220,11 +219,11 @@ mod tests {
 
     #[test]
     fn the_budget_of_instructions_holds_and_the_next_evaluation_is_clean() {
-        let mut small = program("input.n == 1");
+        let Program::Compiled(mut small) = program("input.n == 1") else { panic!("not compiled") };
         small.instructions = 1;
         let input = Value::from_json_str(r#"{"n": 1}"#).unwrap();
-        assert!(small.first(Chain::Decision, input.clone()).is_err());
+        assert!(small.evaluate(Chain::Decision, input.clone()).is_err());
         small.instructions = 1_000;
-        assert!(small.first(Chain::Decision, input).unwrap().is_some());
+        assert_eq!(small.evaluate(Chain::Decision, input).unwrap(), Value::from("id"));
     }
 }

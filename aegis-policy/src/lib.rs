@@ -11,8 +11,8 @@ pub mod bundle;
 pub mod cases;
 mod content;
 mod decide;
-mod declared;
 pub mod decision_log;
+mod declared;
 mod diff;
 mod engine;
 mod explain;
@@ -24,8 +24,8 @@ mod intent;
 mod lint;
 mod path;
 mod raw_rego;
-pub mod replay;
 mod rego;
+pub mod replay;
 mod rule;
 mod sample;
 mod schema;
@@ -41,12 +41,12 @@ mod window;
 
 pub use agent::{Agent, Mode};
 pub use content::{RedactedHead, redact_head};
-pub use diff::{Changed, ChangedKey, Difference, unified};
 pub use decide::{Grant, Permit};
+pub use diff::{Changed, ChangedKey, Difference, unified};
 pub use explain::{Candidate, Condition, Explanation};
 pub use intent::{Connect, Content, Intent, JsonBody, Needs, Sniffed};
 pub use lint::{Lint, Severity, lint};
-pub use sample::{Explained, Sample, SampleError, Sent, explain_sample};
+pub use sample::{Explained, Found, Sample, SampleError, Sent, explain_sample, instant};
 pub use snapshot::{Snapshot, compile};
 pub use source::diagnostics::{DELEGATED, Diagnostics, Problem, Source};
 pub use strict_json::{JSON_DEPTH, StrictJsonError, parse_strict_json};
@@ -68,3 +68,8 @@ pub const STARTER: &str = include_str!("../../policies/starter.yaml");
 
 /// The JSON Schema (draft 2020-12) of policy files (`docs/policy.schema.json`).
 pub const JSON_SCHEMA: &str = include_str!("../../docs/policy.schema.json");
+
+/// Whether `name` fits a pattern as policies write it for agents: `*` is any run of characters.
+pub fn name_fits(pattern: &str, name: &str) -> bool {
+    glob::NameGlob::new(pattern).matches(name)
+}

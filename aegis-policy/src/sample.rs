@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::time::SystemTime;
 
-use aegis_dlp::{Finding, Flow, Format, Profile, Scanner};
+use aegis_dlp::{Action, Finding, Flow, Format, Profile, Scanner};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
 use serde::Serialize;
@@ -54,8 +54,8 @@ pub enum SampleError {
     },
 }
 
-/// What would be decided, and why.
-#[derive(Clone, Debug)]
+/// What would be decided, and why. As JSON it is what `POST /v1/policy/explain` answers.
+#[derive(Clone, Debug, Serialize)]
 pub struct Explained {
     /// The decision; in shadow the one that would have been.
     pub decision: Decision,
@@ -64,9 +64,22 @@ pub struct Explained {
     /// The same for programs.
     pub explanation: Explanation,
     /// Sensitive data in it; never its text.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<Found>,
     /// What would be sent; none where it is refused.
     pub sent: Option<Sent>,
+}
+
+/// Sensitive data of one kind in one place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Found {
+    /// What it is: a detector's name.
+    pub what: String,
+    /// Where it is: `url`, `header NAME`, `body`.
+    pub place: String,
+    /// What becomes of it: `redact`, `deny`, `report`.
+    pub action: Action,
+    /// How often it is there.
+    pub count: u64,
 }
 
 /// A request as it would leave: what is to be redacted replaced by its mask.
@@ -78,6 +91,15 @@ pub struct Sent {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: String,
+}
+
+/// A point in time as people write it (RFC 3339).
+///
+/// # Errors
+/// One line with an example, where it is none.
+pub fn instant(text: &str) -> Result<SystemTime, String> {
+    let at: Result<jiff::Timestamp, jiff::Error> = text.parse();
+    at.map(SystemTime::from).map_err(|_| format!("`{text}` is no time; write one such as 2026-11-23T09:30:00Z"))
 }
 
 /// Explains what `snapshot` decides for `sample` sent by `agent`, data found in it included.
@@ -120,7 +142,19 @@ pub fn explain_sample(snapshot: &Snapshot, agent: &Agent, sample: &Sample<'_>) -
     let passes = matches!(snapshot.decide(&intent, &content), Verdict::Permit(_));
     let decision = explanation.decision.unwrap_or(Decision::Deny);
     let text = describe(&explanation, decision, &findings);
+    let findings = findings.iter().map(Found::from).collect();
     Ok(Explained { decision, text, explanation, findings, sent: redacted.filter(|_| passes) })
+}
+
+impl From<&Finding> for Found {
+    fn from(finding: &Finding) -> Self {
+        Self {
+            what: finding.detector.name().to_owned(),
+            place: finding.place.to_string(),
+            action: finding.action,
+            count: finding.count,
+        }
+    }
 }
 
 /// The URL and its port.

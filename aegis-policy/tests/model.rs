@@ -3,208 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
+#[path = "model/reference.rs"]
+mod reference;
+#[path = "model/world.rs"]
+mod world;
 
-use aegis_policy::{JsonBody, Snapshot};
+use aegis_policy::{JsonBody, Snapshot, Verdict};
 use common::{Ask, ask, line, snapshot, yaml_safe};
 use proptest::prelude::*;
+use reference::reference;
 use serde_json::{Value, json};
-
-/// A rule over a small world, as data that both sides read.
-#[derive(Debug, Clone)]
-struct Model {
-    agent: &'static str,
-    hosts: Vec<&'static str>,
-    methods: Vec<&'static str>,
-    paths: Vec<&'static str>,
-    header: Option<(&'static str, bool)>,
-    body: Option<(&'static str, Value)>,
-    priority: i64,
-    decision: &'static str,
-    shadow: bool,
-}
-
-const HOSTS: [&str; 5] = ["a.test", "*.a.test", "*.b.a.test", "*", "203.0.113.0/24"];
-const PATHS: [&str; 5] = ["/", "/x", "/x/*", "/x/**", "/*/y"];
-const TARGETS: [&str; 9] = ["/", "/x", "/x/", "/x/y", "/x/y/z", "/%78/y", "/x/../y", "/x//y", "/x%2fy"];
-
-fn rule() -> impl Strategy<Value = Model> {
-    let body = prop_oneof![
-        Just(("==", json!(5))),
-        Just(("!=", json!(5))),
-        Just(("<=", json!(5))),
-        Just((">", json!(4.5))),
-        Just(("==", json!("x"))),
-        Just(("in", json!(["x", "y"]))),
-        Just(("not_in", json!(["x", "y"]))),
-        Just(("matches", json!("^x"))),
-        Just(("exists", json!(true))),
-        Just(("exists", json!(false))),
-    ];
-    (
-        prop::sample::select(vec!["a", "b", "*"]),
-        prop::collection::vec(prop::sample::select(&HOSTS[..]), 1..3),
-        prop::collection::vec(prop::sample::select(vec!["GET", "POST"]), 0..2),
-        prop::collection::vec(prop::sample::select(&PATHS[..]), 0..3),
-        prop::option::of((prop::sample::select(vec!["1", "2"]), any::<bool>())),
-        prop::option::of(body),
-        0i64..3,
-        prop::sample::select(vec!["allow", "deny", "approval_needed"]),
-        prop::bool::weighted(0.2),
-    )
-        .prop_map(|(agent, hosts, methods, paths, header, body, priority, decision, shadow)| Model {
-            agent,
-            hosts,
-            methods,
-            paths,
-            header,
-            body,
-            priority,
-            decision,
-            shadow,
-        })
-}
-
-fn request() -> impl Strategy<Value = Ask> {
-    let host = prop::sample::select(vec!["a.test", "x.a.test", "y.b.a.test", "c.test", "203.0.113.5", "198.51.100.5"]);
-    let body = prop::sample::select(vec![
-        None,
-        Some(r#"{"v":5}"#),
-        Some(r#"{"v":5.0}"#),
-        Some(r#"{"v":4}"#),
-        Some(r#"{"v":"5"}"#),
-        Some(r#"{"v":"x"}"#),
-        Some(r#"{"v":"z"}"#),
-        Some(r#"{"v":null}"#),
-        Some(r#"{"v":[5]}"#),
-        Some(r#"{"v":false}"#),
-        Some(r#"{}"#),
-        Some("[]"),
-        Some("not json"),
-    ]);
-    let headers = prop::collection::vec(prop::sample::select(vec!["1", "2", "3"]), 0..3);
-    let method = prop::sample::select(vec!["GET", "POST", "PUT"]);
-    (prop::sample::select(vec!["a", "b", "c"]), method, host, prop::sample::select(&TARGETS[..]), headers, body)
-        .prop_map(|(agent, method, host, path, headers, body)| {
-            let mut request = ask(&format!("{method} https://{host}{path}")).by(agent);
-            for value in headers {
-                request = request.header("x-h", value);
-            }
-            match body {
-                Some(body) => request.body(body),
-                None => request,
-            }
-        })
-}
-
-fn yaml(rules: &[Model]) -> String {
-    let policies: Vec<Value> = rules
-        .iter()
-        .enumerate()
-        .map(|(number, rule)| {
-            let mut written = json!({"name": "r", "hosts": rule.hosts, "priority": rule.priority, "decision": rule.decision,
-                "mode": if rule.shadow { "shadow" } else { "enforce" }});
-            if !rule.methods.is_empty() {
-                written["methods"] = json!(rule.methods);
-            }
-            if !rule.paths.is_empty() {
-                written["paths"] = json!(rule.paths);
-            }
-            if let Some((value, regex)) = rule.header {
-                written["headers"] = if regex { json!({"x-h": {"matches": format!("^{value}$")}}) } else { json!({"x-h": value}) };
-            }
-            if let Some((op, value)) = &rule.body {
-                written["body"] = json!([{"path": "v", "op": op, "value": value}]);
-            }
-            json!({"name": format!("p{number}"), "agents": [rule.agent], "rules": [written]})
-        })
-        .collect();
-    json!({"version": "v1", "policies": policies}).to_string()
-}
-
-/// The reference: one rule against one request, read off the documentation.
-fn holds(rule: &Model, request: &Ask) -> bool {
-    let doubt = rule.decision != "allow";
-    let agent = rule.agent == "*" || rule.agent == request.agent.name;
-    let address = request.host.starts_with(|c: char| c.is_ascii_digit());
-    let host = rule.hosts.iter().any(|pattern| match *pattern {
-        "*" => !address,
-        "203.0.113.0/24" => request.host.starts_with("203.0.113."),
-        pattern => match pattern.strip_prefix('*') {
-            Some(domain) => request.host.ends_with(domain),
-            None => request.host == pattern,
-        },
-    });
-    let method = rule.methods.is_empty() || rule.methods.contains(&request.method.as_str());
-    let path = match request.path.as_str() {
-        _ if rule.paths.is_empty() => true,
-        "/x/../y" | "/x//y" | "/x%2fy" => doubt,
-        path => rule.paths.iter().any(|glob| path_matches(glob, if path == "/%78/y" { "/x/y" } else { path })),
-    };
-    let values: Vec<&str> = request.headers.get_all("x-h").iter().map(|value| value.to_str().unwrap()).collect();
-    let header = match rule.header {
-        None => true,
-        Some((wanted, _)) if doubt => values.contains(&wanted),
-        Some((wanted, _)) => values == [wanted],
-    };
-    agent && host && method && path && header && rule.body.as_ref().is_none_or(|test| body_holds(test, request, doubt))
-}
-
-fn path_matches(glob: &str, path: &str) -> bool {
-    match glob {
-        "/x/*" => path.strip_prefix("/x/").is_some_and(|rest| !rest.contains('/')),
-        "/x/**" => path.starts_with("/x/"),
-        "/*/y" => {
-            path.strip_prefix('/').and_then(|rest| rest.strip_suffix("/y")).is_some_and(|rest| !rest.contains('/'))
-        }
-        exact => path == exact,
-    }
-}
-
-fn body_holds((op, wanted): &(&'static str, Value), request: &Ask, doubt: bool) -> bool {
-    let parsed = match &request.body {
-        None => Value::Null,
-        Some(bytes) => match serde_json::from_slice(bytes) {
-            Ok(value) => value,
-            Err(_) => return doubt,
-        },
-    };
-    let Some(value) = parsed.get("v") else {
-        return *op == "exists" && *wanted == json!(false);
-    };
-    let kind = |value: &Value| std::mem::discriminant(value);
-    let sample = wanted.as_array().map_or(wanted, |list| &list[0]);
-    let equal = |a: &Value, b: &Value| a == b || (a.is_number() && b.is_number() && a.as_f64() == b.as_f64());
-    match *op {
-        "exists" => *wanted == json!(true),
-        _ if kind(value) != kind(sample) => doubt,
-        "==" => equal(value, wanted),
-        "!=" => !equal(value, wanted),
-        "<=" => value.as_f64() <= wanted.as_f64(),
-        ">" => value.as_f64() > wanted.as_f64(),
-        "in" => wanted.as_array().unwrap().contains(value),
-        "not_in" => !wanted.as_array().unwrap().contains(value),
-        "matches" => value.as_str().unwrap().starts_with('x'),
-        other => panic!("{other}"),
-    }
-}
-
-fn reference(rules: &[Model], request: &Ask) -> String {
-    let mut order: Vec<(usize, &Model)> = rules.iter().enumerate().collect();
-    order.sort_by_key(|(_, rule)| -rule.priority);
-    let hits: Vec<(usize, &Model)> = order.into_iter().filter(|(_, rule)| holds(rule, request)).collect();
-    let Some((number, first)) = hits.first() else {
-        return "deny".into();
-    };
-    if !first.shadow {
-        return format!("{} p{number}/r", first.decision);
-    }
-    match hits.iter().find(|(_, rule)| !rule.shadow) {
-        Some((enforced, rule)) if rule.decision != "allow" => {
-            format!("{} p{enforced}/r", rule.decision)
-        }
-        _ => format!("shadow {} p{number}/r", first.decision),
-    }
-}
+use world::{Model, request, rule, yaml};
 
 /// The verdict that the ids of the complete module's two chains stand for.
 fn verdict(rules: &[Model], first: Option<&str>, enforced: Option<&str>) -> String {
@@ -233,8 +42,13 @@ fn complete(snapshot: &Snapshot, request: &Ask) -> (Option<String>, Option<Strin
     (rule("decision"), rule("enforced"))
 }
 
+/// `PROPTEST_CASES` for a long run.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(512)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_compiled_policy_decides_as_the_yaml_reads(
@@ -246,6 +60,9 @@ proptest! {
         for request in &requests {
             let got = line(&request.decide(&snapshot));
             prop_assert_eq!(&got, &reference(&rules, request), "{:?}\n{}", request, text);
+            if let Verdict::Permit(permit) = request.decide(&snapshot) {
+                prop_assert_eq!(permit.region(), reference::region_of(&request.host));
+            }
 
             // `needs` and the pruned input lose nothing against the whole body.
             let whole = request.with(|intent, content| line(&snapshot.decide(intent, content)));

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use data_encoding::BASE64URL_NOPAD;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::error::TokenError;
 use crate::key::SigningKey;
@@ -75,11 +77,23 @@ pub fn mint(key: &SigningKey, claims: &Claims) -> Result<String, TokenError> {
     if token.len() > MAX_TOKEN_BYTES { Err(TokenError::TooLarge(token.len())) } else { Ok(token) }
 }
 
-/// What a token says, **unverified**: for showing it to a person, never for a decision.
+/// What one of our own tokens says, **unverified**: for showing it to a person, never for a decision.
 ///
 /// # Errors
 /// When it is no JWT or has other claims.
 pub fn inspect(token: &str) -> Result<(Header, Claims), TokenError> {
+    parts(token)
+}
+
+/// As [`inspect`], with the claims as they stand there: an outside issuer's too.
+///
+/// # Errors
+/// When it is no JWT.
+pub fn peek(token: &str) -> Result<(Header, Map<String, Value>), TokenError> {
+    parts(token)
+}
+
+fn parts<T: DeserializeOwned>(token: &str) -> Result<(Header, T), TokenError> {
     let (header, payload) = split(token)?;
     let claims = serde_json::from_slice(&decoded(payload)?).map_err(|error| TokenError::Claims(error.to_string()))?;
     Ok((header, claims))

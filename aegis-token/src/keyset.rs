@@ -49,14 +49,19 @@ impl KeySet {
                 return Err(TokenError::Key(format!("two keys have the id `{kid}`")));
             }
         }
-        Self::of(keys, 0)
+        if keys.is_empty() {
+            return Err(TokenError::Key("the JWKS has no key".to_owned()));
+        }
+        Ok(Self { keys, skipped: 0 })
     }
 
     /// Another issuer's set. Keys for other purposes and of other kinds are left out, and counted; so are all keys that share an id: which of them is meant
     /// cannot be told.
     ///
+    /// A set in which nothing is left is one too: an issuer that withdraws all its keys means it.
+    ///
     /// # Errors
-    /// When the document is no JWKS, or nothing in it can be used.
+    /// When the document is no JWKS.
     pub fn foreign(jwks: &str) -> Result<Self, TokenError> {
         let entries = entries(jwks)?;
         let total = entries.len();
@@ -69,13 +74,6 @@ impl KeySet {
         }
         keys.retain(|kid, _| !doubled.contains(kid));
         let skipped = total.saturating_sub(keys.len());
-        Self::of(keys, skipped)
-    }
-
-    fn of(keys: HashMap<String, PublicKey>, skipped: usize) -> Result<Self, TokenError> {
-        if keys.is_empty() {
-            return Err(TokenError::Key("the JWKS has no key for signatures with EdDSA, ES256 or RS256".to_owned()));
-        }
         Ok(Self { keys, skipped })
     }
 

@@ -16,7 +16,7 @@ mod verifier;
 
 pub use algorithm::Algorithm;
 pub use chain::{MAX_DEPTH, delegate};
-pub use claims::{Actor, Claims, Header, MAX_TOKEN_BYTES, inspect, issuer, mint};
+pub use claims::{Actor, Claims, Header, MAX_TOKEN_BYTES, inspect, issuer, mint, peek};
 pub use error::{DelegationError, TokenError};
 pub use key::SigningKey;
 pub use keyset::{KeySet, jwks};

@@ -55,6 +55,11 @@ impl Client {
         self.call(Method::POST, path, Some(body))
     }
 
+    /// `PUT path` with a JSON body.
+    pub fn put<B: Serialize, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, Failure> {
+        self.call(Method::PUT, path, Some(body))
+    }
+
     /// `DELETE path`, which answers nothing.
     pub fn delete(&self, path: &str) -> Result<(), Failure> {
         let request = request::<()>(Method::DELETE, path, None)?;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::api::Client;
-use crate::commands::{agents, audit, doctor, packaging, policy, status, token, verify};
+use crate::commands::{agents, audit, doctor, keys, packaging, policy, status, token, verify};
 use crate::failure::Failure;
 use crate::output::{Format, Screen};
 use crate::run;
@@ -45,9 +45,12 @@ enum Command {
     /// Lists, registers and removes agents.
     #[command(subcommand, after_help = agents::EXAMPLES)]
     Agents(agents::Command),
-    /// Mints and inspects agent tokens.
+    /// Mints, inspects and revokes agent tokens.
     #[command(subcommand, after_help = token::EXAMPLES)]
     Token(token::Command),
+    /// Lists and rotates the keys that tokens are signed with.
+    #[command(subcommand, after_help = keys::EXAMPLES)]
+    Keys(keys::Command),
     /// Checks, explains and reloads policies.
     #[command(subcommand, after_help = policy::EXAMPLES)]
     Policy(policy::Command),
@@ -64,6 +67,10 @@ enum Command {
 impl Cli {
     /// Does what was asked.
     pub fn execute(self) -> Result<ExitCode, Failure> {
+        let tests = matches!(&self.command, Command::Policy(policy::Command::Test(_)));
+        if self.output == Format::Junit && !tests {
+            return Err(Failure::Usage("--output junit is for `aegisctl policy test`; use table or json".to_owned()));
+        }
         let screen = Screen::new(self.output);
         let client = Client::new(&self.socket)?;
         match self.command {
@@ -72,6 +79,7 @@ impl Cli {
             Command::Doctor(_) => doctor::run(&client, &screen),
             Command::Agents(command) => agents::run(&command, &client, &screen),
             Command::Token(command) => token::run(&command, &client, &screen),
+            Command::Keys(command) => keys::run(&command, &client, &screen),
             Command::Policy(command) => policy::run(&command, &client, &screen),
             Command::Audit(command) => audit::run(&command, &client, &screen),
             Command::Verify(args) => verify::run(&args, &client, &screen),

@@ -14,6 +14,8 @@ pub enum Format {
     Table,
     /// One JSON document (JSON lines for `audit tail`).
     Json,
+    /// JUnit XML, of `policy test` only.
+    Junit,
 }
 
 /// Where answers go.

@@ -40,6 +40,11 @@ pub struct AgentSpec {
     pub labels: BTreeMap<String, String>,
     #[serde(default)]
     pub scopes: Vec<String>,
+    /// The only policies that apply to it; empty: all that select it.
+    #[serde(default)]
+    pub policies: Vec<String>,
+    #[serde(default)]
+    pub budget_profile: Option<String>,
     #[serde(default)]
     pub token: TokenMode,
     #[serde(default)]
@@ -145,17 +150,18 @@ pub(super) fn check(raw: &[RawAgent], p: &mut Checker) -> Vec<AgentSpec> {
         if !seen.insert(agent.name.as_str()) && !agent.name.is_empty() {
             p.problem(format!("{at}.name"), format!("`{}` is named twice; names are unique", agent.name));
         }
-        agents.push(check_agent(&at, agent, p));
+        if agent.name.is_empty() {
+            p.problem(format!("{at}.name"), format!("is missing; allowed: {NAME_RULE}"));
+        } else if !is_name(&agent.name) {
+            p.problem(format!("{at}.name"), format!("`{}` is not a name; allowed: {NAME_RULE}", agent.name));
+        }
+        agents.push(check_spec(&at, agent, p));
     }
     agents
 }
 
-fn check_agent(at: &str, raw: &RawAgent, p: &mut Checker) -> AgentSpec {
-    if raw.name.is_empty() {
-        p.problem(format!("{at}.name"), format!("is missing; allowed: {NAME_RULE}"));
-    } else if !is_name(&raw.name) {
-        p.problem(format!("{at}.name"), format!("`{}` is not a name; allowed: {NAME_RULE}", raw.name));
-    }
+/// All but the name.
+pub(super) fn check_spec(at: &str, raw: &RawAgent, p: &mut Checker) -> AgentSpec {
     for (key, value) in [("org", &raw.org), ("tenant", &raw.tenant)] {
         if value.is_empty() {
             p.problem(format!("{at}.{key}"), "is empty; leave it out for `default`");
@@ -171,6 +177,8 @@ fn check_agent(at: &str, raw: &RawAgent, p: &mut Checker) -> AgentSpec {
         parent: raw.parent.clone(),
         labels: raw.labels.clone(),
         scopes: raw.scopes.clone(),
+        policies: raw.policies.clone(),
+        budget_profile: raw.budget_profile.clone(),
         token: p.one_of(
             &format!("{at}.token"),
             &raw.token,

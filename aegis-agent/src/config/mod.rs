@@ -7,22 +7,30 @@
 use std::path::{Path, PathBuf};
 
 mod agents;
+mod decisions;
+mod discovery;
 mod host;
+mod policies;
 mod problems;
 mod raw;
 mod services;
 mod state;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod tree;
 mod verify;
 mod yaml;
 
 pub use agents::{AgentMode, AgentSpec, Dial, DirectSpec, Listening, OnAgentDown, TokenMode, Transport, is_name};
+pub use decisions::Decisions;
+pub use discovery::{Becomes, ContainerPattern, Discovery, UnitPattern};
 pub use host::{Bpf, Control, Enrolment, Listen, cgroup2_mount};
+pub use policies::{BundleKey, BundlePlace, BundleSource, Policies};
 pub use problems::{ConfigProblems, Problem};
 pub use services::{Audit, Dns, DnsLimits, Fsync, Limits, LogFormat, Telemetry, Tls, Upstream};
 pub use state::{RedisState, StatePlace};
+pub use tokens::{JwksSource, KeySource, Tokens, Trusted};
 pub use verify::Verify;
 
 use problems::Checker;
@@ -42,10 +50,11 @@ pub struct Config {
     pub cgroup_root: PathBuf,
     pub bpf: Bpf,
     pub enrolment: Enrolment,
-    /// A policy file or a directory of them; `None` is the embedded starter policy.
-    pub policies: Option<PathBuf>,
+    pub policies: Policies,
     pub agents: Vec<AgentSpec>,
+    pub discovery: Discovery,
     pub audit: Audit,
+    pub decisions: Decisions,
     pub dns: Dns,
     pub upstream: Upstream,
     pub tls: Tls,
@@ -54,6 +63,7 @@ pub struct Config {
     pub verify: Verify,
     /// Where it is kept which tokens were used and which are revoked.
     pub state: StatePlace,
+    pub tokens: Tokens,
 }
 
 impl Config {
@@ -117,8 +127,10 @@ impl Config {
             cgroup_root: host::check_cgroup_root(&raw.cgroup_root, p),
             bpf: Bpf::check(&raw.bpf, p),
             enrolment: Enrolment::check(&raw.enrolment, p),
-            policies: raw.policies.as_ref().map(|path| p.existing("policies", path)),
+            policies: Policies::check(&raw.policies, p),
             agents: agents::check(&raw.agents, p),
+            discovery: discovery::check(&raw.discovery, p),
+            decisions: Decisions::check(&raw.decisions, p),
             audit: Audit::check(&raw.audit, &state_dir, p),
             dns: Dns::check(&raw.dns, &listen, p),
             upstream: Upstream::check(&raw.upstream, p),
@@ -127,6 +139,7 @@ impl Config {
             limits: Limits::check(&raw.limits, p),
             verify: Verify::check(&raw.verify, p),
             state: StatePlace::check(&raw.state, p),
+            tokens: Tokens::check(&raw.tokens, &raw.instance, p),
             listen,
             state_dir,
         }

@@ -3,14 +3,24 @@
 //! Numbers are as wide as YAML allows on purpose: that a port is at most 65535 is said by the second
 //! stage, in words, together with every other problem of the file.
 
+mod discovery;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+mod decisions;
+mod policies;
 mod state;
+mod tokens;
 
+pub use decisions::RawDecisions;
+pub use policies::{RawBundle, RawBundleKey, RawPolicies};
 pub use state::{RawRedis, RawState};
+pub use tokens::{RawTokens, RawTrusted};
+
+pub use discovery::{RawContainers, RawDiscovery, RawUnits};
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
@@ -23,9 +33,11 @@ pub struct RawConfig {
     pub cgroup_root: PathBuf,
     pub bpf: RawBpf,
     pub enrolment: RawEnrolment,
-    pub policies: Option<PathBuf>,
+    pub policies: RawPolicies,
     pub agents: Vec<RawAgent>,
+    pub discovery: RawDiscovery,
     pub audit: RawAudit,
+    pub decisions: RawDecisions,
     pub dns: RawDns,
     pub upstream: RawUpstream,
     pub tls: RawTls,
@@ -33,6 +45,7 @@ pub struct RawConfig {
     pub limits: RawLimits,
     pub verify: RawVerify,
     pub state: RawState,
+    pub tokens: RawTokens,
 }
 
 impl Default for RawConfig {
@@ -45,9 +58,11 @@ impl Default for RawConfig {
             cgroup_root: "aegis".into(),
             bpf: RawBpf::default(),
             enrolment: RawEnrolment::default(),
-            policies: None,
+            policies: RawPolicies::default(),
             agents: Vec::new(),
+            discovery: RawDiscovery::default(),
             audit: RawAudit::default(),
+            decisions: RawDecisions::default(),
             dns: RawDns::default(),
             upstream: RawUpstream::default(),
             tls: RawTls::default(),
@@ -55,6 +70,7 @@ impl Default for RawConfig {
             limits: RawLimits::default(),
             verify: RawVerify::default(),
             state: RawState::default(),
+            tokens: RawTokens::default(),
         }
     }
 }
@@ -124,6 +140,8 @@ pub struct RawAgent {
     pub parent: Option<String>,
     pub labels: BTreeMap<String, String>,
     pub scopes: Vec<String>,
+    pub policies: Vec<String>,
+    pub budget_profile: Option<String>,
     pub token: String,
     pub mode: String,
     pub on_agent_down: String,
@@ -142,6 +160,8 @@ impl Default for RawAgent {
             parent: None,
             labels: BTreeMap::new(),
             scopes: Vec::new(),
+            policies: Vec::new(),
+            budget_profile: None,
             token: "ambient".into(),
             mode: "enforce".into(),
             on_agent_down: "closed".into(),

@@ -73,7 +73,7 @@ fn relative_paths_are_taken_from_the_files_directory() {
     let file = dir.path().join("aegis.yaml");
     std::fs::write(&file, "policies: policies\nstate_dir: state\ncontrol: {socket: c.sock}\n").unwrap();
     let config = Config::load(Some(&file)).unwrap();
-    assert_eq!(config.policies.unwrap(), dir.path().join("policies"));
+    assert_eq!(config.policies, Policies::Files(dir.path().join("policies")));
     assert_eq!(config.audit.path, dir.path().join("state/audit/audit.jsonl"));
     assert_eq!(config.control.socket, dir.path().join("c.sock"));
 }
@@ -117,8 +117,47 @@ fn every_key_is_documented() {
     keys(&serde_yaml::to_value(RawConfig::default()).unwrap(), "", &mut all);
     keys(&serde_yaml::to_value(raw::RawAgent::default()).unwrap(), "agents[].", &mut all);
     keys(&serde_yaml::to_value(raw::RawDirect::default()).unwrap(), "agents[].direct[].", &mut all);
+    keys(&serde_yaml::to_value(raw::RawTrusted::default()).unwrap(), "tokens.trusted[].", &mut all);
+    for (list, entry) in [
+        ("units", serde_yaml::to_value(raw::RawUnits::default())),
+        ("containers", serde_yaml::to_value(raw::RawContainers::default())),
+    ] {
+        keys(&entry.unwrap(), &format!("discovery.{list}[]."), &mut all);
+        // They are those of `agents[]`.
+        all.retain(|key| !key.contains("[].spec."));
+        all.push(format!("discovery.{list}[].spec"));
+    }
+    keys(&serde_yaml::to_value(raw::RawBundle::default()).unwrap(), "policies.", &mut all);
+    keys(&serde_yaml::to_value(raw::RawBundleKey::default()).unwrap(), "policies.keys[].", &mut all);
     let missing: Vec<_> = all.iter().filter(|key| !document.contains(&format!("| `{key}` |"))).collect();
     assert!(missing.is_empty(), "not in docs/configuration.md: {missing:?}");
+}
+
+#[test]
+fn discovery_is_checked_as_agents_are() {
+    let yaml = "discovery:
+  units: [{match: 'claude-*.service', agent: '{unit}', spec: {tenant: t, direct: [{cidr: 10.0.0.0/8}]}}]
+  containers: [{labels: {aegis.dev/agent: '*'}, agent: 'c-{label:aegis.dev/agent}', spec: {labels: {team: '{label:team}'}}}]
+";
+    let discovery = Config::parse(yaml, Path::new("/")).unwrap().discovery;
+    assert_eq!(discovery.units[0].becomes.spec.direct.len(), 1);
+    assert_eq!(discovery.containers[0].socket, Path::new("/var/run/docker.sock"));
+    let found = problems(
+        "discovery:\n  units:\n    - {match: 'x.scope', agent: '{nonsense}', spec: {name: x, mode: shadwo}}\n    - {mtch: a}\n  \
+         containers:\n    - {agent: 'a{'}\n    - {labels: {a: b}}\n",
+    );
+    for wanted in [
+        "discovery.units[0].match (line 3): `x.scope` can be no service",
+        "discovery.units[0].agent (line 3): `{nonsense}`: there is no {nonsense} of a unit",
+        "discovery.units[0].spec.name (line 3): is given by discovery.units[0].agent",
+        "discovery.units[0].spec.mode (line 3): `shadwo` is not known",
+        "discovery.units[1].mtch (line 4): unknown key; did you mean `match`?",
+        "discovery.containers[0].labels (line 6): is empty",
+        "discovery.containers[0].agent (line 6): `a{`: a `{` is not closed",
+        "discovery.containers[1].agent (line 7): is missing",
+    ] {
+        assert!(found.iter().any(|line| line.starts_with(wanted)), "{wanted}\nnot in {found:#?}");
+    }
 }
 
 #[test]
@@ -126,4 +165,36 @@ fn the_documented_example_is_accepted() {
     let document = include_str!("../../../docs/configuration.md");
     let example = document.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
     Config::parse(example, Path::new("/")).unwrap();
+}
+
+#[test]
+fn tokens_are_checked() {
+    let tokens = Config::parse("instance: one", Path::new("/")).unwrap().tokens;
+    assert_eq!((tokens.issuer.as_str(), tokens.default_ttl.as_secs(), tokens.leeway), ("aegis:one", 900, 30));
+    assert_eq!(
+        Config::parse("tokens: {rotate_every_h: 0}", Path::new("/")).unwrap().tokens.keys,
+        KeySource::Own { rotate_every: None }
+    );
+    let given = Config::parse("tokens: {key_file: k.pem, algorithm: RS256}", Path::new("/etc")).unwrap().tokens;
+    assert_eq!(given.keys, KeySource::File("/etc/k.pem".into()));
+    let found = problems(
+        "tokens:\n  algorithm: HS256\n  default_ttl_s: 700\n  max_ttl_s: 600\n  leeway_s: 301\n  key_file: a\n  key_credential: b\n  trusted:\n    \
+         - {issuer: 'aegis:default', audience: a, jwks_file: f}\n    - {issuer: x, audience: a, jwks_url: 'http://x/'}\n    \
+         - {issuer: x, audience: a, jwks_url: 'https://x/', jwks_file: f}\n    - {issuer: 'a b', jwks_fil: f}\n",
+    );
+    for wanted in [
+        "tokens.algorithm (line 2): `HS256` is not known; allowed: EdDSA, ES256, RS256",
+        "tokens.default_ttl_s (line 3): is more than tokens.max_ttl_s (600)",
+        "tokens.leeway_s (line 5): 301 is out of range",
+        "tokens.key_credential (line 7): stands beside tokens.key_file",
+        "tokens.trusted[0].issuer (line 9): is this host's own issuer",
+        "tokens.trusted[1].jwks_url (line 10): `http://x/` is no https URL",
+        "tokens.trusted[2] (line 11): needs its issuer's keys",
+        "tokens.trusted[2].issuer (line 11): `x` is there twice",
+        "tokens.trusted[3].audience (line 12): `` cannot stand in a token",
+        "tokens.trusted[3].issuer (line 12): `a b` cannot stand in a token",
+        "tokens.trusted[3].jwks_fil (line 12): unknown key; did you mean `jwks_file`?",
+    ] {
+        assert!(found.iter().any(|line| line.starts_with(wanted)), "{wanted}\nnot in {found:#?}");
+    }
 }

@@ -8,7 +8,7 @@ use std::fmt;
 use serde_yaml::{Mapping, Value, from_value, to_value};
 
 use super::problems::Problem;
-use super::raw::{RawAgent, RawConfig, RawDirect};
+use super::raw::{RawAgent, RawBundle, RawBundleKey, RawConfig, RawContainers, RawDirect, RawTrusted, RawUnits};
 use super::yaml;
 
 /// One step of a path into the YAML.
@@ -40,9 +40,27 @@ impl Place {
     fn element(&self) -> Option<Value> {
         match self.0.as_slice() {
             [Step::Key(agents)] if agents == "agents" => to_value(RawAgent::default()).ok(),
-            [Step::Key(_), Step::Index(_), Step::Key(direct)] if direct == "direct" => {
-                to_value(RawDirect::default()).ok()
+            [Step::Key(discovery), Step::Key(units)] if discovery == "discovery" && units == "units" => {
+                to_value(RawUnits::default()).ok()
             }
+            [Step::Key(discovery), Step::Key(containers)] if discovery == "discovery" && containers == "containers" => {
+                to_value(RawContainers::default()).ok()
+            }
+            [Step::Key(tokens), Step::Key(trusted)] if tokens == "tokens" && trusted == "trusted" => {
+                to_value(RawTrusted::default()).ok()
+            }
+            [Step::Key(policies), Step::Key(keys)] if policies == "policies" && keys == "keys" => {
+                to_value(RawBundleKey::default()).ok()
+            }
+            [_, .., Step::Key(direct)] if direct == "direct" => to_value(RawDirect::default()).ok(),
+            _ => None,
+        }
+    }
+
+    /// What a section in this place looks like, where a plain value can stand as well.
+    fn section(&self) -> Option<Value> {
+        match self.0.as_slice() {
+            [Step::Key(policies)] if policies == "policies" => to_value(RawBundle::default()).ok(),
             _ => None,
         }
     }
@@ -115,7 +133,8 @@ impl Pruner<'_> {
 
     /// `value` without what cannot be read; `None` where nothing of it is left.
     fn prune(&mut self, value: Value, schema: &Value, place: &Place) -> Option<Value> {
-        match (value, schema) {
+        let section = if value.is_mapping() { place.section() } else { None };
+        match (value, section.as_ref().unwrap_or(schema)) {
             (Value::Mapping(entries), Value::Mapping(known)) if !known.is_empty() => {
                 Some(self.prune_section(entries, known, place))
             }

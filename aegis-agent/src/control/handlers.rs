@@ -1,14 +1,12 @@
 //! One function a call: read the request, ask the daemon, answer.
 
-use std::time::Duration;
-
 use aegis_api::{
-    Agent, AgentSpec, ExplainRequest, ExplainResponse, Finding, JSON_LINES, PolicyStatus, Problem, RunInfo, Status,
-    TokenRequest, TokenResponse, Verification, VerificationStatus, valid_name,
+    Agent, AgentSpec, ExplainRequest, ExplainResponse, Finding, JSON_LINES, LoggedDecision, Problem, RunInfo, Status,
+    Verification, VerificationStatus, valid_name,
 };
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Extension, Path, Query, State};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use http::{StatusCode, header};
@@ -16,14 +14,9 @@ use serde::Deserialize;
 
 use super::answer::{Input, Refused};
 use super::audit;
-use super::peer::Peer;
 use super::router::{OPENAPI, Shared};
-use super::workload::Standing;
 
 type Answer<T> = Result<Json<T>, Refused>;
-
-/// Longest token lifetime that can be asked for, in seconds.
-const TTL_MAX: u64 = 86_400;
 
 /// Most lines of the past that one call hands out.
 const TAIL_MAX: usize = 10_000;
@@ -55,6 +48,22 @@ pub(super) async fn register(
     Ok((StatusCode::CREATED, Json(agent)))
 }
 
+pub(super) async fn update(
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+    Input(spec): Input<AgentSpec>,
+) -> Answer<Agent> {
+    if !valid_name(&name) {
+        return Err(bad_name(&name));
+    }
+    if spec.name != name {
+        return Err(Problem::bad_request(format!("the body describes {:?}, the path names {name:?}", spec.name))
+            .next("an agent's name cannot be changed: remove it and register the other")
+            .into());
+    }
+    Ok(Json(shared.ask(move |control| control.update(spec)).await??))
+}
+
 pub(super) async fn remove(State(shared): State<Shared>, Path(name): Path<String>) -> Result<StatusCode, Refused> {
     if !valid_name(&name) {
         return Err(bad_name(&name));
@@ -76,47 +85,19 @@ fn bad_name(name: &str) -> Refused {
         .into()
 }
 
-pub(super) async fn token(
-    State(shared): State<Shared>,
-    Extension(peer): Extension<Peer>,
-    Input(request): Input<TokenRequest>,
-) -> Answer<TokenResponse> {
-    if request.ttl_s.is_some_and(|ttl| ttl == 0 || ttl > TTL_MAX) {
-        return Err(Problem::bad_request(format!("ttl_s must be 1 to {TTL_MAX}")).into());
-    }
-    let ttl = request.ttl_s.map(Duration::from_secs);
-    let agent = whose_token(&shared, &peer, request.agent).await?;
-    Ok(Json(shared.ask(move |control| control.mint(&agent, ttl)).await??))
-}
-
-async fn whose_token(shared: &Shared, peer: &Peer, wanted: Option<String>) -> Result<String, Refused> {
-    let own = match shared.standing(peer).await? {
-        Standing::Agent(name) => Some(name),
-        Standing::Stray | Standing::Free => None,
-    };
-    match (wanted, own) {
-        (None, Some(own)) => Ok(own),
-        (Some(wanted), Some(own)) if wanted == own => Ok(own),
-        (Some(wanted), _) => {
-            shared.require_admin(peer).await?;
-            Ok(wanted)
-        }
-        (None, None) => Err(Problem::forbidden(format!("process {} is in no agent's cgroup", peer.pid))
-            .next("start it with: aegisctl run --agent NAME -- COMMAND")
-            .next("as an administrator, name the agent: {\"agent\": \"NAME\"}")
-            .into()),
-    }
-}
-
-pub(super) async fn reload_policy(State(shared): State<Shared>) -> Answer<PolicyStatus> {
-    Ok(Json(shared.ask(|control| control.reload_policy()).await??))
-}
-
 pub(super) async fn explain(
     State(shared): State<Shared>,
     Input(request): Input<ExplainRequest>,
 ) -> Answer<ExplainResponse> {
     Ok(Json(shared.ask(move |control| control.explain(&request)).await??))
+}
+
+pub(super) async fn decision(State(shared): State<Shared>, Path(id): Path<String>) -> Answer<LoggedDecision> {
+    if id.len() > 64 || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        let problem = Problem::bad_request("that is no decision's id");
+        return Err(problem.next("it stands in the problem document and in the audit record").into());
+    }
+    Ok(Json(shared.ask(move |control| control.decision(&id)).await??))
 }
 
 pub(super) async fn verification(

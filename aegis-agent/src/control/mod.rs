@@ -9,27 +9,31 @@ mod answer;
 mod audit;
 mod handlers;
 mod peer;
+mod policy;
+mod revocation;
 mod router;
 mod server;
 mod socket;
+mod tokens;
 mod workload;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use aegis_api::{
-    Agent, AgentSpec, ExplainRequest, ExplainResponse, Finding, PolicyStatus, Problem, RunInfo, Status, TokenResponse,
-    Verification, VerificationStatus,
+    Agent, AgentSpec, ExplainRequest, ExplainResponse, Finding, Inspection, Keys, LoggedDecision, Problem,
+    RevokeRequest, RevokeResponse, RevokedTokens, RunInfo, Status, TokenRequest, TokenResponse, Verification,
+    VerificationStatus,
 };
 use futures_util::stream::BoxStream;
 
+pub use policy::PolicyControl;
 pub use router::{Access, OPENAPI, Route, routes};
 pub use server::serve;
 pub use socket::{BindError, ControlSocket, group_id};
 
 /// What the control API needs of the daemon. Every method may block shortly (files, maps): it is called on a blocking
 /// thread. Refusals are [`Problem`]s with the status that fits and the caller's next step.
-pub trait Control: Send + Sync + 'static {
+pub trait Control: PolicyControl {
     /// How this host stands.
     fn status(&self) -> Status;
 
@@ -47,20 +51,41 @@ pub trait Control: Send + Sync + 'static {
     /// specification is wrong.
     fn register(&self, spec: AgentSpec) -> Result<Agent, Problem>;
 
+    /// Gives a registered agent another description; it stays enrolled. 404 if there is none, 409 if it was not registered,
+    /// 400 if the specification is wrong.
+    fn update(&self, spec: AgentSpec) -> Result<Agent, Problem>;
+
     /// Takes an agent away; its cgroup stays denied. 404 if there is none, 409 if it comes from the configuration.
     fn remove(&self, name: &str) -> Result<(), Problem>;
 
     /// What `aegisctl run` needs for this agent. 404 if there is none.
     fn run_info(&self, name: &str) -> Result<RunInfo, Problem>;
 
-    /// A fresh token for an agent; `ttl` none is the default lifetime. 404 if there is no such agent.
-    fn mint(&self, agent: &str, ttl: Option<Duration>) -> Result<TokenResponse, Problem>;
+    /// A fresh token for an agent or a sub-agent of it. 404 if there is no such agent, 403 if it would have more than who
+    /// makes it, 400 if the request makes no sense.
+    fn mint(&self, agent: &str, request: TokenRequest) -> Result<TokenResponse, Problem>;
 
-    /// Loads the policy again. 422 if it does not compile: the old one stays in force.
-    fn reload_policy(&self) -> Result<PolicyStatus, Problem>;
+    /// Whether a token holds now.
+    fn inspect(&self, token: &str) -> Inspection;
+
+    /// The keys that tokens are verified with.
+    fn keys(&self) -> Keys;
+
+    /// Begins to sign with the next key. 409 if the keys are not ours to rotate.
+    fn rotate_keys(&self) -> Result<Keys, Problem>;
+
+    /// Takes a token's worth away; `agent` is who asks, none for an administrator. 403 if the token is another's, 400 if it is none, 503 if it
+    /// could not be noted anywhere.
+    fn revoke(&self, agent: Option<&str>, request: &RevokeRequest) -> Result<RevokeResponse, Problem>;
+
+    /// The revoked tokens. 503 if the state store does not answer.
+    fn revoked(&self) -> Result<RevokedTokens, Problem>;
 
     /// Explains a request that nobody sends. 404 if there is no such agent, 400 if the request makes no sense.
     fn explain(&self, request: &ExplainRequest) -> Result<ExplainResponse, Problem>;
+
+    /// A past decision from the decision log, explained. 404 if it is not there.
+    fn decision(&self, id: &str) -> Result<LoggedDecision, Problem>;
 
     /// Takes what `aegisctl verify` found. 404 if there is no such agent, 400 if the report makes no sense, 503 if it
     /// cannot be recorded.

@@ -7,14 +7,14 @@ use aegis_api::Problem;
 use axum::extract::{DefaultBodyLimit, Extension, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 use axum::{Router, http::Method};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::Refused;
 use super::peer::Peer;
 use super::workload::{Standing, standing};
-use super::{Control, handlers};
+use super::{Control, handlers, policy, revocation, tokens};
 
 /// The API as an OpenAPI 3.1 document; served at `/openapi.json`.
 pub const OPENAPI: &str = include_str!("../../../docs/openapi.json");
@@ -104,15 +104,29 @@ fn table() -> Vec<Entry> {
     use Access::{Admin, Anyone, Workload};
     vec![
         entry(Anyone, "GET", "/openapi.json", get(handlers::openapi)),
-        entry(Workload, "POST", "/v1/token", post(handlers::token)),
+        entry(Workload, "POST", "/v1/token", post(tokens::token)),
+        entry(Admin, "POST", "/v1/token/inspect", post(tokens::inspect)),
+        entry(Admin, "GET", "/v1/keys", get(tokens::keys)),
+        entry(Admin, "POST", "/v1/keys/rotate", post(tokens::rotate)),
+        entry(Workload, "POST", "/v1/tokens/revoke", post(revocation::revoke)),
+        entry(Admin, "GET", "/v1/tokens/revoked", get(revocation::revoked)),
         entry(Admin, "GET", "/v1/status", get(handlers::status)),
         entry(Admin, "GET", "/v1/doctor", get(handlers::doctor)),
         entry(Admin, "GET", "/v1/agents", get(handlers::agents)),
         entry(Admin, "POST", "/v1/agents", post(handlers::register)),
+        entry(Admin, "PUT", "/v1/agents/{name}", put(handlers::update)),
         entry(Admin, "DELETE", "/v1/agents/{name}", delete(handlers::remove)),
         entry(Admin, "GET", "/v1/run/{agent}", get(handlers::run_info)),
-        entry(Admin, "POST", "/v1/policy/reload", post(handlers::reload_policy)),
+        entry(Admin, "POST", "/v1/policy/reload", post(policy::reload)),
+        entry(Admin, "GET", "/v1/policy/versions", get(policy::versions)),
+        entry(Admin, "POST", "/v1/policy/push", post(policy::push).layer(DefaultBodyLimit::max(policy::PUSH_LIMIT))),
+        entry(Admin, "GET", "/v1/policy/diff", get(policy::diff)),
+        entry(Admin, "POST", "/v1/policy/rollback", post(policy::rollback)),
+        entry(Admin, "GET", "/v1/policy/rollout", get(policy::rollout)),
+        entry(Admin, "POST", "/v1/policy/rollout/promote", post(policy::promote)),
+        entry(Admin, "POST", "/v1/policy/rollout/abort", post(policy::abort)),
         entry(Admin, "POST", "/v1/policy/explain", post(handlers::explain)),
+        entry(Admin, "GET", "/v1/decisions/{id}", get(handlers::decision)),
         entry(Admin, "POST", "/v1/verification", post(handlers::verification)),
         entry(Admin, "GET", "/v1/audit/tail", get(handlers::audit_tail)),
     ]

@@ -13,24 +13,26 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::containers::{self, Means};
-use super::{Aegis, control, kernel_events, listen, ops};
+use super::policy as daemon_policy;
+use super::{Aegis, control, discovery, kernel_events, listen, ops, tokens};
 use crate::config::Config;
 use crate::control::{BindError, ControlSocket};
 use crate::daemon::accounts::{self, Accounts};
 use crate::daemon::admission::Admissions;
 use crate::daemon::control::verification::Verifications;
 use crate::daemon::dns_host::Host;
+use crate::discovery::Refusals;
 use crate::dns::{self, DnsServer};
 use crate::flow::standing::Standing;
 use crate::flow::usage::Usages;
 use crate::handover::{self, Inherited};
-use crate::identity::{Issuer, Registry};
+use crate::identity::{Issuer, Registry, Replay};
 use crate::kernel::{AgentLimits, Kernel, KernelConfig};
 use crate::namespaces::{Look, Namespaces};
 use crate::policy;
 use crate::sockets::{self, Sockets};
 use crate::state::secret;
-use crate::telemetry::{AuditLog, Metrics, Spans};
+use crate::telemetry::{AuditLog, DecisionLog, Metrics, Spans};
 use crate::tls::{self, Authority};
 use crate::upstream::{Dialer, Pools, Ways};
 
@@ -54,7 +56,6 @@ pub async fn build(config: Config, mut inherited: Inherited) -> anyhow::Result<B
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let now = SystemTime::now();
     secret::private_dir(&config.state_dir)?;
-    let policy = policy::Store::open(config.policies.as_deref(), now)?;
     let (ca, server_tls) = authority(&config, now)?;
     let resolver = Arc::new(dns::Resolver::new(&config.dns)?);
     let (namespaces, looks) = Namespaces::new().context("the daemon's own network namespace")?;
@@ -66,10 +67,15 @@ pub async fn build(config: Config, mut inherited: Inherited) -> anyhow::Result<B
         Ways::new(Arc::clone(&namespaces)),
     );
     let metrics = Metrics::new();
+    let origin = policy::Origin::new(&config, metrics.source().clone())?;
+    let first = origin.first(now).await;
+    let (policy, settled) = policy::Store::open(first, &config.state_dir, metrics.rollout().clone(), now)?;
     let spans = Spans::new(&config.telemetry, &metrics)?;
     let audit = AuditLog::open(&config.audit, &config.instance, &config.state_dir)?;
+    let decisions = DecisionLog::open(&config.decisions, &config.state_dir);
     let registry = Registry::open(&config)?;
-    let issuer = Issuer::open(&config)?;
+    let issuer = Arc::new(Issuer::open(&config, now)?);
+    let replay = Replay::open(&config, &metrics)?;
 
     let proxy = listen::proxy(config.listen.proxy_port, &mut inherited)?;
     let ops = listen::bind(config.listen.http, "metrics and health", &mut inherited)?;
@@ -79,11 +85,19 @@ pub async fn build(config: Config, mut inherited: Inherited) -> anyhow::Result<B
 
     let kernel = Arc::new(Kernel::attach(&kernel_config(&config)?)?);
     // Enrolments outlive the daemon in the pinned maps: who left the configuration meanwhile loses his.
-    for (_, index) in registry.departed() {
-        kernel.withdraw(*index)?;
+    for gone in registry.departed() {
+        kernel.withdraw(gone.index)?;
     }
     for enrolled in registry.list() {
-        kernel.enroll(enrolled.index, &enrolled.cgroup, &enrolled.rules)?;
+        match enrolled.cgroup_id {
+            None => drop(kernel.enroll(enrolled.index, &enrolled.cgroup, &enrolled.rules)?),
+            // One that goes at this moment is taken away by the first look.
+            Some(id) => {
+                if let Err(error) = kernel.enroll_found(enrolled.index, &enrolled.cgroup, id, &enrolled.rules) {
+                    tracing::warn!(agent = enrolled.agent.name, "{error}");
+                }
+            }
+        }
     }
     let cgroup_root = config.cgroup_dir().map_err(anyhow::Error::msg)?;
     let aegis = Arc::new(Aegis {
@@ -91,8 +105,12 @@ pub async fn build(config: Config, mut inherited: Inherited) -> anyhow::Result<B
         kernel,
         registry,
         issuer,
+        replay,
         policy,
+        origin,
         audit,
+        decisions,
+        instance: config.instance.as_str().into(),
         metrics,
         spans,
         ca,
@@ -103,6 +121,7 @@ pub async fn build(config: Config, mut inherited: Inherited) -> anyhow::Result<B
         namespaces,
         admissions: Admissions::default(),
         standing: Standing::default(),
+        discovery: Refusals::default(),
         usage: Usages::default(),
         sockets: Sockets::new(cgroup_root),
         accounts: Accounts::default(),
@@ -110,6 +129,9 @@ pub async fn build(config: Config, mut inherited: Inherited) -> anyhow::Result<B
         started: now,
         config: Arc::new(config),
     });
+    if let Some(says) = settled {
+        aegis.record_policy_at_start(&says);
+    }
     // Enrolled by now: what the hooks do not hold is what there was before.
     sockets::at_start(&aegis);
     let dns = DnsServer::new(Arc::new(Host(Arc::clone(&aegis))));
@@ -124,7 +146,10 @@ impl Built {
     pub async fn start(self, tasks: &TaskTracker, stop: &CancellationToken) -> anyhow::Result<Arc<Aegis>> {
         let Self { aegis, proxy, ops, dns, dns_sockets, looks, control } = self;
         let events = aegis.kernel.events()?;
+        tasks.spawn(policy::poll(Arc::clone(&aegis), stop.clone()));
+        tasks.spawn(daemon_policy::tend(Arc::clone(&aegis), stop.clone()));
         tasks.spawn(accounts::run(Arc::clone(&aegis), stop.clone()));
+        tasks.spawn(revocations(Arc::clone(&aegis), stop.clone()));
         tasks.spawn(kernel_events::run(Arc::clone(&aegis), events, stop.clone()));
         for listener in proxy {
             tasks.spawn(listen::accept(Arc::clone(&aegis), listener, tasks.clone(), stop.clone()));
@@ -139,9 +164,19 @@ impl Built {
             runtime: tokio::runtime::Handle::current(),
         };
         tasks.spawn(containers::start(means, looks, stop.clone()).await?);
+        tasks.spawn(discovery::run(Arc::clone(&aegis), stop.clone()));
+        tokens::start(&aegis, tasks, stop)?;
         tasks.spawn(ops::serve(Arc::clone(&aegis), ops, stop.clone()));
         control::start(&aegis, control, tasks, stop)?;
         Ok(aegis)
+    }
+}
+
+/// Keeps up with what is revoked on other hosts until `stop`.
+async fn revocations(aegis: Arc<Aegis>, stop: CancellationToken) {
+    tokio::select! {
+        () = aegis.replay.keep_up() => {}
+        () = stop.cancelled() => {}
     }
 }
 

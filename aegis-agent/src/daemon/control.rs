@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use aegis_api::{
-    Agent, AgentSpec, ExplainRequest, ExplainResponse, Finding, PolicyStatus, Problem, RunInfo, Status, TokenResponse,
-    Verification, VerificationStatus,
+    Agent, AgentSpec, ExplainRequest, ExplainResponse, Finding, Inspection, Keys, LoggedDecision, Problem,
+    RevokeRequest, RevokeResponse, RevokedTokens, RunInfo, Status, TokenRequest, TokenResponse, Verification,
+    VerificationStatus,
 };
 use futures_util::stream::BoxStream;
 use tokio_util::sync::CancellationToken;
@@ -17,8 +17,13 @@ use crate::control::{self, Control, ControlSocket};
 use crate::kernel::preflight;
 
 mod agents;
+mod decisions;
 mod explain;
+mod policy;
+mod revocation;
+mod source;
 pub(in crate::daemon) mod status;
+mod tokens;
 pub mod verification;
 
 /// Starts the control API.
@@ -40,7 +45,7 @@ pub fn start(
     Ok(())
 }
 
-struct Api(Arc<Aegis>);
+pub(in crate::daemon) struct Api(Arc<Aegis>);
 
 impl Control for Api {
     fn status(&self) -> Status {
@@ -51,7 +56,7 @@ impl Control for Api {
         match build::kernel_config(&self.0.config) {
             Ok(config) => {
                 let found = preflight::check(&config).into_iter().chain(self.0.kernel.findings());
-                found.map(finding).collect()
+                found.map(finding).chain(agents::findings(&self.0)).collect()
             }
             Err(error) => {
                 vec![Finding {
@@ -65,11 +70,15 @@ impl Control for Api {
     }
 
     fn agents(&self) -> Vec<Agent> {
-        self.0.registry.list().iter().map(|enrolled| agents::described(enrolled)).collect()
+        self.0.registry.list().iter().map(|enrolled| agents::described(&self.0, enrolled)).collect()
     }
 
     fn register(&self, spec: AgentSpec) -> Result<Agent, Problem> {
         agents::register(&self.0, spec)
+    }
+
+    fn update(&self, spec: AgentSpec) -> Result<Agent, Problem> {
+        agents::update(&self.0, spec)
     }
 
     fn remove(&self, name: &str) -> Result<(), Problem> {
@@ -80,22 +89,36 @@ impl Control for Api {
         agents::run_info(&self.0, name)
     }
 
-    fn mint(&self, agent: &str, ttl: Option<Duration>) -> Result<TokenResponse, Problem> {
-        agents::mint(&self.0, agent, ttl)
+    fn mint(&self, agent: &str, request: TokenRequest) -> Result<TokenResponse, Problem> {
+        tokens::mint(&self.0, agent, request)
     }
 
-    fn reload_policy(&self) -> Result<PolicyStatus, Problem> {
-        match self.0.reload_policy() {
-            Ok(()) => Ok(status::policy_status(&self.0)),
-            Err(error) => {
-                Err(Problem::unprocessable(error.to_string())
-                    .next("The policy in force stays; mend the file and reload."))
-            }
-        }
+    fn inspect(&self, token: &str) -> Inspection {
+        tokens::inspect(&self.0, token)
+    }
+
+    fn keys(&self) -> Keys {
+        tokens::keys(&self.0)
+    }
+
+    fn rotate_keys(&self) -> Result<Keys, Problem> {
+        tokens::rotate(&self.0)
+    }
+
+    fn revoke(&self, agent: Option<&str>, request: &RevokeRequest) -> Result<RevokeResponse, Problem> {
+        revocation::revoke(&self.0, agent, request)
+    }
+
+    fn revoked(&self) -> Result<RevokedTokens, Problem> {
+        revocation::revoked(&self.0)
     }
 
     fn explain(&self, request: &ExplainRequest) -> Result<ExplainResponse, Problem> {
         explain::explain(&self.0, request)
+    }
+
+    fn decision(&self, id: &str) -> Result<LoggedDecision, Problem> {
+        decisions::find(&self.0, id)
     }
 
     fn verified(&self, report: Verification) -> Result<VerificationStatus, Problem> {

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::Aegis;
 use crate::dns::{Asked, Decided, DnsHost, Outcome, Resolver, Ticket};
+use crate::flow::beside;
 use crate::flow::record::written;
 use crate::kernel::{AgentIndex, FlowRecord, FlowTable};
 use crate::policy::Choice;
@@ -68,7 +69,11 @@ impl Place {
 impl Ticket for Place {
     fn judge(&self, agent: AgentIndex, host: &str) -> NameVerdict {
         match self.aegis.registry.by_index(agent) {
-            Some(enrolled) => self.policy.name(&enrolled.agent, host),
+            Some(enrolled) => {
+                let verdict = self.policy.name(&enrolled.agent, host);
+                beside::name(&self.policy, &enrolled.agent, host, &verdict);
+                verdict
+            }
             None => NameVerdict::Refuse(removed(&self.policy)),
         }
     }

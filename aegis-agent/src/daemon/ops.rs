@@ -1,4 +1,6 @@
-//! The operators' HTTP surface: metrics, health, readiness, and the keys that tokens are verified with.
+//! The operators' HTTP surface: metrics, health, readiness, and what others need to verify our tokens.
+
+mod metadata;
 
 use std::future::IntoFuture;
 use std::sync::Arc;
@@ -22,7 +24,8 @@ pub async fn serve(aegis: Arc<Aegis>, listener: TcpListener, stop: CancellationT
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
-        .route("/.well-known/jwks.json", get(jwks))
+        .route(metadata::JWKS, get(metadata::jwks))
+        .route("/.well-known/oauth-authorization-server", get(metadata::issuer))
         .with_state(aegis);
     tokio::select! {
         served = axum::serve(listener, router).into_future() => served,
@@ -51,8 +54,4 @@ async fn ready(State(aegis): State<Arc<Aegis>>) -> (StatusCode, String) {
         None => (StatusCode::OK, "ready\n".to_owned()),
         Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
     }
-}
-
-async fn jwks(State(aegis): State<Arc<Aegis>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/jwk-set+json")], aegis.issuer.jwks())
 }

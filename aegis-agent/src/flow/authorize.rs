@@ -6,9 +6,11 @@ use std::time::Duration;
 use aegis_policy::{Agent, Connect, ConnectPlan, Denial, DenialKind, Mode, Permit, Snapshot, Sniffed};
 use tokio::net::TcpStream;
 
+use super::beside;
 use super::inspect::Target;
 use super::refusal::Refusal;
 use super::sniff::{self, Opening, Replay, TlsOpening};
+use crate::policy::Choice;
 
 /// An authorized connection.
 pub enum Authorized {
@@ -39,11 +41,7 @@ pub struct Relayed {
 /// The denial: by policy, or because it must not pass unread, or not to there, any more.
 pub fn again(snapshot: &Snapshot, agent: &Agent, relayed: &Relayed) -> Result<(), Box<Denial>> {
     let Relayed { sni, destination, protocol, .. } = relayed;
-    let connect = Connect { host: sni.as_deref(), destination: *destination, protocol: *protocol };
-    let plan = match unsniffed(snapshot, agent, *destination) {
-        Some(permit) => ConnectPlan::Tcp(permit),
-        None => snapshot.connect(agent, &connect),
-    };
+    let plan = plan(snapshot, agent, &Connect { host: sni.as_deref(), destination: *destination, protocol: *protocol });
     let leads_there = |permit: &Permit| {
         (permit.host(), permit.port()) == (relayed.host.as_str(), relayed.port)
             && (permit.private_ok() || !relayed.private_ok)
@@ -58,8 +56,16 @@ pub fn again(snapshot: &Snapshot, agent: &Agent, relayed: &Relayed) -> Result<()
     }
 }
 
+/// What a policy says of a connection that somebody has looked into.
+pub(super) fn plan(snapshot: &Snapshot, agent: &Agent, connect: &Connect<'_>) -> ConnectPlan {
+    match unsniffed(snapshot, agent, connect.destination) {
+        Some(permit) => ConnectPlan::Tcp(permit),
+        None => snapshot.connect(agent, connect),
+    }
+}
+
 /// Server-first protocols say nothing until they are answered: a `tcp` rule for the address holds without sniffing.
-fn unsniffed(snapshot: &Snapshot, agent: &Agent, destination: SocketAddr) -> Option<Permit> {
+pub(super) fn unsniffed(snapshot: &Snapshot, agent: &Agent, destination: SocketAddr) -> Option<Permit> {
     match snapshot.connect(agent, &Connect { host: None, destination, protocol: Sniffed::Other }) {
         // In shadow everything passes, and that must not stop us from looking into what can be looked into.
         ConnectPlan::Tcp(permit) if permit.mode() == Mode::Enforce => Some(permit),
@@ -72,13 +78,14 @@ fn unsniffed(snapshot: &Snapshot, agent: &Agent, destination: SocketAddr) -> Opt
 /// # Errors
 /// A refusal: by policy, or because the opening is broken.
 pub async fn connection(
-    snapshot: &Snapshot,
+    snapshot: &Choice,
     agent: &Agent,
     destination: SocketAddr,
     stream: TcpStream,
     limit: Duration,
 ) -> Result<Authorized, Refusal> {
     if let Some(permit) = unsniffed(snapshot, agent, destination) {
+        beside::relayed(snapshot, agent, destination, &permit);
         let stream = Replay::new(bytes::Bytes::new(), stream);
         return Ok(Authorized::Relay { permit, stream, sni: None, protocol: Sniffed::Other });
     }
@@ -90,14 +97,21 @@ pub async fn connection(
     }
 }
 
+/// The policy's word on a connection; where a rollout wants to know it, the other policy is asked too.
+fn decided(policy: &Choice, agent: &Agent, connect: &Connect<'_>) -> ConnectPlan {
+    let plan = policy.connect(agent, connect);
+    beside::connection(policy, agent, connect, &plan);
+    plan
+}
+
 fn tls(
-    snapshot: &Snapshot,
+    snapshot: &Choice,
     agent: &Agent,
     destination: SocketAddr,
     opening: Box<TlsOpening>,
 ) -> Result<Authorized, Refusal> {
     let connect = Connect { host: opening.sni.as_deref(), destination, protocol: Sniffed::Tls };
-    match snapshot.connect(agent, &connect) {
+    match decided(snapshot, agent, &connect) {
         ConnectPlan::Inspect => {
             let target = Target { scheme: "https", sni: opening.sni.clone(), destination };
             Ok(Authorized::Tls { opening, target })
@@ -111,13 +125,13 @@ fn tls(
 }
 
 fn http(
-    snapshot: &Snapshot,
+    snapshot: &Choice,
     agent: &Agent,
     destination: SocketAddr,
     stream: Replay,
     h2: bool,
 ) -> Result<Authorized, Refusal> {
-    match snapshot.connect(agent, &Connect { host: None, destination, protocol: Sniffed::Http }) {
+    match decided(snapshot, agent, &Connect { host: None, destination, protocol: Sniffed::Http }) {
         ConnectPlan::Inspect => {
             Ok(Authorized::Http { stream, h2, target: Target { scheme: "http", sni: None, destination } })
         }
@@ -128,8 +142,8 @@ fn http(
     }
 }
 
-fn other(snapshot: &Snapshot, agent: &Agent, destination: SocketAddr, stream: Replay) -> Result<Authorized, Refusal> {
-    match snapshot.connect(agent, &Connect { host: None, destination, protocol: Sniffed::Other }) {
+fn other(snapshot: &Choice, agent: &Agent, destination: SocketAddr, stream: Replay) -> Result<Authorized, Refusal> {
+    match decided(snapshot, agent, &Connect { host: None, destination, protocol: Sniffed::Other }) {
         ConnectPlan::Passthrough(permit) | ConnectPlan::Tcp(permit) => {
             Ok(Authorized::Relay { permit, stream, sni: None, protocol: Sniffed::Other })
         }

@@ -2,7 +2,8 @@
 
 use std::time::SystemTime;
 
-use aegis_dlp::{Action, Finding, Format, Scanner};
+use aegis_dlp::{Action, DetectorSet, Finding, Format, Scanner};
+use aegis_policy::decision_log::{BodyKnown, Sight};
 use aegis_policy::{
     Agent, Content, Denial, Intent, JSON_DEPTH, JsonBody, Mode, Needs, Permit, RedactedHead, Snapshot, Usage, Verdict,
     redact_head,
@@ -58,15 +59,53 @@ pub fn request(
     needs_body: bool,
     moment: Moment,
 ) -> Result<Permitted, Refusal> {
+    request_noting(snapshot, identity, head, payload, needs_body, moment).0
+}
+
+/// As [`request`], and gives what was looked at, for the decision log.
+#[must_use]
+pub fn request_noting(
+    snapshot: &Snapshot,
+    identity: &Identity,
+    head: &Head,
+    payload: Payload,
+    needs_body: bool,
+    moment: Moment,
+) -> (Result<Permitted, Refusal>, Sight) {
     let json = parse(&payload, needs_body);
-    let body = match &json {
-        Parsed::None => JsonBody::None,
-        Parsed::Value(value) => JsonBody::Value(value),
-        Parsed::Invalid => JsonBody::Invalid,
-        Parsed::TooLarge => JsonBody::TooLarge,
+    let (body, known) = match &json {
+        Parsed::None if matches!(payload, Payload::Empty) => (JsonBody::None, BodyKnown::None),
+        Parsed::None => (JsonBody::None, BodyKnown::Unread),
+        Parsed::Value(value) => (JsonBody::Value(value), BodyKnown::Json),
+        Parsed::Invalid => (JsonBody::Invalid, BodyKnown::Invalid),
+        Parsed::TooLarge => (JsonBody::TooLarge, BodyKnown::TooLarge),
     };
     let intent = intent(&identity.agent, head, moment);
-    let permit = ask(snapshot, &intent, body, &[])?;
+    let (verdict, seen) = snapshot.decide_noting(&intent, &Content { json: body, findings: &[] });
+    let mut sight = Sight { seen, body: known, ..Sight::default() };
+    let outcome = match verdict {
+        Verdict::Permit(permit) => {
+            sight.looked_for = permit.profile().detectors();
+            inspected(snapshot, &intent, body, head, payload, permit)
+        }
+        Verdict::Denial(denial) => Err(denial.into()),
+    };
+    if outcome.is_err() {
+        // Where it ended early, what was not found is not known.
+        sight.looked_for = DetectorSet::EMPTY;
+    }
+    (outcome, sight)
+}
+
+/// What becomes of a permit when the content has been looked through.
+fn inspected(
+    snapshot: &Snapshot,
+    intent: &Intent<'_>,
+    body: JsonBody<'_>,
+    head: &Head,
+    payload: Payload,
+    permit: Permit,
+) -> Result<Permitted, Refusal> {
     if matches!(payload, Payload::TooLarge) {
         return Err(Denial::limit("the body is longer than may be inspected", snapshot.version()).into());
     }
@@ -75,7 +114,7 @@ pub fn request(
     let shadowed = permitted.permit.mode() == Mode::Shadow && !permitted.findings.is_empty();
     if denied || shadowed {
         // Asked again with what was found: the policy words the denial, and shadow records what it would have been.
-        return match ask(snapshot, &intent, body, &permitted.findings) {
+        return match ask(snapshot, intent, body, &permitted.findings) {
             Ok(permit) => Ok(Permitted { permit, ..permitted }),
             Err(refusal) => Err(Refusal { findings: permitted.findings, ..refusal }),
         };

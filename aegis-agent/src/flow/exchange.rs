@@ -7,17 +7,21 @@ use aegis_policy::{Denial, Snapshot, Usage};
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 
+use super::beside;
 use super::body::ToAgent;
 use super::decide::{self, Moment};
 use super::forward::{self, Line};
 use super::identify::Identity;
 use super::inspect::{self, Head, Target};
 use super::name;
+use super::question::Question;
 use super::record::Recorder;
 use super::refusal::{self, Refusal};
 use super::standing::{Ongoing, Subject};
+use super::token;
 use crate::daemon::{Aegis, admission};
 use crate::kernel::NetnsCookie;
+use crate::policy::Choice;
 use crate::upstream::{PoolKey, Way};
 
 /// A connection whose requests are decided one by one.
@@ -49,13 +53,20 @@ pub async fn answer(session: &Session, request: Request<Incoming>) -> Response<T
         Ok(place) => recorder.admitted(place),
         Err(full) => return recorder.refuse(&full.refusal(snapshot.version()), false),
     }
+    recorder.asks(Question::connection(
+        &identity.agent,
+        session.target.sni.as_deref(),
+        session.target.destination,
+        None,
+    ));
     let (parts, body) = request.into_parts();
     recorder.trace(&parts.headers);
     let head = match Head::parse(parts, &session.target, snapshot.version()) {
-        Ok(head) => head,
+        Ok(head) => Arc::new(head),
         Err(refusal) => return recorder.refuse(&refusal, false),
     };
     recorder.head(&head);
+    recorder.asks(Question::request(&identity.agent, session.target.destination, &head));
     let grpc = head.grpc;
     match decided(session, &identity, &snapshot, head, body, recorder).await {
         Ok(response) => response,
@@ -68,16 +79,16 @@ pub async fn answer(session: &Session, request: Request<Incoming>) -> Response<T
 async fn decided(
     session: &Session,
     identity: &Identity,
-    snapshot: &Snapshot,
-    head: Head,
+    snapshot: &Choice,
+    head: Arc<Head>,
     body: Incoming,
     mut recorder: Box<Recorder>,
 ) -> Result<Response<ToAgent>, (Refusal, Option<Box<Recorder>>)> {
     let aegis = &session.aegis;
     let limits = &aegis.config.limits;
     let version = snapshot.version();
-    let identity = match identity.with_token(head.token.as_deref(), &aegis.issuer, SystemTime::now(), version) {
-        Ok(identity) => identity,
+    let (identity, unchecked) = match token::shown(aegis, identity, snapshot, head.token.as_deref()).await {
+        Ok(shown) => shown,
         Err(refusal) => return Err((refusal, Some(recorder))),
     };
     recorder.agent(&identity);
@@ -89,20 +100,33 @@ async fn decided(
     recorder.deciding();
     // Taken back where anything below refuses.
     let counted = recorder.usage().count(Instant::now());
-    let usage = if needs.usage { counted.usage() } else { Usage::default() };
+    let wanted = needs.usage || snapshot.beside().is_some() || recorder.is_told();
+    let usage = if wanted { counted.usage() } else { Usage::default() };
     let moment = Moment { now: SystemTime::now(), usage };
-    let permitted = match decide::request(snapshot, &identity, &head, payload, needs.json, moment) {
+    let asked = beside::request(snapshot, &identity, &head, &payload, moment);
+    let (outcome, sight) = decide::request_noting(snapshot, &identity, &head, payload, needs.json, moment);
+    recorder.saw(sight, moment);
+    if let Some(asked) = asked {
+        asked.decided(&outcome);
+    }
+    let permitted = match outcome {
         Ok(permitted) => permitted,
         Err(refusal) => return Err((refusal, Some(recorder))),
     };
     if let Err(refusal) = name::within_limits(aegis, &identity, snapshot, &permitted.permit) {
         return Err((refusal, Some(recorder)));
     }
+    if let Some(Err(refusal)) = unchecked.as_ref().map(|unchecked| unchecked.accept(&permitted.permit, &head.method)) {
+        return Err((refusal, Some(recorder)));
+    }
     recorder.permitted(&permitted);
+    if let Some(unchecked) = unchecked {
+        unchecked.passed(aegis, &mut recorder);
+    }
     let way = Way::of(identity.enrolled.spec.dial, session.namespace, &aegis.namespaces);
     let pool = PoolKey { agent: identity.enrolled.index, way, private_ok: false, h2: session.h2 };
     let line = Line { method: head.method.clone(), scheme: head.scheme };
-    let subject = Subject::Request { head: Box::new(head), private_ok: permitted.permit.private_ok(), usage };
+    let subject = Subject::Request { head, private_ok: permitted.permit.private_ok(), usage };
     counted.keep();
     let ongoing = Ongoing::begin(aegis, &identity, snapshot, subject);
     forward::send(&aegis.pools, limits, pool, line, permitted, recorder, ongoing).await

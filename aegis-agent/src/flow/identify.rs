@@ -8,7 +8,7 @@ use aegis_policy::{Agent, Denial};
 use super::intercept::Origin;
 use super::refusal::Refusal;
 use crate::config::TokenMode;
-use crate::identity::{Enrolled, Issuer, Registry};
+use crate::identity::{Enrolled, Issuer, Registry, Shown, TokenRefused};
 use crate::kernel::AgentIndex;
 
 /// The process behind a socket, for the record.
@@ -25,9 +25,14 @@ pub struct Identity {
     pub enrolled: Arc<Enrolled>,
     /// Shared: every request on the connection takes a copy of its identity.
     pub process: Arc<Process>,
-    /// The agent with what its token adds (scopes, parent); the enrolled one where no token was shown.
+    /// The agent with what its token adds (scopes, the sub-agent that acts); the enrolled one where no token was shown.
     pub agent: Arc<Agent>,
+    /// The token that was shown; none where the kernel's word is enough.
+    pub token: Option<Arc<Shown>>,
 }
+
+pub(super) const HOW_TO_GET_ONE: &str =
+    "Get one from POST /v1/token on the control socket and send it as `Aegis-Token: <jwt>`.";
 
 /// The agent of a connection.
 ///
@@ -37,7 +42,7 @@ pub fn connection(registry: &Registry, origin: &Origin, version: &str) -> Result
     let enrolled = registered(registry, origin.record.agent, version)?;
     let process = Arc::new(process(origin.record.pid, &origin.record.comm));
     let agent = Arc::clone(&enrolled.agent);
-    Ok(Identity { enrolled, process, agent })
+    Ok(Identity { enrolled, process, agent, token: None })
 }
 
 impl Identity {
@@ -48,7 +53,7 @@ impl Identity {
     pub fn refreshed(&self, registry: &Registry, version: &str) -> Result<Self, Refusal> {
         let enrolled = registered(registry, self.enrolled.index, version)?;
         let agent = Arc::clone(&enrolled.agent);
-        Ok(Self { enrolled, agent, process: Arc::clone(&self.process) })
+        Ok(Self { enrolled, agent, process: Arc::clone(&self.process), token: None })
     }
 
     /// Who acts, and the agent above: a sub-agent and who made its token, or the agent and its parent. As records name them.
@@ -60,33 +65,48 @@ impl Identity {
         }
     }
 
+    /// Whether the kernel's word alone is enough. A connection that is relayed unread can show no token at all.
+    ///
+    /// # Errors
+    /// [`NoToken::Missing`] where the agent must show one.
+    pub fn without_token(&self) -> Result<(), NoToken> {
+        match self.enrolled.token {
+            TokenMode::Ambient => Ok(()),
+            TokenMode::Required => Err(NoToken::Missing),
+        }
+    }
+
     /// The identity of one request: as the connection's, with the token that the request shows checked.
     ///
     /// # Errors
-    /// 401 where the token does not hold, is another agent's, or is missing where it is required.
-    pub fn with_token(
-        &self,
-        token: Option<&str>,
-        issuer: &Issuer,
-        now: SystemTime,
-        version: &str,
-    ) -> Result<Self, Refusal> {
+    /// Where the token does not hold, is another agent's, or is missing where it is required.
+    pub fn with_token(&self, token: Option<&str>, issuer: &Issuer, now: SystemTime) -> Result<Self, NoToken> {
         let Some(token) = token else {
-            return match self.enrolled.token {
-                TokenMode::Ambient => Ok(self.clone()),
-                TokenMode::Required => {
-                    let denial = Denial::token("this agent must show a token, and the request has none", version);
-                    let how = "Get one from POST /v1/token on the control socket and send it as `Aegis-Token: <jwt>`.";
-                    Err(denial.next(how).into())
-                }
-            };
+            self.without_token()?;
+            return Ok(self.clone());
         };
-        let claims = issuer
-            .check(token, &self.enrolled, now)
-            .map_err(|refused| Refusal::from(Denial::token(format!("{}: {refused}", refused.kind()), version)))?;
-        let actor = (claims.agent_id != claims.sub).then(|| claims.agent_id.clone());
-        let agent = Agent { scopes: claims.scopes.clone(), actor, ..(*self.agent).clone() };
-        Ok(Self { agent: Arc::new(agent), ..self.clone() })
+        let shown = issuer.check(token, &self.enrolled, now).map_err(NoToken::Refused)?;
+        let agent = shown.agent(&self.agent);
+        Ok(Self { agent, token: Some(shown), ..self.clone() })
+    }
+}
+
+/// Why a request has no token that holds.
+#[derive(Debug)]
+pub enum NoToken {
+    Missing,
+    Refused(TokenRefused),
+}
+
+impl NoToken {
+    /// 401, and how to get a token where one would help.
+    #[must_use]
+    pub fn refusal(&self, version: &str) -> Refusal {
+        let (denial, renewable) = match self {
+            Self::Missing => (Denial::token("this agent must show a token, and there is none", version), true),
+            Self::Refused(why) => (Denial::token(format!("{}: {why}", why.kind()), version), why.is_renewable()),
+        };
+        if renewable { denial.next(HOW_TO_GET_ONE).into() } else { denial.into() }
     }
 }
 

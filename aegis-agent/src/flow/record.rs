@@ -9,15 +9,17 @@ use std::time::{Instant, SystemTime};
 
 use aegis_audit::{Draft, FindingEntry};
 use aegis_dlp::{Action, DetectorSet, Finding, Place, Profile, scan_text, scan_url};
-use aegis_policy::{Decision, Denial, Mode, Permit, Snapshot};
+use aegis_policy::decision_log::Sight;
+use aegis_policy::{Decision, Denial, DenialKind, Mode, Permit, Snapshot};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
 use uuid::Uuid;
 
 use super::body::{Tally, ToAgent};
-use super::decide::Permitted;
+use super::decide::{Moment, Permitted};
 use super::identify::Identity;
 use super::inspect::Head;
+use super::question::Question;
 use super::refusal::{self, Reference, Refusal};
 use super::usage::Counters;
 use crate::daemon::{Aegis, admission};
@@ -36,6 +38,10 @@ pub struct Recorder {
     flowing: bool,
     /// The answer must have no body.
     head_only: bool,
+    /// What the policy was asked, for the decision log.
+    question: Option<Question>,
+    /// What kind of refusal it ended with.
+    kind: Option<DenialKind>,
     /// The agent's share of the log's places, as long as this one is taken.
     place: Option<admission::Request>,
 }
@@ -63,6 +69,8 @@ impl Recorder {
             clock: Instant::now(),
             flowing: false,
             head_only: false,
+            question: None,
+            kind: None,
             place: None,
         })
     }
@@ -106,8 +114,30 @@ impl Recorder {
 
     /// The agent as its token names it.
     pub fn agent(&mut self, identity: &Identity) {
+        if let Some(question) = &mut self.question {
+            question.agent(&identity.agent);
+        }
         if let Some(draft) = self.draft() {
             describe_agent(draft, identity);
+        }
+    }
+
+    /// What the policy is asked; kept where the decision log wants it.
+    pub fn asks(&mut self, question: Question) {
+        let wanted = self.open.as_ref().is_some_and(|(_, draft)| self.aegis.decisions.wants(&draft.decision_id));
+        self.question = wanted.then_some(question);
+    }
+
+    /// Whether the decision log wants to know.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        self.question.is_some()
+    }
+
+    /// What it saw.
+    pub fn saw(&mut self, sight: Sight, moment: Moment) {
+        if let Some(question) = &mut self.question {
+            question.saw(sight, moment);
         }
     }
 
@@ -215,6 +245,7 @@ impl Recorder {
             }
             return None;
         }
+        self.kind = Some(denial.kind);
         if let Some(draft) = self.draft() {
             draft.duration_ms = took.as_secs_f64() * 1e3;
             draft.findings = entries(&refusal.findings);
@@ -249,10 +280,26 @@ impl Recorder {
             // The scanner stopped the body after the permit: what counts is that it was stopped.
             draft.decision = aegis_audit::Decision::Deny;
             draft.reason = format!("the body holds data that must not leave: {}", detector.name());
+            self.kind = Some(DenialKind::Policy);
         }
+        self.tell(&draft);
         self.aegis.metrics.decision(&draft);
         self.aegis.spans.decision(&draft, self.started);
         slot.commit(draft);
+    }
+}
+
+impl Recorder {
+    /// Hands the decision's event over.
+    fn tell(&mut self, draft: &Draft) {
+        let Some(mut question) = self.question.take() else { return };
+        if self.tally.refused().is_some() {
+            question.cut_short();
+        }
+        let weight = question.weight();
+        if let Some(event) = question.event(Arc::clone(&self.aegis.instance), draft, self.kind) {
+            self.aegis.decisions.offer(weight, event);
+        }
     }
 }
 
@@ -284,6 +331,7 @@ pub fn connection_refused(
 ) {
     let snapshot = aegis.policy.for_agent(&identity.agent);
     let Ok(mut recorder) = Recorder::open(aegis, identity, &snapshot) else { return aegis.metrics.unrecordable() };
+    recorder.asks(Question::connection(&identity.agent, sni, destination, None));
     if let Some(draft) = recorder.draft() {
         draft.scheme = Some(if sni.is_some() { "tls" } else { "tcp" }.to_owned());
         draft.host = Some(sni.map_or_else(|| destination.ip().to_string(), str::to_owned));
@@ -357,7 +405,7 @@ fn entry(finding: &Finding) -> FindingEntry {
 const ALL: Profile = Profile { redact: DetectorSet::ALL, deny: DetectorSet::EMPTY, report: DetectorSet::EMPTY };
 
 /// A path may carry data too.
-fn safe_path(path: &str) -> String {
+pub(super) fn safe_path(path: &str) -> String {
     scan_url(&ALL, path).text.into_owned()
 }
 
@@ -367,12 +415,12 @@ fn redact(draft: &mut Draft) {
     draft.reason = safe_text(&draft.reason);
 }
 
-fn safe_text(text: &str) -> String {
+pub(super) fn safe_text(text: &str) -> String {
     scan_text(&ALL, Place::Url, text).text.into_owned()
 }
 
 /// The method, if it is one: an extension method may be any word, and so any data.
-fn method_word(method: &Method) -> &str {
+pub(super) fn method_word(method: &Method) -> &str {
     match method.as_str() {
         known @ ("GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS" | "PATCH" | "TRACE" | "CONNECT"
         | "PROPFIND" | "REPORT" | "MKCOL" | "COPY" | "MOVE" | "LOCK" | "UNLOCK" | "SEARCH") => known,

@@ -32,7 +32,7 @@ pub enum Subject {
     /// A connection that is relayed unread.
     Relay(Relayed),
     /// A request, whether its permit let it go to a private address, and what the agent had used before it.
-    Request { head: Box<Head>, private_ok: bool, usage: Usage },
+    Request { head: Arc<Head>, private_ok: bool, usage: Usage },
 }
 
 /// One permitted exchange or relay, until it is dropped.

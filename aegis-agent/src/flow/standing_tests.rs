@@ -48,7 +48,7 @@ fn request(host: &str, path: &str) -> Subject {
         token: None,
         grpc: false,
     };
-    Subject::Request { head: Box::new(head), private_ok: false, usage: Usage::default() }
+    Subject::Request { head: Arc::new(head), private_ok: false, usage: Usage::default() }
 }
 
 fn all() -> [Subject; 4] {

@@ -1,6 +1,6 @@
 //! One agent of this host, as everything else sees it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use aegis_policy::{Agent, Mode};
@@ -15,6 +15,8 @@ pub enum Source {
     Config,
     /// Over the control API: kept in `state_dir/agents.json`.
     Registered,
+    /// By `discovery` in the configuration: there as long as its cgroup.
+    Discovered,
 }
 
 /// An enrolled agent.
@@ -24,8 +26,10 @@ pub struct Enrolled {
     pub index: AgentIndex,
     pub agent: Arc<Agent>,
     pub token: TokenMode,
-    /// `cgroup_root/NAME`, absolute.
+    /// Absolute; `cgroup_root/NAME` but for what was discovered.
     pub cgroup: PathBuf,
+    /// Of a discovered one: the kernel's id of that very cgroup, so that one made later in its place is not it.
+    pub cgroup_id: Option<u64>,
     /// What the kernel decides by itself.
     pub rules: AgentRules,
     pub source: Source,
@@ -34,7 +38,7 @@ pub struct Enrolled {
 }
 
 impl Enrolled {
-    pub(super) fn new(index: AgentIndex, spec: AgentSpec, source: Source, cgroup_root: &Path) -> Self {
+    pub(super) fn new(index: AgentIndex, spec: AgentSpec, source: Source, cgroup: PathBuf) -> Self {
         let agent = Agent {
             name: spec.name.clone(),
             org: spec.org.clone(),
@@ -42,6 +46,8 @@ impl Enrolled {
             parent: spec.parent.clone(),
             labels: spec.labels.clone(),
             scopes: spec.scopes.clone(),
+            policies: spec.policies.clone(),
+            budget_profile: spec.budget_profile.clone(),
             mode: match spec.mode {
                 AgentMode::Enforce => Mode::Enforce,
                 AgentMode::Shadow => Mode::Shadow,
@@ -52,11 +58,19 @@ impl Enrolled {
             index,
             agent: Arc::new(agent),
             token: spec.token,
-            cgroup: cgroup_root.join(&spec.name),
+            cgroup,
+            cgroup_id: None,
             rules: rules(&spec),
             source,
             spec,
         }
+    }
+}
+
+impl Enrolled {
+    /// One that discovery saw.
+    pub(super) fn found(index: AgentIndex, spec: AgentSpec, cgroup: PathBuf, id: u64) -> Self {
+        Self { cgroup_id: Some(id), ..Self::new(index, spec, Source::Discovered, cgroup) }
     }
 }
 

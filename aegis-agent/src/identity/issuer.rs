@@ -1,43 +1,61 @@
 //! Tokens: minted for an agent, checked on the agent's own sockets.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aegis_token::{Algorithm, Claims, DEFAULT_LEEWAY, KeySet, SigningKey, TokenError, Verifier};
+use aegis_policy::Agent;
+use aegis_token::{Algorithm, Claims, DelegationError, KeySet, TokenError, delegate};
+use arc_swap::ArcSwap;
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::Enrolled;
-use crate::config::Config;
-use crate::state::secret::{SecretError, load_or_create, private_dir};
+use super::keys::{Keys, KeysError, Published};
+use super::trust::{Trust, Unverified};
+use super::trusted::{self, Outside};
+use crate::config::{Config, Tokens, Trusted};
 
-/// `aud` of every token: it holds for Aegis and for nobody else.
-const AUDIENCE: &str = "aegis";
-/// The longest life of a token.
-const MAX_TTL: Duration = Duration::from_secs(24 * 3600);
 /// Tokens remembered as good: an agent uses one or two at a time, and there are at most 4096 agents.
 const CACHED_TOKENS: u64 = 16_384;
 
+/// Why a token is not made.
 #[derive(Debug, thiserror::Error)]
-pub enum IssuerError {
-    #[error("the token key cannot be used: {0}")]
-    Key(#[from] SecretError),
-    #[error("{path} is not a token key: {source}; correct it, or move it away to get a new one")]
-    Malformed { path: PathBuf, source: TokenError },
-    #[error("a token lives between 1 second and {} hours; {} seconds were asked for", MAX_TTL.as_secs() / 3600, .0.as_secs())]
-    Ttl(Duration),
+pub enum MintError {
+    #[error("a token lives between 1 and {max} seconds; {asked} were asked for")]
+    Ttl { asked: u64, max: u64 },
+    #[error("{} is not among the agent's scopes", .0.join(", "))]
+    Excess(Vec<String>),
+    #[error("a parent's token is for making a sub-agent's; name the sub-agent too")]
+    ParentWithoutChild,
+    #[error("the parent's token is another issuer's; that one makes its sub-agents' tokens too")]
+    ForeignParent,
+    #[error(transparent)]
+    Delegation(#[from] DelegationError),
+    #[error("the parent's token: {0}")]
+    Parent(TokenRefused),
     #[error("the token cannot be made: {0}")]
-    Mint(TokenError),
+    Token(TokenError),
+}
+
+/// What somebody wants of a new token; the default is the agent's own, with all its scopes.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    pub ttl: Option<Duration>,
+    /// Fewer than there would be.
+    pub scopes: Option<Vec<String>>,
+    /// The sub-agent that it is for.
+    pub child: Option<String>,
+    /// The token of who makes it; without one the agent itself does.
+    pub parent_token: Option<String>,
 }
 
 /// A new token.
 #[derive(Clone, Debug)]
 pub struct Minted {
     pub token: String,
-    /// Seconds since 1970.
-    pub exp: u64,
-    pub jti: String,
+    pub claims: Claims,
 }
 
 /// Why a presented token does not hold here.
@@ -45,9 +63,15 @@ pub struct Minted {
 pub enum TokenRefused {
     #[error("the token does not hold: {0}")]
     Invalid(TokenError),
+    #[error(
+        "the token names a key that its issuer has not published yet, as far as is known here; the issuer is being asked"
+    )]
+    KeyPending,
+    #[error("the token says of the agent what is no longer so ({0})")]
+    Outdated(&'static str),
     /// Stolen or passed on: somebody else's token on this agent's socket. Recorded as `token_theft`.
-    #[error("the token belongs to another agent ({claimed}) than the one that this connection comes from")]
-    OtherAgent { claimed: String },
+    #[error("the token belongs to another agent ({}) than the one that this connection comes from", .claims.sub)]
+    OtherAgent { claims: Box<Claims> },
 }
 
 impl TokenRefused {
@@ -55,55 +79,118 @@ impl TokenRefused {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Invalid(_) => "token_invalid",
             Self::OtherAgent { .. } => "token_theft",
+            _ => "token_invalid",
+        }
+    }
+
+    /// Whether a new token would help.
+    #[must_use]
+    pub fn is_renewable(&self) -> bool {
+        match self {
+            Self::Invalid(error) => error.is_renewable(),
+            Self::KeyPending | Self::Outdated(_) => true,
+            Self::OtherAgent { .. } => false,
         }
     }
 }
 
-/// The host's token key and what is verified with it.
+/// A token that was shown and that verified. Never the token itself: memory is readable too.
+#[derive(Debug)]
+pub struct Shown {
+    pub claims: Claims,
+    generation: u64,
+    /// The agent that it was shown for, and the same with what the token adds.
+    derived: OnceLock<(Arc<Agent>, Arc<Agent>)>,
+}
+
+impl Shown {
+    /// `agent` with what the token adds: its scopes, and the sub-agent that acts.
+    #[must_use]
+    pub fn agent(&self, agent: &Arc<Agent>) -> Arc<Agent> {
+        let (base, derived) = self.derived.get_or_init(|| (Arc::clone(agent), Arc::new(self.derive(agent))));
+        // The agent may have been registered anew since.
+        if Arc::ptr_eq(base, agent) { Arc::clone(derived) } else { Arc::new(self.derive(agent)) }
+    }
+
+    fn derive(&self, agent: &Agent) -> Agent {
+        let claims = &self.claims;
+        let actor = (claims.agent_id != claims.sub).then(|| claims.agent_id.clone());
+        Agent { scopes: claims.scopes.clone(), actor, ..agent.clone() }
+    }
+}
+
+/// The keys of a moment, to be shown.
+pub struct Ring {
+    pub place: PathBuf,
+    pub keys: Vec<Published>,
+    /// When the next rotation is due, in seconds since 1970; none where it is not ours to do.
+    pub rotates_at: Option<u64>,
+}
+
+/// The host's token keys, and whose tokens are taken.
 pub struct Issuer {
-    key: SigningKey,
-    verifier: Verifier,
-    jwks: String,
-    issuer: String,
-    /// SHA-256 of a token that verified -> its claims. Never the token itself: memory is readable too.
-    verified: Cache<[u8; 32], Claims>,
+    tokens: Tokens,
+    keys: Mutex<Keys>,
+    trust: ArcSwap<Trust>,
+    outside: Vec<Arc<Outside>>,
+    /// SHA-256 of a token that verified.
+    verified: Cache<[u8; 32], Arc<Shown>>,
 }
 
 impl Issuer {
-    /// The key in `state_dir/token.key`, made at the first start.
+    /// The keys as the configuration has them, at `now`.
     ///
     /// # Errors
-    /// When the file cannot be read or written, others may read it, or it holds no key.
-    pub fn open(config: &Config) -> Result<Self, IssuerError> {
-        private_dir(&config.state_dir)?;
-        let path = config.state_dir.join("token.key");
-        let pem = load_or_create(&path, || SigningKey::generate(Algorithm::default()).map(|key| key.to_pem()))?;
-        let issuer = format!("aegis:{}", config.instance);
-        let malformed = |source| IssuerError::Malformed { path: path.clone(), source };
-        let key = SigningKey::from_pem(&pem).map_err(malformed)?;
-        let jwks = aegis_token::jwks([&key]).map_err(malformed)?;
-        let keys = KeySet::own(&jwks).map_err(malformed)?;
-        let verifier = Verifier::own(keys, issuer.as_str(), AUDIENCE, DEFAULT_LEEWAY);
-        Ok(Self { key, verifier, jwks, issuer, verified: Cache::new(CACHED_TOKENS) })
+    /// When a key cannot be read or written, others may read it, or it is none.
+    pub fn open(config: &Config, now: SystemTime) -> Result<Self, KeysError> {
+        let tokens = config.tokens.clone();
+        let mut keys = Keys::open(config, unix(now))?;
+        // What was due while the daemon was away.
+        keys.tick(unix(now))?;
+        let trust = ArcSwap::from_pointee(Trust::new(&tokens, &keys)?);
+        let outside = tokens.trusted.iter().map(|spec| Arc::new(Outside::new(spec.clone()))).collect();
+        Ok(Self { tokens, keys: Mutex::new(keys), trust, outside, verified: Cache::new(CACHED_TOKENS) })
     }
 
-    /// A token for `agent` that holds from `now` for `ttl` (1 second to 24 hours).
+    /// A token for `agent`, or for a sub-agent of it, that holds from `now`.
     ///
     /// # Errors
-    /// When `ttl` is out of range.
-    pub fn mint(&self, agent: &Enrolled, ttl: Duration, now: SystemTime) -> Result<Minted, IssuerError> {
-        if ttl < Duration::from_secs(1) || ttl > MAX_TTL {
-            return Err(IssuerError::Ttl(ttl));
+    /// When more is wanted than the agent, or the parent's token, has; see [`MintError`].
+    pub fn mint(&self, agent: &Enrolled, wanted: &Wanted, now: SystemTime) -> Result<Minted, MintError> {
+        let ttl = wanted.ttl.unwrap_or(self.tokens.default_ttl).as_secs();
+        let max = self.tokens.max_ttl.as_secs();
+        if ttl == 0 || ttl > max {
+            return Err(MintError::Ttl { asked: ttl, max });
         }
-        let iat = unix(now);
-        let exp = iat.saturating_add(ttl.as_secs());
-        let jti = Uuid::new_v4().to_string();
+        let base = match &wanted.parent_token {
+            Some(_) if wanted.child.is_none() => return Err(MintError::ParentWithoutChild),
+            Some(token) => {
+                let parent = self.check(token, agent, now).map_err(MintError::Parent)?;
+                // What hangs on another's keys must not live on under ours.
+                if parent.claims.iss != self.tokens.issuer {
+                    return Err(MintError::ForeignParent);
+                }
+                parent.claims.clone()
+            }
+            None => self.own_claims(agent, ttl, unix(now)),
+        };
+        let claims = match &wanted.child {
+            Some(child) => {
+                let scopes = wanted.scopes.as_ref().unwrap_or(&base.scopes);
+                delegate(&base, child, scopes, ttl, unix(now), jti())?
+            }
+            None => narrowed(base, wanted.scopes.as_deref())?,
+        };
+        let token = aegis_token::mint(&self.trust.load().signing, &claims).map_err(MintError::Token)?;
+        Ok(Minted { token, claims })
+    }
+
+    fn own_claims(&self, agent: &Enrolled, ttl: u64, now: u64) -> Claims {
         let who = &agent.agent;
-        let claims = Claims {
-            iss: self.issuer.clone(),
-            aud: AUDIENCE.to_owned(),
+        Claims {
+            iss: self.tokens.issuer.clone(),
+            aud: self.tokens.audience.clone(),
             sub: who.name.clone(),
             org: who.org.clone(),
             tenant: who.tenant.clone(),
@@ -111,44 +198,158 @@ impl Issuer {
             parent_agent_id: who.parent.clone(),
             act: None,
             scopes: who.scopes.clone(),
-            iat,
-            nbf: iat,
-            exp,
-            jti: jti.clone(),
-        };
-        let token = aegis_token::mint(&self.key, &claims).map_err(IssuerError::Mint)?;
-        Ok(Minted { token, exp, jti })
+            iat: now,
+            nbf: now,
+            exp: now.saturating_add(ttl),
+            jti: jti(),
+        }
     }
 
-    /// The claims of `token`, presented on a socket of `agent`.
+    /// What `token` says, presented on a socket of `agent`.
     ///
     /// # Errors
-    /// When the token is not one of ours, not valid at `now`, or another agent's.
-    pub fn check(&self, token: &str, agent: &Enrolled, now: SystemTime) -> Result<Claims, TokenRefused> {
-        let now = unix(now);
-        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        // Without leeway: what has just run out goes to the verifier, which has one.
-        let cached = self.verified.get(&digest).filter(|claims| claims.nbf <= now && now < claims.exp);
-        let claims = match cached {
-            Some(claims) => claims,
-            None => {
-                let claims = self.verifier.verify(token, now).map_err(TokenRefused::Invalid)?;
-                self.verified.insert(digest, claims.clone());
-                claims
-            }
-        };
-        // The rest of the chain has been checked against the subject.
-        if claims.sub != agent.agent.name {
-            return Err(TokenRefused::OtherAgent { claimed: claims.sub });
-        }
-        Ok(claims)
+    /// When nobody whom we trust has issued the token, it is not valid at `now`, or another agent's.
+    pub fn check(&self, token: &str, agent: &Enrolled, now: SystemTime) -> Result<Arc<Shown>, TokenRefused> {
+        let shown = self.verify(token, now)?;
+        bound(&shown.claims, agent, shown.claims.iss == self.tokens.issuer)?;
+        Ok(shown)
     }
 
-    /// The public half, as a JWK set (RFC 7517).
-    #[must_use]
-    pub fn jwks(&self) -> String {
-        self.jwks.clone()
+    /// What `token` says, whoever presents it.
+    ///
+    /// # Errors
+    /// When nobody whom we trust has issued it, or it is not valid at `now`.
+    pub fn verify(&self, token: &str, now: SystemTime) -> Result<Arc<Shown>, TokenRefused> {
+        let now = unix(now);
+        let trust = self.trust.load();
+        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        // Without leeway: what has just run out goes to the verifier, which has one. So does what was verified with other keys than those of now.
+        let holds = |shown: &Arc<Shown>| {
+            shown.generation == trust.generation && shown.claims.nbf <= now && now < shown.claims.exp
+        };
+        if let Some(shown) = self.verified.get(&digest).filter(holds) {
+            return Ok(shown);
+        }
+        let claims = trust.verify(token, now, |issuer| self.outside(issuer).is_some()).map_err(|why| match why {
+            Unverified::Refused(error) => TokenRefused::Invalid(error),
+            Unverified::KeyUnknown { issuer, .. } => {
+                if let Some(outside) = self.outside(&issuer) {
+                    outside.want();
+                }
+                TokenRefused::KeyPending
+            }
+        })?;
+        let shown = Arc::new(Shown { claims, generation: trust.generation, derived: OnceLock::new() });
+        self.verified.insert(digest, Arc::clone(&shown));
+        Ok(shown)
     }
+
+    fn outside(&self, issuer: &str) -> Option<&Outside> {
+        self.outside.iter().find(|outside| outside.spec.issuer == issuer).map(|outside| &**outside)
+    }
+
+    /// The outside issuers.
+    #[must_use]
+    pub fn trusted(&self) -> &[Arc<Outside>] {
+        &self.outside
+    }
+
+    /// The settings that tokens are made by.
+    #[must_use]
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// The public keys, as a JWK set (RFC 7517).
+    #[must_use]
+    pub fn jwks(&self) -> Arc<str> {
+        Arc::clone(&self.trust.load().jwks)
+    }
+
+    /// The algorithms of the public keys.
+    #[must_use]
+    pub fn algorithms(&self) -> Vec<Algorithm> {
+        let published = self.locked().published();
+        Algorithm::ALL.into_iter().filter(|one| published.iter().any(|key| key.key.algorithm() == *one)).collect()
+    }
+
+    /// The keys that verify, the signing one first.
+    #[must_use]
+    pub fn keys(&self) -> Ring {
+        let keys = self.locked();
+        Ring { place: keys.place(), keys: keys.published(), rotates_at: keys.rotates_at() }
+    }
+
+    /// Begins to sign with the next key; tokens of the one so far hold until they expire. Blocks.
+    ///
+    /// # Errors
+    /// When the keys are not ours to rotate, or cannot be written.
+    pub fn rotate(&self, now: SystemTime) -> Result<(), KeysError> {
+        let mut keys = self.locked();
+        keys.rotate(unix(now))?;
+        self.publish(&keys)
+    }
+
+    /// Does with the keys what is due at `now`. Blocks.
+    ///
+    /// # Errors
+    /// When that failed; the keys stay as they are.
+    pub fn tick(&self, now: SystemTime) -> Result<(), KeysError> {
+        let mut keys = self.locked();
+        if keys.tick(unix(now))? { self.publish(&keys) } else { Ok(()) }
+    }
+
+    fn publish(&self, keys: &Keys) -> Result<(), KeysError> {
+        let next = self.trust.load().with_own(&self.tokens, keys)?;
+        tracing::info!(kid = next.signing.kid(), algorithm = %next.signing.algorithm(), "the token keys have changed");
+        self.trust.store(Arc::new(next));
+        Ok(())
+    }
+
+    /// Takes up the keys of an outside issuer, or drops them.
+    pub(super) fn outside_keys(&self, spec: &Trusted, keys: Option<KeySet>) {
+        // Under the lock: two changes at once must not undo each other.
+        let _order = self.locked();
+        let verifier = keys.map(|keys| trusted::verifier(spec, keys, self.tokens.leeway));
+        let next = self.trust.load().with_outside(&spec.issuer, verifier);
+        self.trust.store(Arc::new(next));
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Keys> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn narrowed(base: Claims, scopes: Option<&[String]>) -> Result<Claims, MintError> {
+    let Some(scopes) = scopes else { return Ok(base) };
+    let excess: Vec<String> = scopes.iter().filter(|scope| !base.scopes.contains(scope)).cloned().collect();
+    if excess.is_empty() { Ok(Claims { scopes: scopes.to_vec(), ..base }) } else { Err(MintError::Excess(excess)) }
+}
+
+/// Whether the claims are this agent's, as it is now. An outside issuer need not know of the agent what we know; what it says must be right.
+fn bound(claims: &Claims, agent: &Enrolled, ours: bool) -> Result<(), TokenRefused> {
+    let who = &agent.agent;
+    // The rest of the chain has been checked against the subject.
+    if claims.sub != who.name {
+        return Err(TokenRefused::OtherAgent { claims: Box::new(claims.clone()) });
+    }
+    let differs = |said: &str, is: &str| said != is && (ours || !said.is_empty());
+    if differs(&claims.org, &who.org) || differs(&claims.tenant, &who.tenant) {
+        return Err(TokenRefused::Outdated("its org or tenant"));
+    }
+    let parent = claims.parent_agent_id.as_deref().filter(|_| claims.agent_id == claims.sub);
+    if parent.is_some_and(|parent| who.parent.as_deref() != Some(parent)) {
+        return Err(TokenRefused::Outdated("its parent"));
+    }
+    // What we minted was the agent's when we did; a right that was taken away since is gone at once.
+    if ours && !claims.scopes.iter().all(|scope| who.scopes.contains(scope)) {
+        return Err(TokenRefused::Outdated("its scopes"));
+    }
+    Ok(())
+}
+
+fn jti() -> String {
+    Uuid::new_v4().to_string()
 }
 
 fn unix(time: SystemTime) -> u64 {

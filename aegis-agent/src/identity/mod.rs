@@ -5,13 +5,17 @@
 
 mod enrolled;
 mod issuer;
+mod keys;
 mod registry;
 mod replay;
 mod revocation;
 mod roster;
+mod trust;
+pub mod trusted;
 
 pub use enrolled::{Enrolled, Source};
-pub use issuer::{Issuer, IssuerError, Minted, TokenRefused};
-pub use registry::{MAX_AGENTS, Registry, RegistryError};
+pub use issuer::{Issuer, MintError, Minted, Ring, Shown, TokenRefused, Wanted};
+pub use keys::{KeysError, Published, Use};
+pub use registry::{Departed, MAX_AGENTS, Registry, RegistryError};
 pub use replay::{NotAdmitted, Replay, ReplayRefused};
 pub use revocation::{Revocation, Revoker, numeric_date};

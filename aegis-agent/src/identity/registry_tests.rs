@@ -32,7 +32,12 @@ fn indexes_survive_restarts_and_are_never_given_twice() {
     drop(first);
 
     let second = Registry::open(&config(dir.path(), &["b", "d"])).unwrap();
-    assert_eq!(second.departed(), [("a".to_owned(), AgentIndex::new(1).unwrap())], "a is gone");
+    let gone = Departed {
+        name: "a".to_owned(),
+        index: AgentIndex::new(1).unwrap(),
+        cgroup: "/sys/fs/cgroup/aegis-test/a".into(),
+    };
+    assert_eq!(second.departed(), [gone], "a is gone");
     assert_eq!((index(&second, "b"), index(&second, "d")), (2, 4));
     assert_eq!(second.register(spec("c")).unwrap().index.get(), 5);
     drop(second);
@@ -54,6 +59,89 @@ fn an_agent_is_found_by_index_name_and_cgroup() {
     for outside in ["/sys/fs/cgroup/aegis-test", "/sys/fs/cgroup/aegis-test/ab", "/sys/fs/cgroup/a", "a"] {
         assert!(registry.by_cgroup_path(Path::new(outside)).is_none(), "{outside}");
     }
+}
+
+#[test]
+fn a_registered_agent_is_changed_in_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = Registry::open(&config(dir.path(), &["configured"])).unwrap();
+    let before = registry.register(spec("a")).unwrap();
+    let (old, new) = registry.update(AgentSpec { policies: vec!["p".into()], ..spec("a") }).unwrap();
+    assert_eq!((old, new.index, new.agent.policies.as_slice()), (before, new.index, &["p".to_owned()][..]));
+    assert_eq!(registry.by_index(new.index).unwrap(), new);
+    assert_eq!(registry.by_cgroup_path(&new.cgroup.join("x")).unwrap(), new);
+    assert!(matches!(registry.update(spec("configured")), Err(RegistryError::FromConfig { .. })));
+    assert!(matches!(registry.update(spec("none")), Err(RegistryError::Unknown { .. })));
+    assert!(registry.update(AgentSpec { org: String::new(), ..spec("a") }).is_err());
+    drop(registry);
+    let again = Registry::open(&config(dir.path(), &[])).unwrap();
+    assert_eq!(again.by_name("a").unwrap().agent.policies, ["p"], "it is kept");
+}
+
+/// A registry whose root is a directory, and cgroups in it.
+fn with_cgroups(dir: &Path, agents: &[&str]) -> Config {
+    let root = dir.join("cg");
+    for place in ["x.slice/one.service", "two.service"] {
+        std::fs::create_dir_all(root.join(place)).unwrap();
+    }
+    Config { cgroup_root: root, ..config(dir, agents) }
+}
+
+fn discover(registry: &Registry, dir: &Path, name: &str, place: &str) -> Result<Arc<Enrolled>, RegistryError> {
+    let cgroup = dir.join("cg").join(place);
+    let id = std::fs::metadata(&cgroup).unwrap().ino();
+    registry.discover(spec(name), cgroup, id)
+}
+
+#[test]
+fn discovered_agents_take_no_name_and_no_cgroup_of_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = Registry::open(&with_cgroups(dir.path(), &["configured"])).unwrap();
+    registry.register(spec("registered")).unwrap();
+    let one = discover(&registry, dir.path(), "one", "x.slice/one.service").unwrap();
+    assert_eq!(registry.by_cgroup_path(&one.cgroup.join("inner")).unwrap(), one);
+    assert_eq!(registry.by_cgroup_path(one.cgroup.parent().unwrap()), None);
+    for taken in ["configured", "registered", "one"] {
+        let refused = discover(&registry, dir.path(), taken, "two.service");
+        assert!(matches!(&refused, Err(RegistryError::Taken { name, .. }) if name == taken), "{refused:?}");
+    }
+    assert!(discover(&registry, dir.path(), "other", "x.slice/one.service").is_err(), "one cgroup, one agent");
+    assert!(matches!(registry.remove("one"), Err(RegistryError::Discovered { .. })));
+    assert!(matches!(registry.update(spec("one")), Err(RegistryError::Discovered { .. })));
+    assert!(matches!(
+        registry.register(AgentSpec { token: TokenMode::Required, ..spec("one") }),
+        Err(RegistryError::Discovered { .. })
+    ));
+    registry.forget(&one).unwrap();
+    assert!(registry.by_name("one").is_none() && registry.by_cgroup_path(&one.cgroup).is_none());
+    let again = discover(&registry, dir.path(), "one", "two.service").unwrap();
+    assert_eq!(again.index, one.index, "a name keeps its index");
+}
+
+#[test]
+fn discovered_agents_survive_a_restart_where_their_cgroup_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Registry::open(&with_cgroups(dir.path(), &[])).unwrap();
+    let one = discover(&first, dir.path(), "one", "x.slice/one.service").unwrap();
+    let two = discover(&first, dir.path(), "two", "two.service").unwrap();
+    let three = first.register(spec("three")).unwrap();
+    drop(first);
+    // Another directory in the place of the one that was.
+    std::fs::rename(&two.cgroup, dir.path().join("cg/old")).unwrap();
+    let second = Registry::open(&with_cgroups(dir.path(), &[])).unwrap();
+    assert_eq!(second.by_name("one").unwrap(), one);
+    assert!(second.by_name("two").is_none() && second.by_name("three").is_some());
+    let gone = Departed { name: "two".into(), index: two.index, cgroup: two.cgroup.clone() };
+    assert_eq!(second.departed(), [gone]);
+    let text = std::fs::read_to_string(dir.path().join("state/agents.json")).unwrap();
+    let kept: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(kept["registered"].as_array().unwrap().len(), 1, "{kept}");
+    drop(second);
+    // Somebody names an agent so: the unit is not it any more.
+    let third = Registry::open(&with_cgroups(dir.path(), &["one"])).unwrap();
+    assert_eq!(third.by_name("one").unwrap().source, Source::Config);
+    assert_eq!(third.departed().len(), 1);
+    assert_eq!(third.by_name("three").unwrap().index, three.index);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::registry::RegistryError;
+use super::registry::{MAX_AGENTS, RegistryError};
 use crate::config::AgentSpec;
 use crate::kernel::AgentIndex;
 use crate::state::secret::write_atomically;
@@ -23,11 +23,24 @@ pub(super) struct Roster {
     next_index: u32,
     indexes: BTreeMap<String, u32>,
     pub(super) registered: Vec<AgentSpec>,
+    /// Every name that discovery gave: it keeps its index. Where it lives now, if it does.
+    #[serde(default)]
+    discovered: BTreeMap<String, Option<Living>>,
+}
+
+/// A discovered agent, so that it stays one over a restart of the daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Living {
+    pub(super) cgroup: PathBuf,
+    /// The kernel's id of the cgroup: no other one has it.
+    pub(super) id: u64,
+    pub(super) spec: AgentSpec,
 }
 
 impl Default for Roster {
     fn default() -> Self {
-        Self { next_index: 1, indexes: BTreeMap::new(), registered: Vec::new() }
+        Self { next_index: 1, indexes: BTreeMap::new(), registered: Vec::new(), discovered: BTreeMap::new() }
     }
 }
 
@@ -70,6 +83,34 @@ impl Roster {
         self.next_index = self.next_index.checked_add(1).ok_or(RegistryError::IndexesUsedUp)?;
         self.indexes.insert(name.to_owned(), index.get());
         Ok(index)
+    }
+
+    /// The discovered agents that were there when this was saved.
+    pub(super) fn living(&self) -> impl Iterator<Item = (&String, &Living)> {
+        self.discovered.iter().filter_map(|(name, living)| Some((name, living.as_ref()?)))
+    }
+
+    /// Every name that discovery has given, now or before.
+    pub(super) fn discovered_names(&self) -> Vec<String> {
+        self.discovered.keys().cloned().collect()
+    }
+
+    /// Notes where a discovered agent lives; nowhere, when it is gone. Of those that are gone the oldest are forgotten.
+    pub(super) fn discover(&mut self, name: &str, living: Option<Living>) {
+        self.discovered.insert(name.to_owned(), living);
+        let index = |name: &String| self.indexes.get(name).copied().unwrap_or_default();
+        let gone = self.discovered.iter().filter(|(_, living)| living.is_none()).map(|(name, _)| name);
+        let mut gone: Vec<(u32, String)> = gone.map(|name| (index(name), name.clone())).collect();
+        gone.sort_unstable();
+        for (_, name) in gone.iter().rev().skip(MAX_AGENTS) {
+            self.discovered.remove(name);
+            self.indexes.remove(name);
+        }
+    }
+
+    /// Forgets that a name was discovered: somebody named an agent so.
+    pub(super) fn name_is_taken(&mut self, name: &str) {
+        self.discovered.remove(name);
     }
 
     /// Takes away the index of every name that `keep` does not want, and says whose those were.

@@ -58,6 +58,18 @@ impl Cgroup {
     }
 }
 
+impl Cgroup {
+    /// The one with this id, where it still is.
+    pub(super) fn found(path: &Path, id: u64) -> Result<Self, KernelError> {
+        let look = || KernelError::io(format!("look at the cgroup {}", path.display()));
+        let metadata = fs::metadata(path).map_err(look())?;
+        if metadata.ino() != id {
+            return Err(look()(io::Error::new(io::ErrorKind::NotFound, "another one is in its place")));
+        }
+        Ok(Self { path: path.to_owned(), id })
+    }
+}
+
 /// How many directories `cgroup` is below `mount`.
 pub(super) fn depth(mount: &Path, cgroup: &Path) -> Option<u32> {
     let below = cgroup.strip_prefix(mount).ok()?;

@@ -255,6 +255,23 @@ impl Kernel {
         Ok(cgroup.id)
     }
 
+    /// As [`Kernel::enroll`], for a cgroup that somebody else made: only while it is the one with this `id`.
+    ///
+    /// # Errors
+    /// Also when it is gone, or another one is in its place.
+    pub fn enroll_found(
+        &self,
+        agent: AgentIndex,
+        cgroup: &Path,
+        id: u64,
+        rules: &AgentRules,
+    ) -> Result<(), KernelError> {
+        agents::check_below(&self.root, cgroup)?;
+        let cgroup = Cgroup::found(cgroup, id)?;
+        self.agents.lock().unwrap_or_else(PoisonError::into_inner).enroll(agent, &cgroup, rules)?;
+        self.note_members(&cgroup.path)
+    }
+
     /// Takes an agent's cgroups and direct destinations away: its processes are refused from
     /// then on. The cgroup directories stay.
     ///

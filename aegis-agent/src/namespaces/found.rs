@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::handle::{Handle, NamespaceId};
+use crate::cgroups;
 
 /// Cgroups looked into at a time. Agents can make some below their own where that was delegated to them.
 const MAX_CGROUPS: usize = 16_384;
@@ -25,7 +26,7 @@ pub struct Found {
 pub struct Sighting {
     pub agents: BTreeSet<String>,
     /// One of the threads in it.
-    thread: i32,
+    thread: u32,
     /// Where that thread is listed.
     cgroup: PathBuf,
 }
@@ -47,12 +48,10 @@ impl Sighting {
 pub fn scan<'a>(agents: impl Iterator<Item = (&'a str, &'a Path)>, own: NamespaceId) -> Found {
     let mut found = Found::default();
     for (agent, cgroup) in agents {
-        let mut waiting = vec![cgroup.to_owned()];
-        while let Some(cgroup) = waiting.pop() {
-            if found.cgroups.len() >= MAX_CGROUPS {
-                found.cut = true;
-                return found;
-            }
+        let room = MAX_CGROUPS.saturating_sub(found.cgroups.len());
+        let Ok((groups, cut)) = cgroups::tree(cgroup, room) else { continue };
+        found.cut |= cut;
+        for (cgroup, _) in groups {
             for thread in threads(&cgroup) {
                 let Ok(id) = NamespaceId::at(Path::new(&format!("/proc/{thread}/ns/net"))) else { continue };
                 if id != own {
@@ -60,7 +59,6 @@ pub fn scan<'a>(agents: impl Iterator<Item = (&'a str, &'a Path)>, own: Namespac
                     found.namespaces.entry(id).or_insert_with(sighting).agents.insert(agent.to_owned());
                 }
             }
-            waiting.extend(children(&cgroup));
             found.cgroups.push(cgroup);
         }
     }
@@ -68,14 +66,6 @@ pub fn scan<'a>(agents: impl Iterator<Item = (&'a str, &'a Path)>, own: Namespac
 }
 
 /// The threads in `cgroup` itself. Unlike `cgroup.procs` this can be read in threaded cgroups, too.
-fn threads(cgroup: &Path) -> BTreeSet<i32> {
-    let text = std::fs::read_to_string(cgroup.join("cgroup.threads")).unwrap_or_default();
-    // 0 stands for threads that cannot be seen from the daemon's pid namespace.
-    text.lines().filter_map(|line| line.parse().ok()).filter(|thread| *thread > 0).collect()
-}
-
-fn children(cgroup: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(cgroup) else { return Vec::new() };
-    let directories = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    directories.map(|entry| entry.path()).take(MAX_CGROUPS).collect()
+fn threads(cgroup: &Path) -> Vec<u32> {
+    cgroups::ids(&cgroup.join("cgroup.threads")).unwrap_or_default()
 }

@@ -78,7 +78,7 @@ impl Handle {
     ///
     /// # Errors
     /// When the thread is gone.
-    pub fn of_thread(thread: i32, still_there: impl FnOnce() -> bool) -> io::Result<Self> {
+    pub fn of_thread(thread: u32, still_there: impl FnOnce() -> bool) -> io::Result<Self> {
         use std::os::fd::AsRawFd;
         // An open directory of /proc stands for this very thread, also when another one gets its number.
         let pinned = File::open(format!("/proc/{thread}"))?;
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn ones_own_namespace_is_one_whatever_leads_to_it() {
         let own = NamespaceId::current().unwrap();
-        let thread = i32::try_from(std::process::id()).unwrap();
+        let thread = std::process::id();
         assert_eq!(Handle::of_thread(thread, || true).unwrap().id(), own);
         assert_eq!(Handle::open(Path::new("/proc/self/ns/net")).unwrap().id(), own);
         assert!(own.inode() != 0);
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_left_meanwhile_is_not_opened() {
-        let thread = i32::try_from(std::process::id()).unwrap();
+        let thread = std::process::id();
         assert_eq!(Handle::of_thread(thread, || false).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 

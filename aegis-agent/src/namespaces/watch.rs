@@ -1,5 +1,5 @@
 //! Notices when something moves in the cgroups of agents: `cgroup.events` (populated or empty), a process moved in, a
-//! cgroup made below. What it misses is seen by the next look all the same.
+//! cgroup made below or removed there. What it misses is seen by the next look all the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -69,7 +69,7 @@ impl Watch {
 
 /// `cgroup.events` and writes to `cgroup.procs` are modifications of files in the directory.
 fn mask() -> WatchMask {
-    WatchMask::MODIFY | WatchMask::CREATE | WatchMask::ONLYDIR
+    WatchMask::MODIFY | WatchMask::CREATE | WatchMask::DELETE | WatchMask::ONLYDIR
 }
 
 #[cfg(test)]

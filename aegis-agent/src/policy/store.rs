@@ -1,72 +1,110 @@
-//! The policy in force: swapped whole, and never replaced by a broken one.
+//! The policy in force: which version is live, on whom a candidate is tried, and every step from one to the next. Swapped
+//! whole, and never replaced by a broken one: whatever fails leaves everything as it was.
 
-use std::ops::Deref;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use aegis_policy::{Agent, Snapshot};
+use aegis_policy::{Agent, Snapshot, Source};
 use arc_swap::ArcSwap;
+use tokio::sync::Notify;
 
-use super::load::{PolicyError, load};
+use super::change::{keep_loaded, now_live};
+use super::choice::{Choice, InForce};
+use super::error::ChangeError;
+use super::load::{Loaded, PolicyError};
+use super::stage::Staged;
+use super::tally::Found;
+use super::versions::{Candidate, Index, Versions, Who, digest};
+use crate::telemetry::RolloutMetrics;
 
-/// The policy that holds for one agent, at one moment.
-#[derive(Clone)]
-pub struct Choice {
-    snapshot: Arc<Snapshot>,
+/// Holds what every flow takes its [`Choice`] of.
+pub struct Store {
+    in_force: ArcSwap<InForce>,
+    state: Mutex<State>,
+    /// Woken when a rollout may have a step to take.
+    pub(super) due: Arc<Notify>,
+    pub(super) metrics: RolloutMetrics,
 }
 
-impl Deref for Choice {
-    type Target = Snapshot;
+/// What changes are made on, one at a time. No flow waits for it.
+pub(super) struct State {
+    pub(super) versions: Versions,
+    /// When the live version became that.
+    pub(super) changed_at: SystemTime,
+    /// The candidate that is under way.
+    pub(super) staged: Option<Staged>,
+}
 
-    fn deref(&self) -> &Snapshot {
-        &self.snapshot
+impl State {
+    pub(super) fn digest(&self, number: u64) -> String {
+        self.versions.index().get(number).map(|version| version.digest.clone()).unwrap_or_default()
+    }
+
+    /// `version 7 (v2)`.
+    pub(super) fn named(&self, number: u64) -> String {
+        self.versions.index().named(number)
     }
 }
 
-/// Holds the snapshot that every flow takes its copy of.
-pub struct Store {
-    place: Option<PathBuf>,
-    current: ArcSwap<Snapshot>,
-    state: Mutex<State>,
-}
-
-#[derive(Clone)]
-struct State {
-    loaded_at: SystemTime,
-    last_error: Option<String>,
-}
-
 impl Store {
-    /// Loads from `place`: a file, a directory of `.yaml`, `.yml` and `.json` files, or the embedded starter policy.
+    /// Opens the versions in `state_dir`, and decides which is live: a pinned one for as long as the source is what it was
+    /// when it was pinned, else what `first` brings. A source that is broken leaves the version that was live.
     ///
     /// # Errors
-    /// Every problem of the policy, with its place.
-    pub fn open(place: Option<&Path>, now: SystemTime) -> Result<Self, PolicyError> {
-        let snapshot = load(place)?;
-        Ok(Self {
-            place: place.map(Path::to_owned),
-            current: ArcSwap::from_pointee(snapshot),
-            state: Mutex::new(State { loaded_at: now, last_error: None }),
-        })
+    /// The source's, where no version was ever live; else when a version that is needed cannot be read.
+    pub fn open(
+        first: Result<Loaded, PolicyError>,
+        state_dir: &Path,
+        metrics: RolloutMetrics,
+        now: SystemTime,
+    ) -> Result<(Self, Option<String>), ChangeError> {
+        let mut versions = Versions::open(state_dir)?;
+        let (snapshot, mut says) = settle(&mut versions, first, now)?;
+        let live = Arc::new(snapshot);
+        let state = State { versions, changed_at: now, staged: None };
+        let in_force = ArcSwap::from_pointee(InForce { live: Arc::clone(&live), trial: None });
+        let store = Self { in_force, state: Mutex::new(state), due: Arc::default(), metrics };
+        says.extend(store.resume(&live)?);
+        store.publish(&store.state());
+        Ok((store, (!says.is_empty()).then(|| says.join("; "))))
+    }
+
+    /// Goes on with the rollout that was under way, if it can.
+    fn resume(&self, live: &Arc<Snapshot>) -> Result<Option<String>, ChangeError> {
+        let mut state = self.state();
+        let Some(Candidate { number, by, rollout }) = state.versions.index().candidate.clone() else { return Ok(None) };
+        match state.versions.read(number) {
+            Ok(bundle) => {
+                let digest = state.digest(number);
+                state.staged = Some(self.begin(number, by, digest, live, Arc::new(bundle.snapshot), rollout)?);
+                self.swap(&state, live);
+                Ok(None)
+            }
+            Err(error) => {
+                let index = state.versions.index().with_candidate(None);
+                state.versions.save(index)?;
+                Ok(Some(format!("policy: the rollout of version {number} is given up: {error}")))
+            }
+        }
     }
 
     /// The live policy, for what belongs to no agent.
     #[must_use]
     pub fn current(&self) -> Arc<Snapshot> {
-        self.current.load_full()
+        Arc::clone(&self.in_force.load().live)
     }
 
     /// The policy that holds for `agent`. A flow takes it once and keeps it.
     #[must_use]
-    pub fn for_agent(&self, _agent: &Agent) -> Choice {
-        Choice { snapshot: self.current.load_full() }
+    pub fn for_agent(&self, agent: &Agent) -> Choice {
+        self.in_force.load().of(agent)
     }
 
     /// The policy for whom nobody knows.
     #[must_use]
     pub fn for_nobody(&self) -> Choice {
-        Choice { snapshot: self.current.load_full() }
+        Choice::alone(self.current())
     }
 
     /// The version of the policy that holds for `agent`, for records.
@@ -75,86 +113,77 @@ impl Store {
         agent.map_or_else(|| self.for_nobody(), |agent| self.for_agent(agent)).version().to_owned()
     }
 
-    /// Loads again. A broken policy leaves the one in force where it is, and shows in [`Self::last_error`].
+    /// The index, what a rollout has found, and when the live version became that.
+    #[must_use]
+    pub fn look(&self) -> (Index, Option<Found>, SystemTime) {
+        let state = self.state();
+        let tally = state.staged.as_ref().map(|staged| Arc::clone(&staged.tally));
+        let (index, changed_at) = (state.versions.index().clone(), state.changed_at);
+        drop(state);
+        (index, tally.map(|tally| tally.found()), changed_at)
+    }
+
+    /// The files of a version.
     ///
     /// # Errors
-    /// Every problem of the policy, with its place.
-    pub fn reload(&self, now: SystemTime) -> Result<Arc<Snapshot>, PolicyError> {
-        // Held over load and store: of two reloads at once, the later one wins.
-        let mut state = self.state();
-        match load(self.place.as_deref()) {
-            Ok(snapshot) => {
-                let snapshot = Arc::new(snapshot);
-                self.current.store(Arc::clone(&snapshot));
-                *state = State { loaded_at: now, last_error: None };
-                Ok(snapshot)
-            }
-            Err(error) => {
-                state.last_error = Some(error.in_lines());
-                Err(error)
-            }
-        }
+    /// When it is not kept or cannot be read.
+    pub fn sources(&self, number: u64) -> Result<Vec<Source>, ChangeError> {
+        Ok(self.state().versions.read(number)?.sources)
     }
 
-    /// Why the last reload was refused, where it was.
-    #[must_use]
-    pub fn last_error(&self) -> Option<String> {
-        self.state().last_error.clone()
+    /// From here on flows take the state as it is now.
+    pub(super) fn swap(&self, state: &State, live: &Arc<Snapshot>) {
+        let trial = state.staged.as_ref().map(|staged| Arc::clone(&staged.trial));
+        self.in_force.store(Arc::new(InForce { live: Arc::clone(live), trial }));
+        self.publish(state);
     }
 
-    /// When the snapshot in force was loaded.
-    #[must_use]
-    pub fn loaded_at(&self) -> SystemTime {
-        self.state().loaded_at
+    fn publish(&self, state: &State) {
+        let rollout = state.staged.as_ref().map(|staged| staged.tally.rollout());
+        let stands = rollout.map(|rollout| (rollout.phase.name(), f64::from(rollout.percent)));
+        self.metrics.stands(state.versions.index().live, stands);
     }
 
-    /// Where it is loaded from; none is the embedded starter policy.
-    #[must_use]
-    pub fn place(&self) -> Option<&Path> {
-        self.place.as_deref()
-    }
-
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-
-    const GOOD: &str = "version: v1\npolicies:\n  - name: p\n    agents: [a]\n    rules:\n      - name: r\n        hosts: [api.test]\n        decision: allow\n";
-
-    #[test]
-    fn a_broken_policy_keeps_the_last_good_one() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("p.yaml");
-        fs::write(&file, GOOD).unwrap();
-        let store = Store::open(Some(dir.path()), SystemTime::UNIX_EPOCH).unwrap();
-        let version = store.current().version().to_owned();
-
-        fs::write(&file, "version: v2\npolicies: 7\n").unwrap();
-        let error = store.reload(SystemTime::UNIX_EPOCH).err().unwrap().to_string();
-        assert!(error.contains("p.yaml"), "{error}");
-        assert_eq!(store.current().version(), version);
-        assert!(store.last_error().is_some());
-
-        fs::write(&file, GOOD).unwrap();
-        store.reload(SystemTime::UNIX_EPOCH).unwrap();
-        assert!(store.last_error().is_none());
+/// The policy to start with, and what there is to tell about it.
+fn settle(
+    versions: &mut Versions,
+    first: Result<Loaded, PolicyError>,
+    now: SystemTime,
+) -> Result<(Snapshot, Vec<String>), ChangeError> {
+    let mut index = versions.index().clone();
+    let (live, pinned) = (index.live, index.pinned);
+    let loaded = match first {
+        Ok(loaded) => loaded,
+        Err(error) if live == 0 => return Err(error.into()),
+        Err(error) => {
+            let why = error.in_lines();
+            let says = format!("policy: {} stays live, the source is refused: {why}", index.named(live));
+            return Ok((versions.read(live)?.snapshot, vec![says]));
+        }
+    };
+    let source = digest(&loaded.sources);
+    if live != 0 && index.source.as_ref() == Some(&source) {
+        let same = index.get(live).is_some_and(|version| version.digest == source);
+        return Ok((if same { loaded.snapshot } else { versions.read(live)?.snapshot }, Vec::new()));
     }
-
-    #[test]
-    fn an_empty_directory_is_an_error_not_an_empty_policy() {
-        let dir = tempfile::tempdir().unwrap();
-        assert!(Store::open(Some(dir.path()), SystemTime::UNIX_EPOCH).is_err());
+    let number = keep_loaded(versions, &mut index, &loaded, Who::default(), now)?;
+    // What was compared with another live policy begins anew, if anybody asks for it.
+    let ended = index.candidate.take().filter(|_| number != live);
+    let mut says = Vec::new();
+    if number != live {
+        let why = if pinned { "the source had changed, which ends a pin" } else { "from the source" };
+        says.push(now_live(&index, live, &format!("at the daemon's start, {why}")));
     }
-
-    #[test]
-    fn the_embedded_policy_compiles() {
-        assert!(Store::open(None, SystemTime::UNIX_EPOCH).is_ok());
-    }
+    says.extend(ended.map(|candidate| format!("the rollout of version {} ends with it", candidate.number)));
+    versions.save(index)?;
+    Ok((loaded.snapshot, says))
 }
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

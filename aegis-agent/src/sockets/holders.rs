@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{DirEntryExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::syscall::same_files;
+use crate::cgroups::{self, Group};
 
 /// Directories below the enforced root that are looked at. Sockets of more than these count as made elsewhere.
 const MAX_CGROUPS: usize = 65_536;
@@ -20,36 +21,31 @@ const MAX_TABLES: usize = 64;
 #[derive(Debug, Default)]
 pub struct Tree {
     /// Each after the one above it.
-    groups: Vec<(PathBuf, u64)>,
-    /// By the cgroup right below the root: where in `groups` it and those below it are.
-    branches: HashMap<PathBuf, Vec<usize>>,
+    groups: Vec<Group>,
+    /// Where in `groups` a cgroup is.
+    places: HashMap<PathBuf, usize>,
+    /// Where in `groups` those right below each are.
+    children: Vec<Vec<usize>>,
 }
 
 impl Tree {
     /// # Errors
     /// When `root` cannot be read. What goes away meanwhile is passed over.
     pub fn read(root: &Path) -> io::Result<Self> {
-        let mut tree = Self { groups: vec![(root.to_owned(), fs::metadata(root)?.ino())], branches: HashMap::new() };
-        let mut next = 0;
-        while let Some((path, _)) = tree.groups.get(next) {
-            next += 1;
-            let Ok(entries) = fs::read_dir(path) else { continue };
-            for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
-                if tree.groups.len() == MAX_CGROUPS {
-                    tracing::error!("more than {MAX_CGROUPS} cgroups below {}: not all are looked at", root.display());
-                    return Ok(tree);
-                }
-                tree.push(root, entry.path(), entry.ino());
+        let (groups, cut) = cgroups::tree(root, MAX_CGROUPS)?;
+        if cut {
+            tracing::error!("more than {MAX_CGROUPS} cgroups below {}: not all are looked at", root.display());
+        }
+        let places: HashMap<PathBuf, usize> =
+            groups.iter().enumerate().map(|(place, (path, _))| (path.clone(), place)).collect();
+        let mut children = vec![Vec::new(); groups.len()];
+        for (place, (path, _)) in groups.iter().enumerate() {
+            let above = path.parent().and_then(|parent| places.get(parent));
+            if let Some(siblings) = above.and_then(|above| children.get_mut(*above)) {
+                siblings.push(place);
             }
         }
-        Ok(tree)
-    }
-
-    fn push(&mut self, root: &Path, path: PathBuf, id: u64) {
-        if let Some(name) = path.strip_prefix(root).ok().and_then(|below| below.components().next()) {
-            self.branches.entry(root.join(name)).or_default().push(self.groups.len());
-        }
-        self.groups.push((path, id));
+        Ok(Self { groups, places, children })
     }
 
     /// The ids of all.
@@ -58,35 +54,33 @@ impl Tree {
         self.groups.iter().map(|(_, id)| *id).collect()
     }
 
-    /// The ids of `cgroup`, which lies right below the root, and of those below it.
+    /// The ids of `cgroup` and of those below it.
     #[must_use]
     pub fn ids_of(&self, cgroup: &Path) -> HashSet<u64> {
         self.below(cgroup).map(|(_, id)| *id).collect()
     }
 
-    fn below(&self, cgroup: &Path) -> impl Iterator<Item = &(PathBuf, u64)> {
-        self.branches.get(cgroup).into_iter().flatten().filter_map(|number| self.groups.get(*number))
+    fn below(&self, cgroup: &Path) -> impl Iterator<Item = &Group> {
+        let mut waiting: Vec<usize> = self.places.get(cgroup).copied().into_iter().collect();
+        std::iter::from_fn(move || {
+            let place = waiting.pop()?;
+            waiting.extend(self.children.get(place).into_iter().flatten());
+            self.groups.get(place)
+        })
     }
 
     /// The processes of `cgroup` and below; of a threaded cgroup, its threads.
     fn members(&self, cgroup: &Path) -> HashSet<Member> {
         let mut members = HashSet::new();
         for (path, _) in self.below(cgroup) {
-            if let Some(all) = numbers(&path.join("cgroup.procs")) {
+            if let Some(all) = cgroups::ids(&path.join("cgroup.procs")) {
                 members.extend(all.into_iter().map(Member::Process));
-            } else if let Some(all) = numbers(&path.join("cgroup.threads")) {
+            } else if let Some(all) = cgroups::ids(&path.join("cgroup.threads")) {
                 members.extend(all.into_iter().map(Member::Thread));
             }
         }
         members
     }
-}
-
-/// `None` where the file cannot be read: the list of processes of a threaded cgroup, and what is gone.
-fn numbers(file: &Path) -> Option<Vec<u32>> {
-    let text = fs::read_to_string(file).ok()?;
-    // 0 stands for a process that is not in the reader's pid namespace.
-    Some(text.lines().filter_map(|line| line.parse().ok()).filter(|id| *id != 0).collect())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -325,6 +319,7 @@ mod tests {
         let tree = Tree::read(root.path()).unwrap();
         assert_eq!(tree.ids().len(), 6);
         assert_eq!(tree.ids_of(&root.path().join("one")), [id("one"), id("one/inner"), id("one/inner/most")].into());
+        assert_eq!(tree.ids_of(&root.path().join("one/inner")), [id("one/inner"), id("one/inner/most")].into());
         assert_eq!(tree.ids_of(&root.path().join("two")), [id("two")].into());
         assert_eq!(tree.ids_of(&root.path().join("none")), HashSet::new());
     }

@@ -39,7 +39,7 @@ mod syscall;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -106,6 +106,12 @@ impl Sockets {
         Self { root, known: Mutex::default() }
     }
 
+    /// The enforced cgroup.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Destroys what has to go of the sockets of `owners`. For a sweep, `owners` are all agents.
     ///
     /// # Errors
@@ -156,9 +162,9 @@ impl Known {
 
 /// Destroys what the agents must not have now that all are enrolled, and everything of those that are agents no more. Blocks.
 pub fn at_start(aegis: &Aegis) {
-    let departed = aegis.registry.departed().iter().map(|(name, _)| Owner {
-        name: name.clone(),
-        cgroup: aegis.sockets.root.join(name),
+    let departed = aegis.registry.departed().iter().map(|gone| Owner {
+        name: gone.name.clone(),
+        cgroup: gone.cgroup.clone(),
         rules: AgentRules::default(),
         agent: None,
     });

@@ -22,7 +22,7 @@ pub enum StateError {
     InUse { path: PathBuf },
     #[error(
         "{path} cannot be read: {why}; it knows which tokens were used and which are revoked, so it is not replaced by an empty one. Fix: restore \
-         it, or move it away and make the tokens of before worthless by moving {} away too", .path.with_file_name("token.key").display()
+         it, or move it away and make the tokens of before worthless by moving {} away too", .path.with_file_name("keys").display()
     )]
     Unusable { path: PathBuf, why: String },
     #[error("the state store cannot be started: {0}")]

@@ -15,12 +15,15 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::AuditHealth;
 use super::audit_metrics::AuditMetrics;
+use super::decision_metrics::DecisionMetrics;
 use super::kernel_metrics::KernelMetrics;
 use super::live_metrics::LiveMetrics;
+use super::rollout_metrics::RolloutMetrics;
+use super::source_metrics::SourceMetrics;
 use super::state_metrics::StateMetrics;
 use super::verify_metrics::VerifyMetrics;
+use super::{AuditHealth, DecisionLogHealth};
 use crate::kernel::{Counters, TableFill};
 
 /// A detector or an action that is not one of ours would be a label without bounds.
@@ -89,7 +92,10 @@ struct All {
     spans_dropped: Counter,
     spans_failed: Counter,
     verify: VerifyMetrics,
+    rollout: RolloutMetrics,
+    source: SourceMetrics,
     audit: AuditMetrics,
+    decision_log: DecisionMetrics,
     state: StateMetrics,
 }
 
@@ -127,7 +133,10 @@ impl Metrics {
             spans_dropped: Counter::default(),
             spans_failed: Counter::default(),
             verify: VerifyMetrics::default(),
+            rollout: RolloutMetrics::default(),
+            source: SourceMetrics::default(),
             audit: AuditMetrics::default(),
+            decision_log: DecisionMetrics::default(),
             state: StateMetrics::default(),
         };
         all.register(bytes);
@@ -197,6 +206,18 @@ impl Metrics {
         &self.0.live
     }
 
+    /// Policy versions and rollouts.
+    #[must_use]
+    pub fn rollout(&self) -> &RolloutMetrics {
+        &self.0.rollout
+    }
+
+    /// The place that policies come from.
+    #[must_use]
+    pub fn source(&self) -> &SourceMetrics {
+        &self.0.source
+    }
+
     /// The state store, and the tokens that are refused by what it says.
     #[must_use]
     pub fn state(&self) -> &StateMetrics {
@@ -231,6 +252,11 @@ impl Metrics {
     /// Brings the audit log's metrics up to date.
     pub fn audit(&self, health: &AuditHealth) {
         self.0.audit.refresh(health);
+    }
+
+    /// Brings the decision log's metrics up to date.
+    pub fn decision_log(&self, health: &DecisionLogHealth) {
+        self.0.decision_log.refresh(health);
     }
 
     /// Intercepted connections since the start.
@@ -317,7 +343,10 @@ impl All {
         );
         registry.register("spans_failed", "Spans that the collector did not take", self.spans_failed.clone());
         self.verify.register(registry);
+        self.rollout.register(registry);
+        self.source.register(registry);
         self.audit.register(registry.sub_registry_with_prefix("audit"));
+        self.decision_log.register(registry.sub_registry_with_prefix("decision_log"));
         self.state.register(registry);
     }
 }

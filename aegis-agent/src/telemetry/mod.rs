@@ -5,15 +5,22 @@
 
 mod audit_log;
 mod audit_metrics;
+mod decision_log;
+mod decision_metrics;
 mod kernel_metrics;
 mod live_metrics;
 pub mod log;
 mod metrics;
+mod rollout_metrics;
+mod source_metrics;
 mod spans;
 mod state_metrics;
 mod verify_metrics;
 
 pub use audit_log::{AuditHealth, AuditLog, Noted, OpenError, Slot, Unrecordable};
+pub use decision_log::{DecisionLog, DecisionLogHealth};
 pub use metrics::Metrics;
+pub use rollout_metrics::RolloutMetrics;
+pub use source_metrics::SourceMetrics;
 pub use spans::{Spans, SpansError};
 pub use state_metrics::StateMetrics;

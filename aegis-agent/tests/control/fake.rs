@@ -1,12 +1,14 @@
 //! A daemon that has two agents and no kernel.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use aegis_agent::control::Control;
+use aegis_agent::control::{Control, PolicyControl};
+use aegis_agent::policy::Who;
 use aegis_api::{
-    Agent, AgentSpec, ExplainRequest, ExplainResponse, Finding, PolicyStatus, Problem, RunInfo, Status, TokenResponse,
-    Verification, VerificationStatus,
+    Agent, AgentSpec, ExplainRequest, ExplainResponse, Finding, Inspection, Keys, PolicyDiff, PolicyStatus,
+    PolicyVersion, PolicyVersions, Problem, PromoteRequest, PushRequest, PushResponse, RevokeRequest, RevokeResponse,
+    RevokedTokens, RollbackRequest, RolloutStatus, RunInfo, Status, TokenRequest, TokenResponse, Verification,
+    VerificationStatus,
 };
 use futures_util::stream::{self, BoxStream, StreamExt};
 use serde_json::json;
@@ -23,6 +25,42 @@ impl Fake {
             "mode": "enforce", "cgroup": self.root.join(name), "direct": [], "origin": "registered",
         }))
         .unwrap()
+    }
+}
+
+impl PolicyControl for Fake {
+    fn reload(&self, _: Who) -> Result<PolicyStatus, Problem> {
+        Ok(PolicyStatus::default())
+    }
+
+    fn versions(&self) -> PolicyVersions {
+        PolicyVersions::default()
+    }
+
+    /// Says who pushed, as the kernel tells it.
+    fn push(&self, request: PushRequest, who: Who) -> Result<PushResponse, Problem> {
+        let revision = format!("{} file(s) by {who}", request.files.len());
+        Ok(PushResponse { number: 1, revision, ..PushResponse::default() })
+    }
+
+    fn diff(&self, from: Option<u64>, to: Option<u64>, _: bool) -> Result<PolicyDiff, Problem> {
+        Ok(PolicyDiff { from: from.unwrap_or(1), to: to.unwrap_or(2), ..PolicyDiff::default() })
+    }
+
+    fn rollback(&self, _: RollbackRequest, _: Who) -> Result<PolicyVersion, Problem> {
+        Ok(PolicyVersion::default())
+    }
+
+    fn rollout(&self) -> Option<RolloutStatus> {
+        None
+    }
+
+    fn promote(&self, _: PromoteRequest, _: Who) -> Result<Option<RolloutStatus>, Problem> {
+        Ok(None)
+    }
+
+    fn abort(&self, _: Who) -> Result<RolloutStatus, Problem> {
+        Err(Problem::conflict("no rollout is under way"))
     }
 }
 
@@ -55,6 +93,10 @@ impl Control for Fake {
         Ok(self.agent(&spec.name))
     }
 
+    fn update(&self, spec: AgentSpec) -> Result<Agent, Problem> {
+        Ok(self.agent(&spec.name))
+    }
+
     fn remove(&self, _: &str) -> Result<(), Problem> {
         Ok(())
     }
@@ -75,17 +117,44 @@ impl Control for Fake {
         })
     }
 
-    fn mint(&self, agent: &str, ttl: Option<Duration>) -> Result<TokenResponse, Problem> {
-        let expires_at = ttl.map_or(900, |ttl| ttl.as_secs());
-        Ok(TokenResponse { token: "t".to_owned(), agent: agent.to_owned(), expires_at, jti: "j".to_owned() })
+    fn mint(&self, agent: &str, request: TokenRequest) -> Result<TokenResponse, Problem> {
+        Ok(TokenResponse {
+            token: "t".to_owned(),
+            agent: agent.to_owned(),
+            agent_id: request.child.map_or_else(|| agent.to_owned(), |child| format!("{agent}/{child}")),
+            scopes: request.scopes.unwrap_or_default(),
+            expires_at: request.ttl_s.unwrap_or(900),
+            jti: "j".to_owned(),
+        })
     }
 
-    fn reload_policy(&self) -> Result<PolicyStatus, Problem> {
-        Ok(PolicyStatus::default())
+    fn inspect(&self, token: &str) -> Inspection {
+        Inspection { verified: token == "t", reason: None }
+    }
+
+    fn keys(&self) -> Keys {
+        Keys { issuer: "fake".to_owned(), place: String::new(), rotates: None, keys: Vec::new(), trusted: Vec::new() }
+    }
+
+    fn rotate_keys(&self) -> Result<Keys, Problem> {
+        Ok(self.keys())
+    }
+
+    fn revoke(&self, agent: Option<&str>, _: &RevokeRequest) -> Result<RevokeResponse, Problem> {
+        let jti = agent.unwrap_or("an administrator").to_owned();
+        Ok(RevokeResponse { jti, issuer: "i".to_owned(), kept_until: 0, stored: true, error: None })
+    }
+
+    fn revoked(&self) -> Result<RevokedTokens, Problem> {
+        Ok(RevokedTokens::default())
     }
 
     fn explain(&self, _: &ExplainRequest) -> Result<ExplainResponse, Problem> {
         Ok(ExplainResponse { decision: "deny".to_owned(), text: String::new(), explanation: json!({}) })
+    }
+
+    fn decision(&self, id: &str) -> Result<aegis_api::LoggedDecision, Problem> {
+        Err(Problem::not_found(format!("decision {id} is not in the decision log")))
     }
 
     fn verified(&self, report: Verification) -> Result<VerificationStatus, Problem> {

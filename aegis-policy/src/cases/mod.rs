@@ -145,11 +145,7 @@ fn noon() -> SystemTime {
 }
 
 fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let at: Result<jiff::Timestamp, jiff::Error> = text.parse();
-    at.map(SystemTime::from).map_err(|error| {
-        serde::de::Error::custom(format!("`{text}` is no time: {error}; write one such as 2026-11-23T09:30:00Z"))
-    })
+    crate::instant(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
 }
 
 impl<'de> Deserialize<'de> for Ask {

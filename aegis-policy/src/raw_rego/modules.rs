@@ -70,8 +70,7 @@ impl Modules {
         if conditions.is_empty() {
             return Authored::default();
         }
-        let count = conditions.len();
-        Authored { texts: self.texts().chain(conditions).collect(), conditions: count }
+        Authored { texts: self.texts().chain(conditions).collect() }
     }
 
     /// File and text of each.
@@ -98,14 +97,14 @@ impl Modules {
 
     fn compile(&self, condition: &RawCondition) -> Result<(), Fault> {
         let own = [("rego".to_owned(), condition.module())];
-        let authored = Authored { texts: self.texts().chain(own).collect(), conditions: 1 };
+        let authored = Authored { texts: self.texts().chain(own).collect() };
         authored.check(&format!("data.{}.holds", condition.package)).map_err(|error| Fault::of(&error.to_string()))
     }
 
     /// Finds what only the engine sees (an unknown variable, a wrong number of arguments) in rules that nothing names yet.
     fn compile_alone(&self, sources: &[Source]) -> Option<Problem> {
         let nothing = [("rego".to_owned(), "package aegis.custom\n\nholds if true\n".to_owned())];
-        let authored = Authored { texts: self.texts().chain(nothing).collect(), conditions: 1 };
+        let authored = Authored { texts: self.texts().chain(nothing).collect() };
         let error = authored.check("data.aegis.custom.holds").err()?.to_string();
         let file = Fault::file_of(&error);
         let source = sources.iter().find(|source| Some(source.name.as_str()) == file);

@@ -100,6 +100,11 @@ fn chain<'e>(expr: &'e Expr, dynamic: &mut Vec<&'e Expr>) -> (&'e Expr, Vec<Opti
     }
 }
 
+/// Where a path begins.
+fn start(expr: &Expr) -> Place {
+    place(chain(expr, &mut Vec::new()).0.span())
+}
+
 /// The fixed components of a path such as a package's or a rule's name.
 pub(super) fn path(expr: &Expr) -> Vec<String> {
     let (root, steps) = chain(expr, &mut Vec::new());
@@ -220,13 +225,13 @@ impl Reader<'_> {
                 self.query(query);
             }
             Expr::ArrayCompr { .. } | Expr::SetCompr { .. } | Expr::ObjectCompr { .. } => {}
-            Expr::Call { span, fcn, params, .. } => {
-                let called = path(fcn);
+            Expr::Call { fcn, params, .. } => {
+                let (called, span) = (path(fcn), start(fcn));
                 match called.split_first() {
                     Some((root, rest)) if root == "data" || self.aliases.contains_key(root) => {
-                        self.into_data(place(span), root, rest.iter().cloned().map(Some).collect());
+                        self.into_data(span, root, rest.iter().cloned().map(Some).collect());
                     }
-                    _ => self.names.calls.push((place(span), called.join("."))),
+                    _ => self.names.calls.push((span, called.join("."))),
                 }
                 params.iter().for_each(|param| self.expr(param));
             }

@@ -6,18 +6,22 @@
 
 use serde_json::Value;
 
-use crate::rego::clause::{Clause, Probe, matches, member};
+use crate::rego::clause::{Clause, Helper, Probe, matches, member};
 use crate::rego::quote;
 use crate::rule::{BodyTest, Relation, Segment, ValueTest};
 
 pub(super) fn clause(test: &BodyTest, doubt: bool) -> Clause {
     let way = Way::to(&test.path);
+    let mut helpers = helpers(&test.test);
     let mut any = match (&test.test, doubt) {
-        (ValueTest::Exists(false), false) => vec![way.nothing()],
+        (ValueTest::Exists(false), false) => {
+            helpers.extend(way.there());
+            vec![way.nothing()]
+        }
         (ValueTest::Exists(false), true) => way.something_missing(),
-        (test, false) => vec![way.each(&lines(test, &way.value))],
+        (test, false) => vec![way.each(&surely(test, &way.value))],
         (test, true) => {
-            let met = [lines(test, &way.value)].into_iter().chain(doubts(test, &way.value));
+            let met = [surely(test, &way.value)].into_iter().chain(doubts(test, &way.value));
             met.map(|lines| way.some(&lines)).collect()
         }
     };
@@ -25,7 +29,7 @@ pub(super) fn clause(test: &BodyTest, doubt: bool) -> Clause {
         any.extend(way.no_arrays());
         any.push(vec!["input.ambiguous.body".into()]);
     }
-    Clause { says: test.to_string(), probe: Probe::Body(test.reads().collect()), any }
+    Clause { says: test.to_string(), probe: Probe::Body(test.reads().collect()), any, helpers }
 }
 
 /// The way to the values that a path leads to.
@@ -88,15 +92,18 @@ impl Way {
 
     /// Nowhere is a value, and no doubt about it.
     fn nothing(&self) -> Vec<String> {
-        let mut lines = vec!["not input.ambiguous.body".to_owned()];
-        if self.lists.is_empty() {
-            lines.push(format!("not type_name({})", self.value));
-            return lines;
-        }
-        let none = |lines: Vec<String>| format!("count([1 | {}]) == 0", lines.join("; "));
-        lines.push(none(self.some(&[format!("type_name({})", self.value)])));
-        lines.extend(self.no_arrays().into_iter().map(none));
-        lines
+        let none = match self.lists.is_empty() {
+            true => format!("not type_name({})", self.value),
+            false => format!("not {}", Helper::call(THERE)),
+        };
+        vec!["not input.ambiguous.body".to_owned(), none]
+    }
+
+    /// That there is a value somewhere, or that it is in doubt.
+    fn there(&self) -> Option<Helper> {
+        let mut any = vec![self.some(&[format!("type_name({})", self.value)])];
+        any.extend(self.no_arrays());
+        (!self.lists.is_empty()).then(|| Helper { name: THERE, parameter: None, any })
     }
 
     /// Each way in which a value can be missing somewhere.
@@ -117,8 +124,27 @@ fn element(at: usize) -> String {
     format!("element_{at}")
 }
 
+const THERE: &str = "there";
+const HAS_ONE: &str = "has_one";
+const MAY_BE_KNOWN: &str = "may_be_known";
+
+/// What cannot be said in one line.
+fn helpers(test: &ValueTest) -> Vec<Helper> {
+    match test {
+        ValueTest::Contains(wanted) => {
+            let any = vec![vec!["is_array(list)".into(), "some one in list".into(), member("one", wanted)]];
+            vec![Helper { name: HAS_ONE, parameter: Some("list"), any }]
+        }
+        ValueTest::SubsetOf(known) => {
+            let any = vec![vec![member("one", known)], vec![strange("one", known)]];
+            vec![Helper { name: MAY_BE_KNOWN, parameter: Some("one"), any }]
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// When a single value meets the condition for certain.
-fn lines(test: &ValueTest, value: &str) -> Vec<String> {
+fn surely(test: &ValueTest, value: &str) -> Vec<String> {
     match test {
         ValueTest::Equals(wanted) => vec![format!("{value} == {wanted}")],
         ValueTest::Differs(unwanted) => vec![is(unwanted, value), format!("{value} != {unwanted}")],
@@ -136,24 +162,14 @@ fn lines(test: &ValueTest, value: &str) -> Vec<String> {
             vec![format!("is_string({value})"), format!("startswith({value}, {})", quote(text))]
         }
         ValueTest::EndsWith(text) => vec![format!("is_string({value})"), format!("endswith({value}, {})", quote(text))],
-        ValueTest::Contains(wanted) => {
-            vec![
-                format!("is_array({value})"),
-                format!("count([1 | some one in {value}; {}]) > 0", member("one", wanted)),
-            ]
-        }
+        ValueTest::Contains(_) => vec![format!("{}({value})", Helper::call(HAS_ONE))],
         ValueTest::SubsetOf(known) => {
-            vec![
-                format!("is_array({value})"),
-                format!("count([1 | some one in {value}; not {}]) == 0", member("one", known)),
-            ]
+            vec![format!("is_array({value})"), format!("every one in {value} {{ {} }}", member("one", known))]
         }
-        ValueTest::Length(relation, length) => {
-            vec![
-                format!("type_name({value}) in {HAVE_LENGTH}"),
-                format!("count({value}) {} {length}", relation.symbol()),
-            ]
-        }
+        ValueTest::Length(relation, length) => vec![
+            format!("type_name({value}) in {HAVE_LENGTH}"),
+            format!("count({value}) {} {length}", relation.symbol()),
+        ],
         ValueTest::Against(relation, other) => against(*relation, value, &Way::to(other).value),
         ValueTest::Exists(_) => vec![format!("type_name({value})")],
     }
@@ -179,22 +195,18 @@ fn doubts(test: &ValueTest, value: &str) -> Vec<Vec<String>> {
         ValueTest::In(samples) | ValueTest::NotIn(samples) => samples.first().map(other_type).unwrap_or_default(),
         ValueTest::Compares(..) => other_type(&Value::from(0)),
         ValueTest::Matches(_) | ValueTest::StartsWith(_) | ValueTest::EndsWith(_) => other_type(&Value::from("")),
-        ValueTest::Contains(samples) => {
-            let mut doubts = other_type(&Value::from(Vec::<Value>::new()));
-            doubts.push(vec![
+        ValueTest::Contains(samples) => vec![
+            vec![format!("type_name({value}) != \"array\"")],
+            vec![format!("is_array({value})"), format!("some one in {value}"), strange("one", samples)],
+        ],
+        // None is certain to be another: those of a strange type may be read as one of the known.
+        ValueTest::SubsetOf(_) => vec![
+            vec![format!("type_name({value}) != \"array\"")],
+            vec![
                 format!("is_array({value})"),
-                format!("count([1 | some one in {value}; {}]) > 0", strange(samples)),
-            ]);
-            doubts
-        }
-        ValueTest::SubsetOf(samples) => {
-            // None is certain to be another: those of a strange type may be read as one of the known.
-            let certain = format!("not {}; not {}", member("one", samples), strange(samples));
-            let mut doubts = other_type(&Value::from(Vec::<Value>::new()));
-            doubts
-                .push(vec![format!("is_array({value})"), format!("count([1 | some one in {value}; {certain}]) == 0")]);
-            doubts
-        }
+                format!("every one in {value} {{ {}(one) }}", Helper::call(MAY_BE_KNOWN)),
+            ],
+        ],
         ValueTest::Length(..) => {
             vec![vec![format!("type_name({value})"), format!("not type_name({value}) in {HAVE_LENGTH}")]]
         }
@@ -218,9 +230,9 @@ fn against_doubts(relation: Relation, value: &str, other: &str) -> Vec<Vec<Strin
     }
 }
 
-/// That `one` is of another type than the samples.
-fn strange(samples: &[Value]) -> String {
-    format!("type_name(one) != {}", quote(samples.first().map_or("null", kind)))
+/// That a value is of another type than the samples.
+fn strange(value: &str, samples: &[Value]) -> String {
+    format!("type_name({value}) != {}", quote(samples.first().map_or("null", kind)))
 }
 
 fn is(sample: &Value, value: &str) -> String {

@@ -23,12 +23,12 @@ pub(super) fn clauses(rule: &Rule, doubt: bool) -> Vec<Clause> {
 
 fn scopes(rule: &Rule) -> Clause {
     let all = rule.scopes.iter().map(|scope| has_scope(scope)).collect();
-    Clause { says: format!("scopes {}", rule.scopes.join(" and ")), probe: Probe::Scopes, any: vec![all] }
+    Clause::new(format!("scopes {}", rule.scopes.join(" and ")), Probe::Scopes, vec![all])
 }
 
 fn any_scope(rule: &Rule) -> Clause {
     let any = rule.any_scope.iter().map(|scope| vec![has_scope(scope)]).collect();
-    Clause { says: format!("scope {}", rule.any_scope.join(" or ")), probe: Probe::Scopes, any }
+    Clause::new(format!("scope {}", rule.any_scope.join(" or ")), Probe::Scopes, any)
 }
 
 fn has_scope(scope: &str) -> String {
@@ -37,14 +37,14 @@ fn has_scope(scope: &str) -> String {
 
 fn actors(rule: &Rule) -> Clause {
     let any = vec![vec![one_of(&rule.actors, "input.agent.actor")]];
-    Clause { says: format!("actor in {}", listed(&rule.actors)), probe: Probe::Actor, any }
+    Clause::new(format!("actor in {}", listed(&rule.actors)), Probe::Actor, any)
 }
 
 fn regions(rule: &Rule, doubt: bool) -> Clause {
     let names: Vec<Value> = rule.regions.iter().map(|region| Value::from(&**region)).collect();
     let mut any = vec![vec![member("input.region", &names)]];
     any.extend(doubt.then(|| vec!["not input.region".into()]));
-    Clause { says: format!("region in {}", rule.regions.join(" ")), probe: Probe::Region, any }
+    Clause::new(format!("region in {}", rule.regions.join(" ")), Probe::Region, any)
 }
 
 /// A tool may have two names: the one that was declared for its place, and its own in the protocol. A rule that permits
@@ -60,7 +60,7 @@ fn tools(rule: &Rule, doubt: bool) -> Clause {
         ],
         true => vec![vec![is_declared], vec![is_own], vec!["input.ambiguous.tool".into()]],
     };
-    Clause { says: format!("tool in {}", listed(&rule.tools)), probe: Probe::Tool, any }
+    Clause::new(format!("tool in {}", listed(&rule.tools)), Probe::Tool, any)
 }
 
 fn when(rule: &Rule, doubt: bool) -> Clause {
@@ -68,7 +68,7 @@ fn when(rule: &Rule, doubt: bool) -> Clause {
     let mut any: Vec<Vec<String>> = rule.when.iter().flat_map(window).collect();
     any.extend(doubt.then(|| vec!["input.ambiguous.time".into()]));
     let zone = rule.when.first().map(|window| window.zone.name.clone()).unwrap_or_default();
-    Clause { says: format!("when {}", says.join(" or ")), probe: Probe::Time(zone), any }
+    Clause::new(format!("when {}", says.join(" or ")), Probe::Time(zone), any)
 }
 
 /// A window over midnight belongs to the day on which it begins.
@@ -99,7 +99,7 @@ fn window(window: &Window) -> Vec<Vec<String>> {
 fn usage(test: &UsageTest) -> Clause {
     let UsageTest { of, per, order, bound } = test;
     let line = format!("input.usage.{}.{} {} {bound}", per.key(), of.key(), order.symbol());
-    Clause { says: test.to_string(), probe: Probe::Usage(*of, *per), any: vec![vec![line]] }
+    Clause::new(test.to_string(), Probe::Usage(*of, *per), vec![vec![line]])
 }
 
 fn listed(globs: &[NameGlob]) -> String {

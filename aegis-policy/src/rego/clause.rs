@@ -22,6 +22,33 @@ pub(crate) struct Clause {
     pub(crate) probe: Probe,
     /// The condition holds when all lines of any one alternative do.
     pub(crate) any: Vec<Vec<String>>,
+    /// What these lines call.
+    pub(crate) helpers: Vec<Helper>,
+}
+
+impl Clause {
+    pub(crate) fn new(says: impl Into<String>, probe: Probe, any: Vec<Vec<String>>) -> Clause {
+        Clause { says: says.into(), probe, any, helpers: Vec::new() }
+    }
+}
+
+/// A rule or function of a condition's own. (The virtual machine of regorus 0.14.1 may run in circles where one body has two
+/// comprehensions, so what they would say is said by these.)
+#[derive(Debug)]
+pub(crate) struct Helper {
+    pub(crate) name: &'static str,
+    pub(crate) parameter: Option<&'static str>,
+    pub(crate) any: Vec<Vec<String>>,
+}
+
+/// Stands for the name of the condition where its lines call a helper. In a string of a policy it would be escaped.
+pub(crate) const OWN_NAME: char = '\u{1}';
+
+impl Helper {
+    /// What a condition's lines call it.
+    pub(crate) fn call(name: &str) -> String {
+        format!("{OWN_NAME}_{name}")
+    }
 }
 
 /// What part of the input a condition looks at.
@@ -54,10 +81,8 @@ pub(crate) fn guards(policy: &Policy, rule: &Rule) -> Vec<Clause> {
         vec!["count(input.agent.policies) == 0".into()],
         vec![format!("{} in input.agent.policies", quote(&policy.name))],
     ];
-    let mut all = vec![
-        Clause { says: "policies".into(), probe: Probe::Index, any: listed },
-        names("agents", "input.agent.name", &policy.agents),
-    ];
+    let mut all =
+        vec![Clause::new("policies", Probe::Index, listed), names("agents", "input.agent.name", &policy.agents)];
     if !policy.tenants.is_empty() {
         all.push(names("tenants", "input.agent.tenant", &policy.tenants));
     }
@@ -72,7 +97,7 @@ pub(crate) fn guards(policy: &Policy, rule: &Rule) -> Vec<Clause> {
         all.push(names("labels", &format!("input.agent.labels[{}]", quote(key)), std::slice::from_ref(glob)));
     }
     let any = rule.hosts.iter().map(host).collect();
-    all.push(Clause { says: "hosts".into(), probe: Probe::Index, any });
+    all.push(Clause::new("hosts", Probe::Index, any));
     all
 }
 
@@ -81,7 +106,7 @@ fn names(says: &str, value: &str, globs: &[NameGlob]) -> Clause {
         true => vec![format!("{value} == {}", quote(glob.pattern()))],
         false => vec![matches(&glob.regex(), value)],
     };
-    Clause { says: says.into(), probe: Probe::Index, any: globs.iter().map(test).collect() }
+    Clause::new(says, Probe::Index, globs.iter().map(test).collect())
 }
 
 fn host(pattern: &HostPattern) -> Vec<String> {
@@ -99,18 +124,18 @@ fn host(pattern: &HostPattern) -> Vec<String> {
 pub(crate) fn clauses(rule: &Rule) -> Vec<Clause> {
     let doubt = rule.doubt_meets();
     let ports: Vec<Value> = rule.ports.iter().map(|port| Value::from(*port)).collect();
-    let mut all = vec![Clause {
-        says: format!("port in {}", Value::from(ports.clone())),
-        probe: Probe::Port,
-        any: vec![vec![member("input.port", &ports)]],
-    }];
+    let mut all = vec![Clause::new(
+        format!("port in {}", Value::from(ports.clone())),
+        Probe::Port,
+        vec![vec![member("input.port", &ports)]],
+    )];
     if !rule.methods.is_empty() {
         let methods: Vec<Value> = rule.methods.iter().map(|method| Value::from(method.as_str())).collect();
-        all.push(Clause {
-            says: format!("method in {}", rule.methods.join(" ")),
-            probe: Probe::Method,
-            any: vec![vec![member("input.method", &methods)]],
-        });
+        all.push(Clause::new(
+            format!("method in {}", rule.methods.join(" ")),
+            Probe::Method,
+            vec![vec![member("input.method", &methods)]],
+        ));
     }
     if !rule.paths.is_empty() {
         all.push(paths(rule, doubt));
@@ -119,11 +144,9 @@ pub(crate) fn clauses(rule: &Rule) -> Vec<Clause> {
     all.extend(rule.headers.iter().map(|test| field("headers", test, doubt)));
     all.extend(rule.query.iter().map(|test| field("query", test, doubt)));
     all.extend(rule.body.iter().map(|test| body::clause(test, doubt)));
-    all.extend(rule.rego.iter().map(|condition| Clause {
-        says: condition.says(),
-        probe: Probe::Rego,
-        any: vec![vec![condition.line(doubt)]],
-    }));
+    all.extend(
+        rule.rego.iter().map(|condition| Clause::new(condition.says(), Probe::Rego, vec![vec![condition.line(doubt)]])),
+    );
     all
 }
 
@@ -136,7 +159,7 @@ fn paths(rule: &Rule, doubt: bool) -> Clause {
     let mut any: Vec<Vec<String>> = rule.paths.iter().map(|glob| test(glob.test())).collect();
     any.extend(doubt.then(|| vec!["input.ambiguous.path".into()]));
     let patterns: Vec<&str> = rule.paths.iter().map(|glob| glob.pattern()).collect();
-    Clause { says: format!("path in {}", patterns.join(" ")), probe: Probe::Path, any }
+    Clause::new(format!("path in {}", patterns.join(" ")), Probe::Path, any)
 }
 
 /// A rule that permits wants the field exactly once; one that refuses is content with any of several.
@@ -161,7 +184,7 @@ fn field(under: &str, test: &FieldTest, doubt: bool) -> Clause {
         any.push(vec!["input.ambiguous.query".into()]);
     }
     let operator = if matches!(test.test, TextTest::Equals(_)) { "==" } else { "matches" };
-    Clause { says: format!("{verb} {} {operator} {what}", test.name), probe, any }
+    Clause::new(format!("{verb} {} {operator} {what}", test.name), probe, any)
 }
 
 pub(super) fn member(value: &str, values: &[Value]) -> String {

@@ -11,6 +11,7 @@ use std::fmt::Write;
 
 use serde_json::json;
 
+use clause::OWN_NAME;
 pub(crate) use clause::{Clause, Probe, clauses, guards};
 
 use crate::Mode;
@@ -62,7 +63,7 @@ pub(crate) fn clause_module(package: &str, rules: &[(usize, &Rule)]) -> String {
     let mut text = format!("package {package}\n\nimport rego.v1\n");
     for (number, rule) in rules {
         for (at, clause) in clauses(rule).iter().enumerate() {
-            alternatives(&mut text, &clause_name(*number, at), &clause.any);
+            condition(&mut text, &clause_name(*number, at), clause);
         }
     }
     text
@@ -79,10 +80,12 @@ fn body(number: usize, clauses: &[Clause], helpers: &mut String) -> Vec<String> 
     let mut lines = Vec::new();
     for (at, clause) in clauses.iter().enumerate() {
         match clause.any.as_slice() {
-            [only] if !only.iter().any(|line| iterates(line)) => lines.extend(only.iter().cloned()),
-            several => {
+            [only] if clause.helpers.is_empty() && !only.iter().any(|line| iterates(line)) => {
+                lines.extend(only.iter().cloned());
+            }
+            _ => {
                 let name = clause_name(number, at);
-                alternatives(helpers, &name, several);
+                condition(helpers, &name, clause);
                 lines.push(name);
             }
         }
@@ -95,11 +98,20 @@ fn iterates(line: &str) -> bool {
     line.contains("some ") || line.contains("every ")
 }
 
-fn alternatives(text: &mut String, name: &str, any: &[Vec<String>]) {
+/// A condition as a rule of its own, with what it calls.
+fn condition(text: &mut String, name: &str, clause: &Clause) {
+    alternatives(text, name, name, &clause.any);
+    for helper in &clause.helpers {
+        let parameter = helper.parameter.map(|parameter| format!("({parameter})")).unwrap_or_default();
+        alternatives(text, &format!("{name}_{}{parameter}", helper.name), name, &helper.any);
+    }
+}
+
+fn alternatives(text: &mut String, head: &str, own: &str, any: &[Vec<String>]) {
     for lines in any {
-        line(text, format_args!("\n{name} if {{"));
+        line(text, format_args!("\n{head} if {{"));
         for condition in lines {
-            line(text, format_args!("\t{condition}"));
+            line(text, format_args!("\t{}", condition.replace(OWN_NAME, own)));
         }
         line(text, format_args!("}}"));
     }

@@ -139,11 +139,25 @@ impl Comparison {
 
     /// In one sentence.
     pub fn summary(&self) -> String {
-        let kinds: Vec<String> = self.by_kind.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        let kinds: Vec<String> =
+            self.by_kind.iter().map(|(kind, count)| format!("{} {kind}", grouped(*count))).collect();
         let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
         let verb = if self.changes == 1 { "changes" } else { "change" };
-        format!("of {} decisions {} {verb}{kinds}", self.decisions, self.changes)
+        format!("of {} decisions {} {verb}{kinds}", grouped(self.decisions), grouped(self.changes))
     }
+}
+
+/// A number with its thousands apart: `34,567`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// A decision as people read it.

@@ -11,7 +11,7 @@ mod known;
 mod past;
 
 pub use account::{Account, TriedCondition, TriedRule};
-pub use compare::{Comparison, Row};
+pub use compare::{Comparison, Row, grouped};
 pub use evaluate::{Answer, Replayed, Replayer};
 pub(crate) use past::Asked;
 pub use past::{Live, Past, PastError};

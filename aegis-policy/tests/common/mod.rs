@@ -79,6 +79,33 @@ impl Ask {
         self
     }
 
+    /// As an instant, `2026-11-23T10:00:00Z`.
+    pub fn at(mut self, instant: &str) -> Ask {
+        self.now = instant.parse::<jiff::Timestamp>().expect("an instant").into();
+        self
+    }
+
+    /// With the name that the protocol gives the tool.
+    pub fn calling(mut self, tool: &str) -> Ask {
+        self.tool = Some(tool.into());
+        self
+    }
+
+    pub fn scopes(mut self, scopes: &[&str]) -> Ask {
+        self.agent.scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        self
+    }
+
+    pub fn acting(mut self, actor: &str) -> Ask {
+        self.agent.actor = Some(actor.into());
+        self
+    }
+
+    pub fn used(mut self, usage: Usage) -> Ask {
+        self.usage = usage;
+        self
+    }
+
     pub fn found(mut self, detector: Detector) -> Ask {
         self.findings.push(Finding { detector, action: Action::Report, place: Place::Url, count: 1 });
         self

@@ -126,8 +126,12 @@ fn of_anothers_key_set_only_what_is_wholly_understood_is_used() {
     // Keys that share an id are all left out: an order would decide which one is meant.
     let mut twin = serde_json::to_value(keys()[0].jwk()).unwrap();
     twin["kid"] = json!(keys()[1].kid());
-    for set in [json!({"keys": [good, twin]}), json!({"keys": unfit()}), json!({"keys": []}), json!([])] {
-        assert!(matches!(KeySet::foreign(&set.to_string()), Err(TokenError::Key(_))), "{set}");
+    for keys in [vec![good, twin], unfit(), Vec::new()] {
+        let set = KeySet::foreign(&json!({"keys": keys}).to_string()).unwrap();
+        assert_eq!((set.kids().len(), set.skipped()), (0, keys.len()), "all withdrawn, or none of our kind");
+    }
+    for junk in [json!([]), json!({"keys": {}}), json!({"error": "try later"}), json!({"keys": vec![0; 65]})] {
+        assert!(matches!(KeySet::foreign(&junk.to_string()), Err(TokenError::Key(_))), "{junk}");
     }
     // Issuers such as Entra ID say neither `alg` nor `use`.
     let mut bare = serde_json::to_value(keys()[2].jwk()).unwrap();

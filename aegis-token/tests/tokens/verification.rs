@@ -15,6 +15,7 @@ fn a_token_says_what_was_minted() {
         let (header, seen) = inspect(&token).unwrap();
         assert_eq!((header.alg.as_str(), header.kid.as_deref()), (key.algorithm().name(), Some(key.kid())));
         assert_eq!(seen, claims());
+        assert_eq!(Value::from(aegis_token::peek(&token).unwrap().1), json!(claims()));
         assert_eq!(aegis_token::issuer(&token).unwrap(), claims().iss);
     }
 }

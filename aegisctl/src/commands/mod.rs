@@ -3,8 +3,10 @@
 pub mod agents;
 pub mod audit;
 pub mod doctor;
+pub mod keys;
 pub mod packaging;
 pub mod policy;
+mod revocation;
 pub mod status;
 pub mod token;
 pub mod verify;

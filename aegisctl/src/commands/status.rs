@@ -3,7 +3,10 @@
 use std::io;
 use std::process::ExitCode;
 
-use aegis_api::{Account, GuardStatus, HookStatus, NamespaceStatus, Status, TableStatus, VerificationStatus};
+use aegis_api::{
+    Account, BundleStatus, GuardStatus, HookStatus, NamespaceStatus, RefusedCgroup, RolloutStatus, Status, TableStatus,
+    VerificationStatus,
+};
 use comfy_table::Cell;
 
 use super::agents;
@@ -52,6 +55,10 @@ fn show(status: &Status, screen: &Screen) -> io::Result<()> {
         let namespaces = status.namespaces.iter().map(namespace);
         screen.table(&["INODE", "AGENTS", "NAMED AS", "LISTENERS", "SERVED SINCE"], namespaces.collect())?;
     }
+    if !status.refused.is_empty() {
+        screen.heading("\nUnits and containers that are no agents: they stay denied")?;
+        screen.table(&["CGROUP", "AGENT", "WHY"], status.refused.iter().map(refused).collect())?;
+    }
     screen.heading("\nAgents")?;
     if status.agents.is_empty() {
         return screen.line("none; next: aegisctl agents register NAME");
@@ -85,6 +92,11 @@ fn namespace(namespace: &NamespaceStatus) -> Vec<Cell> {
     cells
 }
 
+fn refused(refused: &RefusedCgroup) -> Vec<Cell> {
+    let agent = refused.agent.as_deref().unwrap_or("-");
+    vec![Cell::new(&refused.cgroup), Cell::new(agent), good_or_bad(false, &refused.why)]
+}
+
 fn overview(status: &Status) -> Vec<Vec<Cell>> {
     let mut rows = vec![
         pair("host", good_or_bad(true, format!("{} (instance {})", status.host, status.instance))),
@@ -92,9 +104,11 @@ fn overview(status: &Status) -> Vec<Vec<Cell>> {
         pair("cgroup root", Cell::new(&status.kernel.cgroup_root)),
         pair("policy", Cell::new(policy(status))),
     ];
+    rows.extend(status.policy.bundle.as_ref().map(|taken| pair("bundle", bundle(taken))));
     if let Some(error) = &status.policy.last_error {
         rows.push(pair("policy error", good_or_bad(false, format!("{error} (the version above stays in force)"))));
     }
+    rows.extend(status.policy.rollout.as_ref().map(|rollout| pair("rollout", candidate(rollout))));
     let flows = &status.flows;
     rows.push(pair("flows", Cell::new(format!("{} active, {} in all", flows.active, flows.total))));
     rows.push(pair("decisions", Cell::new(counts(status.decisions.iter()))));
@@ -113,6 +127,7 @@ fn overview(status: &Status) -> Vec<Vec<Cell>> {
     }
     rows.push(pair("CA", certificate(status)));
     rows.push(pair("audit log", audit(status)));
+    rows.push(pair("state store", state(status)));
     if status.verifications.is_empty() {
         rows.push(pair("verified", Cell::new("not since the daemon started; next: aegisctl verify")));
     }
@@ -132,7 +147,26 @@ fn daemon(status: &Status) -> Cell {
 
 fn policy(status: &Status) -> String {
     let policy = &status.policy;
-    format!("{} ({} rules from {}, loaded {})", policy.version, policy.rules, policy.source, policy.loaded_at)
+    let pinned = if policy.pinned { ", pinned" } else { "" };
+    let (version, number, rules) = (&policy.version, policy.number, policy.rules);
+    format!(
+        "{version} (version {number}{pinned}, {rules} rules; source {}; live since {})",
+        policy.source, policy.loaded_at
+    )
+}
+
+fn candidate(rollout: &RolloutStatus) -> Cell {
+    let RolloutStatus { candidate, revision, phase, percent, compared, deny_delta, decisions_changed, .. } = rollout;
+    Cell::new(format!(
+        "version {candidate} ({revision}) in {phase} on {percent} % of the agents: {compared} compared, \
+         {decisions_changed} decided otherwise, {deny_delta:+.2} points of denials"
+    ))
+}
+
+fn bundle(taken: &BundleStatus) -> Cell {
+    let signed = taken.signed_by.as_ref().map_or("not signed".to_owned(), |id| format!("signed by {id}"));
+    let kept = if taken.from_kept { ", as kept from an earlier run" } else { "" };
+    Cell::new(format!("{}, serial {}, {signed}, taken {}{kept}", taken.revision, taken.serial, taken.taken_at))
 }
 
 fn counts<'a>(counts: impl Iterator<Item = (&'a String, &'a u64)>) -> String {
@@ -192,6 +226,18 @@ fn audit(status: &Status) -> Cell {
         audit.healthy,
         format!("{}: {state}, last record {}, {} queued", audit.path, audit.last_seq, audit.queued),
     )
+}
+
+fn state(status: &Status) -> Cell {
+    let state = &status.state;
+    let answers = match (&state.last_error, state.reachable) {
+        (_, true) => "answers".to_owned(),
+        (why, false) => {
+            format!("DOES NOT ANSWER: {}; tokens cannot be checked", why.as_deref().unwrap_or("no reason given"))
+        }
+    };
+    let counts = format!("{} calls, {} failed, {:.1} ms on average", state.calls, state.failed, state.mean_latency_ms);
+    good_or_bad(state.reachable, format!("{} {}: {answers}, {counts}", state.store, state.place))
 }
 
 fn verification(run: &VerificationStatus) -> Cell {

@@ -81,7 +81,7 @@ pub fn run(args: &Args, client: &Client) -> Result<Infallible, Failure> {
     let trust = Trust::prepare(&info)?;
     let mut environment = Environment::for_agent(&info.agent, &trust, account.as_ref());
     if args.token {
-        let request = TokenRequest { agent: Some(info.agent.clone()), ttl_s: None };
+        let request = TokenRequest { agent: Some(info.agent.clone()), ..TokenRequest::default() };
         let answer: TokenResponse = client.post("/v1/token", &request)?;
         environment.set("AEGIS_TOKEN", answer.token);
     }

@@ -164,6 +164,81 @@ fn a_minted_token_is_all_that_is_printed() {
 }
 
 #[test]
+fn a_sub_agents_token_is_asked_for_with_all_that_narrows_it() {
+    let token =
+        json!({"token": "a.b.c", "agent": "a", "agent_id": "a/b", "scopes": ["x"], "expires_at": 1, "jti": "j"});
+    let fake = Fake::serve(&[("POST /v1/token", 200, token)]);
+    let mint = |arguments: &[&str]| {
+        expect(0, fake.aegisctl(&["token", "mint"]).args(arguments));
+        fake.requests().last().unwrap().1.clone()
+    };
+    assert_eq!(
+        mint(&["--child", "b", "--scopes", "x,y", "--scopes", "z"]),
+        json!({"child": "b", "scopes": ["x", "y", "z"]})
+    );
+    assert_eq!(mint(&["--scopes", ""]), json!({"scopes": []}));
+    assert_eq!(mint(&["--child", "c", "--parent-token", " t "]), json!({"child": "c", "parent_token": "t"}));
+    let n = fake.requests().len();
+    expect(2, &mut fake.aegisctl(&["token", "mint", "--parent-token", "t"]));
+    expect(2, &mut fake.aegisctl(&["token", "mint", "--child", "a/b"]));
+    assert_eq!(fake.requests().len(), n);
+}
+
+/// The claims of an outside issuer's token, and of a sub-agent's; nobody has signed them.
+fn unsigned(claims: &Value) -> String {
+    let encode = |value: &Value| data_encoding::BASE64URL_NOPAD.encode(value.to_string().as_bytes());
+    format!("{}.{}.AA", encode(&json!({"alg": "ES256", "kid": "k-1"})), encode(claims))
+}
+
+#[test]
+fn a_token_is_shown_with_its_chain_and_the_daemons_verdict() {
+    let call = "POST /v1/token/inspect";
+    let fake = Fake::serve(&[(call, 200, json!({"verified": true}))]);
+    let token = unsigned(&json!({"sub": "a", "agent_id": "a/b/c", "parent_agent_id": "a/b", "exp": 4_000_000_000u64,
+        "act": {"sub": "a/b/c", "act": {"sub": "a/b"}}, "scopes": ["x", "y"]}));
+    let (stdout, _) = expect(0, &mut fake.aegisctl(&["token", "inspect", &token]));
+    for text in ["a > a/b > a/b/c", "x y", "left", "ES256 k-1", "holds, by the daemon's keys"] {
+        assert!(stdout.contains(text), "{text}: {stdout}");
+    }
+    assert_eq!(fake.requests()[0].1, json!({"token": token}));
+    let fake = Fake::serve(&[(call, 200, json!({"verified": false, "reason": "the signature is wrong"}))]);
+    let outside =
+        unsigned(&json!({"iss": "https://login.test/", "sub": "a", "aud": ["x", "aegis"], "scp": "p q", "exp": 1.5}));
+    let (stdout, _) = expect(1, &mut fake.aegisctl(&["token", "inspect", &outside]));
+    for text in ["https://login.test/", "x aegis", "p q", "EXPIRED", "DOES NOT HOLD: the signature is wrong"] {
+        assert!(stdout.contains(text), "{text}: {stdout}");
+    }
+    let (stdout, _) = expect(1, &mut fake.aegisctl(&["token", "inspect", &outside, "-o", "json"]));
+    assert_eq!(parsed(&stdout)["verified"], false);
+}
+
+#[test]
+fn keys_are_listed_and_rotated() {
+    let keys = json!({"issuer": "aegis:default", "place": "/var/lib/aegis/keys", "rotates": "2026-11-30T00:00:00Z",
+        "keys": [{"kid": "k-1", "alg": "EdDSA", "state": "current", "created": "2026-11-23T00:00:00Z"},
+                 {"kid": "k-2", "alg": "EdDSA", "state": "next", "created": "2026-11-23T00:00:00Z"},
+                 {"kid": "k-0", "alg": "ES256", "state": "retired", "created": "2026-11-16T00:00:00Z", "retires": "2026-11-24T00:05:00Z"}],
+        "trusted": [{"issuer": "https://login.test/", "jwks": "https://login.test/keys", "keys": 2, "skipped": 1, "error": "no answer"}]});
+    let fake = Fake::serve(&[("GET /v1/keys", 200, keys.clone()), ("POST /v1/keys/rotate", 200, keys.clone())]);
+    for command in ["list", "rotate"] {
+        let (stdout, _) = expect(0, &mut fake.aegisctl(&["keys", command]));
+        for text in [
+            "k-1",
+            "signs",
+            "next",
+            "verifies until 2026-11-24T00:05:00Z",
+            "2026-11-30",
+            "https://login.test/",
+            "no answer",
+        ] {
+            assert!(stdout.contains(text), "{command} {text}: {stdout}");
+        }
+        let (stdout, _) = expect(0, &mut fake.aegisctl(&["keys", command, "-o", "json"]));
+        assert_eq!(parsed(&stdout), keys);
+    }
+}
+
+#[test]
 fn audit_tail_shows_lines_and_survives_a_reader_that_goes() {
     let lines: String = (0..5_000).map(|n| format!("{{\"seq\":{n}}}\n")).collect();
     let call = "GET /v1/audit/tail?lines=7&follow=false".to_owned();

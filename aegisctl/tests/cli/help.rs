@@ -2,7 +2,7 @@
 
 use crate::{aegisctl, expect};
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 21] = [
     "run",
     "status",
     "doctor",
@@ -11,6 +11,9 @@ const COMMANDS: [&str; 18] = [
     "agents remove",
     "token mint",
     "token inspect",
+    "keys",
+    "keys list",
+    "keys rotate",
     "policy validate",
     "policy explain",
     "policy reload",

@@ -34,7 +34,7 @@ impl OriginAuthority {
     }
 
     /// One certificate for all hosts of the laboratory, offered with h2 and http/1.1.
-    pub(super) fn server_config(&self) -> Result<Arc<rustls::ServerConfig>> {
+    pub fn server_config(&self) -> Result<Arc<rustls::ServerConfig>> {
         let names: Vec<String> = crate::lab::wiring::HOSTS.iter().map(|(name, _)| (*name).to_owned()).collect();
         let mut params = valid(CertificateParams::new(names)?);
         params.distinguished_name.push(DnType::CommonName, "Laboratory Origin");

@@ -8,6 +8,7 @@ mod curl;
 mod daemon;
 pub mod netns;
 mod raw;
+pub mod redis;
 mod remains;
 mod settings;
 pub mod wiring;

@@ -1,27 +1,17 @@
 //! Agents over the control API: registered, enrolled in the kernel, described, given tokens.
 
-use std::time::{Duration, SystemTime};
-
 use aegis_api::{
-    Agent, AgentSpec, Dial, DirectRule, Listening, Mode, OnAgentDown, Origin, Problem, RunInfo, TokenMode,
-    TokenResponse, Transport,
+    Agent, AgentSpec, Dial, DirectRule, Finding, Listening, Mode, OnAgentDown, Origin, Problem, RunInfo, TokenMode,
+    Transport,
 };
 
 use crate::config::{self, AgentMode, DirectSpec};
-use crate::daemon::{Aegis, build};
-use crate::identity::{Enrolled, IssuerError, RegistryError, Source};
-use crate::sockets;
-
-/// How long a token lives when nobody says.
-const DEFAULT_TTL: Duration = Duration::from_secs(15 * 60);
+use crate::daemon::{Aegis, build, membership};
+use crate::identity::{Enrolled, RegistryError, Source};
 
 pub fn register(aegis: &Aegis, spec: AgentSpec) -> Result<Agent, Problem> {
-    // Both are the same JSON; reading it again checks what the API's type leaves as text (address ranges).
-    let value = serde_json::to_value(spec).map_err(|error| Problem::internal(error.to_string()))?;
-    let spec: config::AgentSpec =
-        serde_json::from_value(value).map_err(|error| Problem::bad_request(error.to_string()))?;
-    let enrolled = aegis.registry.register(spec).map_err(refused)?;
-    if let Err(error) = aegis.kernel.enroll(enrolled.index, &enrolled.cgroup, &enrolled.rules) {
+    let enrolled = aegis.registry.register(checked(spec)?).map_err(refused)?;
+    if let Err(error) = membership::enter(aegis, &enrolled) {
         // An agent that the kernel does not know would be denied everything: it is not registered at all.
         let undone = aegis.registry.remove(&enrolled.agent.name);
         return Err(Problem::internal(format!(
@@ -29,21 +19,38 @@ pub fn register(aegis: &Aegis, spec: AgentSpec) -> Result<Agent, Problem> {
             undone.err().map_or_else(String::new, |e| format!("; {e}"))
         )));
     }
-    sockets::enrolled(aegis, &enrolled);
     // Before anything runs in it: what it names is served when the answer comes.
     aegis.namespaces.look();
     tracing::info!(agent = enrolled.agent.name, cgroup = %enrolled.cgroup.display(), "agent registered");
-    Ok(described(&enrolled))
+    Ok(described(aegis, &enrolled))
+}
+
+/// Changes a registered agent. It is never without enrolment, and what it has under way is asked about again.
+pub fn update(aegis: &Aegis, spec: AgentSpec) -> Result<Agent, Problem> {
+    let (old, new) = aegis.registry.update(checked(spec)?).map_err(refused)?;
+    if let Err(error) = membership::enter(aegis, &new) {
+        let undone = aegis.registry.update(old.spec.clone()).and_then(|(_, old)| {
+            membership::enter(aegis, &old).map_err(|error| RegistryError::Cgroup(error.to_string()))
+        });
+        let undone = undone.err().map_or_else(String::new, |error| format!("; {error}"));
+        return Err(Problem::internal(format!("{error}; the agent stays as it was{undone}")));
+    }
+    let cut = aegis.standing.changed(new.index, &aegis.policy);
+    aegis.metrics.live().cut_off(cut);
+    aegis.namespaces.look();
+    tracing::info!(agent = new.agent.name, cut, "agent changed");
+    Ok(described(aegis, &new))
+}
+
+/// Both are the same JSON; reading it again checks what the API's type leaves as text (address ranges).
+fn checked(spec: AgentSpec) -> Result<config::AgentSpec, Problem> {
+    let value = serde_json::to_value(spec).map_err(|error| Problem::internal(error.to_string()))?;
+    serde_json::from_value(value).map_err(|error| Problem::bad_request(error.to_string()))
 }
 
 pub fn remove(aegis: &Aegis, name: &str) -> Result<(), Problem> {
     let enrolled = aegis.registry.remove(name).map_err(refused)?;
-    aegis.names.forget(enrolled.index);
-    aegis.kernel.withdraw(enrolled.index).map_err(|error| Problem::internal(error.to_string()))?;
-    let cut = aegis.standing.removed(enrolled.index, &aegis.policy.version_for(Some(&enrolled.agent)));
-    aegis.metrics.live().cut_off(cut);
-    sockets::removed(aegis, &enrolled);
-    aegis.namespaces.wake();
+    let cut = membership::leave(aegis, &enrolled).map_err(|error| Problem::internal(error.to_string()))?;
     tracing::info!(agent = name, cut, "agent removed; its cgroup stays denied");
     Ok(())
 }
@@ -67,21 +74,37 @@ pub fn run_info(aegis: &Aegis, name: &str) -> Result<RunInfo, Problem> {
     })
 }
 
-pub fn mint(aegis: &Aegis, name: &str, ttl: Option<Duration>) -> Result<TokenResponse, Problem> {
-    let enrolled = aegis.registry.by_name(name).ok_or_else(|| unknown(name))?;
-    match aegis.issuer.mint(&enrolled, ttl.unwrap_or(DEFAULT_TTL), SystemTime::now()) {
-        Ok(minted) => Ok(TokenResponse {
-            token: minted.token,
-            agent: enrolled.agent.name.clone(),
-            expires_at: minted.exp,
-            jti: minted.jti,
-        }),
-        Err(error @ IssuerError::Ttl(_)) => Err(Problem::bad_request(error.to_string())),
-        Err(error) => Err(Problem::internal(error.to_string())),
+/// The policies that the agent names and that its policy in force does not have.
+pub fn unknown_policies(aegis: &Aegis, agent: &aegis_policy::Agent) -> Vec<String> {
+    if agent.policies.is_empty() {
+        return Vec::new();
     }
+    let snapshot = aegis.policy.for_agent(agent);
+    agent.policies.iter().filter(|name| !snapshot.has_policy(name)).cloned().collect()
 }
 
-pub fn described(enrolled: &Enrolled) -> Agent {
+/// What `doctor` says of the agents: policies that there are not, units and containers that were refused.
+pub fn findings(aegis: &Aegis) -> Vec<Finding> {
+    let unknown = aegis.registry.list().into_iter().filter_map(|enrolled| {
+        let (name, unknown) = (&enrolled.agent.name, unknown_policies(aegis, &enrolled.agent));
+        (!unknown.is_empty()).then(|| Finding {
+            name: format!("policies of {name}"),
+            level: aegis_api::Level::Warn,
+            detail: format!("no policy in force is named {}: it gives {name} nothing", unknown.join(", ")),
+            fix: Some(format!("load that policy, or: aegisctl agents update {name} --policy NAME")),
+        })
+    });
+    let refused = aegis.discovery.all();
+    let refused = refused.iter().map(|refused| Finding {
+        name: "discovery".to_owned(),
+        level: aegis_api::Level::Warn,
+        detail: format!("{} is no agent: {}", refused.cgroup.display(), refused.why),
+        fix: Some("change the unit, the container's labels or `discovery` in the configuration".to_owned()),
+    });
+    unknown.chain(refused).collect()
+}
+
+pub fn described(aegis: &Aegis, enrolled: &Enrolled) -> Agent {
     let agent = &enrolled.agent;
     Agent {
         name: agent.name.clone(),
@@ -90,6 +113,9 @@ pub fn described(enrolled: &Enrolled) -> Agent {
         parent: agent.parent.clone(),
         labels: agent.labels.clone(),
         scopes: agent.scopes.clone(),
+        policies: agent.policies.clone(),
+        unknown_policies: unknown_policies(aegis, agent),
+        budget_profile: agent.budget_profile.clone(),
         token: token_mode(enrolled.token),
         mode: match enrolled.spec.mode {
             AgentMode::Enforce => Mode::Enforce,
@@ -114,6 +140,7 @@ pub fn described(enrolled: &Enrolled) -> Agent {
         origin: match enrolled.source {
             Source::Config => Origin::Config,
             Source::Registered => Origin::Registered,
+            Source::Discovered => Origin::Discovered,
         },
     }
 }
@@ -146,7 +173,9 @@ fn refused(error: RegistryError) -> Problem {
     match &error {
         RegistryError::Unknown { name } => unknown(name),
         RegistryError::BadName { .. } | RegistryError::BadSpec { .. } => Problem::bad_request(error.to_string()),
-        RegistryError::Exists { .. } | RegistryError::FromConfig { .. } => Problem::conflict(error.to_string()),
+        RegistryError::Exists { .. } | RegistryError::FromConfig { .. } | RegistryError::Discovered { .. } => {
+            Problem::conflict(error.to_string())
+        }
         RegistryError::Full | RegistryError::IndexesUsedUp => Problem::unprocessable(error.to_string()),
         _ => Problem::internal(error.to_string()),
     }

@@ -7,10 +7,10 @@ use std::time::SystemTime;
 
 use aegis_api::{
     Account, Agent, AuditStatus, CaStatus, FlowStatus, GuardStatus, HookStatus, KernelStatus, ListenerStatus,
-    PolicyStatus, Status, TableStatus,
+    PolicyStatus, RefusedCgroup, RolloutStatus, StateStatus, Status, TableStatus,
 };
 
-use super::verification;
+use super::{decisions, policy, source, verification};
 use crate::daemon::{Aegis, build, containers};
 use crate::identity::Enrolled;
 use crate::kernel::{Counters, TableFill};
@@ -34,9 +34,22 @@ pub fn of(aegis: &Aegis, agents: Vec<Agent>) -> Status {
         listeners: build::addresses(&aegis.config).into_iter().map(listener).collect(),
         ca: ca_status(aegis),
         audit: audit_status(aegis),
+        decision_log: decisions::status(aegis),
         verifications: verification::list(aegis),
         namespaces: containers::status(&aegis.namespaces),
+        state: state_status(aegis),
+        refused: refused(aegis),
     }
+}
+
+fn refused(aegis: &Aegis) -> Vec<RefusedCgroup> {
+    let refused = aegis.discovery.all();
+    let described = |refused: &crate::discovery::Refused| RefusedCgroup {
+        cgroup: refused.cgroup.display().to_string(),
+        agent: refused.agent.clone(),
+        why: refused.why.clone(),
+    };
+    refused.iter().map(described).collect()
 }
 
 fn kernel_status(aegis: &Aegis) -> KernelStatus {
@@ -118,12 +131,21 @@ fn by_name(counters: &Counters) -> BTreeMap<String, u64> {
 
 pub fn policy_status(aegis: &Aegis) -> PolicyStatus {
     let snapshot = aegis.policy.current();
+    let (index, _, changed_at) = aegis.policy.look();
+    let rollout =
+        policy::rollout(aegis).map(|rollout| RolloutStatus { differences: Vec::new(), recent: Vec::new(), ..rollout });
+    let seen = aegis.origin.seen();
     PolicyStatus {
         version: snapshot.version().to_owned(),
         rules: snapshot.rules() as u64,
-        source: aegis.policy.place().map_or_else(|| "embedded".to_owned(), |place| place.display().to_string()),
-        loaded_at: rfc3339(aegis.policy.loaded_at()),
-        last_error: aegis.policy.last_error(),
+        source: aegis.origin.place(),
+        loaded_at: rfc3339(changed_at),
+        bundle: source::bundle(&seen),
+        failures: u64::from(seen.failures),
+        last_error: seen.last_error,
+        number: index.live,
+        pinned: index.pinned,
+        rollout,
     }
 }
 
@@ -150,6 +172,19 @@ fn audit_status(aegis: &Aegis) -> AuditStatus {
         last_seq: health.last_seq,
         queued: health.queued as u64,
         last_error: health.error,
+    }
+}
+
+fn state_status(aegis: &Aegis) -> StateStatus {
+    let health = aegis.replay.health();
+    StateStatus {
+        store: health.kind.to_owned(),
+        place: health.place,
+        reachable: health.reachable,
+        last_error: health.error,
+        calls: health.calls,
+        failed: health.failed,
+        mean_latency_ms: health.mean_latency.as_secs_f64() * 1e3,
     }
 }
 

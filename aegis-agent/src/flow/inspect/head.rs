@@ -22,7 +22,7 @@ pub struct Target {
 }
 
 /// A request head that can be read in one way only.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Head {
     pub method: Method,
     pub scheme: &'static str,
@@ -54,6 +54,13 @@ const HOP_BY_HOP: [HeaderName; 10] = [
 const AEGIS_TOKEN: HeaderName = HeaderName::from_static("aegis-token");
 
 impl Head {
+    /// Bytes of the request that it holds.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let fields: usize = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        self.host.len() + self.path.len() + self.query.as_ref().map_or(0, String::len) + fields
+    }
+
     /// Parses the head of a request that came on a connection to `target`.
     ///
     /// # Errors
@@ -79,7 +86,7 @@ impl Head {
             _ => return Err(bad("the request target is not a path")),
         };
         let mut headers = parts.headers;
-        let token = take_token(&mut headers);
+        let token = take_token(&mut headers).map_err(|why| Refusal::from(Denial::token(why, version)))?;
         strip(&mut headers);
         let grpc =
             headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
@@ -143,15 +150,30 @@ fn normal_host(host: &str) -> String {
     host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase()
 }
 
-/// `Aegis-Token`, or a bearer in `Proxy-Authorization`; both are taken out, whatever they hold.
-fn take_token(headers: &mut HeaderMap) -> Option<String> {
-    let proxy = headers.remove(header::PROXY_AUTHORIZATION);
-    let own = headers.remove(AEGIS_TOKEN);
-    let bearer = proxy.as_ref().and_then(|value| value.to_str().ok()).and_then(|text| {
-        let (scheme, token) = text.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then_some(token)
-    });
-    own.as_ref().and_then(|value| value.to_str().ok()).or(bearer).map(|token| token.trim().to_owned())
+/// `Aegis-Token`, or a bearer in `Proxy-Authorization`; both are taken out, whatever they hold. Credentials for another proxy (`Basic`) mean nothing here.
+///
+/// # Errors
+/// When there is more than one token, or one that is no text: which of them was meant is not guessed, and none does not mean "no token".
+fn take_token(headers: &mut HeaderMap) -> Result<Option<String>, &'static str> {
+    let mut tokens = Vec::new();
+    for value in headers.get_all(AEGIS_TOKEN) {
+        tokens.push(value.to_str().map_err(|_| "the Aegis-Token field is no text")?);
+    }
+    for value in headers.get_all(header::PROXY_AUTHORIZATION) {
+        let text = value.to_str().map_err(|_| "the Proxy-Authorization field is no text")?.trim_start();
+        let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
+        if scheme.eq_ignore_ascii_case("bearer") {
+            tokens.push(token);
+        }
+    }
+    let token = match tokens.as_slice() {
+        [] => None,
+        [token] => Some(token.trim().to_owned()),
+        _ => return Err("the request shows more than one token"),
+    };
+    headers.remove(AEGIS_TOKEN);
+    headers.remove(header::PROXY_AUTHORIZATION);
+    Ok(token)
 }
 
 fn strip(headers: &mut HeaderMap) {
@@ -255,12 +277,48 @@ mod tests {
             .header("transfer-encoding", "chunked")
             .header("aegis-decision", "allow")
             .header("aegis-token", "one")
-            .header("proxy-authorization", "Bearer two")
+            .header("proxy-authorization", "Basic dHdvOnR3bw==")
             .header("x-kept", "yes");
         let head = parse(request, None).unwrap();
         assert_eq!(head.token.as_deref(), Some("one"));
         let left: Vec<&str> = head.headers.keys().map(HeaderName::as_str).collect();
         assert_eq!(left.len(), 2, "{left:?}");
         assert!(head.headers.contains_key("x-kept") && head.headers.contains_key("te"));
+    }
+
+    #[test]
+    fn a_token_is_one_token_or_the_request_is_refused() {
+        let head = |fields: &[(&str, &[u8])]| {
+            let fields = fields.iter().fold(Request::get("/").header("host", "api.test"), |request, (name, value)| {
+                request.header(*name, *value)
+            });
+            parse(fields, None)
+        };
+        let (own, proxy) = ("aegis-token", "proxy-authorization");
+        for (fields, token) in [
+            (&[(own, &b"one"[..])][..], Some("one")),
+            (&[(own, b" one ")], Some("one")),
+            (&[(own, b"")], Some("")),
+            (&[(proxy, b"Bearer one")], Some("one")),
+            (&[(proxy, b"bEARER   one")], Some("one")),
+            (&[(proxy, b"Bearer")], Some("")),
+            (&[(proxy, b"Basic x"), (own, b"one")], Some("one")),
+            (&[(proxy, b"Basic x")], None),
+            (&[], None),
+        ] {
+            let head = head(fields).unwrap();
+            assert_eq!(head.token.as_deref(), token, "{fields:?}");
+            assert!(head.headers.is_empty(), "{:?}", head.headers);
+        }
+        for fields in [
+            &[(own, &b"one"[..]), (own, b"one")][..],
+            &[(own, b"one"), (proxy, b"Bearer two")],
+            &[(proxy, b"Bearer one"), (proxy, b"Bearer one")],
+            &[(own, b""), (own, b"one")],
+            &[(own, b"\xff")],
+            &[(proxy, b"Bearer \xff")],
+        ] {
+            assert_eq!(head(fields).unwrap_err().status, StatusCode::UNAUTHORIZED, "{fields:?}");
+        }
     }
 }

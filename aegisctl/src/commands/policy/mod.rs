@@ -1,8 +1,20 @@
 //! `aegisctl policy`: policies before and while they are in force.
 
+mod bundle;
+mod curl;
+mod diff;
+mod dry_run;
 mod explain;
 mod files;
+mod lint;
+mod list;
 mod offline;
+mod push;
+mod request;
+mod rollback;
+mod rollout;
+mod schema;
+mod test;
 mod validate;
 
 use std::process::ExitCode;
@@ -16,15 +28,36 @@ use crate::output::Screen;
 pub const EXAMPLES: &str = "\
 Examples:
   aegisctl policy validate policies/
+  aegisctl policy test policies/
+  aegisctl policy dry-run --policy policies/ --agent finance-agent -- curl https://api.stripe.com/v1/charges
+  aegisctl policy lint --deny warnings policies/
   aegisctl policy explain --policy policies/ --agent finance-agent --url https://api.stripe.com/v1/charges \\
       --method POST --body '{\"amount\": 9000}'
+  aegisctl policy build policies/ --file bundle.tar.gz --signing-key signing.pem --key-id release
+  sudo aegisctl policy push policies/ --canary 10%
+  sudo aegisctl policy list
+  sudo aegisctl policy rollback
   sudo aegisctl policy reload";
 
 /// The commands.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     Validate(validate::Args),
+    Lint(lint::Args),
+    Schema(schema::Args),
     Explain(explain::Args),
+    DryRun(dry_run::Args),
+    Test(test::Args),
+    Build(bundle::BuildArgs),
+    Sign(bundle::SignArgs),
+    InspectBundle(bundle::InspectArgs),
+    Push(push::Args),
+    List(list::Args),
+    Diff(diff::Args),
+    Rollback(rollback::Args),
+    /// A pushed candidate: how it does, its next step, its end.
+    #[command(subcommand, after_help = rollout::EXAMPLES)]
+    Rollout(rollout::Command),
     /// Makes the daemon load its policy again; one that does not compile is refused and the old one stays.
     #[command(after_help = "Examples:\n  aegisctl policy validate /etc/aegis/policies && sudo aegisctl policy reload")]
     Reload,
@@ -34,7 +67,19 @@ pub enum Command {
 pub fn run(command: &Command, client: &Client, screen: &Screen) -> Result<ExitCode, Failure> {
     match command {
         Command::Validate(args) => validate::run(args, screen),
+        Command::Lint(args) => lint::run(args, screen),
+        Command::Schema(args) => schema::run(args, screen),
         Command::Explain(args) => explain::run(args, client, screen),
+        Command::DryRun(args) => dry_run::run(args, client, screen),
+        Command::Test(args) => test::run(args, screen),
+        Command::Build(args) => bundle::build(args, screen),
+        Command::Sign(args) => bundle::sign(args, screen),
+        Command::InspectBundle(args) => bundle::inspect(args, screen),
+        Command::Push(args) => push::run(args, client, screen),
+        Command::List(_) => list::run(client, screen),
+        Command::Diff(args) => diff::run(args, client, screen),
+        Command::Rollback(args) => rollback::run(args, client, screen),
+        Command::Rollout(command) => rollout::run(command, client, screen),
         Command::Reload => reload(client, screen),
     }
 }

@@ -49,7 +49,8 @@ fn good(snapshot: &Snapshot, files: usize, screen: &Screen) -> Result<(), Failur
     Ok(screen.line(format!("ok: {rules} rules in {files} file(s), version {version}"))?)
 }
 
-fn bad(diagnostics: &Diagnostics, screen: &Screen) -> Result<(), Failure> {
+/// Shows every problem.
+pub fn bad(diagnostics: &Diagnostics, screen: &Screen) -> Result<(), Failure> {
     let problems = diagnostics.problems();
     if screen.json() {
         let list: Vec<_> = problems

@@ -3,7 +3,7 @@
 use comfy_table::{Table, presets};
 
 use crate::load::Seen;
-use crate::micro::Micro;
+use crate::micro::{Micro, Quantiles};
 
 /// All runs of one kind of load.
 #[derive(Default)]
@@ -48,10 +48,15 @@ impl Report {
     }
 
     pub fn micro(&mut self, micro: Micro) {
-        self.note("decision alone, 1,000 rules, 100 agents, 4 KB JSON: p50", format!("{} ns", micro.decision_p50_ns));
-        self.note("decision alone: p99", format!("{} ns", micro.decision_p99_ns));
+        self.quantiles("decision, 1,000 rules over 100 agents, 4 KB JSON", &micro.decision);
+        self.quantiles("the same among 10,000 rules over 1,000 agents", &micro.among_ten_times_more);
+        self.quantiles("the same with the reading of the body", &micro.with_parsing);
         self.note("scanner, clean text, all detectors", format!("{:.2} GB/s", micro.scan_text_gbs));
         self.note("scanner, clean JSON, all detectors", format!("{:.2} GB/s", micro.scan_json_gbs));
+    }
+
+    fn quantiles(&mut self, what: &str, seen: &Quantiles) {
+        self.note(what, format!("p50 {} ns, p99 {} ns", seen.p50_ns, seen.p99_ns));
     }
 
     fn note(&mut self, what: &str, figure: String) {

@@ -1,0 +1,55 @@
+//! Calls about tokens and their keys.
+
+use aegis_api::{InspectRequest, Inspection, Keys, Problem, TokenRequest, TokenResponse};
+use axum::Json;
+use axum::extract::{Extension, State};
+
+use super::answer::{Input, Refused};
+use super::peer::Peer;
+use super::router::Shared;
+use super::workload::Standing;
+
+type Answer<T> = Result<Json<T>, Refused>;
+
+pub(super) async fn token(
+    State(shared): State<Shared>,
+    Extension(peer): Extension<Peer>,
+    Input(request): Input<TokenRequest>,
+) -> Answer<TokenResponse> {
+    if request.ttl_s == Some(0) {
+        return Err(Problem::bad_request("ttl_s must be at least 1").into());
+    }
+    let agent = whose_token(&shared, &peer, request.agent.clone()).await?;
+    Ok(Json(shared.ask(move |control| control.mint(&agent, request)).await??))
+}
+
+async fn whose_token(shared: &Shared, peer: &Peer, wanted: Option<String>) -> Result<String, Refused> {
+    let own = match shared.standing(peer).await? {
+        Standing::Agent(name) => Some(name),
+        Standing::Stray | Standing::Free => None,
+    };
+    match (wanted, own) {
+        (None, Some(own)) => Ok(own),
+        (Some(wanted), Some(own)) if wanted == own => Ok(own),
+        (Some(wanted), _) => {
+            shared.require_admin(peer).await?;
+            Ok(wanted)
+        }
+        (None, None) => Err(Problem::forbidden(format!("process {} is in no agent's cgroup", peer.pid))
+            .next("start it with: aegisctl run --agent NAME -- COMMAND")
+            .next("as an administrator, name the agent: {\"agent\": \"NAME\"}")
+            .into()),
+    }
+}
+
+pub(super) async fn inspect(State(shared): State<Shared>, Input(request): Input<InspectRequest>) -> Answer<Inspection> {
+    Ok(Json(shared.ask(move |control| control.inspect(&request.token)).await?))
+}
+
+pub(super) async fn keys(State(shared): State<Shared>) -> Answer<Keys> {
+    Ok(Json(shared.ask(|control| control.keys()).await?))
+}
+
+pub(super) async fn rotate(State(shared): State<Shared>) -> Answer<Keys> {
+    Ok(Json(shared.ask(|control| control.rotate_keys()).await??))
+}

@@ -1,0 +1,118 @@
+//! Tokens and their keys over the control API.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aegis_api::{Inspection, KeyInfo, KeyState, Keys, Problem, TokenRequest, TokenResponse, TrustedIssuer};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio::runtime::Handle;
+
+use super::agents::unknown;
+use crate::config::JwksSource;
+use crate::daemon::Aegis;
+use crate::identity::trusted::Outside;
+use crate::identity::{KeysError, MintError, Published, Use, Wanted};
+
+pub fn mint(aegis: &Aegis, name: &str, request: TokenRequest) -> Result<TokenResponse, Problem> {
+    let enrolled = aegis.registry.by_name(name).ok_or_else(|| unknown(name))?;
+    not_revoked(aegis, request.parent_token.as_deref())?;
+    let wanted = Wanted {
+        ttl: request.ttl_s.map(Duration::from_secs),
+        scopes: request.scopes,
+        child: request.child,
+        parent_token: request.parent_token,
+    };
+    let minted = aegis.issuer.mint(&enrolled, &wanted, SystemTime::now()).map_err(|error| match error {
+        MintError::Token(_) => Problem::internal(error.to_string()),
+        MintError::Parent(_) | MintError::Excess(_) | MintError::Delegation(_) | MintError::ForeignParent => {
+            Problem::forbidden(error.to_string())
+        }
+        MintError::Ttl { .. } | MintError::ParentWithoutChild => Problem::bad_request(error.to_string()),
+    })?;
+    let claims = minted.claims;
+    if claims.act.is_some() {
+        tracing::info!(agent = claims.agent_id, scopes = ?claims.scopes, jti = claims.jti, "a token for a sub-agent");
+    }
+    Ok(TokenResponse {
+        token: minted.token,
+        agent: claims.sub,
+        agent_id: claims.agent_id,
+        scopes: claims.scopes,
+        expires_at: claims.exp,
+        jti: claims.jti,
+    })
+}
+
+/// A revoked token makes no others. On a blocking thread.
+fn not_revoked(aegis: &Aegis, parent: Option<&str>) -> Result<(), Problem> {
+    let now = SystemTime::now();
+    let Some(Ok(shown)) = parent.map(|token| aegis.issuer.verify(token, now)) else { return Ok(()) };
+    match Handle::current().block_on(aegis.replay.is_revoked(&shown.claims, now)) {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(Problem::forbidden("the parent's token is revoked")),
+        Err(why) => Err(Problem::unavailable(format!("the state store does not answer: {why}"))),
+    }
+}
+
+pub fn inspect(aegis: &Aegis, token: &str) -> Inspection {
+    match aegis.issuer.verify(token.trim(), SystemTime::now()) {
+        Ok(_) => Inspection { verified: true, reason: None },
+        Err(refused) => Inspection { verified: false, reason: Some(refused.to_string()) },
+    }
+}
+
+pub fn keys(aegis: &Aegis) -> Keys {
+    let ring = aegis.issuer.keys();
+    Keys {
+        issuer: aegis.issuer.tokens().issuer.clone(),
+        place: ring.place.display().to_string(),
+        rotates: ring.rotates_at.map(written),
+        keys: ring.keys.iter().map(key).collect(),
+        trusted: aegis.issuer.trusted().iter().map(|outside| trusted(outside)).collect(),
+    }
+}
+
+pub fn rotate(aegis: &Aegis) -> Result<Keys, Problem> {
+    match aegis.issuer.rotate(SystemTime::now()) {
+        Ok(()) => Ok(keys(aegis)),
+        Err(error @ (KeysError::Given(_) | KeysError::TooMany)) => Err(Problem::conflict(error.to_string())),
+        Err(error) => Err(Problem::internal(error.to_string())),
+    }
+}
+
+fn key(published: &Published) -> KeyInfo {
+    let (state, retires) = match published.used {
+        Use::Current => (KeyState::Current, None),
+        Use::Next => (KeyState::Next, None),
+        Use::Retired { until } => (KeyState::Retired, Some(written(until))),
+    };
+    KeyInfo {
+        kid: published.key.kid().to_owned(),
+        alg: published.key.algorithm().name().to_owned(),
+        state,
+        created: written(published.created),
+        retires,
+    }
+}
+
+fn trusted(outside: &Outside) -> TrustedIssuer {
+    let state = outside.state();
+    let confirmed = state.confirmed.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    TrustedIssuer {
+        issuer: outside.spec.issuer.clone(),
+        jwks: match &outside.spec.jwks {
+            JwksSource::Url(url) => url.clone(),
+            JwksSource::File(path) => path.display().to_string(),
+        },
+        keys: state.keys,
+        skipped: state.skipped,
+        confirmed: confirmed.map(|at| written(at.as_secs())),
+        error: state.error,
+    }
+}
+
+/// Seconds since 1970, for people.
+fn written(seconds: u64) -> String {
+    let moment = i64::try_from(seconds).ok().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+    moment.and_then(|moment| moment.format(&Rfc3339).ok()).unwrap_or_else(|| format!("{seconds} s after 1970"))
+}
