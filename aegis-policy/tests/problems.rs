@@ -105,6 +105,97 @@ fn what_does_not_go_together_is_said() {
 }
 
 #[test]
+fn conditions_that_could_never_hold_are_problems() {
+    let rule = |rest: &str| told(&policy(&format!("- {{name: r, hosts: [a.test], decision: allow, {rest}}}")));
+    for (rest, expected) in [
+        ("when: {}", "a window that is always open"),
+        ("when: {timezone: Europe/Berln, days: [mon]}", "`Europe/Berln` is not a time zone"),
+        ("when: {days: [monday]}", "`monday` is not a day of the week"),
+        ("when: {hours: 8-18}", "`8-18` is no span of time"),
+        ("when: {hours: '08:00-08:00'}", "`08:00-08:00` is no span of time"),
+        ("when: {hours: '08:00-24:30'}", "`08:00-24:30` is no span of time"),
+        ("when: {hours: '+8:00-09:00'}", "`+8:00-09:00` is no span of time"),
+        ("when: {from: 2026-13-01}", "`2026-13-01` is not a date"),
+        ("when: {from: 2026-12-24, until: 2026-12-01}", "2026-12-01 is before 2026-12-24"),
+        ("when: always", "expected a window of time, found a string"),
+        ("usage: [{of: request, per: hour, op: '<', value: 1}]", "`request` is not known here"),
+        ("usage: [{of: requests, per: hour, op: '==', value: 1}]", "`==` is not known here"),
+        ("usage: [{of: requests, per: hour, op: '<', value: 1.5}]", "expected a whole number"),
+        ("usage: [{of: requests, per: hour, op: '<', value: -1}]", "expected a whole number"),
+        (
+            "usage: [{of: cost_usd, per: day, op: '<', value: 0.0000001}]",
+            "expected an amount of dollars with at most six decimals",
+        ),
+        ("usage: [{of: bytes_out, op: '<', value: 1}]", "`per` is missing"),
+        ("regions: [eu]", "no region `eu` is declared"),
+        ("scopes: ['two words']", "expected a scope such as `payments:write`"),
+        ("any_scope: []", "the list is empty"),
+        ("actors: ['a b']", "expected a name or a pattern such as `fin-*`"),
+        ("body: [{path: a, op: contain, value: 1}]", "unknown operator `contain`"),
+        ("body: [{path: a, op: starts_with, value: ''}]", "every string begins and ends with nothing"),
+        ("body: [{path: a, op: 'length <', value: -1}]", "-1 is not a length"),
+        ("body: [{path: a, op: subset_of, value: [1, x]}]", "the members must be of one type"),
+        ("body: [{path: a, op: '<', value: 1, value_of: b}]", "`value` and `value_of` together"),
+        ("body: [{path: a, op: in, value_of: b}]", "`in` takes a `value`"),
+        ("body: [{path: a, op: '<', value_of: b.*.c}]", "`value_of` names one value"),
+        ("body: [{path: a.*.*.*.*, op: exists}]", "at most 3 `*` in a path"),
+        ("fail_mode: opened", "`opened` is not known here"),
+    ] {
+        let found = rule(rest);
+        assert_eq!(found.len(), 1, "{rest}: {found:?}");
+        assert!(found[0].ends_with(expected), "{rest}: {found:?}");
+    }
+    let refused = told(&policy("- {name: r, hosts: [a.test], decision: deny, fail_mode: open}"));
+    assert!(refused[0].ends_with("`fail_mode` has no effect where the rule lets nothing pass"), "{refused:?}");
+    for key in ["tools: [t]", "scopes: [s]", "any_scope: [s]", "actors: [x]", "when: {days: [mon]}", "fail_mode: open"]
+    {
+        let found =
+            told(&policy(&format!("- {{name: r, hosts: [a.test], tcp: true, ports: [25], decision: allow, {key}}}")));
+        assert!(found[0].ends_with("can't be checked beside `tcp: true`"), "{key}: {found:?}");
+    }
+}
+
+#[test]
+fn declarations_of_several_files_do_not_contradict_each_other() {
+    let rule = policy("- {name: r, hosts: [a.test], decision: allow}");
+    let one = "regions: {eu: ['*.eu.test', x.test], us: [x.test]}\ntools: [{name: pay, hosts: [a.test]}, {name: pay, hosts: [b.test]}]";
+    let two =
+        "regions: {eu: [y.test], asia: ['*.eu.test', 'no host']}\ntools: [{name: pay, hosts: [c.test]}, {name: t}]";
+    let result = compile(&[source("p.yaml", &rule), source("one.yaml", one), source("two.yaml", two)]);
+    let told: Vec<String> = result.unwrap_err().problems().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "one.yaml:1:43: this is in region `eu` already",
+            "two.yaml:1:11: region `eu` is declared in one.yaml too",
+            "two.yaml:1:32: this is in region `eu` already",
+            "two.yaml:1:45: `no host` is neither a host name, an address nor a network",
+            "two.yaml:2:16: tool `pay` is declared in one.yaml too",
+            "two.yaml:2:39: `hosts` is missing",
+        ]
+    );
+}
+
+#[test]
+fn a_slip_of_the_pen_is_put_right() {
+    let help = |text: &str| problems(text).problems()[0].help.clone().unwrap_or_default();
+    let rule = |rest: &str| policy(&format!("- {{name: r, hosts: [a.test], {rest}}}"));
+    assert!(help(&rule("decision: allow, scope: [x]")).starts_with("did you mean `scopes`? known here: "));
+    assert!(help(&rule("decision: alow")).starts_with("did you mean `allow`? one of: "));
+    assert!(help(&rule("decision: permit")).starts_with("one of: "));
+    assert_eq!(
+        help(&rule("decision: allow, when: {days: [mon], timezone: Europe/Berlim}")),
+        "did you mean `Europe/Berlin`?"
+    );
+    let regions = format!("regions: {{europe: [a.test]}}\n{}", rule("decision: allow, regions: [eurpoe]"));
+    assert_eq!(help(&regions), "did you mean `europe`? declared are: europe");
+    assert!(
+        help(&rule("decision: allow, body: [{path: a, op: start_with, value: x}]"))
+            .starts_with("did you mean `starts_with`?")
+    );
+}
+
+#[test]
 fn names_are_unique_over_all_files() {
     let text = policy("- {name: r, hosts: [a.test], decision: allow}");
     let result = compile(&[source("one.yaml", &text), source("two.yaml", &text)]);
