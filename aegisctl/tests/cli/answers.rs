@@ -144,6 +144,98 @@ fn agents_are_listed_registered_and_removed() {
 }
 
 #[test]
+fn an_update_sends_the_whole_description_with_the_change() {
+    let mut known = agent("finance-agent");
+    known["labels"] = json!({"team": "payments"});
+    known["policies"] = json!(["finance"]);
+    known["token"] = json!("required");
+    let mut changed = known.clone();
+    changed["unknown_policies"] = json!(["mail"]);
+    let fake = Fake::serve(&[
+        ("GET /v1/agents", 200, json!([known])),
+        ("PUT /v1/agents/finance-agent", 200, changed),
+        ("POST /v1/agents", 201, agent("new")),
+    ]);
+    let update = ["agents", "update", "finance-agent", "--policy", "mail", "--label", "stage=prod"];
+    let (stdout, stderr) = expect(0, &mut fake.aegisctl(&update));
+    assert!(stdout.contains("asked about again"), "{stdout}");
+    assert!(stderr.contains("no policy in force is named \"mail\""), "{stderr}");
+    let (call, body) = fake.requests().pop().unwrap();
+    assert_eq!(call, "PUT /v1/agents/finance-agent");
+    assert_eq!((&body["policies"], &body["token"]), (&json!(["mail"]), &json!("required")));
+    assert_eq!(body["labels"], json!({"team": "payments", "stage": "prod"}));
+    expect(0, &mut fake.aegisctl(&["agents", "update", "finance-agent", "--unset", "policies"]));
+    assert_eq!(fake.requests().pop().unwrap().1["policies"], json!([]));
+    let (_, stderr) = expect(1, &mut fake.aegisctl(&["agents", "update", "nobody", "--policy", "x"]));
+    assert!(stderr.contains("next: aegisctl agents register nobody"), "{stderr}");
+    // From a file, with a flag over it.
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("new.yaml");
+    std::fs::write(&file, "name: new\npolicies: [finance]\nbudget_profile: small\nmode: shadow\n").unwrap();
+    expect(0, &mut fake.aegisctl(&["agents", "register", "--file", file.to_str().unwrap(), "--mode", "enforce"]));
+    let (call, body) = fake.requests().pop().unwrap();
+    assert_eq!(
+        (call.as_str(), &body["mode"], &body["budget_profile"]),
+        ("POST /v1/agents", &json!("enforce"), &json!("small"))
+    );
+    expect(2, &mut fake.aegisctl(&["agents", "register"]));
+    expect(2, &mut fake.aegisctl(&["agents", "register", "other", "--file", file.to_str().unwrap()]));
+}
+
+#[test]
+fn a_dry_run_without_files_asks_the_daemon_what_curl_would_send() {
+    let answer = json!({"decision": "sanitize", "text": "all of it", "findings": [
+        {"what": "email", "place": "body at 3", "action": "redact", "count": 2}],
+        "explanation": {"mode": "enforce", "rule": "p/r", "reason": "because", "policy_version": "v1", "next_steps": []},
+        "sent": {"target": "/x?a=1", "headers": [["x-env", "prod"]], "body": "to [email]"}});
+    let fake = Fake::serve(&[("POST /v1/policy/explain", 200, answer)]);
+    let dry_run = ["policy", "dry-run", "--agent", "a", "--now", "2026-11-23T09:30:00Z", "--", "curl", "-sXPUT"];
+    let rest = ["-H", "X-Env: prod", "-d", "a=b", "https://x.example/x"];
+    let (stdout, _) = expect(0, &mut fake.aegisctl(&[&dry_run[..], &rest[..]].concat()));
+    for line in [
+        "sanitize (enforce): because",
+        "rule p/r, policy version v1",
+        "found email in body at 3, 2 time(s): redact",
+        "  PUT /x?a=1",
+        "  x-env: prod",
+        "  to [email]",
+    ] {
+        assert!(stdout.contains(line), "{line}\n{stdout}");
+    }
+    assert!(!stdout.contains("all of it"), "conditions come with --explain only: {stdout}");
+    let body = &fake.requests()[0].1;
+    assert_eq!(
+        (&body["agent"], &body["method"], &body["url"]),
+        (&json!("a"), &json!("PUT"), &json!("https://x.example/x"))
+    );
+    assert_eq!((&body["body"], &body["now"]), (&json!("a=b"), &json!("2026-11-23T09:30:00Z")));
+    assert_eq!((&body["headers"]["x-env"], &body["headers"]["user-agent"]), (&json!("prod"), &json!("curl")));
+    let (stdout, _) = expect(
+        0,
+        &mut fake.aegisctl(&[
+            "policy",
+            "dry-run",
+            "--explain",
+            "--agent",
+            "a",
+            "--curl",
+            "curl 'https://x.example/a b'",
+        ]),
+    );
+    assert!(stdout.starts_with("all of it"), "{stdout}");
+    for wrong in [
+        &["policy", "dry-run", "--agent", "a"][..],
+        &["policy", "dry-run", "--agent", "a", "--curl", "curl -x p https://x.example/"],
+        &["policy", "dry-run", "--agent", "a", "--curl", "curl 'https://x.example/"],
+        &["policy", "dry-run", "--agent", "a", "--json", "{\"url\": 7}"],
+        &["policy", "dry-run", "--agent", "a", "--json", "{\"agent\": \"b\", \"url\": \"https://x.example/\"}"],
+        &["policy", "dry-run", "--agent", "a", "--scope", "s", "--url", "https://x.example/"],
+    ] {
+        expect(2, &mut fake.aegisctl(wrong));
+    }
+}
+
+#[test]
 fn a_refusal_is_1_with_the_daemons_next_step() {
     let problem = json!({"type": "about:blank", "title": "Forbidden", "status": 403, "detail": "uid 1000 is not root",
                          "next_steps": ["run it as root (sudo)"]});

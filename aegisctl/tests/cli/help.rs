@@ -2,13 +2,16 @@
 
 use crate::{aegisctl, expect};
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 24] = [
     "run",
     "status",
     "doctor",
     "agents list",
     "agents register",
     "agents remove",
+    "agents update",
+    "policy test",
+    "policy dry-run",
     "token mint",
     "token inspect",
     "keys",

@@ -65,6 +65,102 @@ fn explain_decides_on_the_body() {
     assert!(stdout.starts_with("deny (enforce)") && stdout.contains("NO  "), "{stdout}");
 }
 
+/// The policy above, another one, and cases.
+fn tested(cases: &str) -> (tempfile::TempDir, String) {
+    let (directory, _) = written("finance.yaml", POLICY);
+    let more =
+        "        reason: small ones\n      - {name: read, hosts: [api.stripe.com], methods: [GET], decision: allow}\n";
+    std::fs::write(directory.path().join("finance.yaml"), format!("{POLICY}{more}")).unwrap();
+    std::fs::write(directory.path().join("finance.test.yaml"), cases).unwrap();
+    let path = directory.path().to_str().unwrap().to_owned();
+    (directory, path)
+}
+
+const PASSES: &str = "- {name: a small payment, agent: finance-agent, ask: POST https://api.stripe.com/v1/charges, \
+                      body: {amount: 10}, expect: allow finance/payments-within-limit}\n";
+
+#[test]
+fn cases_that_pass_are_0_and_rules_that_none_reaches_are_named() {
+    let (_directory, path) = tested(PASSES);
+    let (stdout, _) = expect(0, &mut aegisctl(&["policy", "test", &path]));
+    assert!(stdout.contains("a small payment") && stdout.contains("1 of 1 cases passed"), "{stdout}");
+    assert!(stdout.contains("1 of 2 rules reached (50 %)\n  no case reaches finance/read"), "{stdout}");
+    expect(0, &mut aegisctl(&["policy", "test", &path, "--min-coverage", "50"]));
+    let (_, stderr) = expect(1, &mut aegisctl(&["policy", "test", &path, "--min-coverage", "51"]));
+    assert!(stderr.contains("the cases reach 50 % of the rules; at least 51 % is wanted"), "{stderr}");
+    expect(2, &mut aegisctl(&["policy", "test", &path, "--min-coverage", "101"]));
+}
+
+#[test]
+fn a_case_that_fails_is_1_and_says_what_decided() {
+    let fails = "- {agent: finance-agent, ask: POST https://api.stripe.com/v1/charges, body: {amount: 6000}, \
+                 expect: allow finance/payments-within-limit}\n";
+    let (_directory, path) = tested(&format!("{PASSES}{fails}"));
+    let (stdout, _) = expect(1, &mut aegisctl(&["policy", "test", &path, "--quiet"]));
+    assert!(stdout.contains("expected allow finance/payments-within-limit, got deny"), "{stdout}");
+    assert!(
+        stdout.contains("finance/payments-within-limit does not hold: body /amount <= 5000 (saw 6000)"),
+        "{stdout}"
+    );
+    assert!(!stdout.contains("a small payment"), "{stdout}");
+    let (stdout, _) = expect(1, &mut aegisctl(&["policy", "test", &path, "-o", "json"]));
+    let answer: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((&answer["passed"], &answer["failed"]), (&1.into(), &1.into()));
+    assert_eq!(answer["cases"][1]["got"], "deny");
+    assert_eq!(
+        answer["coverage"],
+        serde_json::json!({"rules": 2, "reached": 1, "percent": 50, "unreached": ["finance/read"]})
+    );
+    let (stdout, _) = expect(1, &mut aegisctl(&["policy", "test", &path, "-o", "junit"]));
+    assert!(stdout.starts_with("<?xml") && stdout.contains("tests=\"2\" failures=\"1\""), "{stdout}");
+    assert!(
+        stdout.contains("body /amount &lt;= 5000 (saw 6000)</failure>") && stdout.ends_with("</testsuites>\n"),
+        "{stdout}"
+    );
+    let (_, stderr) = expect(2, &mut aegisctl(&["policy", "validate", &path, "-o", "junit"]));
+    assert!(stderr.contains("is for `aegisctl policy test`"), "{stderr}");
+}
+
+#[test]
+fn cases_that_are_none_are_told() {
+    for (cases, why) in [
+        ("- {agent: a, ask: GET https://a.test/, expct: deny}", "finance.test.yaml: "),
+        ("- {agent: a, ask: GET ftp://a.test/, expect: deny}", "the scheme is ftp"),
+    ] {
+        let (_directory, path) = tested(cases);
+        let (_, stderr) = expect(1, &mut aegisctl(&["policy", "test", &path]));
+        assert!(stderr.contains(why), "{stderr}");
+    }
+    let empty = tempfile::tempdir().unwrap();
+    let (_, stderr) = expect(1, &mut aegisctl(&["policy", "test", empty.path().to_str().unwrap()]));
+    assert!(stderr.contains("there are no cases there"), "{stderr}");
+}
+
+#[test]
+fn a_dry_run_shows_what_would_be_sent() {
+    let policy = POLICY.replace("decision: allow", "decision: sanitize\n        dlp: {redact: [email]}");
+    let (_directory, file) = written("finance.yaml", &policy);
+    let dry_run = |rest: &[&str]| {
+        let mut command = aegisctl(&["policy", "dry-run", "--policy", &file, "--agent", "finance-agent"]);
+        command.args(rest);
+        command
+    };
+    let body = r#"{"amount": 7, "receipt": "jane.doe@corp.example"}"#;
+    let curl = ["--", "curl", "https://api.stripe.com/v1/charges", "--json", body];
+    let (stdout, _) = expect(0, &mut dry_run(&curl));
+    assert!(stdout.starts_with("sanitize (enforce)") && stdout.contains("found email in body"), "{stdout}");
+    assert!(stdout.contains("  POST /v1/charges\n") && stdout.contains("  content-type: application/json"), "{stdout}");
+    assert!(!stdout.contains("jane.doe") && !stdout.contains("method in"), "{stdout}");
+    let (stdout, _) = expect(0, &mut dry_run(&[&["--explain"][..], &curl[..]].concat()));
+    assert!(stdout.contains("yes method in POST"), "{stdout}");
+    let json = r#"{"method": "POST", "url": "https://api.stripe.com/v1/charges", "body": {"amount": 9000}}"#;
+    let (stdout, _) = expect(1, &mut dry_run(&["--json", json]));
+    assert!(stdout.starts_with("deny (enforce)") && stdout.contains("nothing would be sent"), "{stdout}");
+    let (stdout, _) = expect(1, &mut dry_run(&["--json", json, "-o", "json"]));
+    let answer: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((&answer["decision"], &answer["sent"]), (&"deny".into(), &serde_json::Value::Null));
+}
+
 fn claims() -> Claims {
     let text = |text: &str| text.to_owned();
     Claims {

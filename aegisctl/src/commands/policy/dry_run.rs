@@ -86,7 +86,7 @@ fn from_json(text: &str, asked: ExplainRequest) -> Result<ExplainRequest, Failur
     let mut value: Value = serde_json::from_str(text).map_err(|error| wrong(&error))?;
     let fields = value.as_object_mut().ok_or_else(|| wrong(&"it is no object"))?;
     let agent = fields.entry("agent").or_insert_with(|| asked.agent.clone().into());
-    if *agent != Value::from(asked.agent.as_str()) {
+    if *agent != asked.agent.as_str() {
         return Err(wrong(&format_args!("it is of the agent {agent}, not of {}", asked.agent)));
     }
     fields.entry("method").or_insert_with(|| asked.method.clone().into());
