@@ -171,3 +171,7 @@ pub(super) fn kept_until(exp: u64, now: SystemTime) -> Option<SystemTime> {
     // A token that ended within the leeway is remembered from now.
     (left <= LONGEST).then(|| end.max(now).checked_add(AFTER)).flatten()
 }
+
+#[cfg(test)]
+#[path = "replay_tests.rs"]
+mod tests;

@@ -60,6 +60,9 @@ impl Redis {
     pub(super) fn new(config: &RedisState, host: &str) -> Result<Self, StateError> {
         let client = client(config)?;
         let connection = ArcSwap::from_pointee(connection(&client, config.timeout)?);
+        if !config.url.starts_with("rediss:") && !local(&client) {
+            tracing::warn!("state.redis.url is not encrypted: who is on the network can make used tokens good again");
+        }
         let keys = Keys::new(&config.prefix);
         Ok(Self {
             alive: keys.alive(host),
@@ -278,6 +281,12 @@ fn client(config: &RedisState) -> Result<Client, StateError> {
     }
     let root_cert = if config.roots.is_empty() { None } else { Some(roots(config)?) };
     Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert }).map_err(wrong)
+}
+
+fn local(client: &Client) -> bool {
+    let ConnectionAddr::Tcp(host, _) = client.get_connection_info().addr() else { return false };
+    let ip = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
 fn roots(config: &RedisState) -> Result<Vec<u8>, StateError> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 use super::netns::{Namespace, ip, ip_batch};
 use super::{Lab, wait_for};
@@ -29,10 +30,45 @@ impl Redis {
     pub fn start(lab: &Lab) -> Result<Redis> {
         let directory = lab.path("redis");
         std::fs::create_dir_all(&directory)?;
-        let child = spawn(&lab.host, &directory)?;
+        let child = spawn(&lab.host, &directory, &["--port", &PORT.to_string()])?;
         let redis = Redis { namespace: lab.host.clone(), directory, child };
         redis.await_ready()?;
         Ok(redis)
+    }
+
+    /// Starts one that speaks TLS only; gives the file of its CA's certificate too.
+    pub fn start_tls(lab: &Lab) -> Result<(Redis, PathBuf)> {
+        let directory = lab.path("redis-tls");
+        std::fs::create_dir_all(&directory)?;
+        let ca_key = KeyPair::generate()?;
+        let mut ca = CertificateParams::new(Vec::new())?;
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        ca.distinguished_name.push(DnType::CommonName, "a CA for Redis");
+        let (ca_pem, key) = (ca.self_signed(&ca_key)?.pem(), KeyPair::generate()?);
+        let leaf = CertificateParams::new(vec!["127.0.0.1".to_owned()])?;
+        let leaf = leaf.signed_by(&key, &Issuer::new(ca, ca_key))?.pem();
+        let file = |name: &str, text: String| -> Result<PathBuf> {
+            let path = directory.join(name);
+            std::fs::write(&path, text)?;
+            Ok(path)
+        };
+        let (root, leaf, key) =
+            (file("root.pem", ca_pem)?, file("leaf.pem", leaf)?, file("key.pem", key.serialize_pem())?);
+        let port = PORT.to_string();
+        let text = |path: &PathBuf| path.to_string_lossy().into_owned();
+        let (cert, key, ca) = (text(&leaf), text(&key), text(&root));
+        let words = [
+            ["--port", "0"],
+            ["--tls-port", &port],
+            ["--tls-cert-file", &cert],
+            ["--tls-key-file", &key],
+            ["--tls-ca-cert-file", &ca],
+            ["--tls-auth-clients", "no"],
+        ];
+        let child = spawn(&lab.host, &directory, words.as_flattened())?;
+        let redis = Redis { namespace: lab.host.clone(), directory, child };
+        redis.await_ready()?;
+        Ok((redis, root))
     }
 
     /// SIGKILL: all that it knew is gone.
@@ -44,7 +80,7 @@ impl Redis {
 
     /// A new server in the place of the one that was killed.
     pub fn resume(&mut self) -> Result<()> {
-        self.child = spawn(&self.namespace, &self.directory)?;
+        self.child = spawn(&self.namespace, &self.directory, &["--port", &PORT.to_string()])?;
         self.await_ready()
     }
 
@@ -75,10 +111,10 @@ impl Drop for Redis {
     }
 }
 
-fn spawn(namespace: &Namespace, directory: &Path) -> Result<Child> {
+fn spawn(namespace: &Namespace, directory: &Path, listen: &[&str]) -> Result<Child> {
     let log = File::options().create(true).append(true).open(directory.join("redis.log"))?;
     let mut command = Command::new("redis-server");
-    command.args(["--port", &PORT.to_string(), "--bind", "0.0.0.0", "--protected-mode", "no"]);
+    command.args(listen).args(["--bind", "0.0.0.0", "--protected-mode", "no"]);
     command.args(["--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction", "--dir"]).arg(directory);
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
     let resolv_conf = directory.join("resolv.conf");

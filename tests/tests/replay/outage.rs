@@ -176,3 +176,28 @@ fn a_redis_with_a_password_is_asked_with_it_and_a_wrong_one_is_told() {
     let listed = lab.ctl(&["token", "list-revoked"]).unwrap();
     assert!(listed.ok() && listed.stdout.contains(&super::lab::jti(&lab, &used)), "{listed:?}");
 }
+
+#[test]
+fn a_redis_over_tls_is_believed_by_the_configured_root_only() {
+    let lab = Lab::new().unwrap();
+    let (redis, root) = Redis::start_tls(&lab).unwrap();
+    let at = |roots: &std::path::Path| {
+        let mut state = redis_at("127.0.0.1");
+        state["redis"]["url"] = state["redis"]["url"].as_str().unwrap().replace("redis:", "rediss:").into();
+        state["redis"]["roots"] = serde_json::json!([roots]);
+        settings("{replay: single_use}", state)
+    };
+    // The CA of the laboratory's origins has not signed this server.
+    let daemon = Daemon::start(&lab, &at(&lab.path("origin-root.pem"))).unwrap();
+    soon("the daemon has looked", || daemon.metric("aegis_state_calls_failed_total").unwrap() >= Some(1.0));
+    closed_for_writes(&lab, &daemon, &token(&lab, "owner"));
+    drop(daemon);
+    let daemon = Daemon::start(&lab, &at(&root)).unwrap();
+    soon("the store answers", || reachable(&daemon));
+    let once = token(&lab, "owner");
+    assert_eq!(show(&lab, "owner", &once, &["-d", "x", SINK]).status, 200);
+    refused(&daemon, &show(&lab, "owner", &once, &["-d", "x", SINK]), "token_replayed");
+    let place = daemon.status().unwrap()["state"]["place"].as_str().unwrap().to_owned();
+    assert_eq!(place, "127.0.0.1:6379 (TLS)");
+    drop(redis);
+}
