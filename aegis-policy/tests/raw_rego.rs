@@ -257,9 +257,9 @@ fn what_is_wrong_is_said_at_its_line() {
         ("package acme.x\n\nok if nothing > 1\n", "m.rego:3:7: rego: use of undefined variable `nothing` is unsafe"),
         ("ok := true\n", "m.rego:1:1: rego: "),
         ("package acme.x\n\nok if data.acme.y.z\n", "m.rego:3:7: rego: there is no rule `data.acme.y.z`"),
-        ("package acme.x\n\nok if a\n\na if b\n\nb if ok\n", "m.rego:1:1: rego: rule `ok` needs its own value"),
-        ("package acme.x\n\nok if f(1)\n\nf(x) if f(x + 1)\n", "m.rego:1:1: rego: rule `f` needs its own value"),
-        ("package acme.x\n\nok if data.acme.x.ok\n", "m.rego:1:1: rego: rule `ok` needs its own value"),
+        ("package acme.x\n\nok if a\n\na if b\n\nb if ok\n", "m.rego:3:1: rego: rule `ok` needs its own value"),
+        ("package acme.x\n\nok if f(1)\n\nf(x) if f(x + 1)\n", "m.rego:5:1: rego: rule `f` needs its own value"),
+        ("package acme.x\n\nok if data.acme.x.ok\n", "m.rego:3:1: rego: rule `ok` needs its own value"),
         ("package acme.x\n\nimport aegis.policy\n\nok := true\n", "m.rego:3:8: rego: "),
     ] {
         let found = told(&[source("p.yaml", &good), source("m.rego", module)]);

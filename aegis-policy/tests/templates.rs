@@ -513,3 +513,20 @@ fn files_are_taken_and_requests_pass() {
     }
     assert!(taken > 50 && passed > 20, "{taken} taken, {passed} passed");
 }
+
+/// The directory that Aegis ships as an example, as the daemon would load it, against the cases beside it.
+#[test]
+fn the_shipped_example_of_teams_does_what_its_cases_say() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("policies/teams");
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let files =
+        ["payments.rego", "platform.yaml", "delegated/checkout/checkout.yaml"].map(|name| source(name, &read(name)));
+    let snapshot = compiled(&files).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let mut coverage = aegis_policy::cases::Coverage::new(&snapshot);
+    for case in aegis_policy::cases::read(&read("teams.test.yaml")).unwrap() {
+        let outcome = aegis_policy::cases::run(&snapshot, &case).unwrap();
+        assert!(outcome.passed, "{case:?}\n{outcome:?}");
+        coverage.count(&outcome);
+    }
+    assert_eq!(coverage.unreached(), [""; 0]);
+}

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use serde_json::{Number, Value};
 
 use crate::lint::{Look, Said, Severity};
-use crate::rule::{BodyTest, Measure, Order, Rule, Span, ValueTest};
+use crate::rule::{BodyTest, Measure, Order, Rule, Segment, Span, ValueTest};
 use crate::templates::compare;
 
 pub(super) fn look(look: &mut Look<'_>) {
@@ -34,7 +34,9 @@ pub(super) fn look(look: &mut Look<'_>) {
 }
 
 fn contradiction(rule: &Rule) -> Option<(String, String)> {
-    let tests = &rule.body;
+    // A path through a list says something of every element, and there may be none.
+    let single: Vec<&BodyTest> = rule.body.iter().filter(|test| !test.path.contains(&Segment::Every)).collect();
+    let tests = &single;
     tests.iter().enumerate().find_map(|(at, first)| {
         let rest = tests.get(at + 1..).unwrap_or_default();
         let second = rest.iter().find(|second| first.path == second.path && excludes(first, second))?;

@@ -6,6 +6,7 @@
 
 mod builtins;
 mod modules;
+mod recursion;
 mod syntax;
 
 use std::sync::Arc;

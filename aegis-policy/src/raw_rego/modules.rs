@@ -1,11 +1,10 @@
 //! The modules of authors, and what a condition may make of them.
 
-use std::collections::HashSet;
-
 use regorus::unstable::{Literal, Module, Rule as RegoRule};
 
 use crate::engine::Authored;
 use crate::raw_rego::builtins::{ALLOWED, allowed};
+use crate::raw_rego::recursion::recursion;
 use crate::raw_rego::syntax::{self, Aliases, Fault, Names, Place};
 use crate::raw_rego::{RawCondition, Shape, note};
 use crate::rule::Rule;
@@ -28,9 +27,9 @@ struct Author {
 }
 
 /// A module with its tree, while it is checked.
-struct Parsed<'s> {
-    source: &'s Source,
-    module: Module,
+pub(super) struct Parsed<'s> {
+    pub(super) source: &'s Source,
+    pub(super) module: Module,
     aliases: Aliases,
 }
 
@@ -51,7 +50,7 @@ impl Modules {
             problems.extend(one.faults(&modules).iter().map(|fault| problem(one.source, fault)));
         }
         if problems.is_empty() {
-            problems.extend(recursion(&parsed));
+            problems.extend(recursion(&parsed).map(|(source, fault)| problem(source, &fault)));
         }
         if problems.is_empty() && !modules.list.is_empty() {
             problems.extend(modules.compile_alone(sources));
@@ -176,13 +175,16 @@ impl<'s> Parsed<'s> {
         Ok((Parsed { source, module, aliases }, author))
     }
 
-    fn rules(&self) -> impl Iterator<Item = (String, Names)> {
-        self.module.policy.iter().map(|rule: &_| (syntax::name(rule), Names::of_rule(rule, &self.aliases)))
+    /// Place, name, and what it names, of each rule.
+    pub(super) fn rules(&self) -> impl Iterator<Item = (Place, String, Names)> {
+        let read =
+            |rule: &RegoRule| (syntax::place(rule.span()), syntax::name(rule), Names::of_rule(rule, &self.aliases));
+        self.module.policy.iter().map(move |rule| read(rule))
     }
 
     fn faults(&self, modules: &Modules) -> Vec<Fault> {
-        let own: Vec<String> = self.rules().map(|(name, _)| name).collect();
-        self.rules().flat_map(|(_, names)| modules.faults_of(&names, &own)).collect()
+        let own: Vec<String> = self.rules().map(|(_, name, _)| name).collect();
+        self.rules().flat_map(|(_, _, names)| modules.faults_of(&names, &own)).collect()
     }
 }
 
@@ -215,43 +217,6 @@ fn undecidable(condition: &RawCondition, module: &Module) -> Option<Fault> {
         *place,
         format!("in a rule that refuses, `{name}` would stand for many values: iterate in a module"),
     ))
-}
-
-/// A rule that needs its own value has none, and could keep the engine busy; no module may have one.
-fn recursion(parsed: &[Parsed<'_>]) -> Option<Problem> {
-    let mut edges: Vec<((String, String), Vec<String>, &Source)> = Vec::new();
-    for one in parsed {
-        let package = syntax::path(&one.module.package.refr).join(".");
-        let own: HashSet<String> = one.rules().map(|(name, _)| name).collect();
-        for (name, names) in one.rules() {
-            let local = names.variables.iter().chain(&names.calls).filter(|(_, name)| own.contains(name));
-            let mut leads: Vec<String> = local.map(|(_, name)| format!("{package}.{name}")).collect();
-            leads.extend(names.data.iter().map(|(_, way)| {
-                way.iter().map(|step| step.as_deref().unwrap_or_default()).collect::<Vec<_>>().join(".")
-            }));
-            edges.push(((package.clone(), name), leads, one.source));
-        }
-    }
-    for ((package, name), _, source) in &edges {
-        let start = format!("{package}.{name}");
-        let (mut seen, mut next) = (HashSet::new(), vec![start.clone()]);
-        while let Some(at) = next.pop() {
-            let from = edges.iter().filter(|((package, name), ..)| {
-                let rule = format!("{package}.{name}");
-                at == rule || at.starts_with(&format!("{rule}."))
-            });
-            for lead in from.flat_map(|(_, leads, _)| leads) {
-                if *lead == start || lead.starts_with(&format!("{start}.")) {
-                    let place: Place = (1, 1);
-                    return Some(problem(source, &Fault::new(place, format!("rule `{name}` needs its own value"))));
-                }
-                if seen.insert(lead.clone()) {
-                    next.push(lead.clone());
-                }
-            }
-        }
-    }
-    None
 }
 
 fn problem(source: &Source, fault: &Fault) -> Problem {

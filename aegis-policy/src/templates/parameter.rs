@@ -60,6 +60,9 @@ pub(crate) enum Kind {
 /// Reads one parameter of a template.
 pub(super) fn read(name: &str, at: &Cursor<'_>) -> Option<Parameter> {
     let of = |key: &str| at.child(key).and_then(|kind| known(&kind));
+    if at.child("type").is_none() {
+        at.problem_with("`type` is missing", "needs `type`", format!("one of: {}", KINDS.join(", ")));
+    }
     let kind = of("type")?;
     let item = if kind == "list" { Some(of("of")) } else { None };
     let mut keys = vec!["type", "default"];
