@@ -122,6 +122,9 @@ async fn a_revocation_counts_at_once_also_for_what_is_remembered_as_good() {
     for exp in [None, Some(u64::MAX)] {
         assert_eq!(replay.revoke(ISSUER, "z", exp, Revoker::Theft, now()).await.unwrap().1, longest);
     }
+    let calls = replay.health().calls;
+    assert_eq!(replay.revoke(ISSUER, "z", None, Revoker::Theft, now()).await.unwrap().0, Revocation::Stored);
+    assert_eq!(replay.health().calls, calls, "a thief who goes on costs nothing");
     assert!(replay.revoke(ISSUER, "", None, Revoker::Theft, now()).await.is_none());
     let (total, list) = replay.revocations(10, now()).await.unwrap();
     assert_eq!((total, list.len()), (2, 2));

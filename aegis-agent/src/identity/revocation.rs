@@ -100,17 +100,22 @@ impl Replay {
         issuer: &str,
         jti: &str,
         exp: Option<u64>,
-        by: Revoker<'_>,
+        revoker: Revoker<'_>,
         now: SystemTime,
     ) -> Option<(Revocation, SystemTime)> {
         let id = TokenId::new(issuer, jti)?;
         // Nothing that ends later is admitted.
         let latest = kept_until(numeric_date(now).saturating_add(LONGEST.as_secs()), now).unwrap_or(now);
         let until = exp.map_or(latest, |exp| kept_until(exp, now).unwrap_or(latest));
-        let by = match by {
+        let by = match revoker {
             Revoker::Agent(agent) => self.holder(agent.index),
             Revoker::Administrator | Revoker::Theft => String::new(),
         };
+        // Shown again and again by a thief: each time costs the store nothing.
+        if matches!(revoker, Revoker::Theft) && self.known.get(&id) == Some(Known::Revoked) && !self.unsaved.holds(&id)
+        {
+            return Some((Revocation::Stored, until));
+        }
         let noted = self.unsaved.add(&id, until, &by);
         if noted {
             self.learn(&id);

@@ -8,6 +8,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ use super::writer::{Job, Slot, Writer};
 const QUEUE: usize = 1024;
 /// The longest that a request waits for the disk.
 const WAIT: Duration = Duration::from_secs(2);
+/// Between two sweeps, in seconds.
+const SWEEP_S: u64 = 60;
 /// Memory for pages, in bytes.
 const CACHE: usize = 16 << 20;
 
@@ -33,6 +36,8 @@ pub(super) struct Embedded {
     jobs: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<()>>,
     path: PathBuf,
+    /// When it was swept last, in seconds since 1970.
+    swept: AtomicU64,
 }
 
 impl Embedded {
@@ -46,7 +51,7 @@ impl Embedded {
             .name("aegis-state".to_owned())
             .spawn(move || writer.run(queue))
             .map_err(|error| StateError::Start(error.to_string()))?;
-        Ok(Self { slot, jobs: Some(jobs), writer: Some(writer), path: path.to_owned() })
+        Ok(Self { slot, jobs: Some(jobs), writer: Some(writer), path: path.to_owned(), swept: AtomicU64::new(0) })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -68,8 +73,12 @@ impl Embedded {
         self.ask(|answer| Job::Revoke { id, by, until, now, answer }).await
     }
 
-    /// Removes some of what is over; what is left goes with the next ones.
+    /// Removes some of what is over, not too often: what is left goes with the next ones. After a failure it tries the file again.
     pub(super) fn sweep(&self, now: u64) {
+        if now.saturating_sub(self.swept.load(Relaxed)) < SWEEP_S && self.broken().is_none() {
+            return;
+        }
+        self.swept.store(now, Relaxed);
         // A full queue sweeps by itself.
         let _ = self.jobs.as_ref().map(|jobs| jobs.try_send(Job::Sweep { now }));
     }

@@ -23,8 +23,10 @@ use crate::config::RedisState;
 
 /// Calls under way at once; more wait, within the time of their own.
 const PLACES: usize = 512;
-/// Silent probes after which the connection is given up.
-const SILENT: u32 = 3;
+/// Silent probes after which the connection is given up: some six seconds.
+const SILENT: u32 = 5;
+/// For a new connection, with TLS and password; it is made beside the calls, each of which waits no longer than its own time for it.
+const CONNECT: Duration = Duration::from_secs(5);
 /// How old the last answered probe may be while what was learned from Redis still counts.
 const FRESH: Duration = Duration::from_secs(3);
 /// Entries of the stream read at once.
@@ -223,7 +225,14 @@ impl Redis {
     /// A connection that is only silent, or that was refused for its password, is not made anew by the library.
     fn connect_anew(&self) {
         match connection(&self.client, self.timeout) {
-            Ok(connection) => self.connection.store(connection.into()),
+            Ok(connection) => {
+                self.connection.store(connection.clone().into());
+                let mut connection = connection;
+                // It makes progress only while somebody waits for it. The answer does not matter, and comes or fails in bounded time.
+                tokio::spawn(
+                    async move { redis::cmd("PING").query_async::<redis::Value>(&mut connection).await.map(drop) },
+                );
+            }
             Err(error) => tracing::warn!(%error, "no new connection to the state store"),
         }
     }
@@ -254,7 +263,7 @@ fn connection(client: &Client, timeout: Duration) -> Result<ConnectionManager, S
     let config = ConnectionManagerConfig::new()
         // Ours bounds the whole of a call; these bound what goes on after it.
         .set_response_timeout(Some(timeout.saturating_mul(2)))
-        .set_connection_timeout(Some(timeout.saturating_mul(10)))
+        .set_connection_timeout(Some(CONNECT))
         .set_number_of_retries(3)
         .set_min_delay(Duration::from_millis(50))
         .set_max_delay(Duration::from_secs(2))
