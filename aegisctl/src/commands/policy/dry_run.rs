@@ -59,7 +59,7 @@ pub fn run(args: &Args, client: &Client, screen: &Screen) -> Result<ExitCode, Fa
 }
 
 fn request(args: &Args) -> Result<ExplainRequest, Failure> {
-    let asked = args.asker.request();
+    let asked = args.asker.request()?;
     let words = match &args.curl {
         Some(line) => shell_words::split(line).map_err(|error| Failure::Usage(format!("--curl: {error}")))?,
         None => args.command.clone(),

@@ -9,11 +9,14 @@ mod files;
 mod lint;
 mod list;
 mod offline;
+mod past;
 mod push;
+mod replay;
 mod request;
 mod rollback;
 mod rollout;
 mod schema;
+mod suggest;
 mod test;
 mod validate;
 
@@ -34,6 +37,9 @@ Examples:
   aegisctl policy explain --policy policies/ --agent finance-agent --url https://api.stripe.com/v1/charges \\
       --method POST --body '{\"amount\": 9000}'
   aegisctl policy build policies/ --file bundle.tar.gz --signing-key signing.pem --key-id release
+  sudo aegisctl policy explain 019ab1f2-7c44-7d1e-9b0a-3f6f0e7c2a11
+  sudo aegisctl policy replay --policy candidate/ --since 24h
+  sudo aegisctl policy suggest --agent new-agent --since 7d
   sudo aegisctl policy push policies/ --canary 10%
   sudo aegisctl policy list
   sudo aegisctl policy rollback
@@ -48,6 +54,8 @@ pub enum Command {
     Explain(Box<explain::Args>),
     DryRun(Box<dry_run::Args>),
     Test(test::Args),
+    Replay(replay::Args),
+    Suggest(suggest::Args),
     Build(bundle::BuildArgs),
     Sign(bundle::SignArgs),
     InspectBundle(bundle::InspectArgs),
@@ -72,6 +80,8 @@ pub fn run(command: &Command, client: &Client, screen: &Screen) -> Result<ExitCo
         Command::Explain(args) => explain::run(args, client, screen),
         Command::DryRun(args) => dry_run::run(args, client, screen),
         Command::Test(args) => test::run(args, screen),
+        Command::Replay(args) => replay::run(args, client, screen),
+        Command::Suggest(args) => suggest::run(args, client, screen),
         Command::Build(args) => bundle::build(args, screen),
         Command::Sign(args) => bundle::sign(args, screen),
         Command::InspectBundle(args) => bundle::inspect(args, screen),

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use aegis_api::{ExplainRequest, ExplainResponse};
-use aegis_policy::{Agent, Mode};
+use aegis_policy::{Agent, Mode, Snapshot};
 
 use super::{files, offline, validate};
 use crate::api::Client;
@@ -24,7 +24,7 @@ pub struct Asker {
     policies: Vec<PathBuf>,
     /// The agent that would send it.
     #[arg(long, value_parser = agent_name)]
-    agent: String,
+    agent: Option<String>,
     /// The agent's organisation (with --policy; the daemon knows its own agents).
     #[arg(long, default_value = "", requires = "policies")]
     org: String,
@@ -136,18 +136,25 @@ pub fn single(fields: &[(String, String)]) -> Result<BTreeMap<String, String>, F
 
 impl Asker {
     /// A request of this agent without anything in it.
-    pub fn request(&self) -> ExplainRequest {
-        ExplainRequest { agent: self.agent.clone(), method: "GET".to_owned(), ..ExplainRequest::default() }
+    ///
+    /// # Errors
+    /// Usage, where no agent is named.
+    pub fn request(&self) -> Result<ExplainRequest, Failure> {
+        let unnamed = || Failure::Usage("name the agent that would send it: --agent NAME".to_owned());
+        let agent = self.agent.clone().ok_or_else(unnamed)?;
+        Ok(ExplainRequest { agent, method: "GET".to_owned(), ..ExplainRequest::default() })
+    }
+
+    /// The policies that are named by files.
+    pub fn policies(&self) -> Result<Option<Snapshot>, Failure> {
+        if self.policies.is_empty() { Ok(None) } else { compiled(&files::read(&self.policies)?).map(Some) }
     }
 
     /// What the policy says of `request`: that of the files, or the daemon's.
     pub fn ask(&self, request: &ExplainRequest, client: &Client) -> Result<ExplainResponse, Failure> {
-        if self.policies.is_empty() {
-            return client.post("/v1/policy/explain", request);
-        }
-        let snapshot = compiled(&files::read(&self.policies)?)?;
+        let Some(snapshot) = self.policies()? else { return client.post("/v1/policy/explain", request) };
         let agent = Agent {
-            name: self.agent.clone(),
+            name: request.agent.clone(),
             org: self.org.clone(),
             tenant: self.tenant.clone(),
             labels: self.labels.iter().cloned().collect(),
@@ -161,7 +168,7 @@ impl Asker {
 }
 
 /// The policies in `sources`; every problem of them, where they are not right.
-pub fn compiled(sources: &[aegis_policy::Source]) -> Result<aegis_policy::Snapshot, Failure> {
+pub fn compiled(sources: &[aegis_policy::Source]) -> Result<Snapshot, Failure> {
     aegis_policy::compile(sources).map_err(|diagnostics| {
         let text: String = diagnostics.problems().iter().map(|problem| validate::render(problem)).collect();
         Failure::No(format!("the policy does not compile\n{text}"))
