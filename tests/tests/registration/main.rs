@@ -157,7 +157,7 @@ fn nobody_gets_a_name_that_is_not_his() {
         assert_eq!(agent(&daemon, name), None);
     }
     // When its owner goes, the name is free.
-    std::fs::remove_dir(lab.cgroup().unwrap().join(below)).unwrap();
+    unmake(&lab, below);
     unmake(&lab, "claude-a.service");
     let moved = lab.cgroup().unwrap().join("x.slice/claude-a.service");
     let moved = || agent(&daemon, "claude-a").filter(|agent| agent["cgroup"] == json!(moved));

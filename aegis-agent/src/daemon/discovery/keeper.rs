@@ -175,9 +175,7 @@ impl Keeper {
                     return becomes(agent, Facts::Container { id, container });
                 }
                 // It is this runtime's: what others say of it does not matter.
-                Some(Heard::Known(_)) => {
-                    waiting.get_or_insert(Wanted::Nobody);
-                }
+                Some(Heard::Known(_)) => waiting = Some(Wanted::Nobody),
                 Some(Heard::Nowhere { why, .. }) if !matches!(waiting, Some(Wanted::Nobody)) => {
                     waiting = Some(Wanted::Unsaid(why.clone()));
                 }
