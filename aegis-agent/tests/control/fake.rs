@@ -150,7 +150,13 @@ impl Control for Fake {
     }
 
     fn explain(&self, _: &ExplainRequest) -> Result<ExplainResponse, Problem> {
-        Ok(ExplainResponse { decision: "deny".to_owned(), text: String::new(), explanation: json!({}) })
+        Ok(ExplainResponse {
+            decision: "deny".to_owned(),
+            text: String::new(),
+            explanation: json!({}),
+            findings: Vec::new(),
+            sent: None,
+        })
     }
 
     fn decision(&self, id: &str) -> Result<aegis_api::LoggedDecision, Problem> {
