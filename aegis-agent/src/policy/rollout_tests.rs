@@ -21,7 +21,11 @@ fn agent(name: &str) -> Agent {
 
 /// `denied` of `all` decisions by the candidate, none by the live policy.
 fn observe(rollout: &mut Rollout, all: u64, denied: u64) -> bool {
-    (0..all).fold(false, |due, number| rollout.observe(false, number < denied) || due)
+    let mut due = false;
+    for number in 0..all {
+        due |= rollout.observe(false, number < denied);
+    }
+    due
 }
 
 #[test]
