@@ -161,7 +161,11 @@ fn what_is_too_wide() {
     assert_eq!(of_rules("- {name: r, hosts: [a.test], tls: passthrough, decision: allow}"), ["AEG022 6:41 p/r"]);
     assert_eq!(
         of_rules("- {name: r, hosts: [10.0.0.1], ports: [5432], tcp: true, private: true, decision: allow}"),
-        ["AEG023 6:58 p/r", "AEG024 6:73 p/r"]
+        ["AEG023 6:58 p/r"]
+    );
+    assert_eq!(
+        of_rules("- {name: r, hosts: [a.test], private: true, methods: [GET], decision: allow}"),
+        ["AEG024 6:45 p/r"]
     );
 }
 

@@ -124,7 +124,8 @@ fn unread(look: &mut Look<'_>, rule: &Rule) {
         ),
         Transport::Http => {}
     }
-    if rule.private {
+    // A network of private addresses has to say so; a name need not lead to any.
+    if rule.private && rule.hosts.iter().any(|host| !matches!(host, HostPattern::Net(_))) {
         say(
             "AEG024",
             "private",

@@ -11,6 +11,7 @@ mod help;
 mod hidden;
 mod lab;
 mod offline;
+mod owned;
 mod probes;
 
 use std::process::{Command, Output};
