@@ -1,0 +1,115 @@
+//! Decisions, findings and what the agent chose, in the words of a record: nothing sensitive, nothing made up.
+
+use aegis_audit::{Draft, FindingEntry};
+use aegis_dlp::{Action, DetectorSet, Finding, Place, Profile, scan_text, scan_url};
+use aegis_policy::{Decision, Mode};
+use http::Method;
+
+/// The decision in the record's own words.
+#[must_use]
+pub fn written(decision: Decision) -> aegis_audit::Decision {
+    match decision {
+        Decision::Allow => aegis_audit::Decision::Allow,
+        Decision::Deny => aegis_audit::Decision::Deny,
+        Decision::Sanitize => aegis_audit::Decision::Sanitize,
+        Decision::ApprovalNeeded => aegis_audit::Decision::ApprovalNeeded,
+    }
+}
+
+pub(super) fn written_mode(mode: Mode) -> aegis_audit::Mode {
+    match mode {
+        Mode::Enforce => aegis_audit::Mode::Enforce,
+        Mode::Shadow => aegis_audit::Mode::Shadow,
+    }
+}
+
+pub(super) fn entries(findings: &[Finding]) -> Vec<FindingEntry> {
+    findings.iter().map(entry).collect()
+}
+
+fn entry(finding: &Finding) -> FindingEntry {
+    let action = match finding.action {
+        Action::Redact => "redact",
+        Action::Deny => "deny",
+        Action::Report => "report",
+    };
+    let place = match &finding.place {
+        Place::Url => "url".to_owned(),
+        Place::Header(name) => format!("header:{name}"),
+        Place::Body { offset } => format!("body:{offset}"),
+    };
+    FindingEntry {
+        detector: finding.detector.name().to_owned(),
+        action: action.to_owned(),
+        place,
+        count: finding.count,
+    }
+}
+
+/// Everything that the scanner knows: the record gets none of it, whatever the rule said of forwarding it.
+const ALL: Profile = Profile { redact: DetectorSet::ALL, deny: DetectorSet::EMPTY, report: DetectorSet::EMPTY };
+
+/// A path may carry data too.
+pub(in crate::flow) fn safe_path(path: &str) -> String {
+    scan_url(&ALL, path).text.into_owned()
+}
+
+/// Host names and reasons hold words that the agent chose.
+pub(super) fn redact(draft: &mut Draft) {
+    draft.host = draft.host.as_deref().map(safe_text);
+    draft.reason = safe_text(&draft.reason);
+}
+
+pub(in crate::flow) fn safe_text(text: &str) -> String {
+    scan_text(&ALL, Place::Url, text).text.into_owned()
+}
+
+/// The method, if it is one: an extension method may be any word, and so any data.
+pub(in crate::flow) fn method_word(method: &Method) -> &str {
+    match method.as_str() {
+        known @ ("GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS" | "PATCH" | "TRACE" | "CONNECT"
+        | "PROPFIND" | "REPORT" | "MKCOL" | "COPY" | "MOVE" | "LOCK" | "UNLOCK" | "SEARCH") => known,
+        _ => "OTHER",
+    }
+}
+
+/// Trace and span of a `traceparent` (W3C Trace Context, section 3.2): `00-<32 hex>-<16 hex>-<2 hex>`.
+pub(super) fn trace_parent(text: &str) -> Option<(&str, [u8; 8])> {
+    let mut parts = text.split('-').skip(1);
+    let (trace, span) = (parts.next()?, parts.next()?);
+    let hex = |id: &str, length: usize| {
+        id.len() == length
+            && id.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+            && id.bytes().any(|byte| byte != b'0')
+    };
+    let span = u64::from_str_radix(span, 16).ok().filter(|_| hex(span, 16))?;
+    hex(trace, 32).then_some((trace, span.to_be_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_whole_traceparent_is_taken_up() {
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let good = format!("00-{trace}-00f067aa0ba902b7-01");
+        assert_eq!(trace_parent(&good), Some((trace, [0, 0xf0, 0x67, 0xaa, 0x0b, 0xa9, 0x02, 0xb7])));
+        for bad in
+            ["", "00", "00-xyz-00f067aa0ba902b7-01", &format!("00-{trace}"), &format!("00-{trace}-0000000000000000-01")]
+        {
+            assert_eq!(trace_parent(bad), None, "{bad}");
+        }
+        assert_eq!(trace_parent(&format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32))), None);
+    }
+
+    #[test]
+    fn what_the_agent_chose_is_redacted_in_the_record() {
+        assert_eq!(
+            safe_text("host 536-22-8741.evil.test is not in the policy"),
+            "host [SSN].evil.test is not in the policy"
+        );
+        assert!(!safe_path("/users/jane.doe@example.com").contains("jane"));
+        assert_eq!(method_word(&Method::from_bytes(b"SECRETWORD").unwrap_or_default()), "OTHER");
+    }
+}
