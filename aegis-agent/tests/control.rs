@@ -49,8 +49,9 @@ fn every_call_is_answered_and_admin_calls_only_to_administrators() {
         let path = route.path.replace("{name}", "a").replace("{agent}", "a");
         let body = match route.path {
             "/v1/agents" if route.method == "POST" => json!({"name": "new"}),
+            "/v1/agents/{name}" if route.method == "PUT" => json!({"name": "a"}),
             "/v1/token" => json!({"agent": "a"}),
-            "/v1/token/inspect" => json!({"token": "t"}),
+            "/v1/token/inspect" | "/v1/tokens/revoke" => json!({"token": "t"}),
             "/v1/verification" => {
                 json!({"agent": "a", "private": false, "duration_ms": 1, "vectors": [
                     {"name": "udp4", "actor": "user", "verdict": "held", "detail": ""}]})
@@ -189,4 +190,20 @@ fn the_audit_log_is_followed_until_shutdown() {
     stream.read_to_string(&mut text).unwrap();
     assert!(start.elapsed() < Duration::from_secs(3), "a follower must not hold the shutdown up");
     assert!(!path.exists(), "the socket is taken away");
+}
+
+#[test]
+fn a_workload_revokes_by_showing_the_token_only() {
+    let lab = Lab::new(None);
+    let revoke = |caller: &Caller, body: Value| lab.call(caller, "POST", "/v1/tokens/revoke", &body);
+    let inside = Caller::root().inside("a");
+    let own = revoke(&inside, json!({"token": "t"}));
+    assert_eq!((own.status, &own.body["jti"]), (200, &json!("a")), "asked as the agent, root or not: {own:?}");
+    assert_eq!(revoke(&inside, json!({"jti": "j"})).status, 403);
+    assert_eq!(revoke(&Caller::root().inside("removed"), json!({"token": "t"})).status, 403, "nobody's agent");
+    let by_administrator = revoke(&Caller::root(), json!({"jti": "j", "issuer": "i"}));
+    assert_eq!(by_administrator.body["jti"], "an administrator", "{by_administrator:?}");
+    for neither in [json!({}), json!({"token": "t", "jti": "j"})] {
+        assert_eq!(revoke(&Caller::root(), neither).status, 400);
+    }
 }
