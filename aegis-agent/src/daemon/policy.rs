@@ -22,6 +22,7 @@ impl Aegis {
     /// # Errors
     /// Every problem of the policy; the one in force stays.
     pub fn reload_policy(&self, who: Who) -> Result<(), ChangeError> {
+        let _turn = self.origin.turn();
         let loaded = self.origin.load(SystemTime::now())?;
         let changed = self.change_policy(|store, now| store.reload(loaded, who, now));
         changed.map(drop).inspect_err(|error| self.origin.not_applied(error))

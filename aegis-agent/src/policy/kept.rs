@@ -12,6 +12,8 @@ use sha2::{Digest, Sha256};
 use super::load::PolicyError;
 use crate::state::secret;
 
+const BUNDLE: &str = "last-good.tar.gz";
+const NOTE: &str = "last-good.json";
 /// Of the small file beside the bundle.
 const MAX_NOTE: u64 = 64 << 10;
 
@@ -57,7 +59,7 @@ impl Kept {
 
     /// The bytes of the bundle that was taken last.
     pub(super) fn bytes(&self, max: usize) -> io::Result<Vec<u8>> {
-        read_bounded(&self.directory.join("last-good.tar.gz"), max)
+        read_bounded(&self.directory.join(BUNDLE), max)
     }
 
     /// Whether `bundle` may follow what was taken from `from` before. Without a note any may.
@@ -81,15 +83,20 @@ impl Kept {
     pub(super) fn keep(&self, bytes: &[u8], note: &Note) -> Result<(), PolicyError> {
         let failed = |why: String| PolicyError::Keep { from: note.from.clone(), why };
         let text = serde_json::to_vec_pretty(note).map_err(|error| failed(error.to_string()))?;
+        let same = |name: &str, wanted: &[u8]| fs::read(self.directory.join(name)).is_ok_and(|kept| kept == wanted);
+        if same(BUNDLE, bytes) && same(NOTE, &text) {
+            return Ok(());
+        }
         secret::private_dir(&self.directory).map_err(|error| failed(error.to_string()))?;
-        for (path, bytes) in [(self.directory.join("last-good.tar.gz"), bytes), (self.note_path(), text.as_slice())] {
+        for (name, bytes) in [(BUNDLE, bytes), (NOTE, text.as_slice())] {
+            let path = self.directory.join(name);
             secret::write_atomically(&path, bytes, 0o600).map_err(|error| failed(error.to_string()))?;
         }
         Ok(())
     }
 
     fn note_path(&self) -> PathBuf {
-        self.directory.join("last-good.json")
+        self.directory.join(NOTE)
     }
 }
 

@@ -19,6 +19,8 @@ const MOST_PATIENCE: u32 = 10;
 pub struct Origin {
     place: Place,
     seen: Mutex<Seen>,
+    /// Held from loading to having put into force: of two at once, the later one wins.
+    turn: Mutex<()>,
     metrics: SourceMetrics,
 }
 
@@ -60,7 +62,7 @@ impl Origin {
                 Place::Bundle(Arc::new(Bundles::new(source.clone(), tls, &config.state_dir)))
             }
         };
-        Ok(Self { place, seen: Mutex::default(), metrics })
+        Ok(Self { place, seen: Mutex::default(), turn: Mutex::default(), metrics })
     }
 
     /// The policy to start with. A server is not waited for where an earlier bundle of it is there: it is asked right after.
@@ -75,6 +77,16 @@ impl Origin {
         self.note(outcome, now).and_then(|loaded| loaded.ok_or_else(|| self.vanished()))
     }
 
+    /// To be held while something is loaded and put into force. Blocks.
+    pub fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a later bundle than that of `serial` was taken meanwhile.
+    pub(super) fn is_behind(&self, serial: Option<u64>) -> bool {
+        self.lock().taken.as_ref().map(|taken| taken.serial) > serial
+    }
+
     /// Loads now, whether it has changed or not. Blocks: not on a thread of the runtime.
     ///
     /// # Errors
@@ -87,12 +99,14 @@ impl Origin {
         self.note(outcome, now).and_then(|loaded| loaded.ok_or_else(|| self.vanished()))
     }
 
-    /// Asks the server whether there is something new; none where there is not, or it was refused.
-    pub(super) async fn poll(&self, now: SystemTime) -> Option<Loaded> {
+    /// Asks the server whether there is something new, and gives it with its serial; none where there is not, or it was
+    /// refused.
+    pub(super) async fn poll(&self, now: SystemTime) -> Option<(Loaded, Option<u64>)> {
         let Place::Bundle(bundles) = &self.place else { return None };
         let outcome = bundles.poll(self.seen().taken, now).await;
+        let serial = outcome.as_ref().ok().and_then(|answer| answer.taken.as_ref()).map(|taken| taken.serial);
         match self.note(outcome, now) {
-            Ok(loaded) => loaded,
+            Ok(loaded) => loaded.map(|loaded| (loaded, serial)),
             Err(error) => {
                 tracing::warn!("the policy in force stays: {}", error.in_lines());
                 None
@@ -154,15 +168,15 @@ impl Origin {
                 Err(error)
             }
             Ok(Answer { loaded, taken, max_age, asked }) => {
+                (seen.failures, seen.last_error) = (0, None);
+                // "Not modified" leaves what was said with the bundle itself.
+                if let Some(taken) = taken {
+                    (seen.taken, seen.max_age) = (Some(taken), max_age);
+                }
                 if asked {
                     seen.checked_at = Some(now);
-                    seen.max_age = max_age;
                 }
-                (seen.failures, seen.last_error) = (0, None);
-                if let Some(taken) = taken {
-                    seen.taken = Some(taken);
-                }
-                self.metrics.good(seen.taken.as_ref().map(|taken| taken.serial), now);
+                self.metrics.good(seen.taken.as_ref().map(|taken| taken.serial), seen.checked_at);
                 Ok(loaded)
             }
         }

@@ -16,12 +16,18 @@ pub async fn poll(aegis: Arc<Aegis>, stop: CancellationToken) {
         }
         let asked = tokio::select! {
             () = stop.cancelled() => return,
-            loaded = aegis.origin.poll(SystemTime::now()) => loaded,
+            found = aegis.origin.poll(SystemTime::now()) => found,
         };
-        let Some(loaded) = asked else { continue };
+        let Some((loaded, serial)) = asked else { continue };
         let arrived = Arc::clone(&aegis);
-        let applied =
-            tokio::task::spawn_blocking(move || arrived.policy_arrived(loaded).map_err(|error| error.to_string()));
+        let applied = tokio::task::spawn_blocking(move || {
+            let _turn = arrived.origin.turn();
+            // An operator was faster, with a later one.
+            if arrived.origin.is_behind(serial) {
+                return Ok(());
+            }
+            arrived.policy_arrived(loaded).map_err(|error| error.to_string())
+        });
         if let Err(error) = applied.await.unwrap_or_else(|error| Err(error.to_string())) {
             tracing::error!("the policy that came is not in force: {error}");
             aegis.origin.not_applied(&error);

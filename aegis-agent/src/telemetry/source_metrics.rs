@@ -23,10 +23,12 @@ impl SourceMetrics {
         self.failures.set(u64::from(failures));
     }
 
-    /// An attempt was good; `serial` is that of the bundle taken last.
-    pub fn good(&self, serial: Option<u64>, now: SystemTime) {
+    /// An attempt was good; `serial` is that of the bundle taken last, `at` when the place itself was asked, if it was.
+    pub fn good(&self, serial: Option<u64>, at: Option<SystemTime>) {
         self.failures.set(0);
-        self.good_at.set(now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs());
+        if let Some(at) = at {
+            self.good_at.set(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs());
+        }
         self.serial.set(serial.unwrap_or(0));
     }
 

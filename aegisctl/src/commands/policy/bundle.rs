@@ -45,8 +45,11 @@ pub struct BuildArgs {
     /// where left out.
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(..=MAX_SERIAL))]
     serial: Option<u64>,
+    /// The private key (PEM, PKCS #8) to sign with.
+    #[arg(long, value_name = "PEM")]
+    signing_key: Option<PathBuf>,
     #[command(flatten)]
-    signing: Option<Signing>,
+    named: Named,
 }
 
 /// Signs a bundle, or signs it anew with another key.
@@ -61,8 +64,11 @@ pub struct SignArgs {
     /// Where to write it; over the bundle itself where left out.
     #[arg(long, short, value_name = "BUNDLE")]
     file: Option<PathBuf>,
+    /// The private key (PEM, PKCS #8) to sign with.
+    #[arg(long, value_name = "PEM")]
+    signing_key: PathBuf,
     #[command(flatten)]
-    signing: Signing,
+    named: Named,
 }
 
 /// Shows what is in a bundle, and whether it is whole, compiles and is signed by a key.
@@ -80,16 +86,6 @@ pub struct InspectArgs {
     /// The public key (PEM) that must have signed it; without it the signature is not looked at.
     #[arg(long, value_name = "PEM")]
     verification_key: Option<PathBuf>,
-    #[command(flatten)]
-    named: Named,
-}
-
-/// The private key.
-#[derive(Debug, clap::Args)]
-pub struct Signing {
-    /// The private key (PEM, PKCS #8) to sign with.
-    #[arg(long, value_name = "PEM")]
-    signing_key: PathBuf,
     #[command(flatten)]
     named: Named,
 }
@@ -113,14 +109,19 @@ pub fn build(args: &BuildArgs, screen: &Screen) -> Result<ExitCode, Failure> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let sources = relative(&args.paths)?;
     let bundle = Bundle::build(sources, args.revision.as_deref(), args.serial.unwrap_or(now)).map_err(refused)?;
-    let signer = args.signing.as_ref().map(Signing::signer).transpose()?;
-    save(&args.file, &bundle, signer.as_ref(), screen)
+    let signer = args.signing_key.as_ref().map(|key| args.named.signer(key)).transpose()?;
+    save(&args.file, bundle, signer.as_ref().map(|signer| (signer, &args.named)), screen)
 }
 
 /// Signs.
 pub fn sign(args: &SignArgs, screen: &Screen) -> Result<ExitCode, Failure> {
     let bundle = Bundle::read(&read(&args.bundle, MAX_BUNDLE)?, None).map_err(|error| told(&args.bundle, error))?;
-    save(args.file.as_ref().unwrap_or(&args.bundle), &bundle, Some(&args.signing.signer()?), screen)
+    save(
+        args.file.as_ref().unwrap_or(&args.bundle),
+        bundle,
+        Some((&args.named.signer(&args.signing_key)?, &args.named)),
+        screen,
+    )
 }
 
 /// Inspects.
@@ -136,15 +137,16 @@ pub fn inspect(args: &InspectArgs, screen: &Screen) -> Result<ExitCode, Failure>
     };
     let bytes = read(&args.bundle, MAX_BUNDLE)?;
     let bundle = Bundle::read(&bytes, keys.as_ref()).map_err(|error| told(&args.bundle, error))?;
-    show(&bundle, &args.bundle, bytes.len(), screen)?;
+    let unseen = "not looked at; name the key: --verification-key PEM --key-id ID";
+    show(&bundle, &args.bundle, bytes.len(), unseen, screen)?;
     Ok(ExitCode::SUCCESS)
 }
 
-impl Signing {
-    fn signer(&self) -> Result<Signer, Failure> {
-        let Named { key_id, algorithm, scope } = &self.named;
-        Signer::from_pem(key_id, *algorithm, &text(&self.signing_key)?, scope.clone())
-            .map_err(|error| Failure::No(format!("{}: {error}", self.signing_key.display())))
+impl Named {
+    fn signer(&self, path: &Path) -> Result<Signer, Failure> {
+        let Self { key_id, algorithm, scope } = self;
+        Signer::from_pem(key_id, *algorithm, &text(path)?, scope.clone())
+            .map_err(|error| Failure::No(format!("{}: {error}", path.display())))
     }
 }
 
@@ -164,8 +166,13 @@ fn relative(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
 }
 
 /// Writes the bundle whole or not at all, and says what it is.
-fn save(path: &Path, bundle: &Bundle, signer: Option<&Signer>, screen: &Screen) -> Result<ExitCode, Failure> {
-    let bytes = bundle.write(signer).map_err(refused)?;
+fn save(
+    path: &Path,
+    mut bundle: Bundle,
+    signer: Option<(&Signer, &Named)>,
+    screen: &Screen,
+) -> Result<ExitCode, Failure> {
+    let bytes = bundle.write(signer.map(|(signer, _)| signer)).map_err(refused)?;
     let failed = |error: io::Error| Failure::No(format!("cannot write {}: {error}", path.display()));
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut partial = tempfile::Builder::new().prefix(".bundle").tempfile_in(directory).map_err(failed)?;
@@ -174,21 +181,23 @@ fn save(path: &Path, bundle: &Bundle, signer: Option<&Signer>, screen: &Screen) 
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     partial.as_file().set_permissions(mode).map_err(failed)?;
     partial.persist(path).map_err(|error| failed(error.error))?;
-    show(bundle, path, bytes.len(), screen)?;
+    bundle.signed_by = signer.map(|(_, named)| named.key_id.clone());
+    show(&bundle, path, bytes.len(), "none", screen)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(bundle: &Bundle, path: &Path, bytes: usize, screen: &Screen) -> Result<(), Failure> {
+/// `unsigned`: what to say where no key has signed it.
+fn show(bundle: &Bundle, path: &Path, bytes: usize, unsigned: &str, screen: &Screen) -> Result<(), Failure> {
     let manifest = &bundle.manifest;
     if screen.json() {
         let sources: Vec<&str> = bundle.sources.iter().map(|source| source.name.as_str()).collect();
         return Ok(screen.write_json(&json!({
             "file": path, "bytes": bytes, "revision": manifest.revision, "serial": manifest.serial,
             "compiler": manifest.compiler, "version": bundle.snapshot.version(), "rules": bundle.snapshot.rules(),
-            "verified_by": bundle.signed_by, "sources": sources,
+            "signed_by": bundle.signed_by, "sources": sources,
         }))?);
     }
-    let verified = bundle.signed_by.as_ref().map_or("not asked for".to_owned(), |id| format!("key {id}"));
+    let verified = bundle.signed_by.as_ref().map_or(unsigned.to_owned(), |id| format!("by key {id}"));
     let rules = bundle.snapshot.rules();
     let mut rows = vec![
         row([&"bundle", &format!("{} ({bytes} bytes)", path.display())]),
