@@ -59,6 +59,8 @@ fn every_call_is_answered_and_admin_calls_only_to_administrators() {
             "/v1/policy/explain" => {
                 json!({"agent": "a", "method": "GET", "url": "https://x.example/"})
             }
+            "/v1/policy/push" => json!({"files": []}),
+            "/v1/policy/rollback" | "/v1/policy/rollout/promote" => json!({}),
             _ => Value::Null,
         };
         let answer = lab.call(&Caller::root(), route.method, &path, &body);

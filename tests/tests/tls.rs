@@ -12,7 +12,7 @@ fn the_ca_is_made_once_and_its_key_is_private() {
     let mut daemon = Daemon::start(&lab, &Settings::default()).unwrap();
     let state = lab.path("state");
     let mode = |name: &str| std::fs::metadata(state.join(name)).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode("ca.key"), mode("token.key"), mode("audit.key")), (0o600, 0o600, 0o600));
+    assert_eq!((mode("ca.key"), mode("keys/ring.json"), mode("audit.key")), (0o600, 0o600, 0o600));
     let first = std::fs::read(state.join("ca.pem")).unwrap();
     daemon.stop().unwrap();
 

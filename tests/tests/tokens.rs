@@ -23,7 +23,7 @@ const POLICY: &str = r#"
 version: tokens-1
 policies:
   - name: scoped
-    agents: [finance, strict]
+    agents: [finance, strict, other]
     rules:
       - {name: pay, hosts: [api.allowed.test], methods: [POST], scopes: [pay], decision: allow}
       - {name: read, hosts: [api.allowed.test], methods: [GET], scopes: [read], decision: allow}

@@ -152,9 +152,9 @@ fn discovery_is_checked_as_agents_are() {
         "discovery.units[0].spec.name (line 3): is given by discovery.units[0].agent",
         "discovery.units[0].spec.mode (line 3): `shadwo` is not known",
         "discovery.units[1].mtch (line 4): unknown key; did you mean `match`?",
-        "discovery.containers[0].labels (line 6): is empty",
+        "discovery.containers[0].labels (line 5): is empty",
         "discovery.containers[0].agent (line 6): `a{`: a `{` is not closed",
-        "discovery.containers[1].agent (line 7): is missing",
+        "discovery.containers[1].agent (line 5): is missing",
     ] {
         assert!(found.iter().any(|line| line.starts_with(wanted)), "{wanted}\nnot in {found:#?}");
     }
@@ -189,9 +189,9 @@ fn tokens_are_checked() {
         "tokens.key_credential (line 7): stands beside tokens.key_file",
         "tokens.trusted[0].issuer (line 9): is this host's own issuer",
         "tokens.trusted[1].jwks_url (line 10): `http://x/` is no https URL",
-        "tokens.trusted[2] (line 11): needs its issuer's keys",
+        "tokens.trusted[2] (line 8): needs its issuer's keys",
         "tokens.trusted[2].issuer (line 11): `x` is there twice",
-        "tokens.trusted[3].audience (line 12): `` cannot stand in a token",
+        "tokens.trusted[3].audience (line 8): `` cannot stand in a token",
         "tokens.trusted[3].issuer (line 12): `a b` cannot stand in a token",
         "tokens.trusted[3].jwks_fil (line 12): unknown key; did you mean `jwks_file`?",
     ] {

@@ -133,6 +133,8 @@ pub struct Issuer {
     tokens: Tokens,
     keys: Mutex<Keys>,
     trust: ArcSwap<Trust>,
+    /// Held for the moment in which the view is replaced: two changes at once must not undo each other.
+    replacing: Mutex<()>,
     outside: Vec<Arc<Outside>>,
     /// SHA-256 of a token that verified.
     verified: Cache<[u8; 32], Arc<Shown>>,
@@ -150,7 +152,14 @@ impl Issuer {
         keys.tick(unix(now))?;
         let trust = ArcSwap::from_pointee(Trust::new(&tokens, &keys)?);
         let outside = tokens.trusted.iter().map(|spec| Arc::new(Outside::new(spec.clone()))).collect();
-        Ok(Self { tokens, keys: Mutex::new(keys), trust, outside, verified: Cache::new(CACHED_TOKENS) })
+        Ok(Self {
+            tokens,
+            keys: Mutex::new(keys),
+            trust,
+            replacing: Mutex::default(),
+            outside,
+            verified: Cache::new(CACHED_TOKENS),
+        })
     }
 
     /// A token for `agent`, or for a sub-agent of it, that holds from `now`.
@@ -268,9 +277,8 @@ impl Issuer {
 
     /// The algorithms of the public keys.
     #[must_use]
-    pub fn algorithms(&self) -> Vec<Algorithm> {
-        let published = self.locked().published();
-        Algorithm::ALL.into_iter().filter(|one| published.iter().any(|key| key.key.algorithm() == *one)).collect()
+    pub fn algorithms(&self) -> Arc<[Algorithm]> {
+        Arc::clone(&self.trust.load().algorithms)
     }
 
     /// The keys that verify, the signing one first.
@@ -300,6 +308,7 @@ impl Issuer {
     }
 
     fn publish(&self, keys: &Keys) -> Result<(), KeysError> {
+        let _order = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         let next = self.trust.load().with_own(&self.tokens, keys)?;
         tracing::info!(kid = next.signing.kid(), algorithm = %next.signing.algorithm(), "the token keys have changed");
         self.trust.store(Arc::new(next));
@@ -308,9 +317,8 @@ impl Issuer {
 
     /// Takes up the keys of an outside issuer, or drops them.
     pub(super) fn outside_keys(&self, spec: &Trusted, keys: Option<KeySet>) {
-        // Under the lock: two changes at once must not undo each other.
-        let _order = self.locked();
         let verifier = keys.map(|keys| trusted::verifier(spec, keys, self.tokens.leeway));
+        let _order = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         let next = self.trust.load().with_outside(&spec.issuer, verifier);
         self.trust.store(Arc::new(next));
     }

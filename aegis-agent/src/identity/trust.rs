@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use aegis_token::{Claims, KeySet, SigningKey, TokenError, Verifier};
+use aegis_token::{Algorithm, Claims, KeySet, SigningKey, TokenError, Verifier};
 
 use super::keys::{Keys, KeysError, Published};
 use crate::config::Tokens;
@@ -16,6 +16,8 @@ pub(super) struct Trust {
     pub(super) signing: Arc<SigningKey>,
     /// The public halves, as a JWK set (RFC 7517).
     pub(super) jwks: Arc<str>,
+    /// What the public keys are for.
+    pub(super) algorithms: Arc<[Algorithm]>,
     own: Arc<Verifier>,
     issuer: Arc<str>,
     /// By issuer; one whose keys have not come yet is not in here.
@@ -35,14 +37,15 @@ pub(super) enum Unverified {
 
 impl Trust {
     pub(super) fn new(tokens: &Tokens, keys: &Keys) -> Result<Self, KeysError> {
-        let (own, signing, jwks) = own(tokens, keys)?;
-        Ok(Self { generation: 0, signing, jwks, own, issuer: tokens.issuer.as_str().into(), outside: HashMap::new() })
+        let Own { verifier: own, signing, jwks, algorithms } = own(tokens, keys)?;
+        let issuer = tokens.issuer.as_str().into();
+        Ok(Self { generation: 0, signing, jwks, algorithms, own, issuer, outside: HashMap::new() })
     }
 
     /// The view after our own keys have changed.
     pub(super) fn with_own(&self, tokens: &Tokens, keys: &Keys) -> Result<Self, KeysError> {
-        let (own, signing, jwks) = own(tokens, keys)?;
-        Ok(Self { generation: self.generation.wrapping_add(1), own, signing, jwks, ..self.clone() })
+        let Own { verifier: own, signing, jwks, algorithms } = own(tokens, keys)?;
+        Ok(Self { generation: self.generation.wrapping_add(1), own, signing, jwks, algorithms, ..self.clone() })
     }
 
     /// The view after an outside issuer's keys have changed; none where they are not to be trusted any longer.
@@ -80,7 +83,12 @@ impl Trust {
     }
 }
 
-type Own = (Arc<Verifier>, Arc<SigningKey>, Arc<str>);
+struct Own {
+    verifier: Arc<Verifier>,
+    signing: Arc<SigningKey>,
+    jwks: Arc<str>,
+    algorithms: Arc<[Algorithm]>,
+}
 
 fn own(tokens: &Tokens, keys: &Keys) -> Result<Own, KeysError> {
     let published: Vec<Published> = keys.published();
@@ -90,5 +98,7 @@ fn own(tokens: &Tokens, keys: &Keys) -> Result<Own, KeysError> {
     let jwks = aegis_token::jwks(published.iter().map(|one| &*one.key)).map_err(malformed)?;
     let set = KeySet::own(&jwks).map_err(malformed)?;
     let verifier = Verifier::own(set, tokens.issuer.as_str(), tokens.audience.as_str(), tokens.leeway);
-    Ok((Arc::new(verifier), signing, jwks.into()))
+    let used = |algorithm: &Algorithm| published.iter().any(|one| one.key.algorithm() == *algorithm);
+    let algorithms = Algorithm::ALL.into_iter().filter(used).collect();
+    Ok(Own { verifier: Arc::new(verifier), signing, jwks: jwks.into(), algorithms })
 }

@@ -102,7 +102,9 @@ pub fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Secr
             file.write_all(bytes)?;
             file.sync_all()
         })
-        .and_then(|()| fs::rename(&partial, path));
+        .and_then(|()| fs::rename(&partial, path))
+        // The name is in the directory only when that is on the disk too.
+        .and_then(|()| path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all()));
     written.map_err(fail)
 }
 

@@ -143,8 +143,11 @@ fn inspect(token: &str, client: &Client, screen: &Screen) -> Result<ExitCode, Fa
 
 fn verdict(checked: &Checked) -> comfy_table::Cell {
     match checked {
-        Checked::Answer(Inspection { verified: true, .. }) => {
+        Checked::Answer(Inspection { verified: true, reason: None }) => {
             good_or_bad(true, "holds, by the daemon's keys and clock")
+        }
+        Checked::Answer(Inspection { verified: true, reason: Some(but) }) => {
+            good_or_bad(true, format!("holds, by the daemon's keys and clock; {but}"))
         }
         Checked::Answer(Inspection { reason, .. }) => {
             good_or_bad(false, format!("DOES NOT HOLD: {}", reason.as_deref().unwrap_or("the daemon does not say why")))

@@ -2,7 +2,7 @@
 
 use crate::{aegisctl, expect};
 
-const COMMANDS: [&str; 24] = [
+const COMMANDS: &[&str] = &[
     "run",
     "status",
     "doctor",
@@ -17,6 +17,20 @@ const COMMANDS: [&str; 24] = [
     "keys",
     "keys list",
     "keys rotate",
+    "token revoke",
+    "token list-revoked",
+    "policy lint",
+    "policy schema",
+    "policy replay",
+    "policy suggest",
+    "policy build",
+    "policy sign",
+    "policy inspect-bundle",
+    "policy push",
+    "policy list",
+    "policy diff",
+    "policy rollback",
+    "policy rollout",
     "policy validate",
     "policy explain",
     "policy reload",

@@ -54,10 +54,19 @@ fn not_revoked(aegis: &Aegis, parent: Option<&str>) -> Result<(), Problem> {
     }
 }
 
+/// On a blocking thread.
 pub fn inspect(aegis: &Aegis, token: &str) -> Inspection {
-    match aegis.issuer.verify(token.trim(), SystemTime::now()) {
-        Ok(_) => Inspection { verified: true, reason: None },
-        Err(refused) => Inspection { verified: false, reason: Some(refused.to_string()) },
+    let now = SystemTime::now();
+    let shown = match aegis.issuer.verify(token.trim(), now) {
+        Ok(shown) => shown,
+        Err(refused) => return Inspection { verified: false, reason: Some(refused.to_string()) },
+    };
+    match Handle::current().block_on(aegis.replay.is_revoked(&shown.claims, now)) {
+        Ok(false) => Inspection { verified: true, reason: None },
+        Ok(true) => Inspection { verified: false, reason: Some("the token is revoked".to_owned()) },
+        Err(why) => {
+            Inspection { verified: true, reason: Some(format!("it is not known whether it is revoked: {why}")) }
+        }
     }
 }
 

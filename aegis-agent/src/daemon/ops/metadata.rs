@@ -28,7 +28,7 @@ pub(super) async fn issuer(State(aegis): State<Arc<Aegis>>) -> impl IntoResponse
         true => issuer.trim_end_matches('/').to_owned(),
         false => format!("http://{}", aegis.config.listen.http),
     };
-    let algorithms: Vec<&str> = aegis.issuer.algorithms().into_iter().map(aegis_token::Algorithm::name).collect();
+    let algorithms: Vec<&str> = aegis.issuer.algorithms().iter().map(|algorithm| algorithm.name()).collect();
     let document = json!({
         "issuer": issuer,
         "jwks_uri": format!("{base}{JWKS}"),
