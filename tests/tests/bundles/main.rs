@@ -39,7 +39,7 @@ fn built(lab: &Lab, policy: &str, revision: &str, serial: u64, signing: &[&str])
     let mut command = vec!["policy", "build", &source, "--file", &file, "--revision", revision, "--serial", &serial];
     command.extend(signing);
     let outcome = lab.ctl(&command).unwrap();
-    assert!(outcome.success(), "{outcome:?}");
+    assert!(outcome.ok(), "{outcome:?}");
     std::fs::read(bundle).unwrap()
 }
 
@@ -145,7 +145,7 @@ fn a_new_revision_takes_effect_and_a_bad_one_does_not() {
     // The poller has not given up either.
     server.answer(Answer::Bundle { bytes: signed(&lab, &policy("v4", "/hello"), "r4", 400), etag: "\"four\"" });
     let outcome = lab.ctl(&["policy", "reload"]).unwrap();
-    assert!(outcome.success() && outcome.stdout.contains("v4 is in force"), "{outcome:?}");
+    assert!(outcome.ok() && outcome.stdout.contains("v4 is in force"), "{outcome:?}");
     let status = policy_status(&daemon);
     assert_eq!((&status["failures"], &status["last_error"]), (&json!(0), &Value::Null));
     assert_eq!(daemon.metric("aegis_policy_bundle_serial").unwrap(), Some(400.0));

@@ -47,7 +47,7 @@ struct Shared {
 pub struct Server {
     shared: Arc<Shared>,
     port: u16,
-    serving: Option<std::thread::JoinHandle<anyhow::Result<()>>>,
+    serving: Option<std::thread::JoinHandle<anyhow::Result<anyhow::Result<()>>>>,
 }
 
 impl Server {
