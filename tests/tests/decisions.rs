@@ -153,7 +153,8 @@ fn a_policy_is_suggested_from_shadow_and_holds_for_the_same_traffic() {
     // In force, the same traffic passes and other does not.
     std::fs::write(lab.path("policy.yaml"), &suggested.stdout).unwrap();
     assert!(lab.ctl(&["policy", "reload"]).unwrap().ok());
-    assert_eq!(lab.agent(AGENT).curl(&[&format!("{HOST}/users/99/photo")]).unwrap().status, 200);
+    // The origin has no such page, and was asked.
+    assert_eq!(lab.agent(AGENT).curl(&[&format!("{HOST}/users/99/photo")]).unwrap().status, 404);
     assert_eq!(lab.agent(AGENT).curl(&["-d", "x", &format!("{HOST}/sink")]).unwrap().status, 200);
     assert!(lab.agent(AGENT).curl(&[&format!("{HOST}/users/99/secrets")]).unwrap().is_denial());
     let nobody = lab.ctl(&["policy", "suggest", "--agent", "nobody"]).unwrap();
@@ -184,7 +185,7 @@ policies:
         r#"{"note": "AKIAQ3EGRTZYXNMB2LKJ", "user": {"password": "planted-password"}, "unread": "planted-body"}"#,
         &format!("{HOST}/u/jane.doe%40corp.example?q=4111111111111111&planted=planted-parameter"),
     ]);
-    assert_eq!(answer.unwrap().status, 200);
+    assert_eq!(answer.unwrap().status, 404, "the origin's own answer");
     await_written(&daemon, 1);
     let log = read(&lab.path("state").join("decisions"));
     let secrets = [
