@@ -3,139 +3,24 @@
 use std::fs;
 
 /// Options without a value that change nothing that a policy looks at.
-const PLAIN: [&str; 36] = [
-    "anyauth",
-    "basic",
-    "compressed",
-    "compressed-ssh",
-    "disable",
-    "fail",
-    "fail-early",
-    "fail-with-body",
-    "globoff",
-    "http0.9",
-    "http1.0",
-    "http1.1",
-    "http2",
-    "http2-prior-knowledge",
-    "http3",
-    "include",
-    "insecure",
-    "ipv4",
-    "ipv6",
-    "location",
-    "no-buffer",
-    "no-keepalive",
-    "no-progress-meter",
-    "no-sessionid",
-    "parallel",
-    "path-as-is",
-    "progress-bar",
-    "remote-header-name",
-    "remote-name",
-    "remote-time",
-    "show-error",
-    "silent",
-    "tlsv1.2",
-    "tlsv1.3",
-    "verbose",
-    "show-headers",
-];
+const PLAIN: &str = "anyauth basic compressed compressed-ssh disable fail fail-early fail-with-body globoff http0.9 http1.0 \
+    http1.1 http2 http2-prior-knowledge http3 include insecure ipv4 ipv6 location no-buffer no-keepalive no-progress-meter no-sessionid parallel path-as-is progress-bar remote-header-name remote-name remote-time \
+    show-error silent tlsv1.2 tlsv1.3 verbose show-headers";
 
 /// Options with a value that change nothing that a policy looks at.
-const VALUED: [&str; 25] = [
-    "cacert",
-    "capath",
-    "cert",
-    "ciphers",
-    "connect-timeout",
-    "connect-to",
-    "cookie-jar",
-    "dump-header",
-    "happy-eyeballs-timeout-ms",
-    "interface",
-    "keepalive-time",
-    "key",
-    "limit-rate",
-    "local-port",
-    "max-redirs",
-    "max-time",
-    "output",
-    "resolve",
-    "retry",
-    "retry-delay",
-    "retry-max-time",
-    "speed-limit",
-    "speed-time",
-    "stderr",
-    "write-out",
-];
+const VALUED: &str = "cacert capath cert ciphers connect-timeout connect-to cookie-jar dump-header happy-eyeballs-timeout-ms \
+    interface keepalive-time key limit-rate local-port max-redirs max-time output resolve retry retry-delay \
+    retry-max-time speed-limit speed-time stderr write-out";
 
 /// Short options and their long names.
-const SHORT: [(char, &str); 40] = [
-    ('#', "progress-bar"),
-    ('0', "http1.0"),
-    ('4', "ipv4"),
-    ('6', "ipv6"),
-    ('A', "user-agent"),
-    ('b', "cookie"),
-    ('c', "cookie-jar"),
-    ('D', "dump-header"),
-    ('d', "data"),
-    ('E', "cert"),
-    ('e', "referer"),
-    ('F', "form"),
-    ('f', "fail"),
-    ('G', "get"),
-    ('g', "globoff"),
-    ('H', "header"),
-    ('I', "head"),
-    ('i', "include"),
-    ('J', "remote-header-name"),
-    ('k', "insecure"),
-    ('K', "config"),
-    ('L', "location"),
-    ('m', "max-time"),
-    ('N', "no-buffer"),
-    ('n', "netrc"),
-    ('O', "remote-name"),
-    ('o', "output"),
-    ('q', "disable"),
-    ('R', "remote-time"),
-    ('S', "show-error"),
-    ('s', "silent"),
-    ('T', "upload-file"),
-    ('u', "user"),
-    ('U', "proxy-user"),
-    ('v', "verbose"),
-    ('w', "write-out"),
-    ('X', "request"),
-    ('x', "proxy"),
-    ('Y', "speed-limit"),
-    ('y', "speed-time"),
-];
+const SHORT: &str = "#:progress-bar 0:http1.0 4:ipv4 6:ipv6 A:user-agent b:cookie c:cookie-jar D:dump-header d:data E:cert \
+    e:referer F:form f:fail G:get g:globoff H:header I:head i:include J:remote-header-name k:insecure K:config \
+    L:location m:max-time N:no-buffer n:netrc O:remote-name o:output q:disable R:remote-time S:show-error \
+    s:silent T:upload-file u:user U:proxy-user v:verbose w:write-out X:request x:proxy Y:speed-limit y:speed-time";
 
 /// Options with a value that make the request.
-const MAKING: [&str; 18] = [
-    "cookie",
-    "data",
-    "data-ascii",
-    "data-binary",
-    "data-raw",
-    "data-urlencode",
-    "form",
-    "form-string",
-    "header",
-    "json",
-    "oauth2-bearer",
-    "referer",
-    "request",
-    "upload-file",
-    "url",
-    "url-query",
-    "user",
-    "user-agent",
-];
+const MAKING: &str = "cookie data data-ascii data-binary data-raw data-urlencode form form-string header json oauth2-bearer \
+    referer request upload-file url url-query user user-agent";
 
 /// A request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -194,7 +79,7 @@ impl Reading {
     fn short(&mut self, letters: &str, mut next: impl FnMut() -> Option<String>) -> Result<(), String> {
         let mut rest = letters.chars();
         while let Some(letter) = rest.next() {
-            let name = SHORT.iter().find(|(short, _)| *short == letter).map(|(_, name)| *name);
+            let name = SHORT.split(' ').find_map(|pair| pair.strip_prefix(letter)?.strip_prefix(':'));
             let name = name.ok_or_else(|| format!("curl's -{letter} is not understood here; leave it out"))?;
             if takes_value(name) {
                 // What stands behind the letter is its value.
@@ -207,7 +92,7 @@ impl Reading {
     }
 
     fn long(&mut self, name: &str, mut next: impl FnMut() -> Option<String>) -> Result<(), String> {
-        if PLAIN.contains(&name) {
+        if among(PLAIN, name) {
             return Ok(());
         }
         match name {
@@ -215,7 +100,7 @@ impl Reading {
             "head" => self.head = true,
             _ if takes_value(name) => {
                 let value = next().ok_or_else(|| format!("curl's --{name} needs a value"))?;
-                if !VALUED.contains(&name) {
+                if !among(VALUED, name) {
                     self.made(name, value)?;
                 }
             }
@@ -321,8 +206,12 @@ impl Reading {
     }
 }
 
+fn among(names: &str, name: &str) -> bool {
+    names.split(' ').any(|known| known == name)
+}
+
 fn takes_value(name: &str) -> bool {
-    VALUED.contains(&name) || MAKING.contains(&name)
+    among(VALUED, name) || among(MAKING, name)
 }
 
 fn with_query(url: String, query: &[String]) -> String {
