@@ -103,8 +103,8 @@ fn each_owner_decides_what_is_theirs() {
     assert_eq!(post(&lab, "blue-1", orders, &json!({"other": 1})), (403, "guard/large-orders".to_owned()));
 
     // The team's own policy, for its own agent.
-    let git = |agent: &str| lab.agent(agent).curl(&["https://git.allowed.test/hello"]).unwrap().status;
-    assert_eq!((git("red-1"), git("blue-1")), (200, 403));
+    let git = |agent: &str| lab.agent(agent).curl(&["https://git.allowed.test/hello"]).unwrap().status == 200;
+    assert_eq!((git("red-1"), git("blue-1")), (true, false));
 
     // The template, with the team's limit and security's module.
     let pay = |body: Value| post(&lab, "red-1", "https://payments.allowed.test/sink", &body).0;
@@ -121,15 +121,15 @@ fn a_team_that_leaves_its_bounds_changes_nothing() {
     let lab = Lab::new().unwrap();
     let folder = write(&lab);
     let daemon = Daemon::start(&lab, &settings(&folder)).unwrap();
-    let elsewhere = || lab.agent("blue-1").curl(&["https://index.allowed.test/hello"]).unwrap().status;
-    assert_eq!(elsewhere(), 403);
+    let elsewhere = || lab.agent("blue-1").curl(&["https://index.allowed.test/hello"]).unwrap().status == 200;
+    assert!(!elsewhere());
 
     fs::write(folder.join("delegated/red/own.yaml"), EVERYTHING).unwrap();
     let refused = lab.ctl(&["policy", "reload"]).unwrap();
     assert!(!refused.ok(), "{refused:?}");
     let told = format!("{}{}", refused.stdout, refused.stderr);
     assert!(told.contains("outside of bounds `red-apis`") && told.contains("delegated/red/own.yaml"), "{told}");
-    assert_eq!(elsewhere(), 403, "the last good policy stays");
+    assert!(!elsewhere(), "the last good policy stays");
     assert_eq!(lab.agent("red-1").curl(&["https://git.allowed.test/hello"]).unwrap().status, 200);
 
     // The same text opens everything where security's own files lie: it is the place that is refused, not the text.
@@ -137,6 +137,6 @@ fn a_team_that_leaves_its_bounds_changes_nothing() {
     fs::write(folder.join("all.yaml"), EVERYTHING).unwrap();
     let taken = lab.ctl(&["policy", "reload"]).unwrap();
     assert!(taken.ok(), "{taken:?}");
-    assert_eq!(elsewhere(), 200);
+    assert!(elsewhere());
     drop(daemon);
 }
