@@ -1,5 +1,6 @@
 //! How tokens are made, and whose are taken.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -94,19 +95,19 @@ fn key_source(raw: &RawTokens, p: &mut Checker) -> KeySource {
     match (&raw.key_file, &raw.key_credential) {
         (Some(_), Some(_)) => p.problem("tokens.key_credential", "stands beside tokens.key_file; give one of them"),
         (Some(file), None) => return KeySource::File(p.path("tokens.key_file", file)),
-        (None, Some(name)) => return KeySource::File(credential(name, p)),
+        (None, Some(name)) => return KeySource::File(credential(name, std::env::var_os("CREDENTIALS_DIRECTORY"), p)),
         (None, None) => {}
     }
     KeySource::Own { rotate_every: (hours > 0).then(|| Duration::from_secs(hours * 3600)) }
 }
 
 /// `systemd.exec(5)`, "Credentials": the service manager names the directory.
-fn credential(name: &str, p: &mut Checker) -> PathBuf {
+fn credential(name: &str, directory: Option<OsString>, p: &mut Checker) -> PathBuf {
     let at = "tokens.key_credential";
     if name.is_empty() || name.contains('/') || name.starts_with('.') {
         p.problem(at, format!("`{name}` is no credential's name; give it as in LoadCredential=NAME:PATH"));
     }
-    match std::env::var_os("CREDENTIALS_DIRECTORY") {
+    match directory {
         Some(directory) => Path::new(&directory).join(name),
         None => {
             let fix = format!("add LoadCredential={name}:PATH to the unit, or use tokens.key_file");
@@ -154,6 +155,26 @@ fn jwks_source(at: &str, raw: &RawTrusted, p: &mut Checker) -> Option<JwksSource
         _ => {
             p.problem(at, "needs its issuer's keys: give one of jwks_url and jwks_file");
             None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_is_a_file_of_the_service_managers_directory() {
+        let found = |name: &str, directory: Option<&str>| {
+            let mut checker = Checker::new(Path::new("/"));
+            let path = credential(name, directory.map(OsString::from), &mut checker);
+            (path, checker.problems.iter().map(ToString::to_string).collect::<String>())
+        };
+        let (path, problems) = found("token-key", Some("/run/credentials/aegis-agent.service"));
+        assert_eq!((path.to_str(), problems.as_str()), (Some("/run/credentials/aegis-agent.service/token-key"), ""));
+        assert!(found("token-key", None).1.contains("add LoadCredential=token-key:PATH to the unit"));
+        for name in ["", "../shadow", "a/b", ".hidden"] {
+            assert!(found(name, Some("/run/credentials/x")).1.contains("is no credential's name"), "{name}");
         }
     }
 }
