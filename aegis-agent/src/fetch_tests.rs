@@ -43,7 +43,8 @@ async fn fetch(answer: &'static str, etag: Option<&str>, timeout: Duration) -> (
     let fetcher = fetcher(timeout);
     let fetched = fetcher.get(&url, etag, 10).await;
     drop(fetcher);
-    (fetched, serving.join().unwrap())
+    // Not on this thread: the client's side of the connection is closed by it.
+    (fetched, tokio::task::spawn_blocking(move || serving.join().unwrap()).await.unwrap())
 }
 
 #[tokio::test]

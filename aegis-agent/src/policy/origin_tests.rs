@@ -67,6 +67,9 @@ async fn an_older_bundle_is_refused_whenever_it_comes() {
     let again = host(dir.path());
     assert_eq!(again.first(NOW).await.unwrap().revision.as_deref(), Some("second"));
     assert!(again.seen().taken.unwrap().from_kept);
+    // Without the note the attack works: its signature is as good as ever. It is also the operator's way to start anew.
+    fs::remove_file(dir.path().join("state/policy/last-good.json")).unwrap();
+    assert_eq!(host(dir.path()).first(NOW).await.unwrap().revision.as_deref(), Some("first"));
 }
 
 #[tokio::test]
