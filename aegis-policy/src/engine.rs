@@ -61,7 +61,7 @@ pub(crate) enum Program {
     /// All of it generated.
     Compiled(Compiled),
     /// With authors' Rego in it.
-    Interpreted(Interpreted),
+    Interpreted(Box<Interpreted>),
 }
 
 /// A module as bytecode.
@@ -99,7 +99,7 @@ impl Program {
         engine.add_policy(format!("{package}.rego"), text.to_owned()).map_err(failed)?;
         if !authored.is_empty() {
             authored.load(&mut engine)?;
-            return Interpreted::new(engine, decision, second).map(Program::Interpreted);
+            return Interpreted::new(engine, decision, second).map(|one| Program::Interpreted(Box::new(one)));
         }
         let entry: Rc<str> = decision.as_str().into();
         let policy = engine.compile_with_entrypoint(&entry).map_err(failed)?;

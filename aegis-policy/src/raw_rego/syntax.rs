@@ -229,7 +229,7 @@ impl Reader<'_> {
                 let (called, span) = (path(fcn), start(fcn));
                 match called.split_first() {
                     Some((root, rest)) if root == "data" || self.aliases.contains_key(root) => {
-                        self.into_data(span, root, rest.iter().cloned().map(Some).collect());
+                        self.lead_into_data(span, root, rest.iter().cloned().map(Some).collect());
                     }
                     _ => self.names.calls.push((span, called.join("."))),
                 }
@@ -262,7 +262,7 @@ impl Reader<'_> {
         let (root, steps) = chain(expr, &mut dynamic);
         match root {
             Expr::Var { span, .. } if span.text() == "data" || self.aliases.contains_key(span.text()) => {
-                self.into_data(place(span), span.text(), steps);
+                self.lead_into_data(place(span), span.text(), steps);
             }
             Expr::Var { span, .. } => self.names.variables.push((place(span), span.text().to_owned())),
             other => self.expr(other),
@@ -270,7 +270,7 @@ impl Reader<'_> {
         dynamic.into_iter().for_each(|index| self.expr(index));
     }
 
-    fn into_data(&mut self, place: Place, root: &str, steps: Vec<Option<String>>) {
+    fn lead_into_data(&mut self, place: Place, root: &str, steps: Vec<Option<String>>) {
         let imported = self.aliases.get(root).into_iter().flatten().cloned().map(Some);
         self.names.data.push((place, imported.chain(steps).collect()));
     }
