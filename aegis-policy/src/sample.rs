@@ -327,6 +327,26 @@ policies:
     }
 
     #[test]
+    fn a_sample_has_its_own_time_tool_and_use() {
+        let text = "policies:
+  - name: p
+    agents: [a]
+    rules:
+      - {name: r, hosts: [a.test], tools: [pay], when: {days: [mon]}, usage: [{of: requests, per: day, op: '<', value: 2}], decision: allow}";
+        let snapshot = compile(&[Source { name: "p.yaml".into(), text: text.into() }]).unwrap();
+        let agent = Agent { name: "a".into(), ..Agent::default() };
+        let headers = BTreeMap::new();
+        let monday = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(4 * 86_400);
+        let good = Sample { tool: Some("pay"), now: monday, ..sample("https://a.test/", &headers, "") };
+        let decide = |sample: &Sample<'_>| explain_sample(&snapshot, &agent, sample).unwrap().decision;
+        assert_eq!(decide(&good), Decision::Allow);
+        assert_eq!(decide(&Sample { tool: None, ..good }), Decision::Deny);
+        assert_eq!(decide(&Sample { now: SystemTime::UNIX_EPOCH, ..good }), Decision::Deny);
+        let used = Usage { day: crate::Used { requests: 2, ..crate::Used::default() }, ..Usage::default() };
+        assert_eq!(decide(&Sample { usage: used, ..good }), Decision::Deny);
+    }
+
+    #[test]
     fn what_is_no_request_is_said() {
         for url in ["", "/v1", "api.test", "ftp://api.test/", "https://", "https://api.test:99999/", "https://a b/"] {
             assert!(matches!(post(url, &[], ""), Err(SampleError::Url { .. })), "{url}");

@@ -103,7 +103,7 @@ impl Way {
     fn there(&self) -> Option<Helper> {
         let mut any = vec![self.some(&[format!("type_name({})", self.value)])];
         any.extend(self.no_arrays());
-        (!self.lists.is_empty()).then(|| Helper { name: THERE, parameter: None, any })
+        (!self.lists.is_empty()).then_some(Helper { name: THERE, parameter: None, any })
     }
 
     /// Each way in which a value can be missing somewhere.
