@@ -16,6 +16,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::audit_metrics::AuditMetrics;
+use super::closed_labels::{action, detector};
 use super::decision_metrics::DecisionMetrics;
 use super::kernel_metrics::KernelMetrics;
 use super::live_metrics::LiveMetrics;
@@ -25,9 +26,6 @@ use super::state_metrics::StateMetrics;
 use super::verify_metrics::VerifyMetrics;
 use super::{AuditHealth, DecisionLogHealth};
 use crate::kernel::{Counters, TableFill};
-
-/// A detector or an action that is not one of ours would be a label without bounds.
-const OTHER: &str = "other";
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
 struct DecisionLabels {
@@ -349,14 +347,6 @@ impl All {
         self.decision_log.register(registry.sub_registry_with_prefix("decision_log"));
         self.state.register(registry);
     }
-}
-
-fn detector(name: &str) -> &'static str {
-    aegis_dlp::Detector::ALL.iter().map(|detector| detector.name()).find(|known| *known == name).unwrap_or(OTHER)
-}
-
-fn action(name: &str) -> &'static str {
-    ["redact", "deny", "report"].into_iter().find(|known| *known == name).unwrap_or(OTHER)
 }
 
 #[cfg(test)]

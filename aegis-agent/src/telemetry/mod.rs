@@ -5,6 +5,7 @@
 
 mod audit_log;
 mod audit_metrics;
+mod closed_labels;
 mod decision_log;
 mod decision_metrics;
 mod kernel_metrics;

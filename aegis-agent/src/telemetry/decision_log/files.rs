@@ -46,14 +46,11 @@ impl Directory {
         if self.current.as_ref().is_some_and(|current| full(current) || !current.path.exists()) {
             self.current = None;
         }
-        let mut current = match self.current.take() {
-            Some(current) => current,
-            None => {
-                let begun = begin(&self.path)?;
-                self.tidy_for(added);
-                begun
-            }
-        };
+        if self.current.is_none() {
+            self.current = Some(begin(&self.path)?);
+            self.tidy_for(added);
+        }
+        let Some(mut current) = self.current.take() else { return Err(io::Error::other("no file is open")) };
         if let Err(error) = current.file.write_all(lines) {
             // A line that is not whole goes; where that fails too, a new file is begun and readers skip the torn line.
             if current.file.set_len(current.bytes).is_ok() {

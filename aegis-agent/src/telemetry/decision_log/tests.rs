@@ -10,7 +10,7 @@ use super::{DecisionLog, files, share};
 use crate::config::Decisions;
 
 fn config() -> Decisions {
-    Decisions { enabled: true, max_bytes: 1 << 20, keep: Duration::from_secs(3600), sample: 1.0 }
+    Decisions { enabled: true, max_bytes: 64 << 20, keep: Duration::from_secs(3600), sample: 1.0 }
 }
 
 fn event(id: &str) -> Event {

@@ -1,0 +1,14 @@
+//! Values of labels from closed sets: what an agent could make up would be a label without bounds.
+
+/// A detector or an action that is not one of ours would be a label without bounds.
+const OTHER: &str = "other";
+
+/// The detector of this name.
+pub(super) fn detector(name: &str) -> &'static str {
+    aegis_dlp::Detector::ALL.iter().map(|detector| detector.name()).find(|known| *known == name).unwrap_or(OTHER)
+}
+
+/// The action of this name.
+pub(super) fn action(name: &str) -> &'static str {
+    ["redact", "deny", "report"].into_iter().find(|known| *known == name).unwrap_or(OTHER)
+}
