@@ -89,7 +89,7 @@ impl Bundles {
         let _turn = self.turn.lock().await;
         let mut unkept = String::from("nothing is kept of an earlier time");
         if self.polled().is_some() {
-            match self.blocking(move |bundles| bundles.from_kept(now)).await {
+            match self.blocking(move |bundles| bundles.take_kept(now)).await {
                 Ok(Some(answer)) => return Ok(answer),
                 Ok(None) => {}
                 Err(error) => unkept = format!("what is kept of an earlier time is refused: {error}"),
@@ -104,7 +104,7 @@ impl Bundles {
             Err(error) => error,
         };
         if self.polled().is_none()
-            && let Ok(Some(answer)) = self.blocking(move |bundles| bundles.from_kept(now)).await
+            && let Ok(Some(answer)) = self.blocking(move |bundles| bundles.take_kept(now)).await
         {
             tracing::error!("{}; starting with the bundle that is kept", error.in_lines());
             return Ok(answer);
@@ -184,7 +184,7 @@ impl Bundles {
     }
 
     /// What was taken from this place in an earlier life, verified again; none where nothing is kept of it.
-    fn from_kept(&self, now: SystemTime) -> Result<Option<Answer>, PolicyError> {
+    fn take_kept(&self, now: SystemTime) -> Result<Option<Answer>, PolicyError> {
         let failed = |error: std::io::Error| PolicyError::Keep { from: self.from.clone(), why: error.to_string() };
         let Some(note) = self.kept.note(&self.from).map_err(failed)? else { return Ok(None) };
         let bytes = self.kept.bytes(self.source.max_bytes).map_err(failed)?;

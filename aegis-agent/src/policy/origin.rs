@@ -72,7 +72,7 @@ impl Origin {
     pub async fn first(&self, now: SystemTime) -> Result<Loaded, PolicyError> {
         let outcome = match &self.place {
             Place::Bundle(bundles) => bundles.first(now).await,
-            Place::Embedded | Place::Files(_) => self.from_files().map(Answer::from),
+            Place::Embedded | Place::Files(_) => self.compiled().map(Answer::from),
         };
         self.note(outcome, now).and_then(|loaded| loaded.ok_or_else(|| self.vanished()))
     }
@@ -94,7 +94,7 @@ impl Origin {
     pub fn load(&self, now: SystemTime) -> Result<Loaded, PolicyError> {
         let outcome = match &self.place {
             Place::Bundle(bundles) => bundles.load(now),
-            Place::Embedded | Place::Files(_) => self.from_files().map(Answer::from),
+            Place::Embedded | Place::Files(_) => self.compiled().map(Answer::from),
         };
         self.note(outcome, now).and_then(|loaded| loaded.ok_or_else(|| self.vanished()))
     }
@@ -151,7 +151,8 @@ impl Origin {
         Some(pause.mul_f64(1.0 + f64::from(source.jitter_pct) / 100.0 * (2.0 * chance - 1.0)))
     }
 
-    fn from_files(&self) -> Result<Loaded, PolicyError> {
+    /// The policy of files, or the starter policy.
+    fn compiled(&self) -> Result<Loaded, PolicyError> {
         match &self.place {
             Place::Files(path) => load(Some(path)),
             Place::Embedded | Place::Bundle(_) => load(None),
