@@ -310,11 +310,14 @@ fn a_body_is_asked_for_where_a_condition_may_read_it() {
     assert!(post(json!({})).with(|intent, _| snapshot.needs(intent).json && snapshot.needs(intent).usage));
 }
 
-fn expression() -> impl Strategy<Value = (String, fn(&Value) -> Option<bool>)> {
+/// What an expression is worth for a body; `None` where it has no value.
+type Worth = fn(&Value) -> Option<bool>;
+
+fn expression() -> impl Strategy<Value = (String, Worth)> {
     fn number(body: &Value) -> Option<i64> {
         body.get("n")?.as_i64()
     }
-    let list: Vec<(&str, fn(&Value) -> Option<bool>)> = vec![
+    let list: Vec<(&str, Worth)> = vec![
         ("input.body.n > 3", |body| number(body).map(|n| n > 3)),
         ("input.body.n + 1 == 4", |body| number(body).map(|n| n + 1 == 4)),
         ("input.body.s == \"x\"", |body| body.get("s").map(|s| s == "x")),

@@ -97,12 +97,10 @@ fn differences(before: &Value, after: &Value, at: &str, into: &mut BTreeSet<Stri
 
 fn shorten(value: &mut Value, bound: usize, at: &str, taken: &mut Taken) {
     match value {
-        Value::String(text) => {
+        Value::String(text) if text.len() > bound => {
             // What is cut before it is looked at could end in half of a secret.
-            if text.len() > bound {
-                *text = self::text(text, bound);
-                taken.masked.insert(at.to_owned());
-            }
+            *text = self::text(text, bound);
+            taken.masked.insert(at.to_owned());
         }
         Value::Array(items) => {
             for (index, item) in items.iter_mut().enumerate() {

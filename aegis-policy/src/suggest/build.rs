@@ -114,37 +114,55 @@ fn is_id(segment: &str) -> bool {
     number || uuid || (hex == length && length >= 16 && digits > 0)
 }
 
+/// What a rule does with data, by the detectors' names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Data {
+    deny: Vec<&'static str>,
+    redact: Vec<&'static str>,
+}
+
+/// Names that belong together, and how often they were seen.
+#[derive(Default)]
+struct Together {
+    names: BTreeSet<String>,
+    passed: u64,
+    refused_for_data: u64,
+}
+
+impl Together {
+    fn add(&mut self, name: String, passed: u64, refused_for_data: u64) {
+        self.names.insert(name);
+        self.passed += passed;
+        self.refused_for_data += refused_for_data;
+    }
+}
+
 /// Patterns with the same methods and the same data are one rule.
 fn grouped(place: &Place, patterns: BTreeMap<(&str, String), Group>) -> Vec<Rule> {
-    type Names = Vec<&'static str>;
-    let mut methods: BTreeMap<(String, Names, Names), (BTreeSet<String>, u64, u64)> = BTreeMap::new();
+    let mut methods: BTreeMap<(String, Data), Together> = BTreeMap::new();
     for ((method, pattern), group) in patterns {
-        let key =
-            (pattern, names(group.deny), names(group.redact.iter().filter(|one| !group.deny.contains(*one)).collect()));
-        let (all, passed, refused) = methods.entry(key).or_default();
-        all.insert(method.to_owned());
-        *passed += group.passed;
-        *refused += group.refused_for_data;
+        let redact = group.redact.iter().filter(|one| !group.deny.contains(*one)).collect();
+        let data = Data { deny: names(group.deny), redact: names(redact) };
+        let all = methods.entry((pattern, data)).or_default();
+        all.add(method.to_owned(), group.passed, group.refused_for_data);
     }
-    let mut rules: BTreeMap<(BTreeSet<String>, Names, Names), (BTreeSet<String>, u64, u64)> = BTreeMap::new();
-    for ((pattern, deny, redact), (methods, passed, refused)) in methods {
-        let (paths, all_passed, all_refused) = rules.entry((methods, deny, redact)).or_default();
-        paths.insert(pattern);
-        *all_passed += passed;
-        *all_refused += refused;
+    let mut rules: BTreeMap<(BTreeSet<String>, Data), Together> = BTreeMap::new();
+    for ((pattern, data), methods) in methods {
+        let paths = rules.entry((methods.names, data)).or_default();
+        paths.add(pattern, methods.passed, methods.refused_for_data);
     }
     let private = place.host.parse::<IpAddr>().is_ok_and(is_private);
-    let rule = |((methods, deny, redact), (paths, passed, refused_for_data))| Rule {
+    let rule = |((methods, data), paths): ((BTreeSet<String>, Data), Together)| Rule {
         shape: Shape {
-            kind: Kind::Requests { methods, paths },
+            kind: Kind::Requests { methods, paths: paths.names },
             ports: BTreeSet::from([place.port]),
             private,
-            deny,
-            redact,
+            deny: data.deny,
+            redact: data.redact,
         },
         hosts: BTreeSet::from([place.host.clone()]),
-        passed,
-        refused_for_data,
+        passed: paths.passed,
+        refused_for_data: paths.refused_for_data,
     };
     rules.into_iter().map(rule).collect()
 }
