@@ -253,8 +253,7 @@ fn a_promoted_candidate_decides_for_its_agents_alone_and_then_for_all() {
         assert_eq!(get(&lab, &covered[0], "index.allowed.test"), 0, "its name is refused by the candidate");
         assert_eq!(get(&lab, &others[0], "index.allowed.test"), 200);
         // The same choice for the name, the connection and its record.
-        let of =
-            |agent: &str| daemon.records().unwrap().into_iter().filter(|r| r["agent_id"] == agent).next_back().unwrap();
+        let of = |agent: &str| daemon.records().unwrap().into_iter().rfind(|r| r["agent_id"] == agent).unwrap();
         let refused = daemon
             .record(|r| r["agent_id"] == covered[0].as_str() && r["scheme"] == "dns" && r["decision"] == "deny")
             .unwrap();
