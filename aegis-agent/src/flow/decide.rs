@@ -63,7 +63,6 @@ pub fn request(
 }
 
 /// As [`request`], and gives what was looked at, for the decision log.
-#[must_use]
 pub fn request_noting(
     snapshot: &Snapshot,
     identity: &Identity,
