@@ -73,7 +73,7 @@ fn python() -> PathBuf {
 
 /// Each way in which a policy can change, in turn.
 fn flip(lab: &Lab, daemon: &Daemon<'_>, number: usize) {
-    let version = if number % 2 == 0 { "B" } else { "A" };
+    let version = if number.is_multiple_of(2) { "B" } else { "A" };
     let ok = |arguments: &[&str]| {
         let outcome = lab.ctl(arguments).unwrap();
         assert!(outcome.ok(), "{arguments:?}: {outcome:?}");

@@ -50,6 +50,10 @@ Examples:
     },
     Revoke(revocation::RevokeArgs),
     /// Lists revoked tokens, those that end last first.
+    #[command(after_help = "\
+Examples:
+  sudo aegisctl token list-revoked
+  sudo aegisctl --output json token list-revoked")]
     ListRevoked,
 }
 
