@@ -141,6 +141,24 @@ fn a_rule_that_says_no_in_shadow_was_meant() {
 }
 
 #[test]
+fn a_wildcard_of_the_agents_own_is_none_of_the_policys() {
+    let requests = ["GET https://api.test/**", "GET https://api.test/u/*", "GET https://api.test/ok"].map(ask);
+    let (suggestion, _) = suggested(&trial(), &requests);
+    assert!(suggestion.yaml.contains(r#"paths: ["/ok"]"#) && !suggestion.yaml.contains("\"/**"), "{}", suggestion.yaml);
+    assert!(!suggestion.yaml.contains("/u/*"), "{}", suggestion.yaml);
+    assert_eq!((suggestion.rules, suggestion.left_out), (1, 2));
+    // Nor does one stand in for a host or a method, whoever wrote the log.
+    let mut observations = Observations::default();
+    let line = serde_json::to_string(&events::event(&trial(), &ask("GET https://api.test/"), "id")).unwrap();
+    for (word, other) in [("api.test", "*"), ("api.test", "*.test"), ("api.test", "203.0.113.0/24"), ("GET", "*")] {
+        let line = line.replace(&format!("\"{word}\""), &format!("\"{other}\""));
+        observations.observe(&Past::of_line(&line).unwrap().unwrap());
+    }
+    let suggestion = observations.suggest("v");
+    assert_eq!((suggestion.rules, suggestion.left_out), (0, 4), "{}", suggestion.yaml);
+}
+
+#[test]
 fn nothing_seen_is_an_empty_policy_that_compiles() {
     let suggestion = Observations::default().suggest("v");
     assert_eq!(suggestion.rules, 0);

@@ -91,6 +91,10 @@ fn requests(place: &Place, calls: &BTreeMap<Call, Count>, left_out: &mut BTreeMa
 
 /// The pattern for a path: its identifiers are wildcards, unless that would take in what was refused.
 fn pattern(call: &Call, calls: &BTreeMap<Call, Count>) -> Option<String> {
+    // In a pattern it would be a wildcard, and of the agent's choosing.
+    if call.path.contains('*') {
+        return None;
+    }
     let takes_refused = |glob: &PathGlob| {
         calls.iter().any(|(other, count)| other.method == call.method && !count.may_pass() && glob.matches(&other.path))
     };

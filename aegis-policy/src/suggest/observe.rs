@@ -6,11 +6,15 @@ use std::time::SystemTime;
 
 use aegis_dlp::{Action, DetectorSet};
 
+use crate::host::Host;
 use crate::replay::{Asked, Live, Past};
 use crate::{Mode, Sniffed};
 
 /// Different requests that are kept apart; what comes beyond is counted as left out.
 const MAX_KEYS: usize = 200_000;
+
+/// Why a place is left out that policies have no name for.
+const NO_HOST: &str = "its host is neither a name nor an address";
 
 /// The traffic of past decisions.
 #[derive(Clone, Debug, Default)]
@@ -92,6 +96,8 @@ impl Observations {
                 let unknown = past.unknown_target();
                 let why = match (&request.path, unknown) {
                     (_, Some(what)) => format!("the {what} is redacted in the log"),
+                    _ if !is_host(&request.host) => NO_HOST.to_owned(),
+                    _ if !is_method(&request.method) => "its method is no method of a policy".to_owned(),
                     (None, None) => "the path can be read in two ways".to_owned(),
                     (Some(path), None) => {
                         let place = Place { host: request.host.clone(), port: request.port };
@@ -108,6 +114,9 @@ impl Observations {
                 traffic.leave_out(why, &says);
             }
             Asked::Connection(connection) => {
+                if connection.host.as_deref().is_some_and(|host| !is_host(host)) {
+                    return traffic.leave_out(NO_HOST.to_owned(), &says);
+                }
                 let relay = match (&connection.host, connection.destination, connection.protocol) {
                     (Some(host), Some(to), _) => Relay::Tls(host.clone(), to.port()),
                     (None, Some(to), Some(Sniffed::Other)) => Relay::Tcp(to.ip().to_canonical(), to.port()),
@@ -161,6 +170,17 @@ impl Count {
     pub(super) fn may_pass(&self) -> bool {
         self.passed > 0 && self.refused == 0
     }
+}
+
+/// A name or an address; what else an agent writes there (`*`, a network) would be a pattern in a policy.
+fn is_host(text: &str) -> bool {
+    Host::parse(text).is_some()
+}
+
+/// As policies write methods, so that YAML reads it as the word that it is.
+fn is_method(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_uppercase())
+        && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-')
 }
 
 fn says(live: &Live, past: &Past) -> Says {
