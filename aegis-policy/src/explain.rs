@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::decide::{self, Found};
 use crate::engine::Conditions;
 use crate::input::whole;
+use crate::plain;
 use crate::rego::{Clause, Probe, clause_module, clause_name, clauses};
 use crate::rule::{Rule, Segment};
 use crate::snapshot::Snapshot;
@@ -182,9 +183,7 @@ fn shown(value: &Value) -> String {
     };
     let everything = Profile { redact: DetectorSet::ALL, ..Profile::default() };
     let clean = scan_text(&everything, Place::Body { offset: 0 }, &text).text;
-    let mut short: String = clean.chars().take(SHOWN).collect();
-    if short.len() < clean.len() {
-        short.push('…');
-    }
-    short
+    let short: String = clean.chars().take(SHOWN).collect();
+    let cut = if short.len() < clean.len() { "…" } else { "" };
+    format!("{}{cut}", plain(&short))
 }

@@ -205,6 +205,15 @@ fn an_account_tells_which_condition_failed_with_which_value() {
     assert_eq!(told.rules.iter().map(|tried| tried.rule.as_str()).collect::<Vec<_>>(), ["p/shop", "p/search"]);
 }
 
+/// A terminal would obey them; the person at it is root.
+#[test]
+fn an_account_shows_no_character_that_a_terminal_obeys() {
+    let rules = "- {name: r, hosts: [shop.test], body: [{path: to, op: '==', value: x}], decision: allow}";
+    let sent = ask("POST https://shop.test/").body(r#"{"to": "\u001b[2J\ninjected\u202e\u009b1m"}"#);
+    let text = account(rules, &sent).text();
+    assert!(text.contains("(saw \u{fffd}[2J\u{fffd}injected\u{fffd}\u{fffd}1m)"), "{text:?}");
+}
+
 #[test]
 fn an_account_by_another_policy_of_the_same_version_says_so() {
     let made = past(&candidate(LIVE), &pay("60"));

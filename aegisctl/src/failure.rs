@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use aegis_api::Problem;
 
+use crate::output::lines;
+
 /// A command that did not end well. Exit codes are a contract: scripts depend on them.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -48,7 +50,7 @@ impl Failure {
     pub fn report(&self) -> ExitCode {
         let reader_gone = matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe);
         if !reader_gone {
-            eprintln!("aegisctl: {self}");
+            eprintln!("aegisctl: {}", lines(&self.to_string()));
         }
         ExitCode::from(self.code())
     }

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use aegis_api::Level;
+use aegis_policy::plain;
 use clap::ValueEnum;
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
 use serde::Serialize;
@@ -45,15 +46,15 @@ impl Screen {
         writeln!(out)
     }
 
-    /// Writes a line.
+    /// Writes a line, or several.
     pub fn line(&self, text: impl AsRef<str>) -> io::Result<()> {
-        writeln!(io::stdout().lock(), "{}", text.as_ref())
+        writeln!(io::stdout().lock(), "{}", lines(text.as_ref()))
     }
 
     /// Writes a heading above a table.
     pub fn heading(&self, text: &str) -> io::Result<()> {
         let (bold, plain) = if self.color { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
-        self.line(format!("{bold}{text}{plain}"))
+        writeln!(io::stdout().lock(), "{bold}{}{plain}", lines(text))
     }
 
     /// Writes a table; an empty header row is left out.
@@ -71,8 +72,20 @@ impl Screen {
             table.set_header(header.iter().map(|text| Cell::new(text).add_attribute(Attribute::Dim)));
         }
         table.add_rows(rows);
-        self.line(table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n"))
+        // Not through `line`: the colours are ours, and what is in the cells is plain already.
+        let mut out = io::stdout().lock();
+        table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))
     }
+}
+
+/// Text as it is written to a terminal: lines stay lines, and nothing in it is obeyed, whoever it came from.
+pub fn lines(text: &str) -> String {
+    text.split('\n').map(|line| line.split('\t').map(plain).collect::<Vec<_>>().join("\t")).collect::<Vec<_>>().join("\n")
+}
+
+/// A cell of one line. All cells are made here, since what is in them comes from agents as well.
+pub fn cell(text: impl ToString) -> Cell {
+    Cell::new(plain(&text.to_string()))
 }
 
 /// A cell in the colour of its level.
@@ -86,13 +99,13 @@ pub fn level(level: Level) -> Cell {
 
 /// A cell that is red when what it says is bad.
 pub fn good_or_bad(good: bool, text: impl ToString) -> Cell {
-    let cell = Cell::new(text);
+    let cell = cell(text);
     if good { cell } else { cell.fg(Color::Red) }
 }
 
 /// A row of plain cells.
 pub fn row<const N: usize>(cells: [&dyn ToString; N]) -> Vec<Cell> {
-    cells.into_iter().map(|cell| Cell::new(cell.to_string())).collect()
+    cells.into_iter().map(|text| cell(text.to_string())).collect()
 }
 
 /// `3 d 4 h`, `4 h 5 min`, `5 min 6 s`, `6 s`.

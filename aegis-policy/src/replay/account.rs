@@ -9,6 +9,7 @@ use super::evaluate::{Replayed, Replayer};
 use super::past::{Asked, Past};
 use crate::decide;
 use crate::explain::seen;
+use crate::plain;
 use crate::snapshot::Snapshot;
 use crate::{Decision, Mode};
 
@@ -114,7 +115,7 @@ impl Account {
 
     fn write(&self, out: &mut String) -> fmt::Result {
         writeln!(out, "{}: {}", self.decision, self.reason)?;
-        writeln!(out, "  {} by agent {}", self.target, self.agent)?;
+        writeln!(out, "  {} by agent {}", plain(&self.target), plain(&self.agent))?;
         let rule = self.rule.as_deref().unwrap_or(if self.by_policy { "none: default deny" } else { "none" });
         writeln!(out, "  rule {rule}, policy version {}, decision {}", self.policy_version, self.decision_id)?;
         if !self.by_policy {

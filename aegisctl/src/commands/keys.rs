@@ -3,11 +3,10 @@
 use std::process::ExitCode;
 
 use aegis_api::{KeyState, Keys};
-use comfy_table::Cell;
 
 use crate::api::Client;
 use crate::failure::Failure;
-use crate::output::{Screen, good_or_bad, row};
+use crate::output::{Screen, cell, good_or_bad, row};
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -67,7 +66,7 @@ fn show(keys: &Keys, screen: &Screen) -> std::io::Result<()> {
         let confirmed = outside.confirmed.as_deref().unwrap_or("never");
         let mut cells = row([&outside.issuer, &outside.keys, &outside.skipped, &confirmed]);
         cells.push(good_or_bad(outside.error.is_none(), state));
-        cells.push(Cell::new(&outside.jwks));
+        cells.push(cell(&outside.jwks));
         cells
     });
     screen.table(&["TRUSTED ISSUER", "KEYS", "LEFT OUT", "CONFIRMED", "STATE", "FROM"], rows.collect())

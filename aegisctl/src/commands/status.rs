@@ -12,7 +12,7 @@ use comfy_table::Cell;
 use super::agents;
 use crate::api::Client;
 use crate::failure::Failure;
-use crate::output::{Screen, duration, good_or_bad, row};
+use crate::output::{Screen, cell, duration, good_or_bad, row};
 
 /// Days before the CA's end from which `status` shows it as a problem.
 const CA_WARNING_DAYS: i64 = 30;
@@ -72,12 +72,12 @@ fn show(status: &Status, screen: &Screen) -> io::Result<()> {
 
 fn guard(guard: &GuardStatus) -> Vec<Cell> {
     let say = good_or_bad(guard.in_force, if guard.in_force { "yes" } else { "no" });
-    vec![Cell::new(&guard.name), say, Cell::new(&guard.detail)]
+    vec![cell(&guard.name), say, cell(&guard.detail)]
 }
 
 fn hook(hook: &HookStatus) -> Vec<Cell> {
     let say = |yes: bool| good_or_bad(yes, if yes { "yes" } else { "NO" });
-    vec![Cell::new(&hook.name), say(hook.attached), say(hook.pinned)]
+    vec![cell(&hook.name), say(hook.attached), say(hook.pinned)]
 }
 
 fn namespace(namespace: &NamespaceStatus) -> Vec<Cell> {
@@ -94,15 +94,15 @@ fn namespace(namespace: &NamespaceStatus) -> Vec<Cell> {
 
 fn refused(refused: &RefusedCgroup) -> Vec<Cell> {
     let agent = refused.agent.as_deref().unwrap_or("-");
-    vec![Cell::new(&refused.cgroup), Cell::new(agent), good_or_bad(false, &refused.why)]
+    vec![cell(&refused.cgroup), cell(agent), good_or_bad(false, &refused.why)]
 }
 
 fn overview(status: &Status) -> Vec<Vec<Cell>> {
     let mut rows = vec![
         pair("host", good_or_bad(true, format!("{} (instance {})", status.host, status.instance))),
         pair("daemon", daemon(status)),
-        pair("cgroup root", Cell::new(&status.kernel.cgroup_root)),
-        pair("policy", Cell::new(policy(status))),
+        pair("cgroup root", cell(&status.kernel.cgroup_root)),
+        pair("policy", cell(policy(status))),
     ];
     rows.extend(status.policy.bundle.as_ref().map(|taken| pair("bundle", bundle(taken))));
     if let Some(error) = &status.policy.last_error {
@@ -110,9 +110,9 @@ fn overview(status: &Status) -> Vec<Vec<Cell>> {
     }
     rows.extend(status.policy.rollout.as_ref().map(|rollout| pair("rollout", candidate(rollout))));
     let flows = &status.flows;
-    rows.push(pair("flows", Cell::new(format!("{} active, {} in all", flows.active, flows.total))));
-    rows.push(pair("decisions", Cell::new(counts(status.decisions.iter()))));
-    rows.push(pair("kernel", Cell::new(counts(status.kernel.counters.iter()))));
+    rows.push(pair("flows", cell(format!("{} active, {} in all", flows.active, flows.total))));
+    rows.push(pair("decisions", cell(counts(status.decisions.iter()))));
+    rows.push(pair("kernel", cell(counts(status.kernel.counters.iter()))));
     let dropped = status.kernel.events_dropped;
     rows.push(pair("events dropped", good_or_bad(dropped == 0, dropped)));
     rows.push(pair("unaccounted", unaccounted(status)));
@@ -129,14 +129,14 @@ fn overview(status: &Status) -> Vec<Vec<Cell>> {
     rows.push(pair("audit log", audit(status)));
     rows.push(pair("state store", state(status)));
     if status.verifications.is_empty() {
-        rows.push(pair("verified", Cell::new("not since the daemon started; next: aegisctl verify")));
+        rows.push(pair("verified", cell("not since the daemon started; next: aegisctl verify")));
     }
     rows.extend(status.verifications.iter().map(|run| pair("verified", verification(run))));
     rows
 }
 
 fn pair(name: &str, value: Cell) -> Vec<Cell> {
-    vec![Cell::new(name), value]
+    vec![cell(name), value]
 }
 
 fn daemon(status: &Status) -> Cell {
@@ -157,7 +157,7 @@ fn policy(status: &Status) -> String {
 
 fn candidate(rollout: &RolloutStatus) -> Cell {
     let RolloutStatus { candidate, revision, phase, percent, compared, deny_delta, decisions_changed, .. } = rollout;
-    Cell::new(format!(
+    cell(format!(
         "version {candidate} ({revision}) in {phase} on {percent} % of the agents: {compared} compared, \
          {decisions_changed} decided otherwise, {deny_delta:+.2} points of denials"
     ))
@@ -166,7 +166,7 @@ fn candidate(rollout: &RolloutStatus) -> Cell {
 fn bundle(taken: &BundleStatus) -> Cell {
     let signed = taken.signed_by.as_ref().map_or("not signed".to_owned(), |id| format!("signed by {id}"));
     let kept = if taken.from_kept { ", as kept from an earlier run" } else { "" };
-    Cell::new(format!("{}, serial {}, {signed}, taken {}{kept}", taken.revision, taken.serial, taken.taken_at))
+    cell(format!("{}, serial {}, {signed}, taken {}{kept}", taken.revision, taken.serial, taken.taken_at))
 }
 
 fn counts<'a>(counts: impl Iterator<Item = (&'a String, &'a u64)>) -> String {

@@ -11,7 +11,7 @@ use super::agents::agent_name;
 use super::revocation;
 use crate::api::Client;
 use crate::failure::Failure;
-use crate::output::{Screen, duration, good_or_bad, row};
+use crate::output::{Screen, cell, duration, good_or_bad, row};
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -139,7 +139,7 @@ fn inspect(token: &str, client: &Client, screen: &Screen) -> Result<ExitCode, Fa
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
         let mut rows = rows(&claims, now);
         rows.push(row([&"signed with", &format!("{} {}", header.alg, header.kid.as_deref().unwrap_or("(no kid)"))]));
-        rows.push(vec![comfy_table::Cell::new("verdict"), verdict(&checked)]);
+        rows.push(vec![cell("verdict"), verdict(&checked)]);
         screen.table(&[], rows)?;
     }
     Ok(if verified == Some(false) { ExitCode::FAILURE } else { ExitCode::SUCCESS })

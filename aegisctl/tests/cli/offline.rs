@@ -203,6 +203,20 @@ fn a_token_is_inspected_from_the_argument_and_from_a_pipe() {
     expect(1, &mut aegisctl(&["token", "inspect", "no-token"]));
 }
 
+/// Nobody has checked the token, and who looks at it is root.
+#[test]
+fn a_claim_and_a_line_of_a_log_do_not_speak_to_the_terminal() {
+    let claims = Claims { tenant: "\u{1b}]0;owned\u{7}\nverdict  holds\u{202e}".to_owned(), ..claims() };
+    let token =
+        aegis_token::mint(&aegis_token::SigningKey::generate(aegis_token::Algorithm::ES256).unwrap(), &claims).unwrap();
+    let output = aegisctl(&["token", "inspect", &token, "--socket", "/nonexistent/control.sock"]).output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(stdout.contains("\u{fffd}]0;owned\u{fffd}\u{fffd}verdict  holds\u{fffd}"), "{stdout:?}");
+    let (_directory, log) = written("audit.jsonl", "\u{1b}[2Jno record\u{9b}1m\n");
+    let (stdout, _) = expect(0, &mut aegisctl(&["audit", "tail", "--file", &log]));
+    assert_eq!(stdout, "not a record: \u{fffd}[2Jno record\u{fffd}1m\n");
+}
+
 #[test]
 fn audit_verify_names_the_first_broken_line() {
     let mut chain = Chain::genesis("default");

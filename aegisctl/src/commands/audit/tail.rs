@@ -9,6 +9,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use aegis_audit::Record;
+use aegis_policy::plain;
 
 use crate::api::Client;
 use crate::failure::Failure;
@@ -101,14 +102,14 @@ impl Printer {
         let lines = std::mem::replace(&mut self.part, rest);
         let mut out = io::stdout().lock();
         for line in String::from_utf8_lossy(&lines).lines() {
-            let text = if self.json { line.to_owned() } else { readable(line) };
+            let text = if self.json { line.to_owned() } else { plain(&readable(line)).into_owned() };
             writeln!(out, "{text}")?;
         }
         out.flush()
     }
 }
 
-/// One line for people; what is no record is shown as it is, since it is what somebody looks for.
+/// One line for people; what is no record is shown too, since it is what somebody looks for.
 fn readable(line: &str) -> String {
     let Ok(record) = serde_json::from_str::<Record>(line) else {
         return format!("not a record: {line}");

@@ -5,12 +5,11 @@ mod checks;
 use std::process::ExitCode;
 
 use aegis_api::{Finding, Level};
-use comfy_table::Cell;
 use serde_json::json;
 
 use crate::api::Client;
 use crate::failure::Failure;
-use crate::output::{Screen, level};
+use crate::output::{Screen, cell, level};
 
 /// Looks whether this machine can enforce, and what is weak; each finding with its fix.
 ///
@@ -47,7 +46,7 @@ pub fn run(client: &Client, screen: &Screen) -> Result<ExitCode, Failure> {
 fn show(findings: &[Finding], screen: &Screen) -> std::io::Result<()> {
     let rows = findings.iter().map(|finding| {
         let fix = finding.fix.as_deref().unwrap_or_default();
-        vec![Cell::new(&finding.name), level(finding.level), Cell::new(&finding.detail), Cell::new(fix)]
+        vec![cell(&finding.name), level(finding.level), cell(&finding.detail), cell(fix)]
     });
     screen.table(&["CHECK", "STATE", "SEEN", "FIX"], rows.collect())
 }

@@ -7,7 +7,7 @@ use aegis_api::{Actor, Agent, Mode, Verdict, Verification};
 use comfy_table::{Attribute, Cell, Color};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::output::Screen;
+use crate::output::{Screen, cell};
 
 /// A bar on standard error, where that is a terminal.
 pub fn progress(subject: &str, vectors: usize) -> ProgressBar {
@@ -26,7 +26,7 @@ pub fn run(run: &Verification, agent: Option<&Agent>, screen: &Screen) -> io::Re
             Actor::User => "nobody",
             Actor::Root => "root",
         };
-        vec![Cell::new(&vector.name), Cell::new(actor), verdict(vector.verdict), Cell::new(&vector.detail)]
+        vec![cell(&vector.name), cell(actor), verdict(vector.verdict), cell(&vector.detail)]
     });
     screen.heading(&run.agent)?;
     screen.table(&["VECTOR", "AS", "VERDICT", "DETAIL"], rows.collect())?;
@@ -58,7 +58,7 @@ fn text(verdict: Verdict) -> &'static str {
 }
 
 fn verdict(verdict: Verdict) -> Cell {
-    let cell = Cell::new(text(verdict));
+    let cell = cell(text(verdict));
     match verdict {
         Verdict::Held => cell.fg(Color::Green),
         Verdict::Leaked => cell.fg(Color::Red).add_attribute(Attribute::Bold),
