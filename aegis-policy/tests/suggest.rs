@@ -138,6 +138,24 @@ fn a_rule_that_says_no_in_shadow_was_meant() {
     );
     let (suggestion, _) = suggested(&live, &[ask("GET https://bad.test/"), ask("GET https://good.test/")]);
     assert!(suggestion.yaml.contains("good.test") && !suggestion.yaml.contains("bad.test"), "{}", suggestion.yaml);
+    assert!(suggestion.yaml.contains("1 time(s): in shadow a rule would have refused it"), "{}", suggestion.yaml);
+}
+
+#[test]
+fn what_a_rule_in_shadow_refuses_is_in_no_pattern() {
+    let live = snapshot(
+        "policies: [{name: p, agents: [a], mode: shadow, rules: [
+          {name: no, hosts: [api.test], paths: ['/u/2'], decision: deny},
+          {name: big, hosts: [api.test], paths: ['/pay'], body: [{path: n, op: '>', value: 5}], decision: deny}]}]",
+    );
+    let get = |n: u8| ask(&format!("GET https://api.test/u/{n}"));
+    let pay = |n: u8| ask("POST https://api.test/pay").body(&format!("{{\"n\": {n}}}"));
+    let (suggestion, pasts) = suggested(&live, &[get(1), get(2), get(3), pay(1), pay(9)]);
+    assert!(suggestion.yaml.contains(r#"paths: ["/u/1", "/u/3"]"#), "{}", suggestion.yaml);
+    assert!(!suggestion.yaml.contains("\"/pay\"") && !suggestion.yaml.contains("/u/*"), "{}", suggestion.yaml);
+    assert!(suggestion.yaml.contains("1 time(s): POST api.test:443/pay was refused, too"), "{}", suggestion.yaml);
+    let refused: Vec<bool> = pasts.iter().map(|past| past.live.refuses()).collect();
+    assert_eq!(refused, [false, true, false, false, true]);
 }
 
 #[test]
@@ -240,6 +258,7 @@ proptest! {
             };
             let live = &past.live;
             let refused = live.mode == Mode::Enforce && !live.decision.permits();
+            let refused = refused || (!live.decision.permits() && live.rule.is_some());
             let passed = live.decision.permits() || (live.mode == Mode::Shadow && live.rule.is_none());
             prop_assert!(!(refused && permits), "{}\n{}", past.target(), suggestion.yaml);
             missed += u64::from(passed && !permits);

@@ -44,6 +44,14 @@ pub struct Live {
     pub by_policy: bool,
 }
 
+impl Live {
+    /// Whether somebody meant it to be refused. In shadow a rule that says no was meant; what no rule named passed there, and
+    /// is what a first policy is made of.
+    pub fn refuses(&self) -> bool {
+        !self.decision.permits() && (self.mode == Mode::Enforce || self.rule.is_some())
+    }
+}
+
 /// What was asked.
 #[derive(Clone, Debug)]
 pub(crate) enum Asked {

@@ -207,6 +207,9 @@ fn merge_hosts(rules: Vec<Rule>) -> Vec<Rule> {
 }
 
 fn relayed(traffic: &Traffic, relay: &Relay, count: &Count) -> Result<Option<Rule>, &'static str> {
+    if count.passed > 0 && count.refused > 0 {
+        return Err("it was relayed unread, and refused as well");
+    }
     if !count.may_pass() {
         return Ok(None);
     }

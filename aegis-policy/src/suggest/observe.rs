@@ -75,8 +75,6 @@ enum Says {
     Passed,
     Refused,
     RefusedForData(DetectorSet),
-    /// In shadow some rule would have refused it: somebody meant that.
-    Nothing,
 }
 
 impl Observations {
@@ -90,6 +88,9 @@ impl Observations {
         self.span = Some((first.min(past.at), last.max(past.at)));
         let traffic = self.agents.entry(past.agent().name.clone()).or_default();
         let says = says(&past.live, past);
+        if past.live.mode == Mode::Shadow && matches!(says, Says::Refused) {
+            *traffic.left_out.entry("in shadow a rule would have refused it".to_owned()).or_default() += 1;
+        }
         match &past.asked {
             Asked::Request(request) => {
                 traffic.inspected.extend(request.destination);
@@ -162,7 +163,6 @@ impl Count {
                 self.refused_for_data += 1;
                 self.denied = self.denied.union(*denied);
             }
-            Says::Nothing => {}
         }
     }
 
@@ -186,12 +186,9 @@ fn is_method(text: &str) -> bool {
 fn says(live: &Live, past: &Past) -> Says {
     let denied: DetectorSet =
         past.findings.iter().filter(|finding| finding.action == Action::Deny).map(|finding| finding.detector).collect();
-    match (live.mode, live.decision.permits()) {
-        (_, true) => Says::Passed,
-        // What no rule named passed, and is what a first policy is made of.
-        (Mode::Shadow, false) if live.rule.is_none() => Says::Passed,
-        (Mode::Shadow, false) => Says::Nothing,
-        (Mode::Enforce, false) if !denied.is_empty() => Says::RefusedForData(denied),
-        (Mode::Enforce, false) => Says::Refused,
+    match live.refuses() {
+        false => Says::Passed,
+        true if !denied.is_empty() => Says::RefusedForData(denied),
+        true => Says::Refused,
     }
 }

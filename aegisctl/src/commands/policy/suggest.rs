@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use aegis_policy::replay::{Past, Replayed, Replayer, grouped};
 use aegis_policy::suggest::{Observations, Suggestion};
-use aegis_policy::{Mode, Source, compile};
+use aegis_policy::{Source, compile};
 use serde_json::json;
 
 use super::past::Which;
@@ -34,7 +34,7 @@ struct Tried {
     permitted: u64,
     /// Passed, and would not any more.
     missed: u64,
-    /// Refused, and would pass: must not be.
+    /// Refused, in shadow by a rule, and would pass: must not be.
     opened: Vec<String>,
     undecidable: u64,
 }
@@ -92,8 +92,7 @@ impl Tried {
         let mut enforced = past.clone();
         enforced.enforce();
         let live = &past.live;
-        let refused = live.mode == Mode::Enforce && !live.decision.permits();
-        let passed = live.decision.permits() || (live.mode == Mode::Shadow && live.rule.is_none());
+        let refused = live.refuses();
         match replayer.decide(&enforced) {
             Replayed::NotAsked => {}
             Replayed::Undecidable(_) => self.undecidable += 1,
@@ -103,7 +102,7 @@ impl Tried {
                     self.opened.push(past.target());
                 }
             }
-            Replayed::Decided(_) => self.missed += u64::from(passed),
+            Replayed::Decided(_) => self.missed += u64::from(!refused),
         }
     }
 }
