@@ -177,6 +177,26 @@ fn a_wildcard_of_the_agents_own_is_none_of_the_policys() {
 }
 
 #[test]
+fn where_something_unknown_was_refused_only_what_passed_is_permitted() {
+    let live = snapshot(&policy(
+        "- {name: no, hosts: [api.test], paths: ['/u/536-22-8741'], decision: deny}
+- {name: yes, hosts: [api.test, other.test], decision: allow}",
+    ));
+    let requests = [
+        "GET https://api.test/u/17",
+        "GET https://api.test/u/536-22-8741",
+        "POST https://api.test/u/17",
+        "GET https://other.test/u/17",
+    ]
+    .map(ask);
+    let (suggestion, pasts) = suggested(&live, &requests);
+    assert!(pasts[1].live.refuses() && !pasts[1].target().contains("536"), "{}", pasts[1].target());
+    // Whether `/u/*` would take it in cannot be told; of another method and another host nothing was refused.
+    assert_eq!(suggestion.yaml.matches(r#"paths: ["/u/17"]"#).count(), 1, "{}", suggestion.yaml);
+    assert_eq!(suggestion.yaml.matches(r#"paths: ["/u/*"]"#).count(), 2, "{}", suggestion.yaml);
+}
+
+#[test]
 fn nothing_seen_is_an_empty_policy_that_compiles() {
     let suggestion = Observations::default().suggest("v");
     assert_eq!(suggestion.rules, 0);

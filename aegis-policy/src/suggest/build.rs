@@ -48,7 +48,7 @@ pub(super) fn rules(traffic: &Traffic) -> (Vec<Rule>, BTreeMap<String, u64>) {
     let mut left_out = traffic.left_out.clone();
     let mut rules: Vec<Rule> = Vec::new();
     for (place, calls) in &traffic.requests {
-        for rule in requests(place, calls, &mut left_out) {
+        for rule in requests(traffic, place, calls, &mut left_out) {
             merge_ports(&mut rules, rule);
         }
     }
@@ -63,7 +63,12 @@ pub(super) fn rules(traffic: &Traffic) -> (Vec<Rule>, BTreeMap<String, u64>) {
     (rules, left_out)
 }
 
-fn requests(place: &Place, calls: &BTreeMap<Call, Count>, left_out: &mut BTreeMap<String, u64>) -> Vec<Rule> {
+fn requests(
+    traffic: &Traffic,
+    place: &Place,
+    calls: &BTreeMap<Call, Count>,
+    left_out: &mut BTreeMap<String, u64>,
+) -> Vec<Rule> {
     let mut patterns: BTreeMap<(&str, String), Group> = BTreeMap::new();
     for (call, count) in calls {
         if count.passed > 0 && count.refused > 0 {
@@ -73,7 +78,7 @@ fn requests(place: &Place, calls: &BTreeMap<Call, Count>, left_out: &mut BTreeMa
         if !count.may_pass() {
             continue;
         }
-        match pattern(call, calls) {
+        match pattern(call, calls, traffic.opaque.holds(place, &call.method)) {
             Some(pattern) => patterns.entry((&call.method, pattern)).or_default().add(count),
             None => *left_out.entry("no pattern is for its path alone".to_owned()).or_default() += count.passed,
         }
@@ -89,8 +94,8 @@ fn requests(place: &Place, calls: &BTreeMap<Call, Count>, left_out: &mut BTreeMa
     grouped(place, patterns)
 }
 
-/// The pattern for a path: its identifiers are wildcards, unless that would take in what was refused.
-fn pattern(call: &Call, calls: &BTreeMap<Call, Count>) -> Option<String> {
+/// The pattern for a path: its identifiers are wildcards, unless that would take in what was refused, or could (`exact`).
+fn pattern(call: &Call, calls: &BTreeMap<Call, Count>, exact: bool) -> Option<String> {
     // In a pattern it would be a wildcard, and of the agent's choosing.
     if call.path.contains('*') {
         return None;
@@ -100,7 +105,8 @@ fn pattern(call: &Call, calls: &BTreeMap<Call, Count>) -> Option<String> {
     };
     let fits =
         |text: &String| PathGlob::parse(text).is_ok_and(|glob| glob.matches(&call.path) && !takes_refused(&glob));
-    [generalised(&call.path), call.path.clone()].into_iter().find(fits)
+    let wider = (!exact).then(|| generalised(&call.path));
+    wider.into_iter().chain([call.path.clone()]).find(fits)
 }
 
 /// The path with `*` for segments that are numbers, UUIDs or long hexadecimal words.

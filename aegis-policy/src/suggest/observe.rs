@@ -33,11 +33,20 @@ pub(super) struct Traffic {
     pub(super) relays: BTreeMap<Relay, Count>,
     /// Where inspected requests went, by address.
     pub(super) inspected: HashSet<SocketAddr>,
+    pub(super) opaque: Opaque,
     /// Why something of it cannot be in a policy, and how often.
     pub(super) left_out: BTreeMap<String, u64>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Where something was refused whose path is not known: no more than the paths that passed may be permitted there.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Opaque {
+    at: HashSet<(Place, String)>,
+    /// There are too many of them to be kept apart.
+    everywhere: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Place {
     pub(super) host: String,
     pub(super) port: u16,
@@ -95,15 +104,15 @@ impl Observations {
             Asked::Request(request) => {
                 traffic.inspected.extend(request.destination);
                 let unknown = past.unknown_target();
+                let place = Place { host: request.host.clone(), port: request.port };
                 let why = match (&request.path, unknown) {
                     (_, Some(what)) => format!("the {what} is redacted in the log"),
                     _ if !is_host(&request.host) => NO_HOST.to_owned(),
                     _ if !is_method(&request.method) => "its method is no method of a policy".to_owned(),
                     (None, None) => "the path can be read in two ways".to_owned(),
                     (Some(path), None) => {
-                        let place = Place { host: request.host.clone(), port: request.port };
                         let call = Call { method: request.method.clone(), path: path.clone() };
-                        let calls = traffic.requests.entry(place).or_default();
+                        let calls = traffic.requests.entry(place.clone()).or_default();
                         self.keys += usize::from(!calls.contains_key(&call));
                         if self.keys <= MAX_KEYS || calls.contains_key(&call) {
                             return calls.entry(call).or_default().add(&says, past);
@@ -112,6 +121,9 @@ impl Observations {
                         "there are too many different requests".to_owned()
                     }
                 };
+                if !matches!(says, Says::Passed) {
+                    traffic.opaque.add(place, &request.method);
+                }
                 traffic.leave_out(why, &says);
             }
             Asked::Connection(connection) => {
@@ -144,6 +156,20 @@ impl Traffic {
         if matches!(says, Says::Passed) {
             *self.left_out.entry(why).or_default() += 1;
         }
+    }
+}
+
+impl Opaque {
+    fn add(&mut self, place: Place, method: &str) {
+        match self.at.len() {
+            0..MAX_KEYS => drop(self.at.insert((place, method.to_owned()))),
+            _ => self.everywhere = true,
+        }
+    }
+
+    /// Whether a pattern for this method there could take in what was refused.
+    pub(super) fn holds(&self, place: &Place, method: &str) -> bool {
+        self.everywhere || self.at.contains(&(place.clone(), method.to_owned()))
     }
 }
 

@@ -12,6 +12,7 @@ mod hidden;
 mod lab;
 mod offline;
 mod owned;
+mod past;
 mod probes;
 
 use std::process::{Command, Output};

@@ -37,6 +37,8 @@ struct Tried {
     /// Refused, in shadow by a rule, and would pass: must not be.
     opened: Vec<String>,
     undecidable: u64,
+    /// Refused, and the log does not hold what it would depend on.
+    open_question: u64,
 }
 
 /// Runs it.
@@ -74,19 +76,29 @@ fn show(suggestion: &Suggestion, tried: &Tried, seen: &Observations, screen: &Sc
         return Ok(screen.write_json(&json!({
             "yaml": suggestion.yaml, "rules": suggestion.rules, "agents": seen.agents(), "decisions": seen.decisions(),
             "permitted": tried.permitted, "not_permitted": tried.missed, "undecidable": tried.undecidable,
+            "refused_undecidable": tried.open_question,
         }))?);
     }
     screen.line(suggestion.yaml.trim_end())?;
     eprintln!(
-        "aegisctl: tried on the same decisions: {} permitted, {} that passed are not, {} undecidable; nothing that was refused passes",
+        "aegisctl: tried on the same decisions: {} permitted, {} that passed are not, {} undecidable; {}",
         grouped(tried.permitted),
         grouped(tried.missed),
-        grouped(tried.undecidable)
+        grouped(tried.undecidable),
+        tried.refused()
     );
     Ok(())
 }
 
 impl Tried {
+    /// What became of that which was refused.
+    fn refused(&self) -> String {
+        match self.open_question {
+            0 => "nothing that was refused passes".to_owned(),
+            count => format!("of what was refused {} cannot be told, and nothing else of it passes", grouped(count)),
+        }
+    }
+
     fn add(&mut self, past: &Past, replayer: &mut Replayer<'_>) {
         // As it will be: out of shadow.
         let mut enforced = past.clone();
@@ -95,7 +107,10 @@ impl Tried {
         let refused = live.refuses();
         match replayer.decide(&enforced) {
             Replayed::NotAsked => {}
-            Replayed::Undecidable(_) => self.undecidable += 1,
+            Replayed::Undecidable(_) => {
+                self.undecidable += 1;
+                self.open_question += u64::from(refused);
+            }
             Replayed::Decided(answer) if answer.decision.permits() => {
                 self.permitted += 1;
                 if refused {
