@@ -37,9 +37,10 @@ Examples:
   aegisctl token mint --child clerk --parent-token \"$AEGIS_TOKEN\"   a sub-agent's own sub-agent
   curl -H \"Aegis-Token: $(aegisctl token mint)\" https://api.stripe.com/")]
     Mint(Mint),
-    /// Shows what a token says, and whether it holds by the daemon's keys and clock; 1 when it does not.
+    /// Shows what a token says, and whether it holds by the daemon's keys and clock.
     ///
-    /// Without a daemon, or where the caller may not ask it, the signature stays unchecked, and it says so.
+    /// Ends with 0 only when it holds: with 1 when it does not, or when the daemon refuses to say; with 3 when no daemon
+    /// answers. What the token says is shown all the same, unchecked.
     #[command(after_help = "\
 Examples:
   sudo aegisctl token inspect eyJhbGciOi...
@@ -115,8 +116,8 @@ fn given(token: &str) -> Result<String, Failure> {
 /// What the daemon says of a token.
 enum Checked {
     Answer(Inspection),
-    /// There is none, or it does not answer this caller.
-    Not(String),
+    /// There is none, or it does not answer this caller: why, and the exit code.
+    Not(String, u8),
 }
 
 fn inspect(token: &str, client: &Client, screen: &Screen) -> Result<ExitCode, Failure> {
@@ -125,13 +126,13 @@ fn inspect(token: &str, client: &Client, screen: &Screen) -> Result<ExitCode, Fa
         aegis_token::peek(&token).map_err(|error| Failure::No(format!("this is no agent token: {error}")))?;
     let checked = match client.post::<_, Inspection>("/v1/token/inspect", &InspectRequest { token }) {
         Ok(inspection) => Checked::Answer(inspection),
-        Err(Failure::Unreachable(_)) => Checked::Not("no daemon answers".to_owned()),
-        Err(Failure::Refused(problem)) => Checked::Not(problem.detail),
+        Err(failure @ Failure::Unreachable(_)) => Checked::Not("no daemon answers".to_owned(), failure.code()),
+        Err(Failure::Refused(problem)) => Checked::Not(problem.detail.clone(), Failure::Refused(problem).code()),
         Err(other) => return Err(other),
     };
     let (verified, reason) = match &checked {
         Checked::Answer(Inspection { verified, reason }) => (Some(*verified), reason.as_deref()),
-        Checked::Not(why) => (None, Some(why.as_str())),
+        Checked::Not(why, _) => (None, Some(why.as_str())),
     };
     if screen.json() {
         screen.write_json(&json!({"header": header, "claims": claims, "verified": verified, "reason": reason}))?;
@@ -142,7 +143,11 @@ fn inspect(token: &str, client: &Client, screen: &Screen) -> Result<ExitCode, Fa
         rows.push(vec![cell("verdict"), verdict(&checked)]);
         screen.table(&[], rows)?;
     }
-    Ok(if verified == Some(false) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(match checked {
+        Checked::Answer(Inspection { verified: true, .. }) => ExitCode::SUCCESS,
+        Checked::Answer(_) => ExitCode::FAILURE,
+        Checked::Not(_, code) => ExitCode::from(code),
+    })
 }
 
 fn verdict(checked: &Checked) -> comfy_table::Cell {
@@ -156,7 +161,7 @@ fn verdict(checked: &Checked) -> comfy_table::Cell {
         Checked::Answer(Inspection { reason, .. }) => {
             good_or_bad(false, format!("DOES NOT HOLD: {}", reason.as_deref().unwrap_or("the daemon does not say why")))
         }
-        Checked::Not(why) => good_or_bad(false, format!("not checked: {why}")),
+        Checked::Not(why, _) => good_or_bad(false, format!("not checked: {why}")),
     }
 }
 

@@ -302,6 +302,11 @@ fn a_token_is_shown_with_its_chain_and_the_daemons_verdict() {
     }
     let (stdout, _) = expect(1, &mut fake.aegisctl(&["token", "inspect", &outside, "-o", "json"]));
     assert_eq!(parsed(&stdout)["verified"], false);
+    // Nor is a daemon that does not answer this caller a yes.
+    let refusal = json!({"title": "Forbidden", "status": 403, "detail": "administrators only"});
+    let fake = Fake::serve(&[(call, 403, refusal)]);
+    let (stdout, _) = expect(1, &mut fake.aegisctl(&["token", "inspect", &outside]));
+    assert!(stdout.contains("not checked: administrators only"), "{stdout}");
 }
 
 #[test]

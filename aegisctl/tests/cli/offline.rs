@@ -186,7 +186,7 @@ fn a_token_is_inspected_from_the_argument_and_from_a_pipe() {
         aegis_token::mint(&aegis_token::SigningKey::generate(aegis_token::Algorithm::ES256).unwrap(), &claims())
             .unwrap();
     let none = ["--socket", "/nonexistent/control.sock"];
-    let (stdout, _) = expect(0, aegisctl(&["token", "inspect", &token]).args(none));
+    let (stdout, _) = expect(3, aegisctl(&["token", "inspect", &token]).args(none));
     assert!(
         stdout.contains("finance-agent")
             && stdout.contains("EXPIRED")
@@ -198,6 +198,7 @@ fn a_token_is_inspected_from_the_argument_and_from_a_pipe() {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     writeln!(child.stdin.take().unwrap(), "{token}").unwrap();
     let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "nothing was checked");
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((answer["claims"]["jti"].as_str(), answer["verified"].is_null()), (Some("j-1"), true));
     expect(1, &mut aegisctl(&["token", "inspect", "no-token"]));
