@@ -120,7 +120,8 @@ fn shorten(value: &mut Value, bound: usize, at: &str, taken: &mut Taken) {
 fn erase_credentials(value: &mut Value, at: &str, taken: &mut Taken) {
     match value {
         Value::Object(fields) => {
-            let names: Vec<String> = fields.keys().filter(|name| is_credential(name)).cloned().collect();
+            let credentials = fields.iter().filter(|(name, value)| is_credential(name) || are_tokens(name, value));
+            let names: Vec<String> = credentials.map(|(name, _)| name.clone()).collect();
             for name in names {
                 fields.remove(&name);
                 taken.erased.insert(format!("{at}/{}", escaped(&name)));
@@ -140,14 +141,47 @@ fn erase_credentials(value: &mut Value, at: &str, taken: &mut Taken) {
 
 /// Whether a header, a parameter or a key of this name holds a credential.
 pub(crate) fn is_credential(name: &str) -> bool {
-    let plain: String =
-        name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect();
-    // `max_tokens` is none.
-    let ends =
-        ["token", "apikey", "secretkey", "accesskey", "privatekey", "signature", "jwt", "pin", "otp", "cvc", "cvv"];
+    let plain = letters(name);
+    let whole = ["sig", "auth", "pwd", "pass", "passphrase", "code"];
+    let ends = [
+        "token",
+        "apikey",
+        "apikeys",
+        "secretkey",
+        "accesskey",
+        "privatekey",
+        "signature",
+        "jwt",
+        "pin",
+        "otp",
+        "cvc",
+        "cvv",
+    ];
     let holds =
         ["authorization", "cookie", "password", "passwd", "secret", "credential", "bearer", "xauth", "sessionid"];
-    ends.iter().any(|end| plain.ends_with(end)) || holds.iter().any(|part| plain.contains(part))
+    whole.contains(&plain.as_str())
+        || ends.iter().any(|end| plain.ends_with(end))
+        || holds.iter().any(|part| plain.contains(part))
+}
+
+/// Whether a name in the plural holds credentials: `max_tokens` is a number, and none.
+fn are_tokens(name: &str, value: &Value) -> bool {
+    letters(name).ends_with("tokens") && !is_number(value)
+}
+
+/// A number, also as a text, as parameters have it.
+fn is_number(value: &Value) -> bool {
+    match value {
+        Value::Number(_) | Value::Null | Value::Bool(_) => true,
+        Value::String(text) => text.parse::<u32>().is_ok(),
+        Value::Array(items) => items.iter().all(is_number),
+        Value::Object(_) => false,
+    }
+}
+
+/// A name without what stands between its words.
+fn letters(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
 }
 
 fn size(input: &Map<String, Value>) -> usize {
@@ -225,6 +259,18 @@ mod tests {
             ]
         );
         assert!(masked.is_empty(), "{masked:?}");
+    }
+
+    #[test]
+    fn short_names_are_credentials_as_a_whole_and_tokens_unless_they_are_a_number() {
+        let (input, erased, _) = cleaned(json!({
+            "query": {"sig": ["s"], "code": ["c"], "design": ["d"], "max_tokens": ["100"], "tokens": ["t"]},
+            "body": {"auth": "a", "pwd": "p", "pass": "p", "passphrase": "p", "passage": "x", "author": "y", "zipcode": "z",
+                "api_keys": ["k"], "refresh_tokens": ["t"], "max_tokens": 100, "usage": {"tokens": {"a": "t"}}},
+        }));
+        assert_eq!(input["query"], json!({"design": ["d"], "max_tokens": ["100"]}));
+        let kept = json!({"passage": "x", "author": "y", "zipcode": "z", "max_tokens": 100, "usage": {}});
+        assert_eq!((&input["body"], erased.len()), (&kept, 10));
     }
 
     #[test]
