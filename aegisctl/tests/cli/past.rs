@@ -36,3 +36,28 @@ fn a_suggestion_says_of_how_many_refusals_it_cannot_tell() {
     let (stdout, _) = expect(0, &mut aegisctl(&["policy", "suggest", "--log", &log, "-o", "json"]));
     assert_eq!(serde_json::from_str::<Value>(&stdout).unwrap()["refused_undecidable"], 1);
 }
+
+/// An event of the decision log: a refusal of everything.
+fn event(id: &str) -> String {
+    let event = json!({"decision_id": id, "trace_id": "", "timestamp": "2026-11-22T10:00:00.000000Z", "labels": {},
+        "bundles": {"aegis": {"revision": "v0"}}, "path": "aegis/policy/decision",
+        "input": {"agent": {"name": "a", "org": "", "tenant": "", "labels": {}, "scopes": [], "mode": "enforce"},
+            "scheme": "https", "host": "shop.test", "port": 443, "method": "GET", "path": "/"},
+        "result": {"allow": false, "decision": "deny", "mode": "enforce", "rule": null, "tool": null,
+            "reason": "no rule permits it", "kind": "policy", "findings": []},
+        "metrics": {"timer_server_handler_ns": 1}, "erased": [], "masked": [],
+        "custom": {"reads": {"headers": [], "query": [], "body": []}, "header_names": [], "query_names": [],
+            "names_cut": false, "body": "none", "usage": null, "looked_for": []}});
+    format!("{event}\n")
+}
+
+#[test]
+fn a_decision_is_found_behind_lines_that_are_none() {
+    let long = vec![b'x'; 3 << 20];
+    let log = [b"torn \xff\xfe\n".as_slice(), &long, b"\n", event("d-1").as_bytes()].concat();
+    let (_directory, log) = written("decisions.jsonl", &log);
+    let (stdout, _) = expect(1, &mut aegisctl(&["policy", "explain", "d-1", "--log", &log]));
+    assert!(stdout.starts_with("deny: no rule permits it"), "{stdout}");
+    let (_, stderr) = expect(1, &mut aegisctl(&["policy", "explain", "d-2", "--log", &log]));
+    assert!(stderr.contains("decision d-2 is not in these logs"), "{stderr}");
+}

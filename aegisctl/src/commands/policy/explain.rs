@@ -1,7 +1,5 @@
 //! `aegisctl policy explain`: what would be decided, or was, and why.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,7 +7,7 @@ use aegis_api::LoggedDecision;
 use aegis_policy::decision_log::Event;
 use aegis_policy::replay::{Account, Past};
 
-use super::past;
+use super::past::{self, Lines};
 use super::request::{Asker, Flags};
 use crate::api::Client;
 use crate::failure::Failure;
@@ -98,10 +96,10 @@ fn find(logs: &[PathBuf], id: &str) -> Result<Event, Failure> {
         let failed = |error: std::io::Error| past::unreadable(place, &error);
         let files = if place.is_dir() { past::directory(place).map_err(failed)? } else { vec![place.clone()] };
         for file in files {
-            for line in BufReader::new(File::open(&file).map_err(failed)?).lines() {
-                let line = line.map_err(failed)?;
-                if line.contains(id)
-                    && let Ok(event) = serde_json::from_str::<Event>(&line)
+            let mut lines = Lines::open(&file).map_err(failed)?;
+            while let Some((line, _)) = lines.read().map_err(failed)? {
+                if let Some(line) = line.filter(|line| line.contains(id))
+                    && let Ok(event) = serde_json::from_str::<Event>(line)
                     && (event.decision_id == id || event.trace_id == id)
                 {
                     return Ok(event);

@@ -94,20 +94,14 @@ impl Which {
         let mut skipped = Skipped::default();
         for path in files {
             let failed = |error: io::Error| unreadable(path, &error);
-            let mut reader = BufReader::with_capacity(1 << 18, File::open(path).map_err(failed)?);
-            let mut line = Vec::new();
-            loop {
-                line.clear();
-                let read = reader.by_ref().take(LINE_MAX).read_until(b'\n', &mut line).map_err(failed)?;
-                if read == 0 {
-                    break;
-                }
-                bar.inc(read as u64);
-                match std::str::from_utf8(&line).map(str::trim).map(|line| (line.is_empty(), Past::of_line(line))) {
-                    Ok((true, _)) => {}
-                    Ok((_, Ok(Some(past)))) if self.wants(&past) => each(&past),
-                    Ok((_, Ok(_))) => {}
-                    Ok((_, Err(_))) | Err(_) => skipped.unreadable += 1,
+            let mut lines = Lines::open(path).map_err(failed)?;
+            while let Some((line, read)) = lines.read().map_err(failed)? {
+                bar.inc(read);
+                match line.map(|line| (line.is_empty(), Past::of_line(line))) {
+                    Some((true, _)) => {}
+                    Some((_, Ok(Some(past)))) if self.wants(&past) => each(&past),
+                    Some((_, Ok(_))) => {}
+                    Some((_, Err(_))) | None => skipped.unreadable += 1,
                 }
             }
         }
@@ -125,6 +119,32 @@ impl Which {
         self.since.is_none_or(|since| past.at >= since)
             && self.until.is_none_or(|until| past.at < until)
             && self.agent.as_deref().is_none_or(|pattern| name_fits(pattern, &past.agent().name))
+    }
+}
+
+/// The lines of a log, whatever is in it, in bounded memory.
+pub struct Lines {
+    reader: BufReader<File>,
+    line: Vec<u8>,
+}
+
+impl Lines {
+    pub fn open(path: &Path) -> io::Result<Lines> {
+        Ok(Lines { reader: BufReader::with_capacity(1 << 18, File::open(path)?), line: Vec::new() })
+    }
+
+    /// The next line and the bytes that it took, until there is none; no text where it is too long or no UTF-8.
+    pub fn read(&mut self) -> io::Result<Option<(Option<&str>, u64)>> {
+        self.line.clear();
+        let mut read = self.reader.by_ref().take(LINE_MAX).read_until(b'\n', &mut self.line)? as u64;
+        if read == 0 {
+            return Ok(None);
+        }
+        if read == LINE_MAX && self.line.last() != Some(&b'\n') {
+            read += self.reader.skip_until(b'\n')? as u64;
+            return Ok(Some((None, read)));
+        }
+        Ok(Some((std::str::from_utf8(&self.line).ok().map(str::trim), read)))
     }
 }
 
