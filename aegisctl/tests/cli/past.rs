@@ -61,3 +61,29 @@ fn a_decision_is_found_behind_lines_that_are_none() {
     let (_, stderr) = expect(1, &mut aegisctl(&["policy", "explain", "d-2", "--log", &log]));
     assert!(stderr.contains("decision d-2 is not in these logs"), "{stderr}");
 }
+
+#[test]
+fn a_gate_that_compared_nothing_is_not_passed() {
+    let policy = |condition: &str| {
+        format!("policies: [{{name: p, agents: [a], rules: [{{name: r, hosts: [shop.test], {condition}decision: allow}}]}}]\n")
+    };
+    let (_directory, plain) = written("plain.yaml", policy("").as_bytes());
+    let (_directory2, unread) = written("unread.yaml", policy("headers: {x-a: b}, ").as_bytes());
+    let (_directory3, log) = written("audit.jsonl", format!("torn\n{}", record("1", "/", "allow")).as_bytes());
+    let (_directory4, empty) = written("audit.jsonl", b"");
+    let replay = |policy: &str, log: &str, gate: &[&str]| {
+        let mut command = aegisctl(&["policy", "replay", "--policy", policy, "--log", log, "-o", "json"]);
+        command.args(gate);
+        command
+    };
+    for (policy, log) in [(&plain, &empty), (&unread, &log)] {
+        expect(0, &mut replay(policy, log, &[]));
+        for gate in [&["--fail-on-change"][..], &["--max-changes", "5"]] {
+            let (_, stderr) = expect(1, &mut replay(policy, log, gate));
+            assert!(stderr.contains("nothing could be compared"), "{stderr}");
+        }
+    }
+    let (stdout, _) = expect(0, &mut replay(&plain, &log, &["--fail-on-change"]));
+    let answer: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((&answer["same"], &answer["unreadable"]), (&json!(1), &json!(1)));
+}

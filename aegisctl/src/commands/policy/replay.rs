@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use aegis_policy::replay::{Comparison, Replayer, grouped};
+use serde::Serialize;
 
 use super::past::Which;
 use super::{files, request};
@@ -17,8 +18,8 @@ const SHOWN: usize = 40;
 /// Asks a candidate policy what was asked of the one in force: which decisions would change, by agent and rule.
 ///
 /// The decision log holds what rules read, redacted. What a candidate's rule reads and the log does not hold is not guessed:
-/// such decisions are counted as undecidable, with what they depend on. Ends with 0, or with 1 where more change than is
-/// allowed (--fail-on-change, --max-changes).
+/// such decisions are counted as undecidable, with what they depend on. Ends with 0, or, where --fail-on-change or
+/// --max-changes asks, with 1 if more change than is allowed or if nothing could be compared.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -46,19 +47,36 @@ pub fn run(args: &Args, client: &Client, screen: &Screen) -> Result<ExitCode, Fa
     let files = args.which.files(client)?;
     let mut replayer = Replayer::new(&candidate);
     let mut comparison = Comparison::default();
-    args.which.read(&files, "replaying", |past| {
+    let skipped = args.which.read(&files, "replaying", |past| {
         let replayed = replayer.decide(past);
         comparison.add(past, &replayed);
     })?;
     let comparison = comparison.finish();
     if screen.json() {
-        screen.write_json(&comparison)?;
+        screen.write_json(&Answer { comparison: &comparison, unreadable: skipped.unreadable })?;
     } else {
         show(&comparison, screen)?;
     }
     let allowed = if args.fail_on_change { Some(0) } else { args.max_changes };
+    // A gate that saw nothing is not passed.
+    let compared = comparison.same + comparison.changes;
+    if allowed.is_some() && compared == 0 {
+        return Err(Failure::No(format!(
+            "nothing could be compared in {} decisions, so nothing is shown to stay as it is; widen --since, --agent or --log",
+            grouped(comparison.decisions)
+        )));
+    }
     let too_many = allowed.is_some_and(|allowed| comparison.changes > allowed);
     Ok(if too_many { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The answer for programs.
+#[derive(Serialize)]
+struct Answer<'a> {
+    #[serde(flatten)]
+    comparison: &'a Comparison,
+    /// Lines that were neither events nor records.
+    unreadable: u64,
 }
 
 fn show(comparison: &Comparison, screen: &Screen) -> Result<(), Failure> {
