@@ -80,7 +80,10 @@ impl Screen {
 
 /// Text as it is written to a terminal: lines stay lines, and nothing in it is obeyed, whoever it came from.
 pub fn lines(text: &str) -> String {
-    text.split('\n').map(|line| line.split('\t').map(plain).collect::<Vec<_>>().join("\t")).collect::<Vec<_>>().join("\n")
+    text.split('\n')
+        .map(|line| line.split('\t').map(plain).collect::<Vec<_>>().join("\t"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// A cell of one line. All cells are made here, since what is in them comes from agents as well.

@@ -65,7 +65,9 @@ fn a_decision_is_found_behind_lines_that_are_none() {
 #[test]
 fn a_gate_that_compared_nothing_is_not_passed() {
     let policy = |condition: &str| {
-        format!("policies: [{{name: p, agents: [a], rules: [{{name: r, hosts: [shop.test], {condition}decision: allow}}]}}]\n")
+        format!(
+            "policies: [{{name: p, agents: [a], rules: [{{name: r, hosts: [shop.test], {condition}decision: allow}}]}}]\n"
+        )
     };
     let (_directory, plain) = written("plain.yaml", policy("").as_bytes());
     let (_directory2, unread) = written("unread.yaml", policy("headers: {x-a: b}, ").as_bytes());
