@@ -58,7 +58,7 @@ fn status_for_people_and_for_programs() {
     for text in [
         "node-1",
         "1 h 2 min",
-        "v7 (3 rules",
+        "v7 (version 0, 3 rules",
         "finance.yaml:3:1",
         "connect4",
         "allow 5, deny 4",
