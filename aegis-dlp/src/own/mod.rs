@@ -1,0 +1,5 @@
+//! A tenant's own detectors.
+
+mod name;
+
+pub use name::{OwnName, OwnNameError};
