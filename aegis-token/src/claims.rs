@@ -95,7 +95,7 @@ pub fn peek(token: &str) -> Result<(Header, Map<String, Value>), TokenError> {
 
 fn parts<T: DeserializeOwned>(token: &str) -> Result<(Header, T), TokenError> {
     let (header, payload) = split(token)?;
-    let claims = serde_json::from_slice(&decoded(payload)?).map_err(|error| TokenError::Claims(error.to_string()))?;
+    let claims = serde_json::from_slice(&decoded(payload)?).map_err(|error| TokenError::unreadable(&error))?;
     Ok((header, claims))
 }
 
@@ -111,7 +111,7 @@ pub fn issuer(token: &str) -> Result<String, TokenError> {
     }
     let (_, payload) = split(token)?;
     let payload = decoded(payload)?;
-    let named: Named<'_> = serde_json::from_slice(&payload).map_err(|error| TokenError::Claims(error.to_string()))?;
+    let named: Named<'_> = serde_json::from_slice(&payload).map_err(|error| TokenError::unreadable(&error))?;
     Ok(named.iss.into_owned())
 }
 

@@ -41,7 +41,18 @@ pub enum TokenError {
     Signing(String),
 }
 
+/// The most that is said of claims that cannot be read, in bytes: the parser quotes what the bearer chose.
+const MAX_SAID: usize = 160;
+
 impl TokenError {
+    /// Claims that cannot be read, and why: in one bounded line, whatever they hold.
+    pub(crate) fn unreadable(error: &serde_json::Error) -> Self {
+        let said = error.to_string();
+        let cut = said.floor_char_boundary(MAX_SAID);
+        let kept = said.get(..cut).unwrap_or_default().replace(char::is_control, " ");
+        Self::Claims(if cut < said.len() { format!("{kept}...") } else { kept })
+    }
+
     /// Whether a new token would help: the agent asks for one instead of giving up.
     #[must_use]
     pub fn is_renewable(&self) -> bool {

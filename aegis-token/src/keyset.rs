@@ -55,8 +55,8 @@ impl KeySet {
         Ok(Self { keys, skipped: 0 })
     }
 
-    /// Another issuer's set. Keys for other purposes and of other kinds are left out, and counted; so are all keys that share an id: which of them is meant
-    /// cannot be told.
+    /// Another issuer's set. Keys for other purposes and of other kinds are left out, and counted; so are all keys that share an id, for which of them is
+    /// meant cannot be told, and all with the id of one whose private half is published.
     ///
     /// A set in which nothing is left is one too: an issuer that withdraws all its keys means it.
     ///
@@ -66,7 +66,9 @@ impl KeySet {
         let entries = entries(jwks)?;
         let total = entries.len();
         let mut keys = HashMap::new();
-        let mut doubled = HashSet::new();
+        let published = entries.iter().filter(|entry| entry.get("d").is_some());
+        let mut doubled: HashSet<String> =
+            published.filter_map(|entry| entry.get("kid")?.as_str().map(str::to_owned)).collect();
         for (kid, key) in entries.into_iter().filter_map(|value| public_key(value).ok()) {
             if keys.insert(kid.clone(), key).is_some() {
                 doubled.insert(kid);

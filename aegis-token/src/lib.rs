@@ -20,4 +20,5 @@ pub use claims::{Actor, Claims, Header, MAX_TOKEN_BYTES, inspect, issuer, mint, 
 pub use error::{DelegationError, TokenError};
 pub use key::SigningKey;
 pub use keyset::{KeySet, jwks};
+pub use outside::is_reserved_claim;
 pub use verifier::{DEFAULT_LEEWAY, Verifier};

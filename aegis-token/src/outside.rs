@@ -11,6 +11,30 @@ use crate::error::TokenError;
 /// The longest `jti`, in bytes: it is kept as long as the token lives.
 const MAX_JTI: usize = 256;
 
+/// Claims that mean something of their own: none of them can be the one that names the agent, but for `sub`.
+const RESERVED: [&str; 14] = [
+    "iss",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "org",
+    "tenant",
+    "agent_id",
+    "parent_agent_id",
+    "act",
+    "scope",
+    "scopes",
+    "scp",
+];
+
+/// Whether `name` cannot be the claim of an outside issuer that holds the agent's name: it means something else.
+#[must_use]
+pub fn is_reserved_claim(name: &str) -> bool {
+    RESERVED.contains(&name)
+}
+
 /// The claims as others write them (RFC 7519, RFC 8693, RFC 9068).
 #[derive(Deserialize)]
 pub(crate) struct Outside {
@@ -25,6 +49,11 @@ pub(crate) struct Outside {
     iat: Option<NumericDate>,
     #[serde(default)]
     jti: Option<String>,
+    /// Of another type it is refused, not taken for missing: what is missing is not held against the agent's description.
+    #[serde(default)]
+    org: Option<String>,
+    #[serde(default)]
+    tenant: Option<String>,
     #[serde(default)]
     agent_id: Option<String>,
     #[serde(default)]
@@ -99,8 +128,6 @@ impl Outside {
     /// # Errors
     /// When one is missing or has the wrong type.
     pub(crate) fn into_claims(self, agent_claim: &str, audience: &str, token: &str) -> Result<Claims, TokenError> {
-        let text = |name: &str| self.rest.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let (org, tenant) = (text("org"), text("tenant"));
         let agent = match agent_claim {
             "sub" => self.sub.clone(),
             other => self.rest.get(other).and_then(Value::as_str).map(str::to_owned),
@@ -111,8 +138,8 @@ impl Outside {
             aud: audience.to_owned(),
             agent_id: self.agent_id.unwrap_or_else(|| sub.clone()),
             sub,
-            org,
-            tenant,
+            org: self.org.unwrap_or_default(),
+            tenant: self.tenant.unwrap_or_default(),
             parent_agent_id: self.parent_agent_id,
             act: self.act,
             scopes: scopes(self.scope, self.scopes, self.scp)?,
@@ -138,13 +165,17 @@ fn words(text: &str) -> Vec<String> {
     text.split_ascii_whitespace().map(str::to_owned).collect()
 }
 
-/// A token without an id is known by its digest.
+/// A token without an id is known by the digest of what is signed. Not of the signature: there is more than one for the same text (of ES256 also
+/// (r, -s)), and each would be another token's id.
 fn jti(said: Option<String>, token: &str) -> Result<String, TokenError> {
     match said {
         Some(jti) if jti.is_empty() || jti.len() > MAX_JTI => {
             Err(TokenError::Claims(format!("`jti` is {} bytes long, allowed are 1 to {MAX_JTI}", jti.len())))
         }
         Some(jti) => Ok(jti),
-        None => Ok(format!("sha256:{}", BASE64URL_NOPAD.encode(digest(&SHA256, token.as_bytes()).as_ref()))),
+        None => {
+            let (signed, _) = token.rsplit_once('.').ok_or(TokenError::Malformed("it does not have three parts"))?;
+            Ok(format!("sha256:{}", BASE64URL_NOPAD.encode(digest(&SHA256, signed.as_bytes()).as_ref())))
+        }
     }
 }

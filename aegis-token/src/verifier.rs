@@ -130,7 +130,7 @@ fn refused(error: jsonwebtoken::errors::Error) -> TokenError {
     match error.into_kind() {
         ErrorKind::InvalidSignature => TokenError::Signature,
         ErrorKind::InvalidAlgorithm => TokenError::Algorithm,
-        ErrorKind::Json(error) => TokenError::Claims(error.to_string()),
+        ErrorKind::Json(error) => TokenError::unreadable(&error),
         ErrorKind::Base64(_) | ErrorKind::Utf8(_) => TokenError::Malformed("a part is not base64url"),
         _ => TokenError::Malformed("its parts do not fit together"),
     }

@@ -179,7 +179,7 @@ fn tokens_are_checked() {
     assert_eq!(given.keys, KeySource::File("/etc/k.pem".into()));
     let found = problems(
         "tokens:\n  algorithm: HS256\n  default_ttl_s: 700\n  max_ttl_s: 600\n  leeway_s: 301\n  key_file: a\n  key_credential: b\n  trusted:\n    \
-         - {issuer: 'aegis:default', audience: a, jwks_file: f}\n    - {issuer: x, audience: a, jwks_url: 'http://x/'}\n    \
+         - {issuer: 'aegis:default', audience: a, jwks_file: f}\n    - {issuer: x, audience: a, jwks_url: 'http://x/', agent_claim: scope}\n    \
          - {issuer: x, audience: a, jwks_url: 'https://x/', jwks_file: f}\n    - {issuer: 'a b', jwks_fil: f}\n",
     );
     for wanted in [
@@ -189,6 +189,7 @@ fn tokens_are_checked() {
         "tokens.key_credential (line 7): stands beside tokens.key_file",
         "tokens.trusted[0].issuer (line 9): is this host's own issuer",
         "tokens.trusted[1].jwks_url (line 10): `http://x/` is no https URL",
+        "tokens.trusted[1].agent_claim (line 10): `scope` means something else in a token; give `sub`",
         "tokens.trusted[2] (line 8): needs its issuer's keys",
         "tokens.trusted[2].issuer (line 11): `x` is there twice",
         "tokens.trusted[3].audience (line 8): `` cannot stand in a token",

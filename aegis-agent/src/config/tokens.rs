@@ -124,6 +124,11 @@ fn trusted(raw: &[RawTrusted], own: &str, p: &mut Checker) -> Vec<Trusted> {
         check_name(&format!("{at}.issuer"), &entry.issuer, p);
         check_name(&format!("{at}.audience"), &entry.audience, p);
         check_name(&format!("{at}.agent_claim"), &entry.agent_claim, p);
+        if aegis_token::is_reserved_claim(&entry.agent_claim) {
+            let why =
+                format!("`{}` means something else in a token; give `sub` or a claim such as `azp`", entry.agent_claim);
+            p.problem(format!("{at}.agent_claim"), why);
+        }
         if entry.issuer == own {
             p.problem(format!("{at}.issuer"), "is this host's own issuer; its keys would be taken for ours");
         }

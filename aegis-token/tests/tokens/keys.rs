@@ -63,6 +63,10 @@ fn what_is_published_says_what_it_is_for_and_nothing_private() {
     assert_eq!(KeySet::own(&published.to_string()).unwrap().kids().len(), 3);
 }
 
+fn number_of(bytes: &[u8]) -> Value {
+    json!(BASE64URL_NOPAD.encode(bytes))
+}
+
 /// Sets with one thing wrong in each key.
 fn unfit() -> Vec<Value> {
     let [ed, ec, rsa] = [0, 1, 2].map(|n| serde_json::to_value(keys()[n].jwk()).unwrap());
@@ -71,7 +75,7 @@ fn unfit() -> Vec<Value> {
         changed[name] = value;
         changed
     };
-    let number = |bytes: &[u8]| json!(BASE64URL_NOPAD.encode(bytes));
+    let number = number_of;
     vec![
         json!({"kty": "oct", "k": "c2VjcmV0", "kid": "x", "alg": "HS256"}),
         json!({"kty": "oct", "k": "c2VjcmV0", "kid": "x"}),
@@ -129,6 +133,13 @@ fn of_anothers_key_set_only_what_is_wholly_understood_is_used() {
     for keys in [vec![good, twin], unfit(), Vec::new()] {
         let set = KeySet::foreign(&json!({"keys": keys}).to_string()).unwrap();
         assert_eq!((set.kids().len(), set.skipped()), (0, keys.len()), "all withdrawn, or none of our kind");
+    }
+    // A key whose private half stands in the same document, in another entry, is everybody's.
+    let (bare, mut whole) = (json!(keys()[1].jwk()), json!(keys()[1].jwk()));
+    whole["d"] = number_of(&[7; 32]);
+    for keys in [vec![bare.clone(), whole.clone()], vec![whole, bare]] {
+        let set = KeySet::foreign(&json!({"keys": keys}).to_string()).unwrap();
+        assert_eq!((set.kids().len(), set.skipped()), (0, 2));
     }
     for junk in [json!([]), json!({"keys": {}}), json!({"error": "try later"}), json!({"keys": vec![0; 65]})] {
         assert!(matches!(KeySet::foreign(&junk.to_string()), Err(TokenError::Key(_))), "{junk}");

@@ -1,4 +1,5 @@
-use aegis_token::{Claims, KeySet, SigningKey, TokenError, Verifier, jwks};
+use aegis_token::{Algorithm, Claims, KeySet, SigningKey, TokenError, Verifier, jwks};
+use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 
 use crate::support::{NOW, keys, signed};
@@ -43,7 +44,7 @@ fn an_outside_issuers_claims_are_read_in_our_words() {
         assert_eq!(read(changes.clone()).unwrap().scopes, scopes, "{changes}");
     }
     assert_eq!(read(json!({"aud": ["other", "aegis"]})).unwrap().aud, "aegis");
-    let claims = read(json!({"exp": NOW as f64 + 1.5, "iat": null, "tenant": "emea", "org": 7})).unwrap();
+    let claims = read(json!({"exp": NOW as f64 + 1.5, "iat": null, "tenant": "emea", "org": null})).unwrap();
     assert_eq!((claims.exp, claims.nbf, claims.tenant.as_str(), claims.org.as_str()), (NOW + 1, 0, "emea", ""));
     // Without an id a token is known by its digest: never two by one.
     let (one, two) = (read(json!({"jti": null})).unwrap().jti, read(json!({"jti": null, "exp": NOW + 9})).unwrap().jti);
@@ -60,6 +61,13 @@ fn the_agents_name_stands_where_the_issuer_puts_it() {
         let refused = verifier(claim).verify(&token(&keys()[0], changes.clone()), NOW);
         assert!(matches!(refused, Err(TokenError::Claims(_))), "{claim} {changes}: {refused:?}");
     }
+    // What means something else names nobody.
+    for claim in ["iss", "aud", "agent_id", "org", "tenant", "scope"] {
+        assert!(aegis_token::is_reserved_claim(claim), "{claim}");
+        let named = json!({claim: "finance-agent"});
+        assert!(verifier(claim).verify(&token(&keys()[0], named), NOW).is_err(), "{claim}");
+    }
+    assert!(!aegis_token::is_reserved_claim("sub") && !aegis_token::is_reserved_claim("azp"));
     // A person's or a machine's name is no agent's.
     for sub in ["auth0|123", "Finance-Agent", "", "a/b", "finance-agent "] {
         assert_eq!(read(json!({"sub": sub})), Err(TokenError::Chain("its subject is no agent's name")), "{sub}");
@@ -91,9 +99,50 @@ fn an_outside_token_is_refused_as_ours_are() {
         json!({"scope": ["a"]}),
         json!({"jti": ""}),
         json!({"jti": "j".repeat(257)}),
+        // Of another type they are not missing: what is missing is not held against the agent.
+        json!({"org": 7}),
+        json!({"org": ["acme"]}),
+        json!({"tenant": {"name": "emea"}}),
+        json!({"tenant": true}),
     ] {
         let refused = read(changes.clone());
         assert!(matches!(refused, Err(TokenError::Claims(_))), "{changes}: {refused:?}");
+    }
+}
+
+/// The order of the group of P-256 (SEC 2, section 2.4.2).
+const ORDER: &str = "FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551";
+
+/// The same token with the other signature that ECDSA has for it: (r, n - s).
+fn other_signature(token: &str) -> String {
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let mut signature = BASE64URL_NOPAD.decode(signature.as_bytes()).unwrap();
+    let order = data_encoding::HEXUPPER.decode(ORDER.as_bytes()).unwrap();
+    let mut borrow = 0;
+    for (byte, order) in signature[32..].iter_mut().zip(order).rev() {
+        let rest = i16::from(order) - i16::from(*byte) - borrow;
+        borrow = i16::from(rest < 0);
+        *byte = rest.rem_euclid(256).try_into().unwrap();
+    }
+    format!("{signed}.{}", BASE64URL_NOPAD.encode(&signature))
+}
+
+#[test]
+fn a_token_without_an_id_has_one_however_it_is_signed() {
+    let es256 = keys().iter().find(|key| key.algorithm() == Algorithm::ES256).unwrap();
+    let one = token(es256, json!({"jti": null}));
+    let other = other_signature(&one);
+    assert_ne!(one, other);
+    let jti = |token: &str| verifier("sub").verify(token, NOW).unwrap().jti;
+    assert_eq!(jti(&one), jti(&other), "both verify, and are one token");
+}
+
+#[test]
+fn what_is_said_of_a_wrong_claim_is_bounded() {
+    let long = "x\u{1b}[31m\n".repeat(200);
+    for changes in [json!({"exp": long}), json!({"act": long}), json!({"act": {"sub": "a", "act": long}})] {
+        let Err(TokenError::Claims(said)) = read(changes) else { panic!("taken") };
+        assert!(said.len() < 200 && !said.contains(char::is_control), "{said}");
     }
 }
 
