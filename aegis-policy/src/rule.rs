@@ -208,6 +208,12 @@ impl Rule {
             && self.reads_only_head()
     }
 
+    /// Whether bytes that nobody reads are refused, which may be what the rule refuses: that they may not be is a doubt, and
+    /// doubt never helps the agent. A rule in shadow refuses nothing.
+    pub(crate) fn refuses_unread(&self) -> bool {
+        self.doubt_meets() && self.mode == Mode::Enforce
+    }
+
     /// Whether nothing but port, method and path are looked at.
     pub(crate) fn reads_only_head(&self) -> bool {
         let content = !(self.headers.is_empty() && self.query.is_empty() && self.body.is_empty());

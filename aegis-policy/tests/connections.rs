@@ -69,6 +69,40 @@ fn what_becomes_of_a_connection() {
     assert_eq!(plan(&snapshot, Mode::Shadow, Tls, None, "1.2.3.4:443"), "inspect");
 }
 
+/// What a `tcp` rule lets pass unread may be the very request that a rule before it refuses.
+#[test]
+fn a_tcp_rule_does_not_get_past_a_refusal_before_it() {
+    let raw = "- {name: raw, hosts: [198.51.100.0/24, mail.test], ports: [25, 443], tcp: true, decision: allow}";
+    let first = |rule: &str| format!("- {{name: first, {rule}}}\n{raw}");
+    use Sniffed::{Other, Tls};
+    for (rules, expected) in [
+        (raw.to_owned(), true),
+        (first("hosts: [198.51.100.7], ports: [25, 443], decision: deny"), false),
+        (first("hosts: [198.51.100.7], ports: [25, 443], decision: approval_needed"), false),
+        (first("hosts: [198.51.100.7], ports: [25, 443], methods: [POST], paths: [/x], decision: deny"), false),
+        (first("hosts: [198.51.100.7], ports: [25, 443], tls: passthrough, decision: deny"), false),
+        (first("hosts: [198.51.100.7], ports: [80], decision: deny"), true),
+        (first("hosts: [198.51.100.8], ports: [25, 443], decision: deny"), true),
+        (first("hosts: ['*'], ports: [25, 443], decision: deny"), true),
+        (first("hosts: [198.51.100.7], ports: [25, 443], mode: shadow, decision: deny"), true),
+        (format!("{raw}\n- {{name: late, hosts: [198.51.100.7], ports: [25, 443], decision: deny}}"), true),
+    ] {
+        let snapshot = snapshot(&policy(&rules));
+        let told = |protocol, host, to| plan(&snapshot, Mode::Enforce, protocol, host, to);
+        let to_port = |port| if expected { format!("tcp 198.51.100.7:{port}") } else { "deny".to_owned() };
+        assert_eq!(told(Other, None, "198.51.100.7:25"), to_port(25), "{rules}");
+        if !rules.contains("'*'") {
+            assert_eq!(told(Tls, Some("other.test"), "198.51.100.7:443"), to_port(443), "{rules}");
+        }
+        assert_eq!(told(Other, None, "198.51.100.1:25"), "tcp 198.51.100.1:25", "{rules}");
+    }
+    let named = snapshot(&policy(&format!("- {{name: no, hosts: [mail.test], ports: [25], decision: deny}}\n{raw}")));
+    assert_eq!(plan(&named, Mode::Enforce, Other, Some("mail.test"), "1.2.3.4:25"), "deny");
+    // Tried out, it lets nothing pass that no rule is for.
+    let tried = "- {name: no, hosts: [192.0.2.1], ports: [25], mode: shadow, decision: deny}\n- {name: x, hosts: [x.test], decision: allow}";
+    assert_eq!(plan(&snapshot(&policy(tried)), Mode::Enforce, Other, None, "192.0.2.1:25"), "deny");
+}
+
 #[test]
 fn a_passthrough_rule_is_not_for_requests() {
     common::check(RULES, common::ask("GET http://pass.test:443/"), "deny");

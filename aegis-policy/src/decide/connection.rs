@@ -46,22 +46,20 @@ fn tls(snapshot: &Snapshot, agent: &Agent, connect: &Connect<'_>, host: &Host) -
         Some(rule) if rule.transport == Transport::Passthrough => {
             relay(&target(snapshot, agent, host, port), rule, ConnectPlan::Passthrough)
         }
-        Some(rule) if rule.transport == Transport::Tcp => {
-            let named = rule.hosts.iter().any(|pattern| pattern.matches(host));
-            let host = if named { host } else { &address };
-            relay(&target(snapshot, agent, host, port), rule, ConnectPlan::Tcp)
-        }
+        Some(rule) if rule.transport == Transport::Tcp => other(snapshot, agent, connect, Some(host)),
         _ => ConnectPlan::Inspect,
     }
 }
 
-/// Raw TCP: only what a `tcp` rule names, by the address, or by the name that the enforcer's own resolver gave it for.
+/// Raw TCP: only what a `tcp` rule names, by the address, or by the name that the enforcer's own resolver gave it for. A rule
+/// before it that refuses requests to there refuses what nobody reads too: it may be such a request.
 fn other(snapshot: &Snapshot, agent: &Agent, connect: &Connect<'_>, named: Option<&Host>) -> ConnectPlan {
     let address = Host::Ip(connect.destination.ip().to_canonical());
     let port = connect.destination.port();
     let by = |rule: &Rule, host: &Host| rule.hosts.iter().any(|pattern| pattern.matches(host));
     let hit = |rule: &Rule| {
-        rule.transport == Transport::Tcp && (by(rule, &address) || named.is_some_and(|name| by(rule, name)))
+        let meant = rule.transport == Transport::Tcp || rule.refuses_unread();
+        meant && (by(rule, &address) || named.is_some_and(|name| by(rule, name)))
     };
     match first(snapshot, agent, port, hit) {
         Ok(Some(rule)) => {
