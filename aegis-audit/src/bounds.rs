@@ -61,6 +61,7 @@ fn bound_findings(findings: &mut Vec<FindingEntry>) {
         cut(&mut entry.detector, LABEL / 3);
         cut(&mut entry.action, LABEL / 6);
         cut(&mut entry.place, LABEL);
+        cut(&mut entry.confidence, LABEL / 6);
     }
 }
 
@@ -138,6 +139,7 @@ mod tests {
                     detector: text.into(),
                     action: text.into(),
                     place: text.into(),
+                    confidence: text.into(),
                     count: u64::MAX
                 };
                 findings

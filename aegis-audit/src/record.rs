@@ -67,10 +67,13 @@ impl Mode {
 pub struct FindingEntry {
     /// The detector's name, such as `ssn`.
     pub detector: String,
-    /// `redact`, `deny` or `report`.
+    /// `redact`, `approve`, `deny` or `report`.
     pub action: String,
-    /// Where: `url`, `header:NAME`, `body:OFFSET` or a JSON pointer.
+    /// Where: `url`, `header:NAME`, `body:OFFSET` or `body:OFFSET:PATH`, the path as docs/dlp.md tells.
     pub place: String,
+    /// `low`, `medium` or `high`; empty in records of older versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub confidence: String,
     /// How many matches this entry stands for.
     pub count: u64,
 }

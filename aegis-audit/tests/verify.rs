@@ -58,6 +58,7 @@ fn draft(number: usize) -> Draft {
             detector: "ssn".into(),
             action: "redact".into(),
             place: "body:7".into(),
+            confidence: "high".into(),
             count: 1,
         }],
         duration_ms: 0.123_456,

@@ -57,7 +57,7 @@ fn measure(format: Format, body: &[u8]) -> (f64, u64) {
     let (mut bytes, mut findings) = (0_usize, 0);
     let (started, used) = (Instant::now(), processor_time());
     while started.elapsed() < TIME {
-        let mut scanner = Scanner::new(profile, format);
+        let mut scanner = Scanner::new(profile.clone(), format);
         for chunk in body.chunks(CHUNK) {
             out.clear();
             let _ = scanner.push(chunk, &mut out);

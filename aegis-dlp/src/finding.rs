@@ -9,6 +9,35 @@ use crate::{Action, Detector};
 /// Findings of one scan that are listed one by one; further ones are counted on the last of their kind.
 pub const MAX_FINDINGS: usize = 64;
 
+/// How sure it is that a match is what its detector is for.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq, Hash, Ord, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Confidence {
+    /// Its shape alone, which other data has too.
+    Low,
+    /// Its shape, and words around it.
+    Medium,
+    /// A check digit, a prefix of its own, or a value of a list.
+    #[default]
+    High,
+}
+
+impl Confidence {
+    /// As records and policies write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Confidence::Low => "low",
+            Confidence::Medium => "medium",
+            Confidence::High => "high",
+        }
+    }
+
+    /// The confidence of this name.
+    pub fn parse(name: &str) -> Option<Confidence> {
+        [Confidence::Low, Confidence::Medium, Confidence::High].into_iter().find(|one| one.name() == name)
+    }
+}
+
 /// Where a match was.
 #[derive(Clone, Debug, Eq, PartialEq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -22,7 +51,40 @@ pub enum Place {
         /// Bytes before the match, counted in the body as the scanner was given it: transfer and content
         /// codings undone.
         offset: u64,
+        /// What it stands in: an RFC 6901 pointer into JSON (`/user/ssn`, with `#` behind it for a key), a slash path in
+        /// other containers (`part:NAME`, `zip:word/document.xml`), nested ones joined by `!`. Names in it are redacted and cut.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        path: Option<Box<str>>,
     },
+}
+
+impl Place {
+    /// A place in the body that nothing but its offset is known of.
+    pub const fn at(offset: u64) -> Place {
+        Place::Body { offset, path: None }
+    }
+
+    /// As records write it: `url`, `header:NAME`, `body:OFFSET`, `body:OFFSET:PATH`; [`Place::parse`] reads it.
+    pub fn record(&self) -> String {
+        match self {
+            Place::Url => "url".to_owned(),
+            Place::Header(name) => format!("header:{name}"),
+            Place::Body { offset, path: None } => format!("body:{offset}"),
+            Place::Body { offset, path: Some(path) } => format!("body:{offset}:{path}"),
+        }
+    }
+
+    /// Reads what [`Place::record`] wrote; anything else is taken for the URL.
+    pub fn parse(text: &str) -> Place {
+        match text.split_once(':') {
+            Some(("header", name)) => Place::Header(name.to_owned()),
+            Some(("body", rest)) => {
+                let (offset, path) = rest.split_once(':').map_or((rest, None), |(offset, path)| (offset, Some(path)));
+                Place::Body { offset: offset.parse().unwrap_or_default(), path: path.map(Box::from) }
+            }
+            _ => Place::Url,
+        }
+    }
 }
 
 impl fmt::Display for Place {
@@ -30,7 +92,8 @@ impl fmt::Display for Place {
         match self {
             Place::Url => f.write_str("url"),
             Place::Header(name) => write!(f, "header {name}"),
-            Place::Body { offset } => write!(f, "body at {offset}"),
+            Place::Body { offset, path: None } => write!(f, "body at {offset}"),
+            Place::Body { offset, path: Some(path) } => write!(f, "body at {offset}, {path}"),
         }
     }
 }
@@ -42,6 +105,9 @@ pub struct Finding {
     pub detector: Detector,
     /// What was done about it.
     pub action: Action,
+    /// How sure it is.
+    #[serde(default)]
+    pub confidence: Confidence,
     /// Where the (first) match is.
     pub place: Place,
     /// How many matches this entry stands for.
@@ -53,15 +119,20 @@ pub struct Finding {
 pub(crate) struct Findings(Vec<Finding>);
 
 impl Findings {
-    pub(crate) fn add(&mut self, detector: Detector, action: Action, place: Place) {
+    pub(crate) fn add(&mut self, detector: Detector, action: Action, confidence: Confidence, place: Place) {
+        self.merge(Finding { detector, action, confidence, place, count: 1 });
+    }
+
+    /// Takes over what another scan found.
+    pub(crate) fn merge(&mut self, found: Finding) {
         if self.0.len() >= MAX_FINDINGS {
-            let same = self.0.iter_mut().rev().find(|f| f.detector == detector && f.action == action);
+            let same = self.0.iter_mut().rev().find(|f| f.detector == found.detector && f.action == found.action);
             if let Some(same) = same {
-                same.count = same.count.saturating_add(1);
+                same.count = same.count.saturating_add(found.count);
                 return;
             }
         }
-        self.0.push(Finding { detector, action, place, count: 1 });
+        self.0.push(found);
     }
 
     pub(crate) fn as_slice(&self) -> &[Finding] {
@@ -82,9 +153,9 @@ mod tests {
     fn the_list_is_bounded_and_the_count_exact() {
         let mut findings = Findings::default();
         for offset in 0..10_000 {
-            findings.add(Detector::Email, Action::Redact, Place::Body { offset });
+            findings.add(Detector::Email, Action::Redact, Confidence::High, Place::at(offset));
         }
-        findings.add(Detector::Ssn, Action::Redact, Place::Url);
+        findings.add(Detector::Ssn, Action::Redact, Confidence::High, Place::Url);
         assert_eq!(findings.as_slice().len(), MAX_FINDINGS + 1);
         assert_eq!(findings.as_slice().iter().map(|f| f.count).sum::<u64>(), 10_001);
     }
@@ -94,7 +165,13 @@ mod tests {
         let place = |p: &Place| serde_json::to_string(p).unwrap();
         assert_eq!(place(&Place::Url), r#""url""#);
         assert_eq!(place(&Place::Header("x-a".into())), r#"{"header":"x-a"}"#);
-        assert_eq!(place(&Place::Body { offset: 7 }), r#"{"body":{"offset":7}}"#);
-        assert_eq!(Place::Body { offset: 7 }.to_string(), "body at 7");
+        assert_eq!(place(&Place::at(7)), r#"{"body":{"offset":7}}"#);
+        assert_eq!(Place::at(7).to_string(), "body at 7");
+        let deep = Place::Body { offset: 7, path: Some("part:a!/b".into()) };
+        assert_eq!(place(&deep), r#"{"body":{"offset":7,"path":"part:a!/b"}}"#);
+        for one in [Place::Url, Place::Header("x-a".into()), Place::at(7), deep] {
+            assert_eq!(serde_json::from_str::<Place>(&place(&one)).unwrap(), one);
+            assert_eq!(Place::parse(&one.record()), one);
+        }
     }
 }

@@ -9,12 +9,14 @@
 //! The crate is pure: no I/O, no clock, no threads. What a stream yields depends on its bytes alone,
 //! never on how they were cut into chunks. `docs/dlp.md` describes each detector with examples.
 
+mod content;
 mod context;
 mod detect;
 mod detector;
 mod finding;
 mod format;
 mod opening;
+mod mask;
 mod own;
 mod prefilter;
 mod profile;
@@ -23,11 +25,13 @@ mod text;
 mod url;
 mod view;
 
+pub use content::{Attachment, Attachments, ContentRules, Markers, ResponseRules, Unreadable};
 pub use detector::{Detector, DetectorSet, Group, UnknownDetector};
-pub use finding::{Finding, MAX_FINDINGS, Place};
+pub use finding::{Confidence, Finding, MAX_FINDINGS, Place};
 pub use format::Format;
+pub use mask::{Mask, MaskKey, Masks};
 pub use own::{OwnName, OwnNameError};
-pub use profile::{Action, Profile};
+pub use profile::{Action, Details, Profile};
 pub use scanner::{Flow, HOLD_BACK, Scanner};
 pub use text::{Scanned, scan_text};
 pub use url::scan_url;

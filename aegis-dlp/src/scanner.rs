@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::context::LOOK_BEHIND;
 use crate::detect::{self, LONGEST_LITERAL, Match, Tail};
-use crate::finding::{Finding, Findings, Place};
+use crate::finding::{Confidence, Finding, Findings, Place};
 use crate::opening::Opening;
 use crate::prefilter::{Anchor, Prefilter};
 use crate::view::{Encoding, Eval, View, Window};
@@ -28,6 +28,8 @@ pub enum Flow {
     Continue,
     /// Stop: a detector whose action is deny has matched. Nothing of the match has been put out.
     Deny(Detector),
+    /// Stop in the same way: a detector has matched whose action is to have a human approve it.
+    Approve(Detector),
 }
 
 /// Scans a stream in chunks of any size, in memory bounded by [`HOLD_BACK`] and a fixed window.
@@ -43,7 +45,8 @@ pub struct Scanner {
     /// Where matches are; `None` for a body, where each has its offset.
     place: Option<Place>,
     findings: Findings,
-    denied: Option<Detector>,
+    /// Why the stream stopped, where it did.
+    stopped: Option<Flow>,
     /// The rest of a redacted match, still arriving.
     tail: Option<Tail>,
     /// The view before this was put out or redacted.
@@ -77,7 +80,7 @@ impl Scanner {
             window: Window::new(encoding, 0),
             place,
             findings: Findings::default(),
-            denied: None,
+            stopped: None,
             tail: None,
             done: 0,
             decided: 0,
@@ -94,7 +97,7 @@ impl Scanner {
             return Flow::Continue;
         }
         for piece in chunk.chunks(PIECE) {
-            if self.denied.is_some() {
+            if self.stopped.is_some() {
                 break;
             }
             self.take(piece, false, out);
@@ -104,7 +107,7 @@ impl Scanner {
 
     /// Ends the stream and appends the rest to `out`.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Flow {
-        if self.denied.is_none() && !self.wanted.is_empty() {
+        if self.stopped.is_none() && !self.wanted.is_empty() {
             self.take(&[], true, out);
         }
         self.flow()
@@ -120,7 +123,7 @@ impl Scanner {
     }
 
     fn flow(&self) -> Flow {
-        self.denied.map_or(Flow::Continue, Flow::Deny)
+        self.stopped.unwrap_or(Flow::Continue)
     }
 
     fn take(&mut self, bytes: &[u8], end: bool, out: &mut Vec<u8>) {
@@ -147,7 +150,7 @@ impl Scanner {
             self.prefilter.list(self.window.bytes(), self.done, &mut anchors);
             let open = self.examine(&anchors, end, out);
             self.anchors = anchors;
-            if self.tail.is_none() && self.denied.is_none() {
+            if self.tail.is_none() && self.stopped.is_none() {
                 let length = self.window.bytes().len();
                 let keep = match open {
                     None if end => length,
@@ -179,7 +182,7 @@ impl Scanner {
                 self.apply(first, &others, end, out);
                 moved += self.window.bytes().len().wrapping_sub(length).cast_signed();
             }
-            if self.denied.is_some() || self.tail.is_some() {
+            if self.stopped.is_some() || self.tail.is_some() {
                 break;
             }
         }
@@ -206,7 +209,11 @@ impl Scanner {
                     continue;
                 };
                 match self.profile.action(other.detector) {
-                    Some(Action::Deny) => first.detector = other.detector,
+                    stricter @ Some(Action::Deny | Action::Approve) => {
+                        if stricter > self.profile.action(first.detector) {
+                            first.detector = other.detector;
+                        }
+                    }
                     Some(Action::Redact) if other.end > first.end => {
                         (first.end, first.tail) = (other.end, other.tail);
                         others.push(other);
@@ -226,14 +233,15 @@ impl Scanner {
         let start = first.start.max(self.done);
         for found in std::iter::once(&first).chain(others) {
             let offset = self.window.offset(found.start.max(self.done));
-            let place = self.place.clone().unwrap_or(Place::Body { offset });
-            self.findings.add(found.detector, action, place);
+            let place = self.place.clone().unwrap_or(Place::at(offset));
+            self.findings.add(found.detector, action, Confidence::High, place);
         }
         match action {
             Action::Report => {}
-            Action::Deny => {
+            Action::Deny | Action::Approve => {
                 self.put_out(start, out);
-                self.denied = Some(first.detector);
+                let stop = if action == Action::Deny { Flow::Deny } else { Flow::Approve };
+                self.stopped = Some(stop(first.detector));
             }
             Action::Redact => {
                 self.redact(start, first, out);
@@ -249,15 +257,12 @@ impl Scanner {
         let signed = bare && number && start > self.done && self.view(false).before(start) == Some(b'-');
         let start = start - usize::from(signed);
         self.put_out(start, out);
-        let mask = if bare {
-            Cow::Owned(format!("\"{}\"", found.detector.mask()))
-        } else {
-            Cow::Borrowed(found.detector.mask())
-        };
+        let mask = self.profile.replacement(found.detector, self.view(false).slice(start, found.end));
+        let mask = if bare { Cow::Owned(format!("\"{mask}\"")) } else { mask };
         match self.window.encoding() {
             Encoding::Plain | Encoding::Json | Encoding::JsonForm => out.extend_from_slice(mask.as_bytes()),
             Encoding::Form | Encoding::Percent => {
-                out.extend_from_slice(mask.replace('[', "%5B").replace(']', "%5D").as_bytes());
+                out.extend_from_slice(mask.replace('[', "%5B").replace(']', "%5D").replace(':', "%3A").as_bytes());
             }
         }
         self.window.replace(start, found.end, mask.as_bytes());

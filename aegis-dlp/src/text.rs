@@ -11,12 +11,14 @@ use crate::{Detector, Profile};
 /// The outcome of scanning a text.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Scanned<'a> {
-    /// The text with masks for matches; not to be used where `deny` is set.
+    /// The text with masks for matches; not to be used where `deny` or `approve` is set.
     pub text: Cow<'a, str>,
     /// What was found.
     pub findings: Vec<Finding>,
     /// The detector that forbids sending the text.
     pub deny: Option<Detector>,
+    /// The detector that wants a human's approval before the text is sent: not to be used without.
+    pub approve: Option<Detector>,
 }
 
 /// Scans a text as it is; `place` is what the findings will say.
@@ -27,13 +29,16 @@ pub fn scan_text<'a>(profile: &Profile, place: Place, text: &'a str) -> Scanned<
 /// Scans a whole text in an encoding.
 pub(crate) fn scan<'a>(profile: &Profile, encoding: Encoding, place: Place, text: &'a str) -> Scanned<'a> {
     if encoding == Encoding::Plain && !has_clue(profile, text) {
-        return Scanned { text: Cow::Borrowed(text), findings: Vec::new(), deny: None };
+        return Scanned { text: Cow::Borrowed(text), findings: Vec::new(), deny: None, approve: None };
     }
-    let mut scanner = Scanner::with(*profile, encoding, Some(place));
+    let mut scanner = Scanner::with(profile.clone(), encoding, Some(place));
     let mut out = Vec::with_capacity(text.len());
-    let deny = match (scanner.push(text.as_bytes(), &mut out), scanner.finish(&mut out)) {
-        (Flow::Deny(detector), _) | (_, Flow::Deny(detector)) => Some(detector),
-        (Flow::Continue, Flow::Continue) => None,
+    // What a push stopped stays stopped.
+    let _ = scanner.push(text.as_bytes(), &mut out);
+    let (deny, approve) = match scanner.finish(&mut out) {
+        Flow::Deny(detector) => (Some(detector), None),
+        Flow::Approve(detector) => (None, Some(detector)),
+        Flow::Continue => (None, None),
     };
     let findings = scanner.into_findings();
     let text = if findings.is_empty() {
@@ -42,7 +47,7 @@ pub(crate) fn scan<'a>(profile: &Profile, encoding: Encoding, place: Place, text
         // Matches begin and end between characters; were one not to, the damage shows as U+FFFD.
         Cow::Owned(String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()))
     };
-    Scanned { text, findings, deny }
+    Scanned { text, findings, deny, approve }
 }
 
 /// Most header values hold nothing to examine: they cost no allocation.

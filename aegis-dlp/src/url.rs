@@ -12,7 +12,7 @@ use crate::view::Encoding;
 pub fn scan_url<'a>(profile: &Profile, path_and_query: &'a str) -> Scanned<'a> {
     let (path, query) = path_and_query.split_at(path_and_query.find('?').unwrap_or(path_and_query.len()));
     let path = scan(profile, Encoding::Percent, Place::Url, path);
-    if path.deny.is_some() {
+    if path.deny.is_some() || path.approve.is_some() {
         return path;
     }
     // In the query a `+` is a space, as forms write it.
@@ -22,5 +22,5 @@ pub fn scan_url<'a>(profile: &Profile, path_and_query: &'a str) -> Scanned<'a> {
         (path, query) => Cow::Owned(format!("{path}{query}")),
     };
     let findings = path.findings.into_iter().chain(query.findings).collect();
-    Scanned { text, findings, deny: query.deny }
+    Scanned { text, findings, deny: query.deny, approve: query.approve }
 }

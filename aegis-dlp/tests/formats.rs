@@ -101,7 +101,7 @@ fn a_declared_form_that_begins_as_json_is_read_as_both() {
 #[test]
 fn places_count_what_came_before_the_content() {
     let run = run_bytewise(redact_all(), Format::Unknown, b"\xef\xbb\xbf  \"a@b.com\"");
-    assert_eq!(run.findings[0].place, Place::Body { offset: 6 });
+    assert_eq!(run.findings[0].place, Place::at(6));
 }
 
 #[test]
@@ -132,11 +132,11 @@ fn headers() {
 fn deny_lets_nothing_of_the_match_out() {
     let profile = Profile { deny: Detector::Ssn.into(), redact: Detector::Email.into(), ..Profile::default() };
     let input = br#"{"e":"a@b.com","s":"123-45-6789","t":"more"}"#;
-    for run in [run(profile, Format::Json, input), run_bytewise(profile, Format::Json, input)] {
+    for run in [run(profile.clone(), Format::Json, input), run_bytewise(profile, Format::Json, input)] {
         assert_eq!(run.flow, Flow::Deny(Detector::Ssn));
         assert_eq!(run.text(), r#"{"e":"[EMAIL]","s":""#);
         assert_eq!(run.findings[1].action, Action::Deny);
-        assert_eq!(run.findings[1].place, Place::Body { offset: 20 });
+        assert_eq!(run.findings[1].place, Place::at(20));
     }
 }
 
@@ -155,7 +155,7 @@ fn report_changes_nothing() {
     let run = run_bytewise(profile, Format::Text, input.as_bytes());
     assert_eq!(run.text(), input);
     assert_eq!(run.names(), ["email", "ssn", "private_key"]);
-    assert_eq!(run.findings[1].place, Place::Body { offset: 9 });
+    assert_eq!(run.findings[1].place, Place::at(9));
 }
 
 #[test]

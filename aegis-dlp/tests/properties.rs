@@ -159,13 +159,14 @@ proptest! {
     #[test]
     fn a_profile_of_any_actions_is_independent_of_cuts(
         input in stream(), format in format(), cuts in prop::collection::vec(0_usize..600, 0..8),
-        redact in 0_usize..2048, deny in 0_usize..2048, report in 0_usize..2048,
+        redact in 0_usize..2048, deny in 0_usize..2048, approve in 0_usize..2048, report in 0_usize..2048,
     ) {
         let set = |bits: usize| aegis_dlp::Detector::ALL.into_iter().enumerate()
             .filter(|(n, _)| bits >> n & 1 == 1).map(|(_, d)| d).collect::<DetectorSet>();
-        let profile = Profile { redact: set(redact), deny: set(deny & deny >> 2), report: set(report) };
-        let whole = run(profile, format, &input);
-        prop_assert_eq!(run_cut(profile, format, &input, &cuts), whole, "{:?} {:?} {:?}", format, String::from_utf8_lossy(&input), profile);
+        let (deny, approve) = (set(deny & deny >> 2), set(approve & approve >> 2));
+        let profile = Profile { redact: set(redact), deny, approve, report: set(report), ..Profile::default() };
+        let whole = run(profile.clone(), format, &input);
+        prop_assert_eq!(run_cut(profile.clone(), format, &input, &cuts), whole, "{:?} {:?} {:?}", format, String::from_utf8_lossy(&input), profile);
     }
 
     #[test]

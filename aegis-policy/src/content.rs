@@ -1,5 +1,7 @@
 //! The scan of a request's URL and header fields: one reading, for what is forwarded and for what is explained.
 
+use std::borrow::Cow;
+
 use aegis_dlp::{DetectorSet, Finding, Place, Profile, scan_text, scan_url};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
@@ -42,7 +44,8 @@ pub fn redact_head(profile: &Profile, target: &str, headers: &HeaderMap) -> Reda
 fn redact_field(profile: &Profile, name: &HeaderName, value: &HeaderValue, findings: &mut Vec<Finding>) -> HeaderValue {
     // Bytes that are not UTF-8 are looked at with a mark in their place; a field is never skipped.
     let text = String::from_utf8_lossy(value.as_bytes());
-    let scanned = scan_text(&field_profile(profile, name), Place::Header(name.as_str().into()), &text);
+    let profile = field_profile(profile, name);
+    let scanned = scan_text(&profile, Place::Header(name.as_str().into()), &text);
     if scanned.findings.is_empty() {
         return value.clone();
     }
@@ -50,12 +53,12 @@ fn redact_field(profile: &Profile, name: &HeaderName, value: &HeaderValue, findi
     HeaderValue::from_str(&scanned.text).unwrap_or_else(|_| HeaderValue::from_static("[REDACTED]"))
 }
 
-fn field_profile(profile: &Profile, name: &HeaderName) -> Profile {
-    if !CREDENTIAL_FIELDS.contains(name) {
-        return *profile;
+fn field_profile<'p>(profile: &'p Profile, name: &HeaderName) -> Cow<'p, Profile> {
+    if CREDENTIAL_FIELDS.contains(name) {
+        Cow::Owned(profile.only(profile.detectors().difference(DetectorSet::SECRETS)))
+    } else {
+        Cow::Borrowed(profile)
     }
-    let personal = |set: DetectorSet| set.iter().filter(|one| DetectorSet::PII.contains(*one)).collect();
-    Profile { redact: personal(profile.redact), deny: personal(profile.deny), report: personal(profile.report) }
 }
 
 #[cfg(test)]

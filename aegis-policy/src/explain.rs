@@ -181,8 +181,8 @@ fn shown(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    let everything = Profile { redact: DetectorSet::ALL, ..Profile::default() };
-    let clean = scan_text(&everything, Place::Body { offset: 0 }, &text).text;
+    const EVERYTHING: Profile = Profile::redacting(DetectorSet::ALL);
+    let clean = scan_text(&EVERYTHING, Place::at(0), &text).text;
     let short: String = clean.chars().take(SHOWN).collect();
     let cut = if short.len() < clean.len() { "…" } else { "" };
     format!("{}{cut}", plain(&short))

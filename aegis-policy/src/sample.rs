@@ -194,7 +194,7 @@ fn scan(profile: &Profile, uri: &Uri, headers: &HeaderMap, body: &str) -> (Vec<F
     let target = uri.path_and_query().map_or("/", PathAndQuery::as_str);
     let RedactedHead { path_and_query: target, headers: fields, mut findings } = redact_head(profile, target, headers);
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let mut scanner = Scanner::new(*profile, Format::from_content_type(content_type));
+    let mut scanner = Scanner::new(profile.clone(), Format::from_content_type(content_type));
     let mut redacted = Vec::new();
     if scanner.push(body.as_bytes(), &mut redacted) == Flow::Continue {
         // A denial is among the findings too.

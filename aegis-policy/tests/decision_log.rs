@@ -108,7 +108,7 @@ fn percent(text: &str) -> String {
 fn findings(event: &aegis_policy::decision_log::Event) -> usize {
     let all = Profile { redact: DetectorSet::ALL, ..Profile::default() };
     let parts = json!({"input": event.input, "headers": event.custom.header_names, "query": event.custom.query_names});
-    let mut scanner = Scanner::new(all, Format::Json);
+    let mut scanner = Scanner::new(all.clone(), Format::Json);
     let mut out = Vec::new();
     let _ = scanner.push(parts.to_string().as_bytes(), &mut out);
     let _ = scanner.finish(&mut out);

@@ -173,7 +173,7 @@ impl ScannedBody {
                 },
                 None => self.end(&mut out),
             };
-            if let Flow::Deny(detector) = flow {
+            if let Flow::Deny(detector) | Flow::Approve(detector) = flow {
                 self.end_with(detector);
                 return Poll::Ready(Some(Err(BodyError::Refused(detector))));
             }

@@ -109,7 +109,7 @@ fn inspected(
         return Err(Denial::limit("the body is longer than may be inspected", snapshot.version()).into());
     }
     let permitted = redact(permit, head, payload, snapshot.version())?;
-    let denied = permitted.findings.iter().any(|finding| finding.action == Action::Deny);
+    let denied = permitted.findings.iter().any(|finding| finding.action >= Action::Approve);
     let shadowed = permitted.permit.mode() == Mode::Shadow && !permitted.findings.is_empty();
     if denied || shadowed {
         // Asked again with what was found: the policy words the denial, and shadow records what it would have been.
@@ -173,7 +173,7 @@ fn redact(permit: Permit, head: &Head, payload: Payload, version: &str) -> Resul
     let profile = permit.profile();
     let inspected = !profile.is_empty();
     // What is only reported on (as in shadow) is not refused for being unreadable.
-    if !(profile.deny.is_empty() && profile.redact.is_empty()) {
+    if profile.enforces() {
         refuse_encoded(head, &payload, version)?;
     }
     let RedactedHead { path_and_query, headers, mut findings } = redact_head(permit.profile(), &target, &head.headers);
@@ -199,7 +199,7 @@ fn refuse_encoded(head: &Head, payload: &Payload, version: &str) -> Result<(), R
 }
 
 fn redact_whole(permit: &Permit, head: &Head, bytes: &Bytes, findings: &mut Vec<Finding>) -> Bytes {
-    let mut scanner = Scanner::new(*permit.profile(), format(&head.headers));
+    let mut scanner = Scanner::new(permit.profile().clone(), format(&head.headers));
     let mut out = Vec::with_capacity(bytes.len());
     // A denial shows in the findings; the caller asks the policy again.
     let _ = scanner.push(bytes, &mut out);

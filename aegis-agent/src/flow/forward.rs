@@ -118,7 +118,7 @@ fn outgoing(grant: &Grant, headers: &HeaderMap, payload: Payload, idle: Duration
         Payload::Whole(bytes) => ToOrigin::Whole(bytes, ending),
         Payload::Streaming(inner) if grant.profile.is_empty() => ToOrigin::Untouched { inner, idle, ending },
         Payload::Streaming(inner) => {
-            let scanner = Scanner::new(grant.profile, decide::format(headers));
+            let scanner = Scanner::new(grant.profile.clone(), decide::format(headers));
             ToOrigin::Scanned(Box::new(ScannedBody::new(inner, scanner, idle, ending)))
         }
     }

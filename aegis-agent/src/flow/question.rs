@@ -135,6 +135,7 @@ impl Outcome {
             detector: entry.detector.clone(),
             action: entry.action.clone(),
             place: entry.place.clone(),
+            confidence: entry.confidence.clone(),
             count: entry.count,
         });
         Some(Self {

@@ -363,6 +363,7 @@ mod tests {
             action: "redact".into(),
             place: "url".into(),
             count: 2,
+            ..FindingEntry::default()
         };
         metrics.decision(&Draft {
             decision: Decision::Sanitize,

@@ -9,7 +9,7 @@ mod refusal;
 
 use std::sync::Arc;
 
-use aegis_dlp::{Finding, Profile};
+use aegis_dlp::{Action, Finding, Profile};
 
 pub(crate) use connection::{chosen, connect, name};
 pub use permit::{Grant, Permit};
@@ -65,7 +65,7 @@ impl Target<'_> {
 }
 
 /// What a permit allows beside the way itself. An enforced rule behind one in shadow sets these.
-#[derive(Copy, Clone, Default)]
+#[derive(Clone, Default)]
 struct Terms {
     private_ok: bool,
     profile: Profile,
@@ -74,7 +74,7 @@ struct Terms {
 
 impl Terms {
     fn of(rule: &Rule) -> Terms {
-        Terms { private_ok: rule.private, profile: rule.profile, fail_mode: rule.fail_mode }
+        Terms { private_ok: rule.private, profile: rule.profile.clone(), fail_mode: rule.fail_mode }
     }
 
     /// In shadow nothing is redacted and nothing stopped.
@@ -190,7 +190,8 @@ fn denial_of(target: &Target<'_>, rule: &Rule, findings: &[Finding]) -> Option<D
         Decision::Deny | Decision::ApprovalNeeded => Some(refusal::by_rule(target, rule)),
         // What the finding's own action says depends on the profile it was found with; the rule's profile decides.
         Decision::Allow | Decision::Sanitize => {
-            let found = findings.iter().find(|finding| rule.profile.deny.contains(finding.detector))?;
+            let stops = |action| findings.iter().find(|found| rule.profile.action(found.detector) == Some(action));
+            let found = stops(Action::Deny).or_else(|| stops(Action::Approve))?;
             Some(refusal::by_finding(target, rule, found))
         }
     }

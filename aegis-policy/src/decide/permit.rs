@@ -129,15 +129,16 @@ impl Permit {
 
 impl Grant {
     /// The denial for data found in the stream after the permit was given: same rule, tool and version.
-    /// In shadow the profile denies nothing, so the scanner never asks for this there.
+    /// In shadow the profile stops nothing, so the scanner never asks for this there.
     pub fn denial_for(&self, detector: Detector) -> Denial {
+        let (decision, reason, step) = super::refusal::stopped(&self.profile, detector, "body");
         Denial {
-            decision: Decision::Deny,
-            reason: format!("the body holds data that must not leave: {}", detector.name()),
+            decision,
+            reason,
             rule: self.rule.as_deref().map(str::to_owned),
             tool: self.tool.as_deref().map(str::to_owned),
             policy_version: self.policy_version.to_string(),
-            next_steps: vec![format!("Remove the {} from the request and send it again.", detector.name())],
+            next_steps: vec![step],
             kind: DenialKind::Policy,
         }
     }

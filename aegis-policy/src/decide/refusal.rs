@@ -1,6 +1,6 @@
 //! Denials in words an agent can act on.
 
-use aegis_dlp::Finding;
+use aegis_dlp::{Action, Detector, Finding, Profile};
 
 use crate::decide::Target;
 use crate::engine::EngineError;
@@ -59,10 +59,22 @@ pub(super) fn by_rule(target: &Target<'_>, rule: &Rule) -> Denial {
 
 /// The request holds what the rule does not let out.
 pub(super) fn by_finding(target: &Target<'_>, rule: &Rule, finding: &Finding) -> Denial {
-    let (name, place) = (finding.detector.name(), &finding.place);
-    let denial = policy(target.snapshot, format!("the request holds data that must not leave: {name} ({place})"))
-        .next(format!("Remove the {name} from the request and send it again."));
-    of(target, rule, denial)
+    let place = &finding.place;
+    let (decision, reason, step) = stopped(&rule.profile, finding.detector, "request");
+    let denial = policy(target.snapshot, format!("{reason} ({place})")).next(step);
+    Denial { decision, ..of(target, rule, denial) }
+}
+
+/// What a match stops a request or its body with: decision, reason, and what would pass.
+pub(super) fn stopped(profile: &Profile, detector: Detector, what: &str) -> (Decision, String, String) {
+    let name = detector.name();
+    if profile.action(detector) == Some(Action::Approve) {
+        let reason = format!("the {what} holds data that needs the approval of a human: {name}");
+        let step = format!("Remove the {name} from the request, or ask a human to approve it, and send it again.");
+        return (Decision::ApprovalNeeded, reason, step);
+    }
+    let reason = format!("the {what} holds data that must not leave: {name}");
+    (Decision::Deny, reason, format!("Remove the {name} from the request and send it again."))
 }
 
 fn of(target: &Target<'_>, rule: &Rule, denial: Denial) -> Denial {

@@ -90,10 +90,13 @@ pub struct Outcome {
 pub struct Found {
     /// The detector's name.
     pub detector: String,
-    /// `redact`, `deny` or `report`.
+    /// `redact`, `approve`, `deny` or `report`.
     pub action: String,
-    /// `url`, `header:NAME` or `body:OFFSET`.
+    /// `url`, `header:NAME`, `body:OFFSET` or `body:OFFSET:PATH`.
     pub place: String,
+    /// `low`, `medium` or `high`; empty in older logs.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub confidence: String,
     /// How many times.
     pub count: u64,
 }

@@ -128,16 +128,16 @@ impl Found {
     /// What is written of a finding.
     pub fn of(finding: &Finding) -> Found {
         let place = match &finding.place {
-            Place::Url => "url".to_owned(),
-            Place::Header(name) => format!("header:{}", mask::text(name, NAME)),
-            Place::Body { offset } => format!("body:{offset}"),
+            Place::Header(name) => Place::Header(mask::text(name, NAME)).record(),
+            place => place.record(),
         };
-        let action = match finding.action {
-            aegis_dlp::Action::Redact => "redact",
-            aegis_dlp::Action::Deny => "deny",
-            aegis_dlp::Action::Report => "report",
-        };
-        Found { detector: finding.detector.name().to_owned(), action: action.to_owned(), place, count: finding.count }
+        Found {
+            detector: finding.detector.name().to_owned(),
+            action: finding.action.name().to_owned(),
+            place,
+            confidence: finding.confidence.name().to_owned(),
+            count: finding.count,
+        }
     }
 }
 

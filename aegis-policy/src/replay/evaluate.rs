@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use aegis_dlp::DetectorSet;
+use aegis_dlp::{DetectorSet, Profile};
 
 use super::past::{Asked, Connection, Past, Request};
 use crate::decide::{self, Found};
@@ -238,12 +238,13 @@ impl<'s> Replayer<'s> {
     /// What the permit's rules would have looked for and nobody did.
     fn unscanned(&self, past: &Past, permit: &Permit) -> Option<String> {
         let rule = permit.rule().and_then(|id| self.snapshot.catalog.rules.iter().find(|rule| *rule.id == *id));
-        let own = rule.map(|rule| rule.profile.deny).unwrap_or_default();
+        let stops = |profile: &Profile| profile.deny.union(profile.approve);
+        let own = rule.map(|rule| stops(&rule.profile)).unwrap_or_default();
         let found: DetectorSet = past.findings.iter().map(|finding| finding.detector).collect();
         let profile = permit.profile();
-        past.known.not_looked_for(own.union(profile.deny), found).or_else(|| {
+        past.known.not_looked_for(own.union(stops(profile)), found).or_else(|| {
             // Such a body is refused where something must be found in it.
-            let looks = !profile.deny.is_empty() || !profile.redact.is_empty();
+            let looks = profile.enforces();
             let as_before = past.live.decision.permits() && past.live.rule.as_deref() == permit.rule();
             (looks && !as_before && past.known.may_be_encoded()).then(|| "header content-encoding".to_owned())
         })

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
-use aegis_dlp::{Action, Detector, Finding, Place};
+use aegis_dlp::{Action, Confidence, Detector, Finding, Place};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -324,15 +324,7 @@ fn encoded(fields: &Map<String, Value>) -> String {
 
 pub(super) fn finding(found: &Found) -> Option<Finding> {
     let detector: Detector = found.detector.parse().ok()?;
-    let action = match found.action.as_str() {
-        "deny" => Action::Deny,
-        "redact" => Action::Redact,
-        _ => Action::Report,
-    };
-    let place = match found.place.split_once(':') {
-        Some(("header", name)) => Place::Header(name.to_owned()),
-        Some(("body", offset)) => Place::Body { offset: offset.parse().unwrap_or_default() },
-        _ => Place::Url,
-    };
-    Some(Finding { detector, action, place, count: found.count })
+    let action = Action::parse(&found.action).unwrap_or(Action::Report);
+    let confidence = Confidence::parse(&found.confidence).unwrap_or_default();
+    Some(Finding { detector, action, confidence, place: Place::parse(&found.place), count: found.count })
 }

@@ -290,7 +290,9 @@ fn check_decision(
     let profile = Profile {
         redact: own.redact.or(policy.redact).unwrap_or_default(),
         deny: own.deny.or(policy.deny).unwrap_or_default(),
+        approve: own.approve.or(policy.approve).unwrap_or_default(),
         report: own.report.or(policy.report).unwrap_or_default(),
+        ..Profile::default()
     };
     match (decision, profile.redact.is_empty()) {
         (Decision::Sanitize, true) => {

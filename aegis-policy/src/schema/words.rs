@@ -14,6 +14,7 @@ use crate::{Decision, FailMode, Mode, OnTheft, Replay, TokenRules};
 pub(crate) struct Dlp {
     pub(crate) redact: Option<DetectorSet>,
     pub(crate) deny: Option<DetectorSet>,
+    pub(crate) approve: Option<DetectorSet>,
     pub(crate) report: Option<DetectorSet>,
 }
 
@@ -120,8 +121,9 @@ pub(super) fn passthrough(at: &Cursor<'_>) -> Option<bool> {
 }
 
 pub(crate) fn dlp(at: &Cursor<'_>) -> Dlp {
-    let fields = at.fields(&["redact", "deny", "report"]);
-    Dlp { redact: detectors(&fields, "redact"), deny: detectors(&fields, "deny"), report: detectors(&fields, "report") }
+    let fields = at.fields(&["redact", "deny", "approve", "report"]);
+    let set = |key| detectors(&fields, key);
+    Dlp { redact: set("redact"), deny: set("deny"), approve: set("approve"), report: set("report") }
 }
 
 fn detectors(fields: &Fields<'_>, key: &str) -> Option<DetectorSet> {

@@ -211,7 +211,7 @@ fn is_method(text: &str) -> bool {
 
 fn says(live: &Live, past: &Past) -> Says {
     let denied: DetectorSet =
-        past.findings.iter().filter(|finding| finding.action == Action::Deny).map(|finding| finding.detector).collect();
+        past.findings.iter().filter(|finding| finding.action >= Action::Approve).map(|finding| finding.detector).collect();
     match live.refuses() {
         false => Says::Passed,
         true if !denied.is_empty() => Says::RefusedForData(denied),

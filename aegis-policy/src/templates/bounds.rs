@@ -171,8 +171,9 @@ impl Bounds {
     fn dlp_lacking(&self, profile: &Profile) -> Option<String> {
         let strict = [
             ("deny", self.must.deny, profile.deny),
-            ("redact", self.must.redact, profile.deny.union(profile.redact)),
-            ("report", self.must.report, profile.deny.union(profile.redact).union(profile.report)),
+            ("approve", self.must.approve, profile.deny.union(profile.approve)),
+            ("redact", self.must.redact, profile.deny.union(profile.approve).union(profile.redact)),
+            ("report", self.must.report, profile.detectors()),
         ];
         strict.into_iter().find_map(|(word, wanted, has)| {
             let missing: DetectorSet = wanted?.iter().filter(|detector| !has.contains(*detector)).collect();

@@ -5,7 +5,7 @@
 
 use std::time::SystemTime;
 
-use aegis_dlp::{Action, Detector, Finding, Place};
+use aegis_dlp::{Action, Confidence, Detector, Finding, Place};
 use aegis_policy::{
     Agent, Content, Intent, JsonBody, Mode, Snapshot, Source, Usage, Verdict, compile, parse_strict_json,
 };
@@ -107,7 +107,7 @@ impl Ask {
     }
 
     pub fn found(mut self, detector: Detector) -> Ask {
-        self.findings.push(Finding { detector, action: Action::Report, place: Place::Url, count: 1 });
+        self.findings.push(Finding { detector, action: Action::Report, confidence: Confidence::High, place: Place::Url, count: 1 });
         self
     }
 

@@ -30,12 +30,12 @@ pub fn event(snapshot: &Snapshot, ask: &Ask, id: &str) -> Event {
         let (verdict, findings) = match verdict {
             Verdict::Permit(permit) => {
                 sight.looked_for = permit.profile().detectors();
-                let profile = *permit.profile();
+                let profile = permit.profile().clone();
                 let seen = content.findings.iter().filter_map(|finding| {
                     profile.action(finding.detector).map(|action| Finding { action, ..finding.clone() })
                 });
                 let found: Vec<Finding> = seen.collect();
-                let denied = found.iter().any(|finding| finding.action == Action::Deny);
+                let denied = found.iter().any(|finding| finding.action >= Action::Approve);
                 if denied || (permit.mode() == Mode::Shadow && !found.is_empty()) {
                     if denied {
                         sight.looked_for = DetectorSet::EMPTY;

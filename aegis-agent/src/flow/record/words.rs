@@ -1,7 +1,7 @@
 //! Decisions, findings and what the agent chose, in the words of a record: nothing sensitive, nothing made up.
 
 use aegis_audit::{Draft, FindingEntry};
-use aegis_dlp::{Action, DetectorSet, Finding, Place, Profile, scan_text, scan_url};
+use aegis_dlp::{DetectorSet, Finding, Place, Profile, scan_text, scan_url};
 use aegis_policy::{Decision, Mode};
 use http::Method;
 
@@ -28,26 +28,17 @@ pub(super) fn entries(findings: &[Finding]) -> Vec<FindingEntry> {
 }
 
 fn entry(finding: &Finding) -> FindingEntry {
-    let action = match finding.action {
-        Action::Redact => "redact",
-        Action::Deny => "deny",
-        Action::Report => "report",
-    };
-    let place = match &finding.place {
-        Place::Url => "url".to_owned(),
-        Place::Header(name) => format!("header:{name}"),
-        Place::Body { offset } => format!("body:{offset}"),
-    };
     FindingEntry {
         detector: finding.detector.name().to_owned(),
-        action: action.to_owned(),
-        place,
+        action: finding.action.name().to_owned(),
+        place: finding.place.record(),
+        confidence: finding.confidence.name().to_owned(),
         count: finding.count,
     }
 }
 
 /// Everything that the scanner knows: the record gets none of it, whatever the rule said of forwarding it.
-const ALL: Profile = Profile { redact: DetectorSet::ALL, deny: DetectorSet::EMPTY, report: DetectorSet::EMPTY };
+static ALL: Profile = Profile::redacting(DetectorSet::ALL);
 
 /// A path may carry data too.
 pub(in crate::flow) fn safe_path(path: &str) -> String {

@@ -102,7 +102,7 @@ fn scan(piece: &[u8], format: Format) -> f64 {
     let mut done = 0;
     let begin = Instant::now();
     while done < SCANNED {
-        let mut scanner = Scanner::new(profile, format);
+        let mut scanner = Scanner::new(profile.clone(), format);
         for chunk in piece.chunks(16 * 1024) {
             let _ = scanner.push(chunk, &mut out);
         }
