@@ -16,15 +16,22 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("aegis-dlp", &[]),
     ("aegis-policy", &["aegis-dlp", "aegis-token"]),
     ("aegis-audit", &[]),
+    ("aegis-tools", &[]),
     ("aegis-api", &[]),
-    ("aegis-agent", &["aegis-common", "aegis-token", "aegis-dlp", "aegis-policy", "aegis-audit", "aegis-api"]),
+    (
+        "aegis-agent",
+        &["aegis-common", "aegis-token", "aegis-dlp", "aegis-policy", "aegis-audit", "aegis-tools", "aegis-api"],
+    ),
     ("aegisctl", &["aegis-token", "aegis-dlp", "aegis-policy", "aegis-audit", "aegis-api"]),
-    ("aegis-tests", &["aegis-common", "aegis-token", "aegis-dlp", "aegis-policy", "aegis-audit", "aegis-api"]),
+    (
+        "aegis-tests",
+        &["aegis-common", "aegis-token", "aegis-dlp", "aegis-policy", "aegis-audit", "aegis-tools", "aegis-api"],
+    ),
     ("xtask", &[]),
 ];
 
 /// Crates that decide with bytes and values alone, and what they must not reach, directly or not.
-const PURE: &[&str] = &["aegis-token", "aegis-dlp", "aegis-policy", "aegis-audit"];
+const PURE: &[&str] = &["aegis-token", "aegis-dlp", "aegis-policy", "aegis-audit", "aegis-tools"];
 const IMPURE_CRATES: &[&str] = &["tokio", "aya", "hyper", "nix"];
 const IMPURE_CODE: &[&str] =
     &["std::fs", "SystemTime::now", "Instant::now", "now_utc()", "TcpStream", "UdpSocket", "std::process::Command"];

@@ -1,0 +1,105 @@
+//! Server-sent events (WHATWG HTML, section 9.2.6, "Interpreting an event stream").
+
+use std::borrow::Cow;
+
+use super::MAX_MESSAGE;
+
+/// Cuts a stream into the blocks that a blank line ends. Put together again, the blocks are the stream, byte for byte.
+#[derive(Debug, Default)]
+pub struct Blocks {
+    held: Vec<u8>,
+    /// Within a line.
+    in_line: bool,
+    /// The last byte was a CR: an LF after it belongs to it.
+    after_cr: bool,
+    overlong: bool,
+}
+
+/// What a block says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Event<'a> {
+    /// The event's type; empty where none is given.
+    pub kind: Cow<'a, str>,
+    /// Its lines of data, joined by line feeds. Without any line of data there is no event.
+    pub data: Option<Cow<'a, str>>,
+}
+
+impl Blocks {
+    /// Gives each block that ends within `bytes` to `each`, its end included. `None` stands for one that was too long.
+    pub fn push(&mut self, bytes: &[u8], mut each: impl FnMut(Option<&[u8]>)) {
+        let mut from = 0;
+        for (at, byte) in bytes.iter().enumerate() {
+            if !self.ends_block(*byte) {
+                continue;
+            }
+            self.hold(bytes.get(from..=at).unwrap_or_default());
+            from = at + 1;
+            each((!self.overlong).then_some(self.held.as_slice()));
+            self.held.clear();
+            self.overlong = false;
+        }
+        self.hold(bytes.get(from..).unwrap_or_default());
+    }
+
+    /// What is left at the end: a block that no blank line has ended, which clients throw away.
+    #[must_use]
+    pub fn rest(&self) -> &[u8] {
+        &self.held
+    }
+
+    /// Whether the block that is being read is too long already.
+    #[must_use]
+    pub fn overlong(&self) -> bool {
+        self.overlong
+    }
+
+    /// Lines end with CRLF, LF or CR.
+    fn ends_block(&mut self, byte: u8) -> bool {
+        let end = match byte {
+            b'\n' if self.after_cr => false,
+            b'\r' | b'\n' => !std::mem::take(&mut self.in_line),
+            _ => {
+                self.in_line = true;
+                false
+            }
+        };
+        self.after_cr = byte == b'\r';
+        end
+    }
+
+    fn hold(&mut self, bytes: &[u8]) {
+        if self.held.len() + bytes.len() > MAX_MESSAGE {
+            self.overlong = true;
+            self.held.clear();
+        }
+        if !self.overlong {
+            self.held.extend_from_slice(bytes);
+        }
+    }
+}
+
+impl<'a> Event<'a> {
+    /// Reads a block.
+    #[must_use]
+    pub fn read(block: &'a [u8]) -> Self {
+        let mut event = Self::default();
+        let block = block.strip_prefix("\u{feff}".as_bytes()).unwrap_or(block);
+        for line in block.split(|byte| matches!(byte, b'\r' | b'\n')) {
+            let colon = memchr::memchr(b':', line);
+            let (name, value) = line.split_at(colon.unwrap_or(line.len()));
+            let value = value.strip_prefix(b":").unwrap_or(value);
+            let value = String::from_utf8_lossy(value.strip_prefix(b" ").unwrap_or(value));
+            match name {
+                b"event" => event.kind = value,
+                b"data" => {
+                    event.data = Some(match event.data.take() {
+                        None => value,
+                        Some(before) => Cow::Owned(format!("{before}\n{value}")),
+                    });
+                }
+                _ => {}
+            }
+        }
+        event
+    }
+}
