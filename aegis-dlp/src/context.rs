@@ -56,6 +56,9 @@ static SEARCHER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
 /// holds it. Elsewhere it is the text before it in the same field and line, or the line above where the
 /// number begins a line.
 pub(crate) fn speaks_of(view: &View<'_>, start: usize, topic: Topic) -> bool {
+    if says(view.heading, topic) {
+        return true;
+    }
     let floor = start.saturating_sub(REACH);
     if !view.json {
         return says(field(view.slice(floor, start)), topic);
@@ -143,7 +146,7 @@ mod tests {
     use super::*;
 
     fn before(text: &str, json: bool, topic: Topic) -> bool {
-        let view = View { bytes: text.as_bytes(), end: true, json };
+        let view = View { bytes: text.as_bytes(), end: true, json, heading: b"" };
         speaks_of(&view, text.len(), topic)
     }
 

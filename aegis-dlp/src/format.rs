@@ -8,9 +8,14 @@ pub enum Format {
     /// `application/x-www-form-urlencoded` (WHATWG URL). One that begins as JSON does is scanned with the
     /// escapes of both undone: receivers may parse it as either.
     Form,
-    /// Text without escapes, scanned as it is.
+    /// XML or HTML. What does not begin with `<` is [`Format::Unknown`].
+    Xml,
+    /// Comma-separated values (RFC 4180), also with tabs, semicolons or bars between them: the heading of a column is context for
+    /// its cells. One that begins with `{` or `[` is JSON.
+    Csv,
+    /// Text.
     Text,
-    /// Decided by how the body begins, after a byte order mark and blanks: JSON where that is `{`, `[` or
+    /// Decided by how the body begins, after a byte order mark and blanks: XML where that is `<`, JSON where it is `{`, `[` or
     /// `"`; a form where it is written as forms are and holds a percent escape, or an `=` and an `&` after
     /// it, in its first 512 bytes; else text.
     Unknown,
@@ -25,7 +30,10 @@ impl Format {
         match subtype {
             "json" | "x-ndjson" | "ndjson" | "jsonl" | "json-seq" | "jsonlines" => Format::Json,
             "x-www-form-urlencoded" => Format::Form,
+            "xml" | "html" => Format::Xml,
+            "csv" | "tab-separated-values" => Format::Csv,
             _ if subtype.ends_with("+json") => Format::Json,
+            _ if subtype.ends_with("+xml") => Format::Xml,
             _ => Format::Unknown,
         }
     }
@@ -44,6 +52,10 @@ mod tests {
             (Some("application/problem+json"), Format::Json),
             (Some("application/x-ndjson"), Format::Json),
             (Some("application/x-www-form-urlencoded"), Format::Form),
+            (Some("text/xml"), Format::Xml),
+            (Some("application/soap+xml; action=x"), Format::Xml),
+            (Some("text/html"), Format::Xml),
+            (Some("text/csv; header=present"), Format::Csv),
             (Some("text/plain"), Format::Unknown),
             (Some("application/octet-stream"), Format::Unknown),
             (Some("garbage"), Format::Unknown),

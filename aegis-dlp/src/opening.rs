@@ -4,7 +4,7 @@
 //! decision depends on the first bytes only, and redaction does not change it: a body and its redacted form
 //! are read alike.
 
-use crate::view::Encoding;
+use crate::view::{Charset, Encoding, Transcoder, Window};
 use crate::{Detector, Format};
 
 /// How far a form is looked for, in bytes after the leading blanks.
@@ -14,54 +14,94 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The bytes of a body until it is decided how to read them.
 pub(crate) struct Opening {
-    /// Declared a form: JSON escapes are undone besides, never instead of percent encoding.
-    form: bool,
+    format: Format,
+    /// What the type says of the charset.
+    declared: Option<Charset>,
+    /// The bytes as they came, until their charset is known.
+    first: Vec<u8>,
+    transcoder: Option<Transcoder>,
+    /// The bytes as UTF-8.
     held: Vec<u8>,
-    /// Bytes already passed on.
+    /// Bytes already passed on, as they came.
     passed: u64,
 }
 
 impl Opening {
-    /// `None` where the format settles how the body is read.
-    pub(crate) fn of(format: Format) -> Option<Self> {
-        let form = match format {
-            Format::Json | Format::Text => return None,
-            Format::Form => true,
-            Format::Unknown => false,
-        };
-        Some(Opening { form, held: Vec::new(), passed: 0 })
+    pub(crate) fn of(format: Format) -> Self {
+        let (first, held) = (Vec::new(), Vec::new());
+        Opening { format, declared: None, first, transcoder: None, held, passed: 0 }
+    }
+
+    pub(crate) fn declare(&mut self, charset: Charset) {
+        self.declared = Some(charset);
     }
 
     /// Takes the next bytes and passes a leading byte order mark and blanks on, which belong to no match.
-    pub(crate) fn take(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
-        self.held.extend_from_slice(bytes);
+    pub(crate) fn take(&mut self, bytes: &[u8], end: bool, out: &mut Vec<u8>) {
+        match &mut self.transcoder {
+            Some(transcoder) => transcoder.append(bytes, &mut self.held),
+            None => {
+                self.first.extend_from_slice(bytes);
+                let Some(charset) = Charset::of(&self.first, self.declared, end) else { return };
+                let mut transcoder = Transcoder::new(charset);
+                transcoder.append(&std::mem::take(&mut self.first), &mut self.held);
+                self.transcoder = Some(transcoder);
+            }
+        }
+        let Some(charset) = self.transcoder.as_ref().map(Transcoder::charset).filter(|_| self.is_open()) else {
+            return;
+        };
         let marked = self.passed == 0 && self.held.starts_with(BYTE_ORDER_MARK);
         let mark = if marked { BYTE_ORDER_MARK.len() } else { 0 };
         let rest = self.held.get(mark..).unwrap_or_default();
         let blanks = rest.iter().take_while(|byte| **byte <= b' ').count();
-        out.extend(self.held.drain(..mark + blanks));
-        self.passed += (mark + blanks) as u64;
+        let lead = self.held.get(..mark + blanks).unwrap_or_default();
+        self.passed += charset.width(lead);
+        charset.write(lead, out);
+        self.held.drain(..mark + blanks);
+    }
+
+    /// Whether how the body begins matters.
+    fn is_open(&self) -> bool {
+        !matches!(self.format, Format::Json | Format::Text)
     }
 
     /// How to read what is held and all that follows; `None` while that depends on bytes to come.
     pub(crate) fn encoding(&self, end: bool) -> Option<Encoding> {
+        self.transcoder.as_ref()?;
+        match self.format {
+            Format::Json => return Some(Encoding::Json),
+            Format::Text => return Some(Encoding::Plain),
+            _ => {}
+        }
         let incomplete = self.passed == 0 && BYTE_ORDER_MARK.starts_with(&self.held);
         if !end && (self.held.is_empty() || incomplete) {
             return None;
         }
-        match (opens_json(&self.held, end)?, self.form) {
-            (true, true) => Some(Encoding::JsonForm),
-            (true, false) => Some(Encoding::Json),
-            (false, true) => Some(Encoding::Form),
-            (false, false) => {
-                opens_form(&self.held, end).map(|form| if form { Encoding::Form } else { Encoding::Plain })
-            }
+        match (self.format, self.held.first()) {
+            // Cells are quoted too.
+            (Format::Csv, Some(b'{' | b'[')) | (Format::Form, _) => {}
+            (Format::Csv, _) => return Some(Encoding::Csv),
+            (_, Some(b'<')) => return Some(Encoding::Xml),
+            _ => {}
+        }
+        match (opens_json(&self.held, end)?, self.format) {
+            (true, Format::Form) => Some(Encoding::JsonForm),
+            (true, _) => Some(Encoding::Json),
+            (false, Format::Form) => Some(Encoding::Form),
+            (false, Format::Csv) => Some(Encoding::Csv),
+            (false, _) => opens_form(&self.held, end).map(|form| if form { Encoding::Form } else { Encoding::Plain }),
         }
     }
 
-    /// What is held, and how many bytes of the stream were before it.
-    pub(crate) fn into_held(self) -> (Vec<u8>, u64) {
-        (self.held, self.passed)
+    /// The window over the body from what is held on.
+    pub(crate) fn into_window(self, encoding: Encoding) -> Window {
+        Window::new(encoding, self.transcoder.unwrap_or_default(), self.held, self.passed)
+    }
+
+    /// Bytes of memory that are held.
+    pub(crate) fn held(&self) -> usize {
+        self.first.capacity() + self.held.capacity()
     }
 }
 
@@ -108,19 +148,21 @@ mod tests {
 
     fn read(format: Format, body: &[u8]) -> Encoding {
         let mut out = Vec::new();
-        let mut whole = Opening::of(format).unwrap();
-        whole.take(body, &mut out);
+        let mut whole = Opening::of(format);
+        whole.take(body, true, &mut out);
         let encoding = whole.encoding(true).unwrap();
-        let mut cut = Opening::of(format).unwrap();
+        let mut cut = Opening::of(format);
         for byte in body {
-            cut.take(&[*byte], &mut Vec::new());
+            cut.take(&[*byte], false, &mut Vec::new());
             if let Some(decided) = cut.encoding(false) {
                 assert_eq!(decided, encoding, "{body:?}");
                 assert!(cut.held.len() <= WINDOW);
                 break;
             }
         }
-        out.extend(whole.into_held().0);
+        let mut window = whole.into_window(encoding);
+        window.append(&[], true);
+        window.put_out_rest(&mut out);
         assert_eq!(out, body);
         encoding
     }
@@ -141,6 +183,8 @@ mod tests {
             ("&a&b=%35%33", Encoding::Form),
             ("%35%33%36-22-8741\n", Encoding::Form),
             ("[SSN] {", Encoding::Plain),
+            ("<a>", Encoding::Xml),
+            ("\u{feff}<?xml version=\"1.0\"?>", Encoding::Xml),
             ("", Encoding::Plain),
             ("\u{feff}", Encoding::Plain),
             ("\u{fe00}", Encoding::Plain),
@@ -151,6 +195,8 @@ mod tests {
             (&format!("{}%40", long("a")), Encoding::Plain),
         ] {
             assert_eq!(read(Format::Unknown, body.as_bytes()), encoding, "{body:?}");
+            let utf16: Vec<u8> = body.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            assert_eq!(read(Format::Unknown, &utf16), encoding, "{body:?}");
         }
     }
 
@@ -165,6 +211,20 @@ mod tests {
         ] {
             assert_eq!(read(Format::Form, body.as_bytes()), encoding, "{body:?}");
         }
-        assert!(Opening::of(Format::Json).is_none() && Opening::of(Format::Text).is_none());
+    }
+
+    #[test]
+    fn what_is_declared_and_what_is_not() {
+        for (format, body, encoding) in [
+            (Format::Json, "a=1&b=2", Encoding::Json),
+            (Format::Text, "{}", Encoding::Plain),
+            (Format::Csv, "\"a\",b\n", Encoding::Csv),
+            (Format::Csv, "[{\"a\"", Encoding::Json),
+            (Format::Xml, " <a/>", Encoding::Xml),
+            (Format::Xml, "{}", Encoding::Json),
+            (Format::Xml, "words", Encoding::Plain),
+        ] {
+            assert_eq!(read(format, body.as_bytes()), encoding, "{body:?}");
+        }
     }
 }

@@ -1,18 +1,21 @@
 //! The streaming scanner: chunks in, the same stream with matches replaced out.
 
-use std::borrow::Cow;
+mod apply;
+mod inside;
 
 use crate::context::LOOK_BEHIND;
 use crate::detect::{self, LONGEST_LITERAL, Match, Tail};
-use crate::finding::{Confidence, Finding, Findings, Place};
+use crate::finding::{Finding, Findings, Place};
+use crate::nested::{Layer, Nested, Packed};
 use crate::opening::Opening;
+use crate::place::Tracker;
 use crate::prefilter::{Anchor, Prefilter};
-use crate::view::{Encoding, Eval, View, Window};
+use crate::view::{Charset, Encoding, Eval, Transcoder, View, Window};
 use crate::{Action, Detector, DetectorSet, Format, Profile};
 
 /// The most bytes that a [`Scanner`] holds back after a chunk, whatever the input. Normally it is the
 /// token that the chunk ends in, and nothing where it ends between words.
-pub const HOLD_BACK: usize = 4096;
+pub const HOLD_BACK: usize = 16 * 1024;
 
 /// Bytes examined at once: enough to amortise, little enough to stay in the first-level cache and to be
 /// moved where a mask is longer or shorter than what it replaces.
@@ -44,49 +47,92 @@ pub struct Scanner {
     window: Window,
     /// Where matches are; `None` for a body, where each has its offset.
     place: Option<Place>,
+    /// What encloses the body.
+    prefix: Option<Box<str>>,
     findings: Findings,
     /// Why the stream stopped, where it did.
     stopped: Option<Flow>,
     /// The rest of a redacted match, still arriving.
     tail: Option<Tail>,
-    /// The view before this was put out or redacted.
+    /// The view before this was put out or redacted, as far as the detectors are concerned.
     done: usize,
+    /// The view before this was put out or redacted.
+    sent: usize,
     /// Clues before this were examined.
     decided: usize,
-    /// Whether `counted` is inside a JSON string.
-    in_string: bool,
+    /// Where `counted` is in the document.
+    tracker: Tracker,
     counted: usize,
     anchors: Vec<Anchor>,
+    nested: Nested,
+    /// Bytes put out before this push, the length of `out` when it began, and how many were put out before the first that
+    /// differs from what came in.
+    before: u64,
+    base: usize,
+    altered: Option<u64>,
 }
 
 impl Scanner {
     /// A scanner for a body of this format.
     pub fn new(profile: Profile, format: Format) -> Self {
-        let encoding = match format {
-            Format::Json => Encoding::Json,
-            Format::Form => Encoding::Form,
-            Format::Text | Format::Unknown => Encoding::Plain,
-        };
-        Scanner { opening: Opening::of(format), ..Scanner::with(profile, encoding, None) }
+        Scanner { opening: Some(Opening::of(format)), ..Scanner::with(profile, Encoding::Plain, None) }
+    }
+
+    /// Reads the body in this charset unless how it begins says otherwise: a byte order mark, or a NUL in every second byte.
+    #[must_use]
+    pub fn with_charset(mut self, charset: Charset) -> Self {
+        if let Some(opening) = &mut self.opening {
+            opening.declare(charset);
+        }
+        self
+    }
+
+    /// Names what encloses the body: the path of each finding begins with it.
+    #[must_use]
+    pub fn with_place_prefix(mut self, prefix: &str) -> Self {
+        self.prefix = Some(prefix.into());
+        self
+    }
+
+    /// How many levels of base64 and hexadecimal digits are undone, in place of what the profile says.
+    #[must_use]
+    pub fn with_depth(mut self, depth: u8) -> Self {
+        self.nested.limit(depth);
+        self
+    }
+
+    /// Who is asked what reads content that was found encoded within this one.
+    #[must_use]
+    #[allow(dead_code, reason = "the stream sets it")]
+    pub(crate) fn with_packed(mut self, packed: Packed) -> Self {
+        self.nested.packed = Some(packed);
+        self
     }
 
     pub(crate) fn with(profile: Profile, encoding: Encoding, place: Option<Place>) -> Self {
         let wanted = profile.detectors();
+        let nested = Nested::new(profile.content().nesting);
         Scanner {
             profile,
             wanted,
             prefilter: Prefilter::new(wanted),
             opening: None,
-            window: Window::new(encoding, 0),
+            window: Window::new(encoding, Transcoder::default(), Vec::new(), 0),
             place,
+            prefix: None,
             findings: Findings::default(),
             stopped: None,
             tail: None,
             done: 0,
+            sent: 0,
             decided: 0,
-            in_string: false,
+            tracker: Tracker::of(encoding),
             counted: 0,
             anchors: Vec::new(),
+            nested,
+            before: 0,
+            base: 0,
+            altered: None,
         }
     }
 
@@ -96,21 +142,23 @@ impl Scanner {
             out.extend_from_slice(chunk);
             return Flow::Continue;
         }
+        self.base = out.len();
         for piece in chunk.chunks(PIECE) {
             if self.stopped.is_some() {
                 break;
             }
             self.take(piece, false, out);
         }
-        self.flow()
+        self.count(out)
     }
 
     /// Ends the stream and appends the rest to `out`.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Flow {
+        self.base = out.len();
         if self.stopped.is_none() && !self.wanted.is_empty() {
             self.take(&[], true, out);
         }
-        self.flow()
+        self.count(out)
     }
 
     /// What was found so far, in order; see [`MAX_FINDINGS`](crate::MAX_FINDINGS).
@@ -122,8 +170,27 @@ impl Scanner {
         self.findings.into_vec()
     }
 
-    fn flow(&self) -> Flow {
+    /// What was found since this was asked last.
+    pub(crate) fn take_findings(&mut self) -> Vec<Finding> {
+        std::mem::take(&mut self.findings).into_vec()
+    }
+
+    /// Bytes of memory that it holds.
+    pub(crate) fn held(&self) -> usize {
+        let opening = self.opening.as_ref().map_or(0, Opening::held);
+        let anchors = self.anchors.capacity() * size_of::<Anchor>();
+        size_of::<Scanner>() + opening + self.window.held() + anchors + self.nested.held()
+    }
+
+    fn count(&mut self, out: &[u8]) -> Flow {
+        self.before += (out.len() - self.base) as u64;
         self.stopped.unwrap_or(Flow::Continue)
+    }
+
+    /// Notes that what is put out after so many bytes in the output differs from what came in.
+    fn alter(&mut self, length: usize) {
+        let put_out = self.before + (length - self.base) as u64;
+        self.altered.get_or_insert(put_out);
     }
 
     fn take(&mut self, bytes: &[u8], end: bool, out: &mut Vec<u8>) {
@@ -131,14 +198,14 @@ impl Scanner {
             self.window.append(bytes, end);
             return self.advance(end, out);
         };
-        opening.take(bytes, out);
+        opening.take(bytes, end, out);
         let Some(encoding) = opening.encoding(end) else {
             self.opening = Some(opening);
             return;
         };
-        let (held, passed) = opening.into_held();
-        self.window = Window::new(encoding, passed);
-        self.window.append(&held, end);
+        self.window = opening.into_window(encoding);
+        self.tracker = Tracker::of(encoding);
+        self.window.append(&[], end);
         self.advance(end, out);
     }
 
@@ -156,9 +223,12 @@ impl Scanner {
                     None if end => length,
                     open => detect::earliest(&self.view(end), open.unwrap_or(length)),
                 };
-                self.put_out(keep, out);
+                self.put_out(keep, end && open.is_none(), out);
                 self.decided = self.decided.max(open.unwrap_or(keep));
             }
+        }
+        if end && self.stopped.is_none() {
+            self.window.put_out_rest(out);
         }
         self.compact();
     }
@@ -173,11 +243,16 @@ impl Scanner {
             };
             let rest = anchors.get(number + 1..).unwrap_or_default();
             let mut rest = rest.iter().filter_map(|anchor| anchor.moved(moved));
+            if let Tracker::Csv(_) = self.tracker {
+                self.reach(anchor.at);
+            }
             let Ok(found) = self.matches_at(anchor, &mut rest, end) else {
                 return Some(anchor.at);
             };
             self.decided = anchor.at + 1;
             if let Some((first, others)) = found {
+                // What is found inside of what stands before comes first.
+                self.put_out(detect::earliest(&self.view(end), anchor.at).min(first.start), false, out);
                 let length = self.window.bytes().len();
                 self.apply(first, &others, end, out);
                 moved += self.window.bytes().len().wrapping_sub(length).cast_signed();
@@ -222,99 +297,58 @@ impl Scanner {
                     _ => {}
                 }
             }
+            // A mask ends in a bracket: what it must not become the beginning of is seen in the byte after it.
+            view.at(first.end)?;
         }
         Ok(Some((first, others)))
     }
 
-    fn apply(&mut self, first: Match, others: &[Match], end: bool, out: &mut Vec<u8>) {
-        let Some(action) = self.profile.action(first.detector) else {
-            return;
-        };
-        let start = first.start.max(self.done);
-        for found in std::iter::once(&first).chain(others) {
-            let offset = self.window.offset(found.start.max(self.done));
-            let place = self.place.clone().unwrap_or(Place::at(offset));
-            self.findings.add(found.detector, action, Confidence::High, place);
-        }
-        match action {
-            Action::Report => {}
-            Action::Deny | Action::Approve => {
-                self.put_out(start, out);
-                let stop = if action == Action::Deny { Flow::Deny } else { Flow::Approve };
-                self.stopped = Some(stop(first.detector));
-            }
-            Action::Redact => {
-                self.redact(start, first, out);
-                self.follow(end);
-            }
-        }
-    }
-
-    fn redact(&mut self, start: usize, found: Match, out: &mut Vec<u8>) {
-        let bare = self.window.encoding().is_json() && !self.inside_string(start);
-        // The sign of a bare number goes with it: `-"[CARD]"` would not be JSON.
-        let number = self.view(false).slice(start, found.end).iter().all(u8::is_ascii_digit);
-        let signed = bare && number && start > self.done && self.view(false).before(start) == Some(b'-');
-        let start = start - usize::from(signed);
-        self.put_out(start, out);
-        let mask = self.profile.replacement(found.detector, self.view(false).slice(start, found.end));
-        let mask = if bare { Cow::Owned(format!("\"{mask}\"")) } else { mask };
-        match self.window.encoding() {
-            Encoding::Plain | Encoding::Json | Encoding::JsonForm => out.extend_from_slice(mask.as_bytes()),
-            Encoding::Form | Encoding::Percent => {
-                out.extend_from_slice(mask.replace('[', "%5B").replace(']', "%5D").replace(':', "%3A").as_bytes());
-            }
-        }
-        self.window.replace(start, found.end, mask.as_bytes());
-        self.counted = self.counted.min(start);
-        self.done = start + mask.len();
-        self.decided = self.done;
-        self.tail = found.tail;
-    }
-
-    /// Drops the rest of a redacted match as far as it has arrived.
-    fn follow(&mut self, end: bool) {
-        let Some(tail) = self.tail.take() else { return };
-        let reached = match tail.follow(&self.view(end), self.done) {
-            Ok(reached) => reached,
-            Err((reached, rest)) => {
-                self.tail = Some(rest);
-                reached
-            }
-        };
-        self.window.replace(self.done, reached, &[]);
-    }
-
     fn view(&self, end: bool) -> View<'_> {
-        View { bytes: self.window.bytes(), end, json: self.window.encoding().is_json() }
+        let json = self.window.encoding().is_json();
+        View { bytes: self.window.bytes(), end, json, heading: self.tracker.heading() }
     }
 
-    fn put_out(&mut self, to: usize, out: &mut Vec<u8>) {
-        if to > self.done {
-            out.extend_from_slice(self.window.raw(self.done, to));
-            self.done = to;
+    /// Brings the tracker to a position; one that it has passed leaves it where it is.
+    fn reach(&mut self, position: usize) {
+        if position > self.counted {
+            self.tracker.advance(self.window.bytes().get(self.counted..position).unwrap_or_default());
+            self.counted = position;
         }
-    }
-
-    /// Whether a position, not before the last one asked for, is inside a JSON string.
-    fn inside_string(&mut self, position: usize) -> bool {
-        self.in_string ^= self.window.odd_quotes(self.counted, position);
-        self.counted = position;
-        self.in_string
     }
 
     fn compact(&mut self) {
-        let gone = self.done.saturating_sub(LOOK_BEHIND);
+        let gone = self.done.saturating_sub(LOOK_BEHIND).min(self.sent);
         if gone < SLACK {
             return;
         }
-        if self.window.encoding().is_json() && self.counted < gone {
-            self.inside_string(gone);
-        }
+        self.reach(gone);
         self.window.drop_before(gone);
-        for position in [&mut self.done, &mut self.decided, &mut self.counted] {
+        self.nested.dropped(gone);
+        for position in [&mut self.done, &mut self.sent, &mut self.decided, &mut self.counted] {
             *position = position.saturating_sub(gone);
         }
+    }
+}
+
+impl Layer for Scanner {
+    fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Flow {
+        Scanner::push(self, chunk, out)
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) -> Flow {
+        Scanner::finish(self, out)
+    }
+
+    fn take_findings(&mut self) -> Vec<Finding> {
+        Scanner::take_findings(self)
+    }
+
+    fn altered_at(&self) -> Option<u64> {
+        self.altered
+    }
+
+    fn held(&self) -> usize {
+        Scanner::held(self)
     }
 }
 

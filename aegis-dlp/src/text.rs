@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::finding::{Finding, Place};
+use crate::nested::has_run;
 use crate::prefilter::Prefilter;
 use crate::scanner::{Flow, Scanner};
 use crate::view::Encoding;
@@ -52,7 +53,11 @@ pub(crate) fn scan<'a>(profile: &Profile, encoding: Encoding, place: Place, text
 
 /// Most header values hold nothing to examine: they cost no allocation.
 fn has_clue(profile: &Profile, text: &str) -> bool {
+    let bytes = text.as_bytes();
+    if bytes.iter().any(|byte| matches!(byte, b'%' | b'\\' | 0x80..)) || has_run(bytes) {
+        return true;
+    }
     let mut anchors = Vec::new();
-    Prefilter::new(profile.detectors()).list(text.as_bytes(), 0, &mut anchors);
+    Prefilter::new(profile.detectors()).list(bytes, 0, &mut anchors);
     !anchors.is_empty()
 }

@@ -136,7 +136,7 @@ fn deny_lets_nothing_of_the_match_out() {
         assert_eq!(run.flow, Flow::Deny(Detector::Ssn));
         assert_eq!(run.text(), r#"{"e":"[EMAIL]","s":""#);
         assert_eq!(run.findings[1].action, Action::Deny);
-        assert_eq!(run.findings[1].place, Place::at(20));
+        assert_eq!(run.findings[1].place, Place::Body { offset: 20, path: Some("/s".into()) });
     }
 }
 

@@ -1,47 +1,77 @@
-//! JSON string escapes (RFC 8259, section 7).
+//! Backslash escapes: those of JSON strings (RFC 8259, section 7), also where JSON stands in a JSON string and each backslash
+//! is escaped once more; in other text `\u`, `\x` and `\/`.
 
-use super::Escape;
+use super::escape::{Escape, character, hex};
 
-/// Stands in the view for any character beyond ASCII that was written as `\u`: no detector cares which.
-const BEYOND_ASCII: u8 = 0x80;
+/// Backslashes before one character that are looked at: five levels of JSON in JSON.
+const RUN: usize = 32;
+/// Stands in the view for a quote that was escaped twice or more.
+pub(crate) const DEEP_QUOTE: u8 = b'`';
 
 /// What the backslash at the start of `bytes` begins.
 ///
 /// An escaped quote shows as `'`: so each `"` of the view is one that delimits a string.
-pub(super) fn unescape(bytes: &[u8]) -> Escape {
-    let Some(kind) = bytes.get(1) else {
+pub(super) fn unescape(bytes: &[u8], json: bool) -> Escape {
+    let run = bytes.iter().take(RUN).take_while(|byte| **byte == b'\\').count();
+    let Some(kind) = bytes.get(run) else {
         return Escape::Partial;
     };
     let byte = match kind {
-        b'"' => b'\'',
-        b'\\' | b'/' => *kind,
+        b'u' => match unicode(bytes, run) {
+            Escape::Literal => return backslash(run, json),
+            escape => return escape,
+        },
+        b'x' => match hex(bytes, run + 1, 2) {
+            Ok(code @ 0x20..0x7f) => return character(code, run + 3),
+            Err(Escape::Partial) => return Escape::Partial,
+            _ => return backslash(run, json),
+        },
+        b'/' => b'/',
+        _ if !json => return Escape::Literal,
+        b'"' if run % 2 == 0 => return backslash(run, json),
+        b'"' => {
+            if run == 1 {
+                b'\''
+            } else {
+                DEEP_QUOTE
+            }
+        }
         b'b' => 0x08,
         b'f' => 0x0c,
         b'n' => b'\n',
         b'r' => b'\r',
         b't' => b'\t',
-        b'u' => return unicode(bytes),
-        _ => return Escape::Literal,
+        _ => return backslash(run, json),
     };
-    Escape::Byte(byte, 2)
+    Escape::Byte(byte, run + 1)
 }
 
-fn unicode(bytes: &[u8]) -> Escape {
-    let digits = bytes.get(2..).unwrap_or_default();
-    let mut code = 0;
-    for position in 0..4 {
-        let Some(&digit) = digits.get(position) else {
-            return Escape::Partial;
-        };
-        let Some(value) = char::from(digit).to_digit(16) else {
-            return Escape::Literal;
-        };
-        code = code * 16 + value;
-    }
-    let byte = match u8::try_from(code) {
-        Ok(b'"') => b'\'',
-        Ok(byte) if byte.is_ascii() => byte,
-        _ => BEYOND_ASCII,
+/// A backslash before what it does not escape, or an escaped one.
+fn backslash(run: usize, json: bool) -> Escape {
+    if json && run > 1 { Escape::Byte(b'\\', 2) } else { Escape::Literal }
+}
+
+/// `\uXXXX` with so many backslashes, or two of them that are a surrogate pair.
+fn unicode(bytes: &[u8], run: usize) -> Escape {
+    let length = run + "uXXXX".len();
+    let high = match hex(bytes, run + 1, 4) {
+        Ok(code) => code,
+        Err(escape) => return escape,
     };
-    Escape::Byte(byte, 6)
+    if !(0xD800..0xDC00).contains(&high) {
+        return character(high, length);
+    }
+    for position in 0..=run {
+        let expected = if position < run { b'\\' } else { b'u' };
+        match bytes.get(length + position) {
+            Some(byte) if *byte == expected => {}
+            Some(_) => return Escape::Char(high, length),
+            None => return Escape::Partial,
+        }
+    }
+    match hex(bytes, length + run + 1, 4) {
+        Ok(low @ 0xDC00..0xE000) => Escape::Char(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00), 2 * length),
+        Err(Escape::Partial) => Escape::Partial,
+        _ => Escape::Char(high, length),
+    }
 }

@@ -1,21 +1,94 @@
-//! Percent encoding (RFC 3986, section 2.1) and the form's `+` for a space (WHATWG URL).
+//! Percent encoding (RFC 3986, section 2.1), also where it was applied more than once.
 
-use super::Escape;
+use super::Encoding;
+use super::escape::{Escape, character, hex};
 
-/// What the `%` or `+` at the start of `bytes` stands for.
-pub(super) fn unescape(bytes: &[u8]) -> Escape {
-    if bytes.first() == Some(&b'+') {
-        return Escape::Byte(b' ', 1);
-    }
-    let mut code = 0;
-    for position in 1..3 {
-        let Some(&digit) = bytes.get(position) else {
-            return Escape::Partial;
+/// How often percent encoding is undone of one character.
+const TIMES: usize = 4;
+
+/// What the `%` at the start of `bytes` stands for.
+///
+/// In forms and URLs a percent sign begins an escape. Elsewhere it may be one for itself (`LIKE '%523-45-6789%'`): there only
+/// what stands for a printable character is one, and two digits before a third are not, but for `%20` and `%40`.
+pub(super) fn unescape(bytes: &[u8], encoding: Encoding) -> Escape {
+    let code = match hex(bytes, 1, 2) {
+        Ok(code) => code,
+        Err(escape) => return escape,
+    };
+    let once = match u8::try_from(code) {
+        Ok(byte @ 0x80..) if encoding.is_percent() => return wide(bytes, Escape::Byte(byte, 3)),
+        Ok(0x80..) => return wide(bytes, Escape::Literal),
+        // As in JSON strings: a quote of the view is one that delimits a string.
+        Ok(b'"') if !matches!(encoding, Encoding::Form | Encoding::Percent) => Escape::Byte(b'\'', 3),
+        Ok(byte) => Escape::Byte(byte, 3),
+        Err(_) => return Escape::Literal,
+    };
+    if code == u32::from(b'%') {
+        return match again(bytes) {
+            Escape::Literal => once,
+            escape => escape,
         };
-        let Some(value) = char::from(digit).to_digit(16) else {
-            return Escape::Literal;
-        };
-        code = code * 16 + value;
     }
-    u8::try_from(code).map_or(Escape::Literal, |byte| Escape::Byte(byte, 3))
+    if encoding.is_percent() {
+        return once;
+    }
+    match printable(bytes, 1, code) {
+        Ok(true) => once,
+        Ok(false) => Escape::Literal,
+        Err(escape) => escape,
+    }
+}
+
+/// `%2540`, `%252540`: encoded again.
+fn again(bytes: &[u8]) -> Escape {
+    let mut at = 3;
+    for _ in 1..TIMES {
+        match hex(bytes, at, 2) {
+            Ok(0x25) => at += 2,
+            Ok(code) => {
+                return match printable(bytes, at, code) {
+                    Ok(true) => character(code, at + 2),
+                    Ok(false) => Escape::Literal,
+                    Err(escape) => escape,
+                };
+            }
+            Err(escape) => return escape,
+        }
+    }
+    Escape::Literal
+}
+
+/// Whether the two digits at `at`, of this value, are an escape rather than part of what follows a percent sign.
+fn printable(bytes: &[u8], at: usize, code: u32) -> Result<bool, Escape> {
+    if !(0x20..0x7f).contains(&code) && !matches!(code, 0x09 | 0x0a | 0x0d) {
+        return Ok(false);
+    }
+    let digits = bytes.get(at..at + 2).is_some_and(|digits| digits.iter().all(u8::is_ascii_digit));
+    if !digits || matches!(code, 0x20 | 0x40) {
+        return Ok(true);
+    }
+    bytes.get(at + 2).map(|next| !next.is_ascii_digit()).ok_or(Escape::Partial)
+}
+
+/// A character of UTF-8 of which each byte is percent-encoded; else the first byte is what `alone` says.
+fn wide(bytes: &[u8], alone: Escape) -> Escape {
+    let byte = |number: usize| match (bytes.get(3 * number), hex(bytes, 3 * number + 1, 2)) {
+        (Some(b'%'), Ok(code)) => Ok(code),
+        (Some(b'%') | None, Err(Escape::Partial)) => Err(Escape::Partial),
+        _ => Err(Escape::Literal),
+    };
+    let (length, mut code) = match byte(0) {
+        Ok(first @ 0xC2..=0xDF) => (2, first & 0x1F),
+        Ok(first @ 0xE0..=0xEF) => (3, first & 0x0F),
+        Ok(first @ 0xF0..=0xF4) => (4, first & 0x07),
+        _ => return alone,
+    };
+    for number in 1..length {
+        match byte(number) {
+            Ok(next @ 0x80..=0xBF) => code = code << 6 | next & 0x3F,
+            Err(Escape::Partial) => return Escape::Partial,
+            _ => return alone,
+        }
+    }
+    Escape::Char(code, 3 * length)
 }

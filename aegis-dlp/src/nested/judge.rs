@@ -1,0 +1,140 @@
+//! Which runs of letters and digits are taken for encoded content.
+
+use super::codec::{Codec, Decoder};
+
+/// The shortest run that is looked at: base64 of a date. Characters, padding not counted.
+pub(super) const SHORTEST: usize = 14;
+/// The shortest run of hexadecimal digits: a social security number.
+const SHORTEST_HEX: usize = 18;
+/// A run of this length is content whatever it decodes to; the beginning of one decides.
+pub(super) const LONG: usize = 80;
+/// Places of a run that are tried as its beginning: it may be glued to what stands before it.
+const BEGINNINGS: usize = 16;
+
+/// What a run is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Judged {
+    /// Characters before the content.
+    pub(super) skip: usize,
+    pub(super) codec: Codec,
+    /// The first bytes of the content.
+    pub(crate) opening: Vec<u8>,
+}
+
+/// Judges a run by its first characters, at most [`LONG`], which are all of it unless it is `long`; `before` is what stands
+/// before it. `None` where it is a word.
+pub(super) fn judge(run: &[u8], long: bool, before: Option<u8>) -> Option<Judged> {
+    if run.iter().all(|byte| Some(byte) == run.first()) {
+        return None;
+    }
+    if let Some(digits) = hex(run) {
+        let codec = Codec::Hex { upper: run.iter().any(u8::is_ascii_uppercase) };
+        let opening = decode(codec, digits);
+        let content = digits.len() >= SHORTEST_HEX && is_readable(&opening, !long);
+        return (content || long).then_some(Judged { skip: run.len() - digits.len(), codec, opening });
+    }
+    let escaped = (before == Some(b'\\')).then_some(1);
+    let glued = run.iter().enumerate().filter(|(_, byte)| b"/-_+".contains(byte)).map(|(at, _)| at + 1);
+    for skip in std::iter::once(0).chain(escaped).chain(glued).take(BEGINNINGS) {
+        let Some(rest) = run.get(skip..).filter(|rest| rest.len() >= SHORTEST) else { continue };
+        let codec = Codec::Base64 { url: is_url(rest, before) };
+        let few = decode(codec, rest.get(..8).unwrap_or(rest));
+        if !is_readable(&few, false) {
+            continue;
+        }
+        let opening = decode(codec, rest);
+        if is_readable(&opening, !long) {
+            return Some(Judged { skip, codec, opening });
+        }
+    }
+    let codec = Codec::Base64 { url: is_url(run, before) };
+    long.then(|| Judged { skip: 0, codec, opening: decode(codec, run) })
+}
+
+/// The digits of a run that has no other characters, but for `0x` before them.
+fn hex(run: &[u8]) -> Option<&[u8]> {
+    let digits = run.strip_prefix(b"0x").unwrap_or(run);
+    digits.iter().all(u8::is_ascii_hexdigit).then_some(digits)
+}
+
+/// The alphabet in use; where none of its own characters tells, the one of tokens in three parts.
+fn is_url(run: &[u8], before: Option<u8>) -> bool {
+    match run.iter().find(|byte| b"+/-_".contains(byte)) {
+        Some(byte) => matches!(byte, b'-' | b'_'),
+        None => before == Some(b'.') || run.starts_with(b"eyJ"),
+    }
+}
+
+fn decode(codec: Codec, characters: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(characters.len());
+    Decoder::new(codec).decode(characters, &mut bytes);
+    bytes
+}
+
+/// Whether bytes are text, UTF-16 text, or begin as packed content does.
+fn is_readable(bytes: &[u8], whole: bool) -> bool {
+    let printable = |byte: u8| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+    match *bytes {
+        [0x1F, 0x8B, 8, ..] | [b'P', b'K', 3, 4, ..] | [0x28, 0xB5, 0x2F, 0xFD, ..] => return true,
+        [0x78, 0x01 | 0x5E | 0x9C | 0xDA, ..] | [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => return true,
+        [a, 0, b, 0, ..] | [0, a, 0, b, ..] => return printable(a) && printable(b),
+        _ => {}
+    }
+    let control = bytes.iter().any(|byte| byte.is_ascii() && !printable(*byte));
+    let utf8 = match std::str::from_utf8(bytes) {
+        Ok(_) => true,
+        Err(error) => !whole && error.error_len().is_none(),
+    };
+    !control && utf8
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    fn whole(run: &[u8], before: Option<u8>) -> Option<Judged> {
+        judge(run, false, before)
+    }
+
+    #[test]
+    fn content() {
+        for (run, skip, name) in [
+            ("MTIzLTQ1LTY3ODk", 0, "base64"),
+            ("MTk4MC0wMS0wMg", 0, "base64"),
+            ("/users/MTIzLTQ1LTY3ODk", 7, "base64"),
+            ("3132332d34352d36373839", 0, "hex"),
+            ("0x3132332D34352D36373839", 2, "hex"),
+            ("ZQB5AEoAaABiAEcAYwBpAE8", 0, "base64"),
+            ("H4sIAAAAAAAAA0vOzwUA", 0, "base64"),
+        ] {
+            let judged = whole(run.as_bytes(), None).unwrap();
+            assert_eq!((judged.skip, judged.codec.name()), (skip, name), "{run}");
+        }
+        assert_eq!(whole(b"nMTIzLTQ1LTY3ODk", Some(b'\\')).unwrap().skip, 1);
+        assert!(judge(&[b"Zm9v".repeat(3), b"zAAA".repeat(20)].concat()[..LONG], true, None).is_some());
+        assert!(judge(&b"ab/d".repeat(20), true, None).is_some(), "a long run is content whatever it is");
+        assert_eq!(whole(b"eyJhbGciOiJIUzI1NiJ9", None).unwrap().codec, Codec::Base64 { url: true });
+    }
+
+    #[test]
+    fn words() {
+        for run in [
+            "internationalisation",
+            "organization_member_id",
+            "/usr/local/lib/python3",
+            "550e8400-e29b-41d4-a716-446655440000",
+            "9fceb02d0ae598e95dc970b74767f19372d61af8",
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+            "AKIAIOSFODNN7EXAMPLE",
+            "4111111111111111",
+            "----------------------",
+            "application/json",
+            "getElementsByTagName",
+        ] {
+            assert_eq!(whole(run.as_bytes(), None), None, "{run}");
+        }
+        assert_eq!(judge(&[b'-'; LONG], true, None), None);
+    }
+}

@@ -1,0 +1,162 @@
+//! Content in content: runs of base64 and of hexadecimal digits are decoded and scanned by a scanner of their own, and what that
+//! changes is encoded again.
+//!
+//! A run of at least [`LONG`] characters is content, and a shorter one where what it decodes to is text or begins as packed
+//! content does. What is not changed leaves as it came; from the first change on a run is written anew.
+
+mod codec;
+mod judge;
+mod run;
+mod runs;
+
+use crate::finding::Finding;
+use crate::view::Window;
+use crate::{Flow, Profile};
+use codec::in_alphabet;
+use judge::{LONG, judge};
+use run::{Line, break_after};
+use runs::Next;
+
+pub(crate) use judge::Judged;
+pub(crate) use run::Run;
+
+/// How often encodings within encodings are undone at most, whatever a rule says.
+const DEEPEST: u8 = 8;
+/// The shortest line of a run in lines, and what its length is a multiple of.
+const SHORTEST_LINE: usize = 32;
+
+/// What reads content that was found within other content.
+pub(crate) trait Layer: Send {
+    /// Takes the next bytes and appends what is decided.
+    fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Flow;
+    /// Ends the content and appends the rest.
+    fn finish(&mut self, out: &mut Vec<u8>) -> Flow;
+    /// What was found since this was asked last; offsets are of the content.
+    fn take_findings(&mut self) -> Vec<Finding>;
+    /// How many bytes were put out before the first that differs from what came in; `None` while all is as it came.
+    fn altered_at(&self) -> Option<u64>;
+    /// Bytes of memory that it holds.
+    fn held(&self) -> usize;
+}
+
+/// Asked with the first bytes of encoded content (at most 60) and the levels that are left: what reads it where it is packed
+/// in a way that no text scanner undoes.
+pub(crate) type Packed = fn(&Profile, &[u8], u8) -> Option<Box<dyn Layer>>;
+
+/// Whether there may be content within this text.
+pub(crate) fn has_run(text: &[u8]) -> bool {
+    matches!(runs::find(text), Next::Run(..))
+}
+
+/// The state of looking for content in content.
+#[derive(Default)]
+pub(crate) struct Nested {
+    /// Levels that are left.
+    depth: u8,
+    pub(crate) packed: Option<Packed>,
+    /// The run under way.
+    pub(crate) run: Option<Run>,
+    /// Within a run that is none.
+    skipping: bool,
+    /// Decoded bytes, and what the layer makes of them.
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) put: Vec<u8>,
+}
+
+/// What the next bytes of a stretch are.
+pub(crate) enum Ahead {
+    /// Not content up to this position, and nothing to be said of what follows.
+    Nothing(usize),
+    /// Not content up to this position.
+    Passed(usize),
+    /// Content from this position on, perhaps in lines: of so many characters, with breaks of so many bytes.
+    Content(usize, Judged, Option<(usize, usize)>),
+}
+
+impl Nested {
+    pub(crate) fn new(depth: u8) -> Self {
+        let mut nested = Nested::default();
+        nested.limit(depth);
+        nested
+    }
+
+    /// Undoes so many levels.
+    pub(crate) fn limit(&mut self, depth: u8) {
+        self.depth = depth.min(DEEPEST);
+    }
+
+    pub(crate) fn is_off(&self) -> bool {
+        self.depth == 0
+    }
+
+    /// The levels that are left within content that is found here.
+    pub(crate) fn inner_depth(&self) -> u8 {
+        self.depth.saturating_sub(1)
+    }
+
+    /// Bytes of memory held.
+    pub(crate) fn held(&self) -> usize {
+        let run = self.run.as_ref().map_or(0, |run| run.inner.held());
+        run + self.bytes.capacity() + self.put.capacity()
+    }
+
+    /// Begins a run at `start`, read by `inner`.
+    pub(crate) fn begin(
+        &mut self,
+        (start, judged): (usize, &Judged),
+        line: Option<(usize, usize)>,
+        inner: Box<dyn Layer>,
+        path: String,
+        window: &Window,
+    ) {
+        let line = line.map(|(characters, length)| {
+            let text = window.raw_text(start + characters, start + characters + length).to_vec();
+            Line { characters, length, text }
+        });
+        self.run = Some(Run::new(start, judged, line, inner, path));
+    }
+
+    /// Positions move: the view before `gone` was dropped.
+    pub(crate) fn dropped(&mut self, gone: usize) {
+        if let Some(run) = &mut self.run {
+            run.dropped(gone);
+        }
+    }
+
+    /// Looks at the decided bytes of a view from `from` on, where no run is under way. With `flush` the last of them ends a run.
+    pub(crate) fn ahead(&mut self, view: &[u8], from: usize, flush: bool) -> Ahead {
+        let rest = view.get(from..).unwrap_or_default();
+        if self.skipping {
+            let more = rest.iter().position(|byte| !in_alphabet(*byte));
+            self.skipping = more.is_none() && !flush;
+            return more.map_or(Ahead::Nothing(view.len()), |more| Ahead::Passed(from + more));
+        }
+        let (start, end) = match runs::find(rest) {
+            Next::None => return Ahead::Nothing(view.len()),
+            Next::Begins(_) if flush => return Ahead::Nothing(view.len()),
+            Next::Begins(start) => return Ahead::Nothing(from + start),
+            Next::Run(start, end) => (start, end),
+        };
+        let whole = end < rest.len() || flush;
+        if !whole && end - start < LONG {
+            return Ahead::Nothing(from + start);
+        }
+        let first = rest.get(start..end.min(start + LONG)).unwrap_or_default();
+        let line = if first.len() < LONG && first.len() >= SHORTEST_LINE && first.len() % 4 == 0 {
+            match break_after(rest, end, first.len(), flush) {
+                Ok(length) => length.map(|length| (first.len(), length)),
+                Err(_) => return Ahead::Nothing(from + start),
+            }
+        } else {
+            None
+        };
+        let before = (from + start).checked_sub(1).and_then(|at| view.get(at)).copied();
+        match judge(first, first.len() == LONG || line.is_some(), before) {
+            Some(judged) => Ahead::Content(from + start, judged, line),
+            None => {
+                self.skipping = !whole;
+                Ahead::Passed(from + end)
+            }
+        }
+    }
+}

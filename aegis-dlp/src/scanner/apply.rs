@@ -1,0 +1,134 @@
+//! What becomes of a match: it is noted, and replaced or the end of the stream.
+
+use super::{Flow, Scanner};
+use crate::detect::Match;
+use crate::finding::{Confidence, Place};
+use crate::view::{DEEP_QUOTE, Encoding};
+use crate::{Action, Detector, Profile, scan_text};
+
+impl Scanner {
+    pub(super) fn apply(&mut self, first: Match, others: &[Match], end: bool, out: &mut Vec<u8>) {
+        let Some(action) = self.profile.action(first.detector) else {
+            return;
+        };
+        let start = first.start.max(self.done);
+        let signed = self.signed(start, first.end);
+        if action != Action::Report {
+            self.put_out(start - usize::from(signed), true, out);
+        }
+        if self.stopped.is_some() {
+            return;
+        }
+        self.reach(start);
+        for found in std::iter::once(&first).chain(others) {
+            let place = self.place_of(found.start.max(self.done), found.detector);
+            self.findings.add(found.detector, action, Confidence::High, place);
+        }
+        match action {
+            Action::Report => {}
+            Action::Deny => self.stopped = Some(Flow::Deny(first.detector)),
+            Action::Approve => self.stopped = Some(Flow::Approve(first.detector)),
+            Action::Redact => {
+                self.redact(start, signed, first, out);
+                self.follow(end);
+            }
+        }
+    }
+
+    /// Where the tracker is, of a match that begins at this position.
+    fn place_of(&self, position: usize, detector: Detector) -> Place {
+        if let Some(place) = &self.place {
+            return place.clone();
+        }
+        let path = joined([self.prefix.as_deref().unwrap_or_default(), &self.path(detector.mask())]);
+        Place::Body { offset: self.window.offset(position), path }
+    }
+
+    /// The path of where the tracker is; names in it are told without what the detectors find in them.
+    pub(super) fn path(&self, found: &str) -> String {
+        self.tracker.path(found, &|name| {
+            let profile = Profile::redacting(self.wanted.union(crate::DetectorSet::ALL));
+            scan_text(&profile, Place::Url, name).text.into_owned()
+        })
+    }
+
+    /// Whether a match is a number behind a sign, which goes with it: `-"[CARD]"` would not be JSON.
+    fn signed(&self, start: usize, end: usize) -> bool {
+        let view = self.view(false);
+        start > self.done && view.before(start) == Some(b'-') && view.slice(start, end).iter().all(u8::is_ascii_digit)
+    }
+
+    fn redact(&mut self, start: usize, signed: bool, found: Match, out: &mut Vec<u8>) {
+        let number = self.view(false).slice(start, found.end).iter().all(u8::is_ascii_digit);
+        let quote = self.quote(start - usize::from(signed), number);
+        let start = start - usize::from(signed && quote.is_some());
+        let mask = self.mask(start, &found);
+        let (sent, seen) = match quote {
+            None => (mask.clone(), mask),
+            Some((quote, seen)) => (format!("{quote}{mask}{quote}"), format!("{seen}{mask}{seen}")),
+        };
+        self.window.put_out_to(start, out);
+        self.alter(out.len());
+        self.window.put_out_text(sent.as_bytes(), out);
+        self.window.replace(start, found.end, seen.as_bytes());
+        self.counted = self.counted.min(start);
+        self.done = start + seen.len();
+        (self.sent, self.decided) = (self.done, self.done);
+        self.tail = found.tail;
+    }
+
+    /// The text for a match, fit for where it stands.
+    fn mask(&self, start: usize, found: &Match) -> String {
+        let view = self.view(false);
+        let mut mask = self.profile.replacement(found.detector, view.slice(start, found.end)).into_owned();
+        if self.tracker.in_markup() {
+            // A name may have nothing but letters.
+            mask.retain(|char| char.is_ascii_alphanumeric() || char == '_');
+        } else if self.window.encoding() == Encoding::Xml && view.seen(found.end) == Some(b']') && mask.ends_with(']') {
+            // Lest it be `]]>`.
+            mask.pop();
+            mask.push(')');
+        }
+        mask
+    }
+
+    /// The quotes that a mask needs at this position, as they are written and as they are seen: where JSON has a bare value, also
+    /// the number that stands behind a key in JSON that stands in text.
+    fn quote(&self, start: usize, number: bool) -> Option<(&'static str, &'static str)> {
+        let json = self.window.encoding().is_json();
+        if json && !self.tracker.in_string() {
+            return Some(("\"", "\""));
+        }
+        let view = self.view(false);
+        let colon = view.run_back(start, 4, |byte| byte == b' ');
+        if !number || view.before(colon) != Some(b':') {
+            return None;
+        }
+        match view.before(colon - 1)? {
+            b'"' if !json => Some(("\"", "\"")),
+            b'\'' if json => Some(("\\\"", "'")),
+            b'\'' if self.window.encoding() == Encoding::Xml => Some(("&quot;", "'")),
+            DEEP_QUOTE if json => Some(("\\\\\\\"", "`")),
+            _ => None,
+        }
+    }
+
+    /// Drops the rest of a redacted match as far as it has arrived.
+    pub(super) fn follow(&mut self, end: bool) {
+        let Some(tail) = self.tail.take() else { return };
+        let reached = match tail.follow(&self.view(end), self.done) {
+            Ok(reached) => reached,
+            Err((reached, rest)) => {
+                self.tail = Some(rest);
+                reached
+            }
+        };
+        self.window.replace(self.done, reached, &[]);
+    }
+}
+
+/// Parts of a path, without those that are empty.
+pub(super) fn joined<const N: usize>(parts: [&str; N]) -> Option<Box<str>> {
+    let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    (!parts.is_empty()).then(|| parts.join("!").into())
+}

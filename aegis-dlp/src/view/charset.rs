@@ -1,0 +1,217 @@
+//! UTF-16 (RFC 2781), which is read and written as UTF-8 within.
+//!
+//! Lone surrogates become three bytes each, as if they were characters (WTF-8), so that every sequence of units has its own
+//! bytes and leaves as it came.
+
+/// How the characters of a body are written.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq, Hash)]
+pub enum Charset {
+    /// UTF-8, or any other that has ASCII in single bytes.
+    #[default]
+    Utf8,
+    /// UTF-16, the low byte first.
+    Utf16Le,
+    /// UTF-16, the high byte first.
+    Utf16Be,
+}
+
+impl Charset {
+    /// What the `charset` parameter of a `Content-Type` says, where it is one of these; `utf-16` alone is big-endian. How a body
+    /// begins has the last word: see [`Scanner::with_charset`](crate::Scanner::with_charset).
+    pub fn from_content_type(value: Option<&str>) -> Option<Charset> {
+        let parameters = value?.split(';').skip(1);
+        let mut named = parameters.filter_map(|parameter| parameter.split_once('='));
+        let (_, charset) = named.find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))?;
+        match charset.trim().trim_matches('"').to_ascii_lowercase().as_str() {
+            "utf-8" | "us-ascii" | "ascii" => Some(Charset::Utf8),
+            "utf-16" | "utf-16be" | "ucs-2" | "iso-10646-ucs-2" | "unicode" => Some(Charset::Utf16Be),
+            "utf-16le" => Some(Charset::Utf16Le),
+            _ => None,
+        }
+    }
+
+    /// How a body that begins so is written; `None` while that depends on bytes to come. `declared` counts where the bytes
+    /// say nothing.
+    pub(crate) fn of(first: &[u8], declared: Option<Charset>, end: bool) -> Option<Charset> {
+        let undeclared = declared.unwrap_or_default();
+        Some(match *first {
+            [0xFF, 0xFE, ..] => Charset::Utf16Le,
+            [0xFE, 0xFF, ..] => Charset::Utf16Be,
+            [a, 0, b, 0, ..] if a != 0 && b != 0 => Charset::Utf16Le,
+            [0, a, 0, b, ..] if a != 0 && b != 0 => Charset::Utf16Be,
+            // Nobody writes four ASCII characters and says that they are two others: whoever reads by content reads them.
+            [a, b, c, d, ..] if undeclared == Charset::Utf8 || [a, b, c, d].is_ascii() => Charset::Utf8,
+            [_, _, _, _, ..] => undeclared,
+            [a, b, ..] if undeclared == Charset::Utf8 && (a == 0) == (b == 0) => Charset::Utf8,
+            [a, 0] if end && a != 0 => Charset::Utf16Le,
+            [0, a] if end && a != 0 => Charset::Utf16Be,
+            _ if end => undeclared,
+            _ => return None,
+        })
+    }
+
+    /// How many bytes a stretch of UTF-8 has in this charset.
+    pub(crate) fn width(self, utf8: &[u8]) -> u64 {
+        match self {
+            Charset::Utf8 => utf8.len() as u64,
+            _ => utf8
+                .iter()
+                .map(|byte| if *byte >= 0xF0 { 4 } else { u64::from(!matches!(byte, 0x80..=0xBF)) * 2 })
+                .sum(),
+        }
+    }
+
+    /// Appends a stretch of UTF-8 in this charset.
+    pub(crate) fn write(self, utf8: &[u8], out: &mut Vec<u8>) {
+        if self == Charset::Utf8 {
+            return out.extend_from_slice(utf8);
+        }
+        let mut unit = |unit: u32| {
+            let unit = u16::try_from(unit).unwrap_or(0xFFFD);
+            out.extend_from_slice(&if self == Charset::Utf16Le { unit.to_le_bytes() } else { unit.to_be_bytes() });
+        };
+        let mut code = 0;
+        let mut missing = 0;
+        for byte in utf8 {
+            (code, missing) = match *byte {
+                byte @ 0x80..=0xBF => (code << 6 | u32::from(byte & 0x3F), i32::saturating_sub(missing, 1)),
+                byte @ 0xF0.. => (u32::from(byte & 0x07), 3),
+                byte @ 0xE0.. => (u32::from(byte & 0x0F), 2),
+                byte @ 0xC0.. => (u32::from(byte & 0x1F), 1),
+                byte => (u32::from(byte), 0),
+            };
+            if missing == 0 && code > 0xFFFF {
+                unit(0xD7C0 + (code >> 10));
+                unit(0xDC00 | code & 0x3FF);
+            } else if missing == 0 {
+                unit(code);
+            }
+        }
+    }
+}
+
+/// Turns a stream into UTF-8.
+#[derive(Debug, Default)]
+pub(crate) struct Transcoder {
+    charset: Charset,
+    /// A byte that is half a unit.
+    half: Option<u8>,
+    /// The first half of a character of two units.
+    high: Option<u16>,
+}
+
+impl Transcoder {
+    pub(crate) fn new(charset: Charset) -> Self {
+        Transcoder { charset, half: None, high: None }
+    }
+
+    pub(crate) fn charset(&self) -> Charset {
+        self.charset
+    }
+
+    /// Appends the next bytes of the stream as UTF-8.
+    pub(crate) fn append(&mut self, bytes: &[u8], utf8: &mut Vec<u8>) {
+        if self.charset == Charset::Utf8 {
+            return utf8.extend_from_slice(bytes);
+        }
+        for byte in bytes {
+            let Some(first) = self.half.take() else {
+                self.half = Some(*byte);
+                continue;
+            };
+            let pair = [first, *byte];
+            self.unit(
+                if self.charset == Charset::Utf16Le { u16::from_le_bytes(pair) } else { u16::from_be_bytes(pair) },
+                utf8,
+            );
+        }
+    }
+
+    fn unit(&mut self, unit: u16, utf8: &mut Vec<u8>) {
+        if let Some(high) = self.high.take() {
+            if let 0xDC00..=0xDFFF = unit {
+                return character(0x10000 + ((u32::from(high) - 0xD800) << 10) + (u32::from(unit) - 0xDC00), utf8);
+            }
+            character(u32::from(high), utf8);
+        }
+        match unit {
+            0xD800..=0xDBFF => self.high = Some(unit),
+            unit => character(u32::from(unit), utf8),
+        }
+    }
+
+    /// Appends the rest as UTF-8; gives the odd byte at the end of the stream, which has none.
+    pub(crate) fn end(&mut self, utf8: &mut Vec<u8>) -> Option<u8> {
+        if let Some(high) = self.high.take() {
+            character(u32::from(high), utf8);
+        }
+        self.half.take()
+    }
+}
+
+/// Appends a code point, or a surrogate as if it were one.
+fn character(code: u32, utf8: &mut Vec<u8>) {
+    let byte = |shift: u32, mask: u32, mark: u32| u8::try_from(mark | code >> shift & mask).unwrap_or(b'?');
+    match code {
+        0..0x80 => utf8.push(byte(0, 0x7F, 0)),
+        0x80..0x800 => utf8.extend([byte(6, 0x1F, 0xC0), byte(0, 0x3F, 0x80)]),
+        0x800..0x10000 => utf8.extend([byte(12, 0x0F, 0xE0), byte(6, 0x3F, 0x80), byte(0, 0x3F, 0x80)]),
+        _ => utf8.extend([byte(18, 0x07, 0xF0), byte(12, 0x3F, 0x80), byte(6, 0x3F, 0x80), byte(0, 0x3F, 0x80)]),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_sequence_of_bytes_comes_back() {
+        let units = |units: &[u16]| units.iter().flat_map(|unit| unit.to_le_bytes()).collect::<Vec<u8>>();
+        for bytes in [
+            units(&[0x61, 0xE9, 0x4E2D, 0xD83D, 0xDE00, 0xFEFF]),
+            units(&[0xD83D, 0x61, 0xDE00, 0xD83D]),
+            units(&[0xD83D, 0xD83D, 0xDE00, 0xDE00, 0]),
+            vec![1, 2, 3],
+        ] {
+            for charset in [Charset::Utf16Le, Charset::Utf16Be] {
+                let (mut utf8, mut back) = (Vec::new(), Vec::new());
+                let mut transcoder = Transcoder::new(charset);
+                bytes.iter().for_each(|byte| transcoder.append(&[*byte], &mut utf8));
+                let odd = transcoder.end(&mut utf8);
+                charset.write(&utf8, &mut back);
+                assert_eq!(charset.width(&utf8), back.len() as u64);
+                back.extend(odd);
+                assert_eq!(back, bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn charsets_are_told_by_how_a_body_begins() {
+        use Charset::{Utf8, Utf16Be, Utf16Le};
+        for (first, declared, charset) in [
+            (&b"\xff\xfe"[..], None, Utf16Le),
+            (b"\xfe\xff", Some(Utf16Le), Utf16Be),
+            (b"{\0\"\0", None, Utf16Le),
+            (b"\0{\0\"", Some(Utf16Le), Utf16Be),
+            (b"{\"a\"", Some(Utf16Le), Utf8),
+            (b"N-\x4e\x8c", Some(Utf16Be), Utf16Be),
+            (b"a\0", None, Utf16Le),
+            (b"a", None, Utf8),
+            (b"\0\0", None, Utf8),
+            (b"", None, Utf8),
+        ] {
+            assert_eq!(Charset::of(first, declared, true), Some(charset), "{first:?}");
+            for length in 0..first.len() {
+                let early = Charset::of(&first[..length], declared, false);
+                assert!(early.is_none_or(|early| early == charset), "{first:?} {length}");
+            }
+        }
+        assert_eq!(Charset::of(b"ab", None, false), Some(Utf8), "two bytes are enough");
+        let declared = |value| Charset::from_content_type(Some(value));
+        assert_eq!(declared("text/plain; charset=UTF-16LE"), Some(Utf16Le));
+        assert_eq!(declared("text/plain; a=b; Charset=\"utf-16\""), Some(Utf16Be));
+        assert_eq!((declared("text/plain"), declared("text/plain; charset=latin1")), (None, None));
+    }
+}

@@ -1,0 +1,194 @@
+//! From raw bytes to bytes of the view, one special place after the other.
+
+use memchr::{memchr, memchr2, memchr3};
+
+use super::Encoding;
+use super::escape::{Escape, read};
+use super::lookalike::{Fold, fold, is_plain, is_script};
+
+/// Stands in the view for any character beyond ASCII that was written as an escape: no detector cares which.
+const BEYOND_ASCII: u8 = 0x80;
+/// So many characters in a row that take no room are left out of the view; more show as [`BEYOND_ASCII`] each, so that what
+/// is held back stays bounded.
+const UNSEEN: u8 = 32;
+/// Letters in a row of other scripts than ours that may pass for ASCII ones: no word of those scripts is folded.
+const WORD: usize = 8;
+
+/// What the next raw bytes become.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub(super) enum Step {
+    /// So many raw bytes stand for this byte.
+    Byte(u8, usize),
+    /// So many raw bytes stand for nothing.
+    Nothing(usize),
+    /// So many raw bytes stand for themselves.
+    Same(usize),
+    /// That depends on bytes to come.
+    Wait,
+}
+
+/// What is known of the characters before the next one.
+#[derive(Debug)]
+pub(super) struct Decoder {
+    encoding: Encoding,
+    /// Characters in a row that took no room.
+    unseen: u8,
+    /// The last byte of the view.
+    last: u8,
+    letters: Letters,
+}
+
+/// The run of Greek or Cyrillic letters under way.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+enum Letters {
+    None,
+    Folded,
+    Kept,
+}
+
+impl Decoder {
+    pub(super) fn new(encoding: Encoding) -> Self {
+        Decoder { encoding, unseen: 0, last: 0, letters: Letters::None }
+    }
+
+    /// Notes bytes that are no special ones.
+    pub(super) fn plain(&mut self, bytes: &[u8]) {
+        if let Some(last) = bytes.last() {
+            (self.last, self.unseen, self.letters) = (*last, 0, Letters::None);
+        }
+    }
+
+    /// What begins at a special byte.
+    pub(super) fn step(&mut self, bytes: &[u8], end: bool) -> Step {
+        let plain = bytes.iter().take_while(|byte| is_plain(**byte)).count();
+        if plain > 0 {
+            self.plain(bytes.get(..plain).unwrap_or_default());
+            return Step::Same(plain);
+        }
+        match read(self.encoding, bytes, end) {
+            Escape::Byte(byte, length) => self.byte(byte, length),
+            Escape::Char(code, length) => self.character(code, length, bytes, end, false),
+            Escape::Wide(code, length) => self.character(code, length, bytes, end, true),
+            Escape::Partial => Step::Wait,
+            Escape::Literal => {
+                self.plain(bytes.get(..1).unwrap_or_default());
+                Step::Same(1)
+            }
+        }
+    }
+
+    fn byte(&mut self, byte: u8, length: usize) -> Step {
+        (self.last, self.unseen, self.letters) = (byte, 0, Letters::None);
+        Step::Byte(byte, length)
+    }
+
+    fn character(&mut self, code: u32, length: usize, bytes: &[u8], end: bool, as_is: bool) -> Step {
+        let letters = self.letters;
+        let other = |decoder: &mut Decoder| {
+            let step = decoder.byte(BEYOND_ASCII, length);
+            if as_is { Step::Same(length) } else { step }
+        };
+        match fold(code) {
+            Fold::Ascii(byte) => self.byte(byte, length),
+            Fold::Nothing if self.unseen < UNSEEN => {
+                self.unseen += 1;
+                Step::Nothing(length)
+            }
+            Fold::Letter(byte) => {
+                let letters = match letters {
+                    Letters::None => match self.word(bytes, end) {
+                        Some(true) => Letters::Folded,
+                        Some(false) => Letters::Kept,
+                        None => return Step::Wait,
+                    },
+                    under_way => under_way,
+                };
+                let step = if letters == Letters::Folded { self.byte(byte, length) } else { other(self) };
+                self.letters = letters;
+                step
+            }
+            Fold::Nothing | Fold::Other => {
+                let step = other(self);
+                if is_script(code) {
+                    self.letters = Letters::Kept;
+                }
+                step
+            }
+        }
+    }
+
+    /// Whether the letters that begin here stand for ASCII ones: all of them have a twin, and the word goes on in ASCII
+    /// before or after them. `None` while that depends on bytes to come.
+    fn word(&self, bytes: &[u8], end: bool) -> Option<bool> {
+        let joins = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        let mut at = 0;
+        for _ in 0..=WORD {
+            let rest = bytes.get(at..).unwrap_or_default();
+            let Some(first) = rest.first() else {
+                return end.then(|| joins(self.last));
+            };
+            let (code, length) = match read(self.encoding, rest, end) {
+                Escape::Char(code, length) | Escape::Wide(code, length) => (code, length),
+                Escape::Partial => return None,
+                Escape::Byte(next, _) => return Some(joins(self.last) || joins(next)),
+                Escape::Literal => return Some(joins(self.last) || joins(*first)),
+            };
+            match fold(code) {
+                Fold::Letter(_) | Fold::Nothing => at += length,
+                Fold::Ascii(next) => return Some(joins(self.last) || joins(next)),
+                Fold::Other if is_script(code) => return Some(false),
+                Fold::Other => return Some(joins(self.last)),
+            }
+        }
+        Some(false)
+    }
+}
+
+/// Finds the special bytes of a stretch, each search begun where the last one ended.
+pub(super) struct Seek {
+    encoding: Encoding,
+    /// The next byte that may begin an escape, and the next beyond ASCII, as positions; before `at` where not looked for yet.
+    escape: usize,
+    wide: usize,
+}
+
+impl Seek {
+    pub(super) fn new(encoding: Encoding) -> Self {
+        Seek { encoding, escape: 0, wide: 0 }
+    }
+
+    /// The position of the next special byte from `at` on, or the end.
+    pub(super) fn next(&mut self, bytes: &[u8], at: usize) -> usize {
+        let rest = bytes.get(at..).unwrap_or_default();
+        if self.escape <= at {
+            self.escape = at + self.escapes(rest).unwrap_or(rest.len());
+        }
+        if self.wide <= at {
+            self.wide = at + beyond_ascii(rest);
+        }
+        self.escape.min(self.wide)
+    }
+
+    fn escapes(&self, bytes: &[u8]) -> Option<usize> {
+        match self.encoding {
+            Encoding::Plain | Encoding::Csv | Encoding::Json | Encoding::JsonForm => memchr2(b'\\', b'%', bytes),
+            Encoding::Form => memchr3(b'%', b'+', b'\\', bytes),
+            Encoding::Percent => memchr(b'%', bytes),
+            Encoding::Xml => memchr3(b'&', b'%', b'\\', bytes),
+        }
+    }
+}
+
+/// The number of ASCII bytes before the first other.
+fn beyond_ascii(bytes: &[u8]) -> usize {
+    const BLOCK: usize = 64;
+    let mut at = 0;
+    for block in bytes.chunks_exact(BLOCK) {
+        if !block.is_ascii() {
+            break;
+        }
+        at += BLOCK;
+    }
+    let rest = bytes.get(at..).unwrap_or_default();
+    at + rest.iter().take_while(|byte| byte.is_ascii()).count()
+}

@@ -1,0 +1,216 @@
+//! Characters that people and lenient parsers read as ASCII ones, and characters nobody sees (Unicode 16).
+
+/// What a character beyond ASCII is to the detectors.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub(super) enum Fold {
+    /// The same as this ASCII character wherever it stands.
+    Ascii(u8),
+    /// A letter that looks like this one, where it stands in a word of ASCII letters.
+    Letter(u8),
+    /// A character that takes no room.
+    Nothing,
+    /// Itself.
+    Other,
+}
+
+/// What each decimal digit zero is: nine more follow it (general category Nd).
+const ZEROS: [u32; 37] = [
+    0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66, 0x0DE6, 0x0E50,
+    0x0ED0, 0x0F20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90, 0x1B50, 0x1BB0, 0x1C40, 0x1C50,
+    0xA620, 0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50, 0xABF0, 0xFF10, 0x1FBF0,
+];
+
+/// Greek and Cyrillic letters that cannot be told from these, and Roman numerals of one letter.
+const LETTERS: [(u32, u8); 59] = [
+    (0x0391, b'A'),
+    (0x0392, b'B'),
+    (0x0395, b'E'),
+    (0x0396, b'Z'),
+    (0x0397, b'H'),
+    (0x0399, b'I'),
+    (0x039A, b'K'),
+    (0x039C, b'M'),
+    (0x039D, b'N'),
+    (0x039F, b'O'),
+    (0x03A1, b'P'),
+    (0x03A4, b'T'),
+    (0x03A5, b'Y'),
+    (0x03A7, b'X'),
+    (0x03B1, b'a'),
+    (0x03B9, b'i'),
+    (0x03BA, b'k'),
+    (0x03BD, b'v'),
+    (0x03BF, b'o'),
+    (0x03C1, b'p'),
+    (0x03C5, b'u'),
+    (0x03F2, b'c'),
+    (0x03F3, b'j'),
+    (0x03F9, b'C'),
+    (0x0405, b'S'),
+    (0x0406, b'I'),
+    (0x0408, b'J'),
+    (0x0410, b'A'),
+    (0x0412, b'B'),
+    (0x0415, b'E'),
+    (0x0417, b'3'),
+    (0x041A, b'K'),
+    (0x041C, b'M'),
+    (0x041D, b'H'),
+    (0x041E, b'O'),
+    (0x0420, b'P'),
+    (0x0421, b'C'),
+    (0x0422, b'T'),
+    (0x0423, b'Y'),
+    (0x0425, b'X'),
+    (0x0430, b'a'),
+    (0x0433, b'r'),
+    (0x0435, b'e'),
+    (0x043A, b'k'),
+    (0x043E, b'o'),
+    (0x0440, b'p'),
+    (0x0441, b'c'),
+    (0x0443, b'y'),
+    (0x0445, b'x'),
+    (0x0455, b's'),
+    (0x0456, b'i'),
+    (0x0458, b'j'),
+    (0x04AE, b'Y'),
+    (0x04BB, b'h'),
+    (0x04C0, b'I'),
+    (0x04CF, b'l'),
+    (0x0501, b'd'),
+    (0x051B, b'q'),
+    (0x051D, b'w'),
+];
+
+/// Whether a character is of the scripts of [`Fold::Letter`].
+pub(super) fn is_script(code: u32) -> bool {
+    matches!(code, 0x370..=0x52F)
+}
+
+/// Whether a byte begins no character that is folded: most languages pass without being looked at.
+pub(super) fn is_plain(byte: u8) -> bool {
+    matches!(byte, 0x80..=0xC1 | 0xC3..=0xCB | 0xD5..=0xD7 | 0xE4..=0xE9 | 0xEB..=0xEE | 0xF1 | 0xF2 | 0xF4..=0xFF)
+}
+
+/// What a character beyond ASCII is.
+pub(super) fn fold(code: u32) -> Fold {
+    match code {
+        0xAD
+        | 0x34F
+        | 0x61C
+        | 0x115F
+        | 0x1160
+        | 0x17B4
+        | 0x17B5
+        | 0x180B..=0x180F
+        | 0x200B..=0x200F
+        | 0x202A..=0x202E
+        | 0x2060..=0x206F
+        | 0x20E3
+        | 0x3164
+        | 0xFE00..=0xFE0F
+        | 0xFEFF
+        | 0xFFA0
+        | 0xE0000..=0xE0FFF => Fold::Nothing,
+        0xA0 | 0x1680 | 0x2000..=0x200A | 0x2028 | 0x2029 | 0x202F | 0x205F | 0x3000 => Fold::Ascii(b' '),
+        0x2010..=0x2015 | 0x2043 | 0x2212 | 0x2796 | 0xFE58 | 0xFE63 => Fold::Ascii(b'-'),
+        0xFE6B => Fold::Ascii(b'@'),
+        0x2024 | 0x3002 | 0xFE52 | 0xFF61 => Fold::Ascii(b'.'),
+        0x2044 | 0x2215 => Fold::Ascii(b'/'),
+        0x2236 | 0xA789 | 0xFE55 => Fold::Ascii(b':'),
+        0xFF01..=0xFF5E => ascii(code - 0xFEE0),
+        0xB2 | 0xB3 => ascii(code - 0xB2 + 0x32),
+        0xB9 => Fold::Ascii(b'1'),
+        0x2070 | 0x2074..=0x2079 => ascii(code - 0x2070 + 0x30),
+        0x2080..=0x2089 => ascii(code - 0x2080 + 0x30),
+        0x2460..=0x2468 => ascii(code - 0x2460 + 0x31),
+        0x24EA => Fold::Ascii(b'0'),
+        0x2776..=0x277E => ascii(code - 0x2776 + 0x31),
+        0x24B6..=0x24CF => ascii(code - 0x24B6 + 0x41),
+        0x24D0..=0x24E9 => ascii(code - 0x24D0 + 0x61),
+        0x1D400..=0x1D6A3 => mathematical((code - 0x1D400) % 52),
+        0x1D7CE..=0x1D7FF => ascii((code - 0x1D7CE) % 10 + 0x30),
+        0x370..=0x52F => LETTERS
+            .binary_search_by_key(&code, |(letter, _)| *letter)
+            .ok()
+            .and_then(|at| LETTERS.get(at))
+            .map_or(Fold::Other, |(_, byte)| Fold::Letter(*byte)),
+        _ => digit(code),
+    }
+}
+
+fn digit(code: u32) -> Fold {
+    let zero = ZEROS.partition_point(|zero| *zero <= code).checked_sub(1).and_then(|at| ZEROS.get(at));
+    match zero.map(|zero| code - zero) {
+        Some(value @ 0..=9) => ascii(value + 0x30),
+        _ => Fold::Other,
+    }
+}
+
+/// The alphabets of mathematics stand one after the other, capitals first.
+fn mathematical(letter: u32) -> Fold {
+    if letter < 26 { ascii(letter + 0x41) } else { ascii(letter - 26 + 0x61) }
+}
+
+fn ascii(code: u32) -> Fold {
+    match u8::try_from(code) {
+        // As where it is escaped: a quote of the view delimits a string.
+        Ok(b'"') => Fold::Ascii(b'\''),
+        Ok(byte) if byte.is_ascii() => Fold::Ascii(byte),
+        _ => Fold::Other,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tables_are_in_order() {
+        assert!(ZEROS.is_sorted() && LETTERS.is_sorted());
+    }
+
+    #[test]
+    fn what_looks_alike() {
+        for (text, ascii) in [
+            ("１２３－４５", "123-45"),
+            ("٠١٢٣٤٥٦٧٨٩", "0123456789"),
+            ("۴۵", "45"),
+            ("𝟏𝟚𝟥𝟰𝟻", "12345"),
+            ("𝐀𝖪𝙸𝒜", "AKIA"),
+            ("a＠b．c｡d。", "a@b.c.d."),
+            ("①²₃", "123"),
+            ("1\u{a0}2\u{2011}3", "1 2-3"),
+        ] {
+            let folded: String = text
+                .chars()
+                .map(|c| match fold(u32::from(c)) {
+                    Fold::Ascii(byte) => char::from(byte),
+                    other => {
+                        assert!(c.is_ascii() && other == Fold::Other, "{c:?}");
+                        c
+                    }
+                })
+                .collect();
+            assert_eq!(folded, ascii);
+        }
+        assert_eq!(fold(u32::from('А')), Fold::Letter(b'A'));
+        for c in ['\u{200b}', '\u{ad}', '\u{feff}', '\u{e0041}', '\u{fe0f}'] {
+            assert_eq!(fold(u32::from(c)), Fold::Nothing);
+        }
+        for c in ['é', 'ü', '中', 'ж', '€', '😀'] {
+            assert_eq!(fold(u32::from(c)), Fold::Other, "{c}");
+        }
+    }
+
+    #[test]
+    fn no_character_that_is_folded_begins_with_a_plain_byte() {
+        for c in ('\u{80}'..=char::MAX).filter(|c| fold(u32::from(*c)) != Fold::Other) {
+            let mut bytes = [0; 4];
+            c.encode_utf8(&mut bytes);
+            assert!(!is_plain(bytes[0]), "{c:?} {:x}", u32::from(c));
+        }
+    }
+}
