@@ -16,6 +16,9 @@ use crate::{Mode, TokenRules};
 /// Compiled buckets kept. Policies bound how many there can be; this bounds the memory if they do so badly.
 const MAX_BUCKETS: usize = 100_000;
 
+/// Steps of paths into bodies that weigh as much as a rule.
+const STEPS_A_RULE: usize = 4;
+
 /// Rules as numbers into [`Catalog::rules`], in the order in which they are tried.
 type Numbers = Arc<[usize]>;
 
@@ -41,6 +44,8 @@ pub(crate) struct Bucket {
     pub(crate) reads: Reads,
     /// None where the bucket has no rules.
     program: Option<Program>,
+    /// How long it takes to ask is up to what is asked about.
+    heavy: bool,
 }
 
 /// What an agent can reach, by host.
@@ -71,6 +76,7 @@ impl Catalog {
         let Document { policies, mut rules, tools, regions, modules, .. } = document;
         let delegated = |rule: &Rule| policies.get(rule.policy).is_none_or(|policy| policy.team.is_some());
         rules.sort_by_key(|rule| (delegated(rule), std::cmp::Reverse(rule.priority)));
+        rules.iter_mut().filter_map(|rule| rule.rego.as_mut()).for_each(|condition| condition.settle(&modules));
         let declared = Declared::new(tools, regions, &rules);
         Catalog { policies, rules, declared, modules, buckets: Mutex::default() }
     }
@@ -211,11 +217,19 @@ impl Bucket {
             count => {
                 let authored = catalog.modules.for_rules(rules.iter().map(|(_, rule)| *rule));
                 let lists = rules.iter().map(|(_, rule)| rule.lists()).sum();
-                Some(Program::compile(&package, &text, &authored, Weight { rules: count, lists }, enforced)?)
+                let deep: usize = rules.iter().map(|(_, rule)| rule.depth() / STEPS_A_RULE).sum();
+                let weight = Weight { rules: count.saturating_add(deep), lists };
+                Some(Program::compile(&package, &text, &authored, weight, enforced)?)
             }
         };
         let reads = Reads::of(rules.iter().map(|(_, rule)| *rule));
-        Ok(Bucket { package, text, rules: numbers.clone(), reads, program })
+        let heavy = rules.iter().any(|(_, rule)| rule.rego.is_some() || rule.lists() > 0);
+        Ok(Bucket { heavy, package, text, rules: numbers.clone(), reads, program })
+    }
+
+    /// Whether how long it takes to ask is up to what is asked about.
+    pub(crate) fn is_heavy(&self) -> bool {
+        self.heavy
     }
 
     /// The first rule of the chain that holds for `input`.

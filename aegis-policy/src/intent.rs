@@ -72,6 +72,9 @@ pub struct Needs {
 
 /// The body as JSON.
 #[derive(Copy, Clone, Debug, Default)]
+    /// The decision may take as long as the agent's body makes it, up to the engine's limit (some 50 ms): a rule for the host
+    /// has raw Rego, or goes through arrays. Not to be made where others wait for the thread.
+    pub heavy: bool,
 pub enum JsonBody<'a> {
     /// There is no body, or no rule asked for it.
     #[default]

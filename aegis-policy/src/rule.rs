@@ -229,6 +229,11 @@ impl Rule {
     }
 
     /// Whether a match can end in something other than a refusal of the connection, so that the name has to resolve.
+    /// How many steps its conditions take into the body.
+    pub(crate) fn depth(&self) -> usize {
+        self.body.iter().map(|test| test.path.len()).sum()
+    }
+
     pub(crate) fn may_answer(&self) -> bool {
         self.decision != Decision::Deny || self.mode == Mode::Shadow
     }

@@ -15,7 +15,7 @@ use crate::rule::{Policy, Rule, Transport};
 use crate::schema::{self, Document};
 use crate::source::diagnostics::{Diagnostics, Problem, Source};
 use crate::{
-    Agent, Connect, ConnectPlan, Content, Explanation, Intent, NameVerdict, Needs, TokenRules, Verdict, decide,
+    Agent, Connect, ConnectPlan, Content, Denial, Explanation, Intent, NameVerdict, Needs, TokenRules, Verdict, decide,
     explain, input,
 };
 
@@ -145,6 +145,15 @@ impl Snapshot {
     /// What `decide` must be given for this request.
     pub fn needs(&self, intent: &Intent<'_>) -> Needs {
         decide::needs(self, intent)
+    }
+
+    /// Whether a request that another policy let through may go on under this one, when its body is gone; `private` tells that
+    /// it went to a private address. For requests of which [`Snapshot::needs`] asks for the body: others are decided again.
+    ///
+    /// # Errors
+    /// The denial.
+    pub fn stands(&self, intent: &Intent<'_>, private: bool) -> Result<(), Box<Denial>> {
+        decide::stands(self, intent, private)
     }
 
     /// Decides a request.

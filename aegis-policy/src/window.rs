@@ -14,12 +14,21 @@ pub(crate) struct Window {
     pub(crate) days: Vec<i8>,
     /// From the first minute of the day on and before the second; past midnight where the second is the smaller one.
     pub(crate) hours: Option<(u16, u16)>,
+    /// On which it begins.
+    pub(crate) dates: Dates,
+    /// The days after these: what of a window over midnight lies there began on the day before.
+    pub(crate) dates_after: Dates,
+    /// As a person would write it.
+    pub(crate) says: String,
+}
+
+/// A span of dates.
+#[derive(Debug, Copy, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Dates {
     /// Seconds since 1970, on and after.
     pub(crate) from: Option<i64>,
     /// Seconds since 1970, before.
     pub(crate) until: Option<i64>,
-    /// As a person would write it.
-    pub(crate) says: String,
 }
 
 /// A time zone.
@@ -48,7 +57,7 @@ impl Window {
 
 impl PartialEq for Window {
     fn eq(&self, other: &Window) -> bool {
-        let told = |window: &Window| (window.hours, window.from, window.until, window.zone.name.clone());
+        let told = |window: &Window| (window.hours, window.dates, window.dates_after, window.zone.name.clone());
         self.days == other.days && told(self) == told(other)
     }
 }

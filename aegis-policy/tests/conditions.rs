@@ -17,6 +17,66 @@ fn declared(declarations: &str, rules: &str) -> String {
     format!("{declarations}\n{}", policy(rules))
 }
 
+/// An origin may take `[{"a": 1}]` for `{"a": 1}`, and `{"0": 1}` for `[1]`: neither gets past a refusal.
+#[test]
+fn a_container_of_another_kind_on_the_way_is_in_doubt() {
+    for (path, sent) in [
+        ("a", r#"[{"a": 9}]"#),
+        ("a.b", r#"{"a": [{"b": 9}]}"#),
+        ("a.0", r#"{"a": {"0": 9}}"#),
+        ("a.*.b", r#"{"a": [[{"b": 9}]]}"#),
+        ("a.*.0", r#"{"a": [{"0": 9}]}"#),
+    ] {
+        let allow = "- {name: open, hosts: [a.test], decision: allow}";
+        for test in ["op: \"==\", value: 9", "op: \">\", value: 5", "op: exists, value: true"] {
+            let deny =
+                format!("- {{name: no, hosts: [a.test], body: [{{path: {path}, {test}}}], decision: deny}}\n{allow}");
+            common::check(&deny, common::ask("POST https://a.test/").body(sent), "deny p/no");
+        }
+        let absent = format!(
+            "- {{name: r, hosts: [a.test], body: [{{path: {path}, op: exists, value: false}}], decision: allow}}"
+        );
+        common::check(&absent, common::ask("POST https://a.test/").body(sent), "deny");
+        common::check(&absent, common::ask("POST https://a.test/").body("{}"), "allow p/r");
+        let equal =
+            format!("- {{name: r, hosts: [a.test], body: [{{path: {path}, op: \"==\", value: 9}}], decision: allow}}");
+        common::check(&equal, common::ask("POST https://a.test/").body(sent), "deny");
+    }
+}
+
+/// As a key it would never be found, and a refusal never met.
+#[test]
+fn an_index_beyond_the_last_is_refused_and_no_key() {
+    let text = |path: &str| {
+        policy(&format!("- {{name: r, hosts: [a.test], body: [{{path: {path}, op: exists}}], decision: deny}}"))
+    };
+    for (path, good) in [("items.65535", true), ("items.65536", false), ("/items/70000", false), ("items.7x", true)] {
+        let found = aegis_policy::compile(&[source("p.yaml", &text(path))]);
+        assert_eq!(found.is_ok(), good, "{path}");
+        assert!(found.err().is_none_or(|found| found.problems()[0].to_string().contains("beyond the 65535 elements")));
+    }
+}
+
+/// The night of the last date ends on the morning after it, and the morning of the first one belongs to the night before.
+#[test]
+fn a_window_over_midnight_has_the_dates_on_which_it_begins() {
+    let when = |dates: &str| {
+        format!(
+            "- {{name: r, hosts: [a.test], when: {{hours: \"22:00-06:00\", {dates}, timezone: Europe/Berlin}}, decision: allow}}"
+        )
+    };
+    for (at, expected) in [
+        ("2026-12-24T02:00:00Z", "deny"),
+        ("2026-12-24T22:00:00Z", "allow p/r"),
+        ("2026-12-25T02:00:00Z", "allow p/r"),
+        ("2026-12-25T05:00:00Z", "deny"),
+        ("2026-12-25T22:00:00Z", "deny"),
+    ] {
+        let request = || common::ask("GET https://a.test/").at(at);
+        common::check(&when("from: 2026-12-24, until: 2026-12-24"), request(), expected);
+    }
+}
+
 #[test]
 fn scopes_are_needed_all_or_any() {
     let all = "- {name: r, hosts: [a.test], scopes: [pay, read], decision: allow}";

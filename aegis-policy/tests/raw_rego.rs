@@ -149,6 +149,55 @@ fn doubt_never_helps_the_agent() {
     assert_eq!(decided(&named, &post(json!({"items": [{"price": 160}]}))), "deny p/r");
 }
 
+/// What an author makes of a part that is not there (`not`, a comprehension, a default) must not pass for an answer where it
+/// is not there because nobody could read it.
+#[test]
+fn what_cannot_be_read_is_not_what_is_not_there() {
+    let module = "package acme.m\n\nimport input.body as sent\n\ndefault bad := false\n\nbad if input.body.amount > 5\n\n\
+        fine if not bad\n\nby_alias if not sent.amount > 5\n\nhours if input.method == \"POST\"\n";
+    let other = "package acme.n\n\nposted if input.method == \"POST\"\n";
+    let modules = [("m.rego", module), ("n.rego", other)];
+    let small = |at: &str| ask(&format!("POST https://a.test{at}")).body(r#"{"amount": 1, "items": [1]}"#);
+    let unread = || ask("POST https://a.test/x").body(r#"{"amount": 9, "amount": 1"#);
+    for rego in [
+        "not input.body.amount > 5",
+        "not input[\"body\"].amount > 5",
+        "count([x | some x in input.body.items; x > 5]) == 0",
+        "every x in [x | some x in input.body.items; x > 5] { x < 0 }",
+        "not input.body.amount > 5\ninput.method == \"POST\"",
+        "not data.acme.m.bad",
+        "data.acme.m.fine",
+        "data.acme.m.by_alias",
+        "whole := input\nnot whole.body.amount > 5",
+        "some part in [\"body\"]\nnot input[part].amount > 5",
+    ] {
+        let snapshot = build(&[rule("allow", rego)], &modules).unwrap_or_else(|problems| panic!("{problems:#?}"));
+        assert_eq!(decided(&snapshot, &small("/x")), "allow p/r", "{rego}");
+        assert_eq!(decided(&snapshot, &unread()), "deny", "{rego}");
+    }
+    for (rego, target) in [
+        ("not startswith(input.path, \"/admin\")", "/x/../admin"),
+        ("not input.query.admin", "/x?admin=%zz"),
+        ("count({k | some k, _ in input.query; k == \"admin\"}) == 0", "/x?a;admin=1"),
+    ] {
+        let snapshot = build(&[rule("allow", rego)], &modules).unwrap();
+        assert_eq!(decided(&snapshot, &small("/x")), "allow p/r", "{rego}");
+        assert_eq!(decided(&snapshot, &small(target)), "deny", "{rego}");
+    }
+    // Nothing is asked of what a condition does not read.
+    for rego in ["input.method == \"POST\"", "data.acme.n.posted", "input.ambiguous.body"] {
+        let snapshot = build(&[rule("allow", rego)], &modules).unwrap();
+        assert_eq!(decided(&snapshot, &unread()), "allow p/r", "{rego}");
+    }
+    // One that refuses is met by what may be there.
+    let open = json!({"name": "open", "hosts": ["a.test"], "decision": "allow"});
+    for rego in ["count([x | some x in input.body.items; x > 5]) > 0", "data.acme.m.bad"] {
+        let snapshot = build(&[rule("deny", rego), open.clone()], &modules).unwrap();
+        assert_eq!(decided(&snapshot, &small("/x")), "allow p/open", "{rego}");
+        assert_eq!(decided(&snapshot, &unread()), "deny p/r", "{rego}");
+    }
+}
+
 /// A mistake with the values is a denial, not "undefined": a default behind it must not turn it into a yes.
 #[test]
 fn a_mistake_in_a_condition_is_a_denial() {

@@ -290,6 +290,55 @@ fn a_teams_policy_outside_of_its_bounds_is_refused_and_they_are_named() {
     assert!(found[0].ends_with("there are no bounds for policies of team `blue`"), "{found:?}");
 }
 
+/// What `must_dlp` asks for is asked of what passes, and what passes in shadow is not held to it.
+#[test]
+fn what_must_be_looked_for_is_looked_for_in_all_that_passes() {
+    let security = "bounds:\n  - {name: b, teams: [red], agents: [red-1], hosts: [a.test], may: [shadow], MUST}\n";
+    let file = |mode: &str, decision: &str| {
+        let rule = format!("{{name: r, hosts: [a.test], mode: {mode}, decision: {decision}}}");
+        let dlp = if decision == "allow" { "    dlp: {deny: [private_key]}\n" } else { "" };
+        format!("policies:\n  - name: p\n    agents: [red-1]\n{dlp}    rules: [{rule}]\n")
+    };
+    for (must, mode, decision, expected) in [
+        ("must_dlp: {deny: [private_key]}", "enforce", "allow", None),
+        ("must_dlp: {deny: [private_key]}", "enforce", "approval_needed", None),
+        ("must_dlp: {deny: [private_key]}", "enforce", "deny", None),
+        ("must_dlp: {deny: [private_key]}", "shadow", "allow", Some("a rule in shadow does not enforce")),
+        ("must_dlp: {deny: [private_key]}", "shadow", "approval_needed", Some("a rule in shadow does not enforce")),
+        ("must_dlp: {redact: [ssn]}", "shadow", "deny", Some("a rule in shadow does not enforce")),
+        ("must_dlp: {report: [private_key]}", "shadow", "allow", None),
+        ("max_priority: 5", "shadow", "deny", None),
+    ] {
+        let found = compiled(&[
+            source("s.yaml", &security.replace("MUST", must)),
+            source("delegated/red/x.yaml", &file(mode, decision)),
+        ]);
+        match (found, expected) {
+            (Ok(_), None) => {}
+            (Err(found), Some(expected)) => assert!(found[0].contains(expected), "{found:?}"),
+            (found, _) => panic!("{must} {mode} {decision}: {:?}", found.err()),
+        }
+    }
+}
+
+/// Records say which policy decided and which tool it was; neither is a team's to say.
+#[test]
+fn a_team_names_neither_the_policy_nor_a_tool_of_security() {
+    let security = "version: s1\nbounds:\n  - {name: b, teams: [red], agents: [red-1], hosts: [a.test, b.test]}\n\
+        tools: [{name: payments, hosts: [a.test]}]\n";
+    let team = "version: s2\npolicies:\n  - name: p\n    agents: [red-1]\n    rules:\n      \
+        - {name: r, hosts: [a.test, b.test], tool: harmless, decision: allow}\n";
+    let both = |team: &str| compiled(&[source("s.yaml", security), source("delegated/red/x.yaml", team)]).unwrap();
+    let snapshot = both(team);
+    assert_eq!(snapshot.version(), "s1");
+    assert_eq!(both(&team.replace("version: s2\n", "")).version(), "s1");
+    let tool = |url: &str| match ask(&format!("GET https://{url}/")).by("red-1").decide(&snapshot) {
+        Verdict::Permit(permit) => permit.tool().map(str::to_owned),
+        Verdict::Denial(denial) => panic!("{}", denial.reason),
+    };
+    assert_eq!((tool("a.test").as_deref(), tool("b.test").as_deref()), (Some("payments"), Some("harmless")));
+}
+
 #[test]
 fn a_team_defines_nothing_for_others() {
     for key in ["templates", "bounds", "tools", "regions"] {

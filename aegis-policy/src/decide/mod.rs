@@ -6,6 +6,7 @@
 mod connection;
 mod permit;
 mod refusal;
+mod standing;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use aegis_dlp::{Action, Finding, Profile};
 
 pub(crate) use connection::{chosen, connect, name};
 pub use permit::{Grant, Permit};
+pub(crate) use standing::stands;
 
 use crate::decision_log::Seen;
 use crate::engine::{Chain, EngineError};
@@ -20,7 +22,7 @@ use crate::host::Host;
 use crate::index::{AgentTable, HostRules};
 use crate::input::Asked;
 use crate::path::normalise;
-use crate::rule::{Rule, Transport};
+use crate::rule::Rule;
 use crate::snapshot::Snapshot;
 use crate::{Content, Decision, Denial, FailMode, Intent, Mode, Needs, Verdict};
 
@@ -54,9 +56,12 @@ struct Target<'a> {
 }
 
 impl Target<'_> {
-    /// The tool for the record: as the rule names it, or as it was declared.
+    /// The tool for the record: as the rule names it, or as it was declared. What was declared is security's word, which a
+    /// team's rule does not replace.
     fn tool(&self, rule: &Rule) -> Option<Arc<str>> {
-        rule.tool.clone().or_else(|| self.tool.clone())
+        let team = self.snapshot.catalog.policies.get(rule.policy).is_none_or(|policy| policy.team.is_some());
+        let (first, second) = if team { (&self.tool, &rule.tool) } else { (&rule.tool, &self.tool) };
+        first.clone().or_else(|| second.clone())
     }
 
     fn region(&self) -> Option<Arc<str>> {
@@ -263,18 +268,6 @@ pub(crate) fn needs(snapshot: &Snapshot, intent: &Intent<'_>) -> Needs {
     Needs {
         json: candidates.iter().any(|rule| !rule.body.is_empty() || rule.rego.is_some()),
         usage: candidates.iter().any(|rule| !rule.usage.is_empty() || rule.rego.is_some()),
-    }
-}
-
-impl Rule {
-    /// Whether port, method and path leave it open that the rule holds. Never wrong in saying no.
-    fn head_may_match(&self, port: u16, method: &str, path: Option<&str>) -> bool {
-        self.transport == Transport::Http
-            && self.ports.contains(&port)
-            && (self.methods.is_empty() || self.methods.iter().any(|known| known == method))
-            && match path {
-                Some(path) => self.paths.is_empty() || self.paths.iter().any(|glob| glob.matches(path)),
-                None => self.paths.is_empty() || self.doubt_meets(),
-            }
+        heavy: found.rules.requests.is_heavy(),
     }
 }

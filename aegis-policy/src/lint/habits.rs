@@ -124,7 +124,7 @@ fn expired(look: &mut Look<'_>, rule: &Rule) {
     let now = look.now.duration_since(UNIX_EPOCH).ok().and_then(|since| i64::try_from(since.as_secs()).ok());
     let Some(now) = now else { return };
     let over = |until: Option<i64>| until.is_some_and(|until| until <= now);
-    if !rule.when.is_empty() && rule.when.iter().all(|window| over(window.until)) {
+    if !rule.when.is_empty() && rule.when.iter().all(|window| over(window.dates_after.until)) {
         let said = Said {
             code: "AEG033",
             severity: Severity::Warning,

@@ -5,6 +5,7 @@
 //! only the value `false` is, and an evaluation that fails is a denial (see `engine.rs`).
 
 mod builtins;
+mod doubt;
 mod modules;
 mod recursion;
 mod syntax;
@@ -30,6 +31,8 @@ pub(crate) struct RawCondition {
     text: Arc<str>,
     shape: Shape,
     package: Arc<str>,
+    /// What it may read that can be in doubt: [`Modules::doubts`].
+    doubts: Vec<&'static str>,
 }
 
 /// What the author wrote.
@@ -54,7 +57,12 @@ pub(crate) fn read(at: &Cursor<'_>) -> Option<RawCondition> {
         );
         return None;
     }
-    let condition = RawCondition { text: text.into(), shape: Shape::Several, package: package(text).into() };
+    let condition = RawCondition {
+        text: text.into(),
+        shape: Shape::Several,
+        package: package(text).into(),
+        doubts: doubt::ALL.to_vec(),
+    };
     let module = match syntax::parse("rego", &condition.module_text()) {
         Ok(module) => module,
         Err(fault) => {
@@ -76,7 +84,7 @@ pub(crate) fn read(at: &Cursor<'_>) -> Option<RawCondition> {
 /// The package of a condition follows from its text: equal ones share it, and the order of rules has no part in it.
 fn package(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
-    let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     format!("aegis.custom_{hex}")
 }
 
@@ -109,12 +117,25 @@ impl RawCondition {
         &self.package
     }
 
-    /// The line of a rule's body that asks for the condition.
-    pub(crate) fn line(&self, doubt_meets: bool) -> String {
+    /// Each way in which the condition is met, as lines of a rule's body. What an author makes of a part that is not there
+    /// (`not`, a comprehension, a default) is no answer where it is not there because nobody could read it.
+    pub(crate) fn ways(&self, doubt_meets: bool) -> Vec<Vec<String>> {
+        let in_doubt = self.doubts.iter().map(|part| format!("input.ambiguous.{part}"));
         match doubt_meets {
-            false => format!("data.{}.holds", self.package),
-            true => format!("not data.{}.refuted", self.package),
+            false => {
+                let certain = in_doubt.map(|line| format!("not {line}"));
+                vec![[format!("data.{}.holds", self.package)].into_iter().chain(certain).collect()]
+            }
+            true => {
+                let refuted = format!("not data.{}.refuted", self.package);
+                [refuted].into_iter().chain(in_doubt).map(|line| vec![line]).collect()
+            }
         }
+    }
+
+    /// Narrows the doubt that matters to what the condition and the rules that it names read.
+    pub(crate) fn settle(&mut self, modules: &Modules) {
+        self.doubts = modules.doubts(self);
     }
 
     /// The condition's module: `holds` where it is met for certain, `refuted` where it is certain that it is not.

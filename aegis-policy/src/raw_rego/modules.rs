@@ -4,6 +4,7 @@ use regorus::unstable::{Literal, Module, Rule as RegoRule};
 
 use crate::engine::Authored;
 use crate::raw_rego::builtins::{ALLOWED, allowed};
+use crate::raw_rego::doubt::Reading;
 use crate::raw_rego::recursion::recursion;
 use crate::raw_rego::syntax::{self, Aliases, Fault, Names, Place};
 use crate::raw_rego::{RawCondition, Shape, note};
@@ -24,6 +25,7 @@ struct Author {
     text: String,
     package: Vec<String>,
     rules: Vec<String>,
+    readings: Vec<Reading>,
 }
 
 /// A module with its tree, while it is checked.
@@ -61,6 +63,11 @@ impl Modules {
     /// Package and text of each.
     pub(crate) fn packages(&self) -> impl Iterator<Item = (String, String)> {
         self.list.iter().map(|author| (author.package.join("."), author.text.clone()))
+    }
+
+    /// The packages, and what their rules read.
+    pub(super) fn packages_read(&self) -> impl Iterator<Item = (&[String], &[Reading])> {
+        self.list.iter().map(|author| (author.package.as_slice(), author.readings.as_slice()))
     }
 
     /// What the conditions of these rules are made of: nothing where none has any.
@@ -170,8 +177,22 @@ impl<'s> Parsed<'s> {
         }
         let mut rules: Vec<String> = module.policy.iter().map(|rule| syntax::name(rule)).collect();
         rules.dedup();
-        let author = Author { file: source.name.clone(), text: source.text.clone(), package, rules };
         let aliases = syntax::aliases(&module.imports);
+        let imported: Vec<Option<String>> = module
+            .imports
+            .iter()
+            .map(|import| syntax::path(&import.refr))
+            .filter(|path| path.first().is_some_and(|root| root == syntax::INPUT))
+            .map(|path| path.into_iter().nth(1))
+            .collect();
+        let mut readings: Vec<Reading> = module
+            .policy
+            .iter()
+            .map(|rule| Reading::new(&package, syntax::name(rule), &Names::of_rule(rule, &aliases)))
+            .collect();
+        readings.iter_mut().for_each(|reading| reading.imports(&imported));
+        let (file, text) = (source.name.clone(), source.text.clone());
+        let author = Author { file, text, package, rules, readings };
         Ok((Parsed { source, module, aliases }, author))
     }
 

@@ -19,11 +19,16 @@ pub(super) struct Names {
     pub(super) calls: Vec<(Place, String)>,
     /// Ways into `data`; `None` for a step that is not fixed.
     pub(super) data: Vec<(Place, Vec<Option<String>>)>,
+    /// The first steps into `input`; `None` for one that is not fixed, and for all of it.
+    pub(super) input: Vec<Option<String>>,
     /// Variables, and rules of the same module.
     pub(super) variables: Vec<(Place, String)>,
     /// `with` modifiers.
     pub(super) with: Vec<Place>,
 }
+
+/// The name of the document that is asked about.
+pub(super) const INPUT: &str = "input";
 
 /// 1-based line and column.
 pub(super) type Place = (usize, usize);
@@ -264,7 +269,12 @@ impl Reader<'_> {
             Expr::Var { span, .. } if span.text() == "data" || self.aliases.contains_key(span.text()) => {
                 self.lead_into_data(place(span), span.text(), steps);
             }
-            Expr::Var { span, .. } => self.names.variables.push((place(span), span.text().to_owned())),
+            Expr::Var { span, .. } => {
+                if span.text() == INPUT {
+                    self.names.input.push(steps.into_iter().next().flatten());
+                }
+                self.names.variables.push((place(span), span.text().to_owned()));
+            }
             other => self.expr(other),
         }
         dynamic.into_iter().for_each(|index| self.expr(index));

@@ -2,7 +2,8 @@
 //!
 //! A `*` in a path stands for every element of an array. A rule that permits wants there to be elements, and each of them
 //! to meet the condition; for one that refuses a single one that does is enough, or a single one in doubt. What stands in
-//! the place of the array and is none is in doubt.
+//! the place of the array and is none is in doubt, and so is an array in the place of an object and the other way round: an
+//! origin may take `[{"a": 1}]` for `{"a": 1}`, and `{"0": 1}` for `[1]`.
 
 use serde_json::Value;
 
@@ -27,6 +28,7 @@ pub(super) fn clause(test: &BodyTest, doubt: bool) -> Clause {
     };
     if doubt {
         any.extend(way.no_arrays());
+        any.extend(way.others());
         any.push(vec!["input.ambiguous.body".into()]);
     }
     Clause { says: test.to_string(), probe: Probe::Body(test.reads().collect()), any, helpers }
@@ -36,24 +38,32 @@ pub(super) fn clause(test: &BodyTest, doubt: bool) -> Clause {
 struct Way {
     /// What each `*` goes through, from the outside in.
     lists: Vec<String>,
+    /// What is said of each container of the other kind that may stand on the way, and how many lists lie before it.
+    others: Vec<(usize, String)>,
     value: String,
 }
 
 impl Way {
     fn to(path: &[Segment]) -> Way {
-        let mut lists = Vec::new();
+        let (mut lists, mut others) = (Vec::new(), Vec::new());
         let mut value = "input.body".to_owned();
         for segment in path {
             match segment {
-                Segment::Key(key) => value = format!("{value}[{}]", quote(key)),
-                Segment::Index(index) => value = format!("{value}[{index}]"),
+                Segment::Key(key) => {
+                    others.push((lists.len(), format!("is_array({value})")));
+                    value = format!("{value}[{}]", quote(key));
+                }
+                Segment::Index(index) => {
+                    others.push((lists.len(), format!("is_object({value})")));
+                    value = format!("{value}[{index}]");
+                }
                 Segment::Every => {
                     lists.push(value);
                     value = element(lists.len() - 1);
                 }
             }
         }
-        Way { lists, value }
+        Way { lists, others, value }
     }
 
     /// All elements of all arrays meet `inner`, and there are some.
@@ -90,19 +100,30 @@ impl Way {
         self.lists.iter().enumerate().map(stop).collect()
     }
 
+    /// Each way to a container of another kind than the path goes through.
+    fn others(&self) -> Vec<Vec<String>> {
+        let found = |(depth, line): &(usize, String)| [self.through(*depth).as_slice(), &[line.clone()]].concat();
+        self.others.iter().map(found).collect()
+    }
+
     /// Nowhere is a value, and no doubt about it.
     fn nothing(&self) -> Vec<String> {
-        let none = match self.lists.is_empty() {
-            true => format!("not type_name({})", self.value),
-            false => format!("not {}", Helper::call(THERE)),
-        };
-        vec!["not input.ambiguous.body".to_owned(), none]
+        let mut lines = vec!["not input.ambiguous.body".to_owned()];
+        match self.lists.is_empty() {
+            true => {
+                lines.push(format!("not type_name({})", self.value));
+                lines.extend(self.others.iter().map(|(_, line)| format!("not {line}")));
+            }
+            false => lines.push(format!("not {}", Helper::call(THERE))),
+        }
+        lines
     }
 
     /// That there is a value somewhere, or that it is in doubt.
     fn there(&self) -> Option<Helper> {
         let mut any = vec![self.some(&[format!("type_name({})", self.value)])];
         any.extend(self.no_arrays());
+        any.extend(self.others());
         (!self.lists.is_empty()).then_some(Helper { name: THERE, parameter: None, any })
     }
 

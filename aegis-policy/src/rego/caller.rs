@@ -7,7 +7,7 @@ use crate::glob::NameGlob;
 use crate::rego::clause::{Clause, Probe, matches, member};
 use crate::rego::quote;
 use crate::rule::{Rule, UsageTest};
-use crate::window::{Window, next_days};
+use crate::window::{Dates, Window, next_days};
 
 pub(super) fn clauses(rule: &Rule, doubt: bool) -> Vec<Clause> {
     let mut all = Vec::new();
@@ -48,15 +48,16 @@ fn regions(rule: &Rule, doubt: bool) -> Clause {
 }
 
 /// A tool may have two names: the one that was declared for its place, and its own in the protocol. A rule that permits
-/// wants each of them on its list; for one that refuses either is enough.
+/// wants each of them on its list, and none in doubt; for one that refuses either is enough.
 fn tools(rule: &Rule, doubt: bool) -> Clause {
     let (declared, own) = ("input.tool.declared", "input.tool.own");
     let (is_declared, is_own) = (one_of(&rule.tools, declared), one_of(&rule.tools, own));
+    let clear = "not input.ambiguous.tool".to_owned();
     let any = match doubt {
         false => vec![
-            vec![is_declared.clone(), is_own.clone()],
-            vec![is_declared, format!("not {own}")],
-            vec![is_own, format!("not {declared}"), "not input.ambiguous.tool".into()],
+            vec![is_declared.clone(), is_own.clone(), clear.clone()],
+            vec![is_declared, format!("not {own}"), clear.clone()],
+            vec![is_own, format!("not {declared}"), clear],
         ],
         true => vec![vec![is_declared], vec![is_own], vec!["input.ambiguous.tool".into()]],
     };
@@ -71,26 +72,28 @@ fn when(rule: &Rule, doubt: bool) -> Clause {
     Clause::new(format!("when {}", says.join(" or ")), Probe::Time(zone), any)
 }
 
-/// A window over midnight belongs to the day on which it begins.
+/// A window over midnight belongs to the day on which it begins, by its weekday and by its date.
 fn window(window: &Window) -> Vec<Vec<String>> {
-    let mut dates = Vec::new();
-    dates.extend(window.from.map(|from| format!("input.time.unix >= {from}")));
-    dates.extend(window.until.map(|until| format!("input.time.unix < {until}")));
     let wall = format!("input.time.zones[{}]", quote(&window.zone.name));
-    let on = |days: &[i8], hours: &[String]| {
+    let on = |dates: Dates, days: &[i8], hours: &[String]| {
         let days: Vec<Value> = days.iter().map(|day| Value::from(*day)).collect();
-        let mut lines = dates.clone();
+        let mut lines = Vec::new();
+        lines.extend(dates.from.map(|from| format!("input.time.unix >= {from}")));
+        lines.extend(dates.until.map(|until| format!("input.time.unix < {until}")));
         lines.extend((!days.is_empty()).then(|| member(&format!("{wall}.weekday"), &days)));
         lines.extend_from_slice(hours);
         lines
     };
     match window.hours {
-        None => vec![on(&window.days, &[])],
+        None => vec![on(window.dates, &window.days, &[])],
         Some((from, until)) => {
             let (after, before) = (format!("{wall}.minute >= {from}"), format!("{wall}.minute < {until}"));
             match from < until {
-                true => vec![on(&window.days, &[after, before])],
-                false => vec![on(&window.days, &[after]), on(&next_days(&window.days), &[before])],
+                true => vec![on(window.dates, &window.days, &[after, before])],
+                false => vec![
+                    on(window.dates, &window.days, &[after]),
+                    on(window.dates_after, &next_days(&window.days), &[before]),
+                ],
             }
         }
     }

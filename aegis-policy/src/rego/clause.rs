@@ -144,9 +144,7 @@ pub(crate) fn clauses(rule: &Rule) -> Vec<Clause> {
     all.extend(rule.headers.iter().map(|test| field("headers", test, doubt)));
     all.extend(rule.query.iter().map(|test| field("query", test, doubt)));
     all.extend(rule.body.iter().map(|test| body::clause(test, doubt)));
-    all.extend(
-        rule.rego.iter().map(|condition| Clause::new(condition.says(), Probe::Rego, vec![vec![condition.line(doubt)]])),
-    );
+    all.extend(rule.rego.iter().map(|condition| Clause::new(condition.says(), Probe::Rego, condition.ways(doubt))));
     all
 }
 

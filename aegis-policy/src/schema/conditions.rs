@@ -108,8 +108,13 @@ fn body_path(at: &Cursor<'_>) -> Option<Vec<Segment>> {
         at.problem_with("expected a path into the body", "not a path", "such as `amount`, `items.0.price` or `/a/b`");
         return None;
     }
+    let digits = |text: &String| text.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some(far) = parts.iter().find(|part| digits(part) && part.parse::<u16>().is_err()) {
+        at.problem(format!("`{far}` is beyond the {} elements that an index reaches", u16::MAX), "too far");
+        return None;
+    }
     let segment = |text: String| match text.parse::<u16>() {
-        Ok(index) if text.bytes().all(|byte| byte.is_ascii_digit()) => Segment::Index(usize::from(index)),
+        Ok(index) if digits(&text) => Segment::Index(usize::from(index)),
         _ if text == "*" && pointer.is_none() => Segment::Every,
         _ => Segment::Key(text),
     };

@@ -26,7 +26,7 @@ const TEAM_KEYS: [&str; 3] = ["version", "policies", "use"];
 /// All files together.
 #[derive(Debug, Default)]
 pub(crate) struct Document {
-    /// The versions the files give themselves, in order, each once.
+    /// The versions that the owners' files give themselves, in order.
     pub(crate) versions: Vec<String>,
     pub(crate) policies: Vec<Policy>,
     pub(crate) rules: Vec<Rule>,
@@ -102,7 +102,8 @@ fn read_files(files: &[File<'_>], modules: &Modules) -> Document {
 fn read_file<'a>(root: &Cursor<'a>, keys: &[&str], scope: &Scope<'_>, library: &Library<'a>, document: &mut Document) {
     let fields = root.fields(keys);
     let version = fields.get("version").and_then(|at| words::name(at, "a version"));
-    document.versions.extend(version.map(str::to_owned));
+    // A team that names the whole policy would make its text pass for another one in every record.
+    document.versions.extend(version.filter(|_| scope.team().is_none()).map(str::to_owned));
     let others = keys.iter().any(|key| !["version", "policies"].contains(key) && fields.get(key).is_some());
     let policies = if others { fields.get("policies") } else { fields.require("policies") };
     for item in policies.map(Cursor::items).unwrap_or_default() {

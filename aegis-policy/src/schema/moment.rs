@@ -8,7 +8,7 @@ use crate::schema::words;
 use crate::source::cursor::{Cursor, Fields};
 use crate::source::nearest::nearest;
 use crate::source::node::Node;
-use crate::window::{Window, Zone};
+use crate::window::{Dates, Window, Zone};
 
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
@@ -48,15 +48,21 @@ fn window(at: &Cursor<'_>) -> Option<Window> {
     }
     let start = |date: Date| date.to_zoned(zone.rules.clone()).ok().map(|at| at.timestamp().as_second());
     let (first, last) = (from.flatten(), until.flatten());
-    let window = Window {
+    let next = |date: Date| date.tomorrow().ok();
+    let begins = |first: Option<Date>, last: Option<Date>| Dates {
         from: first.and_then(start),
-        until: last.and_then(|date| date.tomorrow().ok()).and_then(start),
+        until: last.and_then(next).and_then(start),
+    };
+    let window = Window {
+        dates: begins(first, last),
+        dates_after: begins(first.and_then(next), last.and_then(next)),
         hours: fields.get("hours").and_then(hours),
         says: said(&fields, &zone),
         days,
         zone,
     };
-    let whole = first.is_some() == window.from.is_some() && last.is_some() == window.until.is_some();
+    let is_whole = |dates: Dates| first.is_some() == dates.from.is_some() && last.is_some() == dates.until.is_some();
+    let whole = is_whole(window.dates) && is_whole(window.dates_after);
     if !whole {
         at.problem("the calendar ends before this date", "not a date");
     }

@@ -161,10 +161,21 @@ impl Bounds {
             let within: Vec<&str> = self.paths.iter().map(PathGlob::pattern).collect();
             list.push(("paths", format!("paths are within {}", within.join(", "))));
         }
-        if let Some(lacking) = self.dlp_lacking(&rule.profile) {
-            list.push(("dlp", lacking));
-        }
+        list.extend(self.inspection_lacking(rule));
         list
+    }
+
+    /// What `must_dlp` asks for, of rules that let something pass. A rule in shadow does, and only reports what it finds.
+    fn inspection_lacking(&self, rule: &Rule) -> Option<(&'static str, String)> {
+        let must =
+            [self.must.deny, self.must.approve, self.must.redact].into_iter().flatten().any(|set| !set.is_empty());
+        match rule.mode {
+            Mode::Shadow if must => {
+                Some(("mode", "`dlp` is asked for, which a rule in shadow does not enforce".to_owned()))
+            }
+            _ if !rule.decision.permits() => None,
+            _ => Some(("dlp", self.dlp_lacking(&rule.profile)?)),
+        }
     }
 
     /// What `must_dlp` asks for and the rule does not do. A detector that is treated more strictly is fine.

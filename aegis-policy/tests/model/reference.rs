@@ -204,16 +204,16 @@ fn open(window: &Window, request: &Ask) -> Answer {
     let zone = window.zone.map_or(TimeZone::UTC, |name| TimeZone::get(name).unwrap());
     let wall: DateTime = zone.to_datetime(now);
     let date = |text: &str| text.parse::<Date>().unwrap();
-    let dates = window.from.is_none_or(|from| wall.date() >= date(from))
-        && window.until.is_none_or(|until| wall.date() <= date(until));
     let began = |day: Date| {
         let on = window.days.is_empty() || window.days.iter().any(|days| days_of(days).contains(&day.weekday()));
         let (from, until) = window.hours.map_or(("00:00", "24:00"), |hours| hours.split_once('-').unwrap());
+        let dates =
+            window.from.is_none_or(|from| day >= date(from)) && window.until.is_none_or(|until| day <= date(until));
         let start = at(day, from);
         let end = if until > from { at(day, until) } else { at(day.tomorrow().unwrap(), until) };
-        on && start <= wall && wall < end
+        dates && on && start <= wall && wall < end
     };
-    (dates && (began(wall.date()) || began(wall.date().yesterday().unwrap()))).into()
+    (began(wall.date()) || began(wall.date().yesterday().unwrap())).into()
 }
 
 fn at(day: Date, time: &str) -> DateTime {
@@ -240,7 +240,7 @@ enum Place<'v> {
     Nothing,
     /// A list without elements.
     Empty,
-    /// No list where one should be.
+    /// A list, or something else, where the other should be.
     NoList,
 }
 
@@ -250,8 +250,14 @@ fn places<'v>(value: &'v Value, steps: &[&str]) -> Vec<Place<'v>> {
         ("*", Value::Array(items)) if items.is_empty() => return vec![Place::Empty],
         ("*", Value::Array(items)) => return items.iter().flat_map(|item| places(item, rest)).collect(),
         ("*", _) => return vec![Place::NoList],
-        (step, Value::Array(items)) => step.parse::<usize>().ok().and_then(|at| items.get(at)),
-        (step, Value::Object(map)) if step.parse::<usize>().is_err() => map.get(step),
+        (step, Value::Array(items)) => match step.parse::<usize>() {
+            Ok(at) => items.get(at),
+            Err(_) => return vec![Place::NoList],
+        },
+        (step, Value::Object(map)) => match step.parse::<usize>() {
+            Ok(_) => return vec![Place::NoList],
+            Err(_) => map.get(step),
+        },
         _ => None,
     };
     next.map_or(vec![Place::Nothing], |next| places(next, rest))
