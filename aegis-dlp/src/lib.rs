@@ -9,6 +9,8 @@
 //! The crate is pure: no I/O, no clock, no threads. What a stream yields depends on its bytes alone,
 //! never on how they were cut into chunks. `docs/dlp.md` describes each detector with examples.
 
+mod coding;
+mod container;
 mod content;
 mod context;
 mod detect;
@@ -23,10 +25,12 @@ mod place;
 mod prefilter;
 mod profile;
 mod scanner;
+mod stream;
 mod text;
 mod url;
 mod view;
 
+pub use coding::MAX_CODINGS;
 pub use content::{Attachment, Attachments, ContentRules, Markers, ResponseRules, Unreadable};
 pub use detector::{Detector, DetectorSet, Group, UnknownDetector};
 pub use finding::{Confidence, Finding, MAX_FINDINGS, Place};
@@ -35,6 +39,7 @@ pub use mask::{Mask, MaskKey, Masks};
 pub use own::{OwnName, OwnNameError};
 pub use profile::{Action, Details, Profile};
 pub use scanner::{Flow, HOLD_BACK, Scanner};
+pub use stream::{Deed, Described, Opaque, OutputEncoding, Reason, Remark, Stream, StreamFlow, Why};
 pub use text::{Scanned, scan_text};
 pub use url::scan_url;
 pub use view::Charset;

@@ -1,0 +1,86 @@
+//! A gzip file among other content: read, and sent as it came.
+
+use crate::coding::{Decoder, Stop};
+use crate::stream::{Content, Reason, Step};
+
+use super::trail::{PIECE, Trail};
+use super::{Reader, Within};
+
+pub(crate) struct Packed {
+    decoder: Decoder,
+    inner: Box<Reader>,
+    path: Box<str>,
+    trail: Trail,
+    decoded: u64,
+    judged: u64,
+    scratch: Vec<u8>,
+    /// Given up: passes as the rule says.
+    unread: bool,
+}
+
+impl Packed {
+    pub(crate) fn new(within: Within) -> Self {
+        let inner = super::Opening::new(None, within.piece("gzip"));
+        Packed {
+            decoder: Decoder::gzip(),
+            inner: Box::new(Reader::Opening(Box::new(inner))),
+            path: within.path,
+            trail: Trail::default(),
+            decoded: 0,
+            judged: 0,
+            scratch: Vec::new(),
+            unread: false,
+        }
+    }
+
+    pub(crate) fn push(&mut self, content: &mut Content, bytes: &[u8], out: &mut Vec<u8>) -> Step {
+        for piece in bytes.chunks(PIECE) {
+            if self.unread {
+                out.extend_from_slice(piece);
+                continue;
+            }
+            let (inner, scratch) = (&mut self.inner, &mut self.scratch);
+            let (decoded, judged) = (&mut self.decoded, &mut self.judged);
+            let pushed = self.decoder.push(piece, &mut |unfolded| {
+                content.unfold(unfolded.len())?;
+                *decoded += unfolded.len() as u64;
+                let step = inner.push(content, unfolded, scratch);
+                *judged += scratch.len() as u64;
+                scratch.clear();
+                step.map_err(Stop::Why)
+            });
+            self.trail.add(piece, self.decoded);
+            self.trail.release(self.judged, out);
+            match pushed {
+                Ok(()) => {}
+                Err(Stop::Reason(reason)) => self.give_up(content, reason, out)?,
+                Err(Stop::Why(why)) => return Err(why),
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn finish(&mut self, content: &mut Content, out: &mut Vec<u8>) -> Step {
+        if self.unread {
+            return Ok(());
+        }
+        if let Err(reason) = self.decoder.finish() {
+            return self.give_up(content, reason, out);
+        }
+        self.inner.finish(content, &mut self.scratch)?;
+        self.trail.release(u64::MAX, out);
+        Ok(())
+    }
+
+    /// It cannot be read on: the rule's choice.
+    fn give_up(&mut self, content: &mut Content, reason: Reason, out: &mut Vec<u8>) -> Step {
+        content.opaque(reason, &self.path)?;
+        self.trail.release(u64::MAX, out);
+        self.unread = true;
+        Ok(())
+    }
+
+    pub(crate) fn held(&self) -> usize {
+        size_of::<Packed>() + self.decoder.held() + self.inner.held() + self.trail.held() + self.scratch.capacity()
+    }
+}

@@ -1,0 +1,190 @@
+//! What content is, by its first bytes and not by what it is called.
+
+/// The most bytes looked at.
+pub(crate) const LOOKED_AT: usize = 512;
+
+/// How content of a kind is read.
+#[derive(Copy, Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Kind {
+    /// By the scanner.
+    Text,
+    /// As documents are, whose text is spread over elements.
+    Markup,
+    /// Entry by entry: zip, and so office documents.
+    Zip,
+    /// Decompressed.
+    Gzip,
+    /// Where it holds readable text: pictures, sound, films, programs, databases. Their media type.
+    Binary(&'static str),
+    /// Not at all: archives and documents without a reader. Their media type.
+    Closed(&'static str),
+}
+
+/// First bytes, and what they say.
+const MAGIC: &[(&[u8], Kind)] = &[
+    (b"PK\x03\x04", Kind::Zip),
+    (b"PK\x05\x06", Kind::Zip),
+    (b"\x1f\x8b\x08", Kind::Gzip),
+    (b"%PDF-", Kind::Closed("application/pdf")),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Kind::Closed("application/x-ole-storage")),
+    (b"Rar!\x1a\x07", Kind::Closed("application/vnd.rar")),
+    (b"7z\xbc\xaf\x27\x1c", Kind::Closed("application/x-7z-compressed")),
+    (b"\xfd7zXZ\x00", Kind::Closed("application/x-xz")),
+    (b"BZh", Kind::Closed("application/x-bzip2")),
+    (b"\x28\xb5\x2f\xfd", Kind::Closed("application/zstd")),
+    (b"\x04\x22\x4d\x18", Kind::Closed("application/x-lz4")),
+    (b"\x1f\x9d", Kind::Closed("application/x-compress")),
+    (b"MSCF\x00\x00\x00\x00", Kind::Closed("application/vnd.ms-cab-compressed")),
+    (b"Salted__", Kind::Closed("application/x-openssl-salted")),
+    (b"\x89PNG\r\n\x1a\n", Kind::Binary("image/png")),
+    (b"\xff\xd8\xff", Kind::Binary("image/jpeg")),
+    (b"GIF87a", Kind::Binary("image/gif")),
+    (b"GIF89a", Kind::Binary("image/gif")),
+    (b"II*\x00", Kind::Binary("image/tiff")),
+    (b"MM\x00*", Kind::Binary("image/tiff")),
+    (b"\x00\x00\x01\x00", Kind::Binary("image/vnd.microsoft.icon")),
+    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", Kind::Binary("image/jp2")),
+    (b"OggS\x00", Kind::Binary("audio/ogg")),
+    (b"ID3\x02", Kind::Binary("audio/mpeg")),
+    (b"ID3\x03", Kind::Binary("audio/mpeg")),
+    (b"ID3\x04", Kind::Binary("audio/mpeg")),
+    (b"\xff\xfb", Kind::Binary("audio/mpeg")),
+    (b"\xff\xf3", Kind::Binary("audio/mpeg")),
+    (b"\xff\xf2", Kind::Binary("audio/mpeg")),
+    (b"fLaC\x00", Kind::Binary("audio/flac")),
+    (b"\x1a\x45\xdf\xa3", Kind::Binary("video/x-matroska")),
+    (b"wOFF", Kind::Binary("font/woff")),
+    (b"wOF2", Kind::Binary("font/woff2")),
+    (b"\x00\x01\x00\x00\x00", Kind::Binary("font/ttf")),
+    (b"OTTO\x00", Kind::Binary("font/otf")),
+    (b"\x7fELF", Kind::Binary("application/x-executable")),
+    (b"\xca\xfe\xba\xbe", Kind::Binary("application/java-vm")),
+    (b"\xfe\xed\xfa", Kind::Binary("application/x-mach-binary")),
+    (b"\xcf\xfa\xed\xfe", Kind::Binary("application/x-mach-binary")),
+    (b"\x00asm", Kind::Binary("application/wasm")),
+    (b"SQLite format 3\x00", Kind::Binary("application/vnd.sqlite3")),
+];
+
+/// What content with these first bytes is; `None` while that depends on bytes to come. Content that begins
+/// like nothing known is text, and known as such by its first byte or few.
+pub(crate) fn kind(opening: &[u8], end: bool) -> Option<Kind> {
+    if opening.is_empty() && !end {
+        return None;
+    }
+    if let Some((_, kind)) = MAGIC.iter().find(|(magic, _)| opening.starts_with(magic)) {
+        return Some(*kind);
+    }
+    let boxed = [typed_box(opening), riff(opening)];
+    if let Some(kind) = boxed.iter().find_map(|known| known.kind()) {
+        return Some(kind);
+    }
+    let open = MAGIC.iter().any(|(magic, _)| magic.starts_with(opening)) || boxed.contains(&Known::Open);
+    (end || !open).then_some(Kind::Text)
+}
+
+/// Whether text begins as XML does, after a byte order mark and blanks.
+pub(crate) fn opens_markup(opening: &[u8]) -> bool {
+    let text = opening.strip_prefix(b"\xef\xbb\xbf").unwrap_or(opening);
+    text.trim_ascii_start().starts_with(b"<")
+}
+
+#[derive(Copy, Clone, Eq, PartialEq)]
+enum Known {
+    No,
+    /// More bytes will tell.
+    Open,
+    Yes(Kind),
+}
+
+impl Known {
+    fn kind(&self) -> Option<Kind> {
+        match self {
+            Known::Yes(kind) => Some(*kind),
+            Known::No | Known::Open => None,
+        }
+    }
+}
+
+/// A media file of boxes (ISO/IEC 14496-12): a length below 64 KiB, `ftyp`, a brand.
+fn typed_box(opening: &[u8]) -> Known {
+    let matches = opening.iter().zip(b"\x00\x00").all(|(byte, zero)| byte == zero)
+        && opening.iter().skip(4).zip(b"ftyp").all(|(byte, letter)| byte == letter);
+    match opening.get(8..12) {
+        _ if !matches => Known::No,
+        None => Known::Open,
+        Some(b"avif" | b"heic" | b"heix" | b"mif1") => Known::Yes(Kind::Binary("image/heif")),
+        Some(b"M4A ") => Known::Yes(Kind::Binary("audio/mp4")),
+        Some(_) => Known::Yes(Kind::Binary("video/mp4")),
+    }
+}
+
+fn riff(opening: &[u8]) -> Known {
+    let matches = opening.iter().zip(b"RIFF").all(|(byte, letter)| byte == letter);
+    match opening.get(8..12) {
+        _ if !matches => Known::No,
+        None => Known::Open,
+        Some(b"WEBP") => Known::Yes(Kind::Binary("image/webp")),
+        Some(b"WAVE") => Known::Yes(Kind::Binary("audio/wav")),
+        Some(b"AVI ") => Known::Yes(Kind::Binary("video/x-msvideo")),
+        Some(_) => Known::No,
+    }
+}
+
+/// The media type of a file by its first bytes, for rules about attachments; `None` for text.
+pub(crate) fn media_type(opening: &[u8], kind: Kind) -> Option<&'static str> {
+    let known = infer::get(opening).map(|known| known.mime_type());
+    match kind {
+        Kind::Binary(name) | Kind::Closed(name) => Some(known.unwrap_or(name)),
+        Kind::Zip => Some(known.unwrap_or("application/zip")),
+        Kind::Gzip => Some("application/gzip"),
+        Kind::Text | Kind::Markup => known.filter(|name| !name.starts_with("text/")),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn by_content_whatever_the_cuts() {
+        for (bytes, expected) in [
+            (&b"{\"a\":1}"[..], Kind::Text),
+            (b"PKZIP is a program", Kind::Text),
+            (b"I think", Kind::Text),
+            (b"ID3 is a tag", Kind::Text),
+            (b"RIFFRAFF and more", Kind::Text),
+            (b"data: x\n\n", Kind::Text),
+            (b"", Kind::Text),
+            (b"R", Kind::Text),
+            (b"\x00\x00\x00\x18ftypmp42\x00", Kind::Binary("video/mp4")),
+            (b"\x00a\x00b\x00c\x00d", Kind::Text),
+            (b"RIFF\x10\x00\x00\x00WEBPVP8 ", Kind::Binary("image/webp")),
+            (b"\x89PNG\r\n\x1a\n\x00", Kind::Binary("image/png")),
+            (b"PK\x03\x04\x14\x00", Kind::Zip),
+            (b"%PDF-1.7\n", Kind::Closed("application/pdf")),
+            (b"\x1f\x8b\x08\x00", Kind::Gzip),
+        ] {
+            assert_eq!(kind(bytes, true), Some(expected), "{bytes:?}");
+            let first = (0..=bytes.len()).find_map(|length| kind(&bytes[..length], length == bytes.len()));
+            assert_eq!(first, Some(expected), "{bytes:?} cut");
+        }
+    }
+
+    #[test]
+    fn plain_text_does_not_wait() {
+        for text in ["d", "{", "[", "\"", "<", " ", "a", "e", "1", "-"] {
+            assert_eq!(kind(text.as_bytes(), false), Some(Kind::Text), "{text}");
+        }
+        assert!(MAGIC.iter().all(|(magic, _)| magic.len() <= LOOKED_AT));
+    }
+
+    #[test]
+    fn true_types() {
+        let of = |bytes: &[u8]| media_type(bytes, kind(bytes, true).unwrap());
+        assert_eq!(of(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"), Some("image/png"));
+        assert_eq!(of(b"%PDF-1.7\n"), Some("application/pdf"));
+        assert_eq!(of(b"MZ\x90\x00\x03\x00\x00\x00\x04"), Some("application/vnd.microsoft.portable-executable"));
+        assert_eq!(of(b"hello"), None);
+    }
+}

@@ -1,0 +1,39 @@
+//! Bytes that wait until what they decode to has been judged.
+
+use std::collections::VecDeque;
+
+/// Bytes decoded at once while their outcome is waited for.
+pub(crate) const PIECE: usize = 1024;
+
+/// What was taken and not yet put out, in pieces, each with the count of decoded bytes up to its end.
+#[derive(Default)]
+pub(crate) struct Trail {
+    bytes: VecDeque<u8>,
+    pieces: VecDeque<(usize, u64)>,
+}
+
+impl Trail {
+    /// Adds bytes which may leave once so many decoded bytes were judged.
+    pub(crate) fn add(&mut self, bytes: &[u8], decoded: u64) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.bytes.extend(bytes);
+        match self.pieces.back_mut() {
+            Some((length, until)) if *until == decoded => *length += bytes.len(),
+            _ => self.pieces.push_back((bytes.len(), decoded)),
+        }
+    }
+
+    /// Puts out what may leave.
+    pub(crate) fn release(&mut self, judged: u64, out: &mut Vec<u8>) {
+        while let Some((length, _)) = self.pieces.front().copied().filter(|(_, until)| *until <= judged) {
+            out.extend(self.bytes.drain(..length.min(self.bytes.len())));
+            self.pieces.pop_front();
+        }
+    }
+
+    pub(crate) fn held(&self) -> usize {
+        self.bytes.capacity() + self.pieces.capacity() * size_of::<(usize, u64)>()
+    }
+}
