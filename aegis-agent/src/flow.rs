@@ -19,6 +19,7 @@ mod relay;
 mod serve;
 mod sniff;
 pub mod standing;
+pub mod theft;
 mod token;
 pub mod usage;
 

@@ -172,6 +172,59 @@ fn a_slow_head_is_cut_off_and_idlers_do_not_keep_administrators_out() {
 }
 
 #[test]
+fn an_agent_that_runs_as_root_takes_no_administrators_place_nor_another_agents() {
+    let lab = Lab::new(None);
+    let idlers = lab.idlers(&Caller::root().inside("a"), 600);
+    assert_eq!(lab.call(&Caller::root(), "GET", "/v1/status", &Value::Null).status, 200);
+    for (caller, agent) in [(Caller::user(NOBODY).inside("b"), "b"), (Caller::root().inside("b"), "b")] {
+        let answer = lab.call(&caller, "POST", "/v1/token", &json!({}));
+        assert_eq!((answer.status, &answer.body["agent"]), (200, &json!(agent)), "{answer:?}");
+    }
+    drop(idlers);
+    let idlers = lab.idlers(&Caller::root().departed(), 300);
+    assert_eq!(lab.call(&Caller::root(), "GET", "/v1/status", &Value::Null).status, 200);
+    drop(idlers);
+}
+
+#[test]
+fn who_has_left_its_agent_is_nobody_here() {
+    let lab = Lab::new(None);
+    let root = Caller::root().departed();
+    let status = lab.call(&root, "GET", "/v1/status", &Value::Null);
+    assert_eq!(status.status, 403);
+    assert!(status.body["detail"].as_str().unwrap().contains("has left the cgroup of its agent"), "{status:?}");
+    for (path, body) in [("/v1/token", json!({"agent": "a"})), ("/v1/tokens/revoke", json!({"token": "t"}))] {
+        assert_eq!(lab.call(&root, "POST", path, &body).status, 403, "{path}");
+        assert_eq!(lab.call(&root.clone().inside("b"), "POST", path, &body).status, 403, "{path} from another's");
+    }
+}
+
+#[test]
+fn an_agent_gets_so_many_tokens_at_once_and_others_theirs() {
+    let lab = Lab::new(None);
+    let (got, refused) = lab.greedy(&Caller::user(NOBODY).inside("a"));
+    assert!(got >= 200, "its burst: {got}");
+    assert_eq!((refused.status, refused.kind.as_str()), (429, "application/problem+json"), "{refused:?}");
+    assert!(refused.body["next_steps"][0].as_str().unwrap().starts_with("wait "), "{refused:?}");
+    assert_eq!(lab.call(&Caller::user(NOBODY).inside("b"), "POST", "/v1/token", &json!({})).status, 200);
+    assert_eq!(lab.call(&Caller::root(), "POST", "/v1/token", &json!({"agent": "a"})).status, 200);
+}
+
+#[test]
+fn what_agents_send_is_small_and_of_the_right_type() {
+    let lab = Lab::new(None);
+    let scopes = vec!["read"; 20_000];
+    let answer = lab.call(&Caller::user(NOBODY).inside("a"), "POST", "/v1/token", &json!({"scopes": scopes}));
+    assert_eq!(answer.status, 413, "{answer:?}");
+    let mut stream = lab.connect();
+    let text = "POST /v1/token HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n{}";
+    stream.write_all(text.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 415 "), "{answer}");
+}
+
+#[test]
 fn the_audit_log_is_followed_until_shutdown() {
     let lab = Lab::new(None);
     let mut stream = lab.connect();

@@ -60,9 +60,19 @@ impl Problem {
         Self::new(413, "Content Too Large", detail)
     }
 
+    /// 415: the body is of another type than the call reads.
+    pub fn unsupported_media_type(detail: impl Into<String>) -> Self {
+        Self::new(415, "Unsupported Media Type", detail)
+    }
+
     /// 422: understood, and refused because of its content (a policy that does not compile).
     pub fn unprocessable(detail: impl Into<String>) -> Self {
         Self::new(422, "Unprocessable Content", detail)
+    }
+
+    /// 429: too many calls of this kind by this caller.
+    pub fn too_many_requests(detail: impl Into<String>) -> Self {
+        Self::new(429, "Too Many Requests", detail)
     }
 
     /// 500: the daemon failed.

@@ -43,9 +43,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Input<T> {
 fn explain(rejection: &JsonRejection) -> Problem {
     match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(rejection.body_text()),
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-            Problem::bad_request(rejection.body_text()).next("send the header content-type: application/json")
-        }
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::unsupported_media_type(rejection.body_text())
+            .next("send the header content-type: application/json"),
         _ => Problem::bad_request(rejection.body_text()).next("GET /openapi.json shows the expected fields"),
     }
 }

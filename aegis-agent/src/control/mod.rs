@@ -7,9 +7,11 @@
 
 mod answer;
 mod audit;
+mod crowd;
 mod handlers;
 mod peer;
 mod policy;
+mod rate;
 mod revocation;
 mod router;
 mod server;
@@ -17,7 +19,9 @@ mod socket;
 mod tokens;
 mod workload;
 
-use std::path::PathBuf;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
 
 use aegis_api::{
     Agent, AgentSpec, ExplainRequest, ExplainResponse, Finding, Inspection, Keys, LoggedDecision, Problem,
@@ -40,8 +44,17 @@ pub trait Control: PolicyControl {
     /// What this machine can and cannot do.
     fn doctor(&self) -> Vec<Finding>;
 
-    /// Every enrolled agent; `cgroup` absolute. Workload calls are attributed by these paths.
+    /// Every enrolled agent; `cgroup` absolute.
     fn agents(&self) -> Vec<Agent>;
+
+    /// The agent whose cgroup the directory `cgroup` (absolute) is, or lies below. Asked for each connection: it must be cheap.
+    fn agent_of(&self, cgroup: &Path) -> Option<String>;
+
+    /// Whether the process behind this pidfd was in the enforced subtree and was put out of it: it is no agent's any more, and nobody else's either.
+    ///
+    /// # Errors
+    /// When that cannot be told.
+    fn has_departed(&self, process: BorrowedFd<'_>) -> io::Result<bool>;
 
     /// Absolute directory of the enforced subtree. Nobody inside it administrates, not even where its agent has been
     /// removed.

@@ -4,7 +4,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -51,6 +51,11 @@ impl Peer {
     /// Root, or a member of the administrators' group.
     pub(super) fn may_administrate(&self, group: Option<u32>) -> bool {
         self.uid == 0 || group.is_some_and(|group| self.gid == group || self.groups.contains(&group))
+    }
+
+    /// The process that connected, as a pidfd.
+    pub(super) fn process(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
     }
 
     /// Does the process that connected still live? While it does, its pid names no other process.

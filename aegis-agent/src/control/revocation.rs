@@ -17,7 +17,7 @@ pub(super) async fn revoke(
 ) -> Result<Json<RevokeResponse>, Refused> {
     let agent = match shared.standing(&peer).await? {
         Standing::Agent(name) => Some(name),
-        Standing::Stray | Standing::Free => {
+        Standing::Stray | Standing::Free | Standing::Departed => {
             shared.require_admin(&peer).await?;
             None
         }

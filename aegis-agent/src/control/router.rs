@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer::Refused;
 use super::peer::Peer;
-use super::workload::{Standing, standing};
+use super::rate::Rate;
+use super::workload::{Ground, Standing};
 use super::{Control, handlers, policy, revocation, tokens};
 
 /// The API as an OpenAPI 3.1 document; served at `/openapi.json`.
@@ -21,6 +22,9 @@ pub const OPENAPI: &str = include_str!("../../../docs/openapi.json");
 
 /// Largest request body in bytes: room for an explained request's body of 1 MiB, JSON-escaped.
 const BODY_LIMIT: usize = 4 << 20;
+
+/// The same of a call that agents make: a token, and a few words. There may be hundreds at once.
+const WORKLOAD_LIMIT: usize = 64 << 10;
 
 /// How long a call may take to be read and answered (not how long a stream may last).
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -51,11 +55,23 @@ pub struct Route {
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) control: Arc<dyn Control>,
-    pub(super) group: Option<u32>,
+    ground: Ground,
+    group: Option<u32>,
     pub(super) shutdown: CancellationToken,
+    /// Of tokens that agents fetch.
+    pub(super) rate: Arc<Rate>,
 }
 
 impl Shared {
+    pub(super) fn new(
+        control: Arc<dyn Control>,
+        ground: Ground,
+        group: Option<u32>,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self { control, ground, group, shutdown, rate: Arc::default() }
+    }
+
     /// Asks the daemon on a blocking thread.
     pub(super) async fn ask<T: Send + 'static>(
         &self,
@@ -69,8 +85,8 @@ impl Shared {
 
     /// Where the caller stands now.
     pub(super) async fn standing(&self, peer: &Peer) -> Result<Standing, Refused> {
-        let peer = peer.clone();
-        Ok(self.ask(move |control| standing(&peer, &control.agents(), &control.cgroup_root())).await??)
+        let (peer, ground) = (peer.clone(), self.ground.clone());
+        Ok(self.ask(move |_| ground.standing(&peer)).await??)
     }
 
     /// Refuses who is no administrator.
@@ -89,6 +105,10 @@ impl Shared {
             .into()),
             Standing::Stray => {
                 Err(Problem::forbidden(format!("process {} is in the enforced cgroup subtree", peer.pid)).into())
+            }
+            Standing::Departed => {
+                let problem = Problem::forbidden(format!("process {} has left the cgroup of its agent", peer.pid));
+                Err(problem.next("run it outside the agent's cgroup from its start on").into())
             }
         }
     }
@@ -143,7 +163,8 @@ pub(super) fn build(shared: Shared) -> Router {
     for (route, handler) in table() {
         let handler = match route.access {
             Access::Admin => handler.route_layer(from_fn_with_state(shared.clone(), admin)),
-            Access::Anyone | Access::Workload => handler,
+            Access::Workload => handler.layer(DefaultBodyLimit::max(WORKLOAD_LIMIT)),
+            Access::Anyone => handler,
         };
         router = router.route(route.path, handler);
     }

@@ -8,16 +8,17 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::UnixStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::crowd::{Caller, Crowd, Place, Places};
 use super::peer::Peer;
 use super::router::{Shared, build};
+use super::workload::{Ground, Standing};
 use super::{Control, ControlSocket};
 
-/// Open connections of administrators, and apart from them of everybody else: agents cannot keep administrators out.
-const CONNECTIONS: usize = 128;
+/// Open connections. Those of administrators are apart: agents cannot keep them out, nor one agent the others.
+const PLACES: Places = Places { administrators: 128, others: 512, each: 64 };
 
 /// How long the head of a request may take.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,11 +33,12 @@ const GRACE: Duration = Duration::from_secs(3);
 ///
 /// `group`: gid whose members administrate beside root ([`super::group_id`]).
 pub async fn serve(socket: ControlSocket, control: Arc<dyn Control>, group: Option<u32>, shutdown: CancellationToken) {
+    let ground = Ground::new(Arc::clone(&control));
     let server = Server {
-        router: build(Shared { control, group, shutdown: shutdown.clone() }),
+        router: build(Shared::new(control, ground.clone(), group, shutdown.clone())),
         group,
-        administrators: Arc::new(Semaphore::new(CONNECTIONS)),
-        others: Arc::new(Semaphore::new(CONNECTIONS)),
+        ground,
+        crowd: Crowd::new(PLACES),
         shutdown: shutdown.clone(),
     };
     let calls = TaskTracker::new();
@@ -62,8 +64,8 @@ pub async fn serve(socket: ControlSocket, control: Arc<dyn Control>, group: Opti
 struct Server {
     router: Router,
     group: Option<u32>,
-    administrators: Arc<Semaphore>,
-    others: Arc<Semaphore>,
+    ground: Ground,
+    crowd: Crowd,
     shutdown: CancellationToken,
 }
 
@@ -75,13 +77,13 @@ impl Server {
                 return tracing::info!(%error, "control socket: a caller that cannot be identified");
             }
         };
-        let administrates = peer.may_administrate(self.group);
-        let permits = if administrates { &self.administrators } else { &self.others };
-        let Ok(permit) = Arc::clone(permits).try_acquire_owned() else {
+        let caller = self.caller(&peer);
+        let administrates = caller == Caller::Administrator;
+        let Some(place) = self.crowd.enter(caller) else {
             return tracing::warn!(uid = peer.uid, pid = peer.pid, "control socket: too many connections");
         };
         let router = self.router.clone().layer(Extension(peer));
-        let conversation = converse(stream, router, self.shutdown.clone(), permit);
+        let conversation = converse(stream, router, self.shutdown.clone(), place);
         calls.spawn(async move {
             if administrates {
                 conversation.await;
@@ -91,9 +93,19 @@ impl Server {
             }
         });
     }
+
+    /// Who it is for the purpose of counting; what it may do is asked with each call. A process of an agent is none of the administrators, be it root.
+    fn caller(&self, peer: &Peer) -> Caller {
+        match self.ground.standing(peer) {
+            Ok(Standing::Free) if peer.may_administrate(self.group) => Caller::Administrator,
+            Ok(Standing::Free) => Caller::User(peer.uid),
+            Ok(Standing::Agent(name)) => Caller::Agent(name),
+            Ok(Standing::Stray | Standing::Departed) | Err(_) => Caller::Nobody,
+        }
+    }
 }
 
-async fn converse(stream: UnixStream, router: Router, shutdown: CancellationToken, _permit: OwnedSemaphorePermit) {
+async fn converse(stream: UnixStream, router: Router, shutdown: CancellationToken, _place: Place) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)

@@ -1,5 +1,7 @@
 //! Calls about tokens and their keys.
 
+use std::time::Instant;
+
 use aegis_api::{InspectRequest, Inspection, Keys, Problem, TokenRequest, TokenResponse};
 use axum::Json;
 use axum::extract::{Extension, State};
@@ -19,21 +21,31 @@ pub(super) async fn token(
     if request.ttl_s == Some(0) {
         return Err(Problem::bad_request("ttl_s must be at least 1").into());
     }
-    let agent = whose_token(&shared, &peer, request.agent.clone()).await?;
+    let Whose { agent, own } = whose_token(&shared, &peer, request.agent.clone()).await?;
+    if own && let Err(wait) = shared.rate.take(&agent, Instant::now()) {
+        let problem = Problem::too_many_requests(format!("{agent} fetches tokens too fast"));
+        return Err(problem.next(format!("wait {} ms, and use a token until it ends", wait.as_millis().max(1))).into());
+    }
     Ok(Json(shared.ask(move |control| control.mint(&agent, request)).await??))
 }
 
-async fn whose_token(shared: &Shared, peer: &Peer, wanted: Option<String>) -> Result<String, Refused> {
+/// The agent that a token is for, and whether it is who asks.
+struct Whose {
+    agent: String,
+    own: bool,
+}
+
+async fn whose_token(shared: &Shared, peer: &Peer, wanted: Option<String>) -> Result<Whose, Refused> {
     let own = match shared.standing(peer).await? {
         Standing::Agent(name) => Some(name),
-        Standing::Stray | Standing::Free => None,
+        Standing::Stray | Standing::Free | Standing::Departed => None,
     };
     match (wanted, own) {
-        (None, Some(own)) => Ok(own),
-        (Some(wanted), Some(own)) if wanted == own => Ok(own),
-        (Some(wanted), _) => {
+        (None, Some(agent)) => Ok(Whose { agent, own: true }),
+        (Some(wanted), Some(agent)) if wanted == agent => Ok(Whose { agent, own: true }),
+        (Some(agent), _) => {
             shared.require_admin(peer).await?;
-            Ok(wanted)
+            Ok(Whose { agent, own: false })
         }
         (None, None) => Err(Problem::forbidden(format!("process {} is in no agent's cgroup", peer.pid))
             .next("start it with: aegisctl run --agent NAME -- COMMAND")

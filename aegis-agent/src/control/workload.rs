@@ -5,9 +5,11 @@ use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
-use aegis_api::{Agent, Problem};
+use aegis_api::Problem;
 
+use super::Control;
 use super::peer::Peer;
 
 /// Where a caller stands.
@@ -19,43 +21,68 @@ pub(super) enum Standing {
     Agent(String),
     /// In the enforced subtree, but in no agent's cgroup: an agent that was removed while it ran.
     Stray,
+    /// It was in an agent's cgroup and has left it: on its way to its end, or only reported.
+    Departed,
 }
 
-/// Where `peer` stands.
-///
-/// # Errors
-/// 403 when the process that connected is gone: its pid proves nothing any more.
-pub(super) fn standing(peer: &Peer, agents: &[Agent], root: &Path) -> Result<Standing, Problem> {
-    let paths = cgroup_paths(peer.pid)
-        .map_err(|error| Problem::forbidden(format!("cannot tell the cgroup of process {}: {error}", peer.pid)))?;
-    // After the reading: if it lives now, it lived then, and the pid named it.
-    if !peer.lives() {
-        return Err(Problem::forbidden("the process that opened this connection is gone")
-            .next("send the request from the process that connects"));
+/// What a process' standing is told by: the daemon, the enforced subtree, and where cgroups are mounted.
+#[derive(Clone)]
+pub(super) struct Ground {
+    control: Arc<dyn Control>,
+    root: Arc<Path>,
+    /// Those of the version 2 hierarchy, once there are any: the one that the agents' cgroups are named by is there before the daemon.
+    mounts: Arc<OnceLock<Vec<Mount>>>,
+}
+
+impl Ground {
+    pub(super) fn new(control: Arc<dyn Control>) -> Self {
+        Self { root: control.cgroup_root().into(), control, mounts: Arc::default() }
     }
-    Ok(match longest_match(&paths, agents) {
-        Some(agent) => Standing::Agent(agent),
-        None if paths.iter().any(|path| path.starts_with(root)) => Standing::Stray,
-        None => Standing::Free,
-    })
+
+    /// Where `peer` stands.
+    ///
+    /// # Errors
+    /// 403 when the process that connected is gone: its pid proves nothing any more.
+    pub(super) fn standing(&self, peer: &Peer) -> Result<Standing, Problem> {
+        let unclear = |what: &str, error: io::Error| {
+            Problem::forbidden(format!("cannot tell {what} of process {}: {error}", peer.pid))
+        };
+        let (paths, departed) = (self.cgroup_paths(peer.pid), self.control.has_departed(peer.process()));
+        // After the reading: if it lives now, it lived then, and the pid named it.
+        if !peer.lives() {
+            return Err(Problem::forbidden("the process that opened this connection is gone")
+                .next("send the request from the process that connects"));
+        }
+        let paths = paths.map_err(|error| unclear("the cgroup", error))?;
+        let departed = departed.map_err(|error| unclear("the past", error))?;
+        Ok(match paths.iter().find_map(|path| self.control.agent_of(path)) {
+            _ if departed => Standing::Departed,
+            Some(agent) => Standing::Agent(agent),
+            None if paths.iter().any(|path| path.starts_with(&self.root)) => Standing::Stray,
+            None => Standing::Free,
+        })
+    }
+
+    /// Absolute directory of the process' cgroup under each mount of the version 2 hierarchy; empty without one.
+    fn cgroup_paths(&self, pid: i32) -> io::Result<Vec<PathBuf>> {
+        let text = fs::read_to_string(format!("/proc/{pid}/cgroup"))?;
+        let Some(path) = unified_path(&text) else {
+            return Ok(Vec::new());
+        };
+        let resolved = |mounts: &[Mount]| mounts.iter().filter_map(|mount| mount.resolve(&path)).collect();
+        if let Some(mounts) = self.mounts.get() {
+            return Ok(resolved(mounts));
+        }
+        let found = mounts(&fs::read("/proc/self/mountinfo")?);
+        if found.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(resolved(self.mounts.get_or_init(|| found)))
+    }
 }
 
-fn longest_match(paths: &[PathBuf], agents: &[Agent]) -> Option<String> {
-    agents
-        .iter()
-        .filter(|agent| paths.iter().any(|path| path.starts_with(&agent.cgroup)))
-        .max_by_key(|agent| Path::new(&agent.cgroup).components().count())
-        .map(|agent| agent.name.clone())
-}
-
-/// Absolute directory of the process' cgroup under each mount of the version 2 hierarchy; empty without one.
-fn cgroup_paths(pid: i32) -> io::Result<Vec<PathBuf>> {
-    let text = fs::read_to_string(format!("/proc/{pid}/cgroup"))?;
-    let Some(path) = unified_path(&text) else {
-        return Ok(Vec::new());
-    };
-    let mounts = fs::read("/proc/self/mountinfo")?;
-    Ok(mounts.split(|byte| *byte == b'\n').filter_map(cgroup2_mount).filter_map(|mount| mount.resolve(&path)).collect())
+fn mounts(mountinfo: &[u8]) -> Vec<Mount> {
+    mountinfo.split(|byte| *byte == b'\n').filter_map(cgroup2_mount).collect()
 }
 
 /// The `0::/path` line of `/proc/PID/cgroup` (cgroups(7)). A path with `..` lies outside the daemon's cgroup namespace.
@@ -107,27 +134,6 @@ fn octal(byte: u8, tail: &[u8]) -> Option<(u8, &[u8])> {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
     use super::*;
-
-    fn agent(name: &str, cgroup: &str) -> Agent {
-        serde_json::from_value(serde_json::json!({
-            "name": name, "org": "o", "tenant": "t", "parent": null, "labels": {}, "scopes": [], "token": "ambient",
-            "mode": "enforce", "cgroup": cgroup, "direct": [], "origin": "config",
-        }))
-        .unwrap()
-    }
-
-    #[test]
-    fn the_deepest_cgroup_wins_and_names_match_whole_components() {
-        let agents = [agent("a", "/cg/aegis/a"), agent("ab", "/cg/aegis/ab"), agent("inner", "/cg/aegis/a/inner")];
-        let of = |path: &str| longest_match(&[PathBuf::from(path)], &agents);
-        assert_eq!(of("/cg/aegis/a").as_deref(), Some("a"));
-        assert_eq!(of("/cg/aegis/a/child/deeper").as_deref(), Some("a"));
-        assert_eq!(of("/cg/aegis/ab").as_deref(), Some("ab"));
-        assert_eq!(of("/cg/aegis/a/inner/x").as_deref(), Some("inner"));
-        for nobody in ["/cg/aegis", "/cg/aegis/abc", "/other/aegis/a", "/cg/aegis/a (deleted)"] {
-            assert_eq!(of(nobody), None, "{nobody}");
-        }
-    }
 
     #[test]
     fn reads_the_unified_line_only() {

@@ -1,6 +1,8 @@
 //! What the control API knows and does, on the daemon's own parts.
 
-use std::path::PathBuf;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aegis_api::{
@@ -71,6 +73,14 @@ impl Control for Api {
 
     fn agents(&self) -> Vec<Agent> {
         self.0.registry.list().iter().map(|enrolled| agents::described(&self.0, enrolled)).collect()
+    }
+
+    fn agent_of(&self, cgroup: &Path) -> Option<String> {
+        self.0.registry.by_cgroup_path(cgroup).map(|enrolled| enrolled.agent.name.clone())
+    }
+
+    fn has_departed(&self, process: BorrowedFd<'_>) -> io::Result<bool> {
+        self.0.kernel.has_departed(process)
     }
 
     fn register(&self, spec: AgentSpec) -> Result<Agent, Problem> {

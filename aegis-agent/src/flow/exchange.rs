@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use aegis_policy::{Denial, Snapshot, Usage};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::{Request, Response};
 
 use super::beside;
@@ -93,10 +93,14 @@ async fn decided(
     };
     recorder.agent(&identity);
     let needs = decide::needs(snapshot, &identity, &head);
+    let waits = !body.is_end_stream();
     let payload = match inspect::read(body, needs.json, limits, version).await {
         Ok(payload) => payload,
         Err(refusal) => return Err((refusal, Some(recorder))),
     };
+    if waits && let Err(refusal) = token::still(aegis, &identity, head.token.as_deref(), version) {
+        return Err((refusal, Some(recorder)));
+    }
     recorder.deciding();
     // Taken back where anything below refuses.
     let counted = recorder.usage().count(Instant::now());

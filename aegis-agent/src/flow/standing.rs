@@ -41,14 +41,24 @@ pub struct Ongoing {
     id: u64,
     index: AgentIndex,
     agent: Arc<Agent>,
-    /// A token said more of the agent than its description.
-    by_token: bool,
+    words: Words,
     subject: Subject,
     cut: OnceLock<Denial>,
     /// Who has to notice, each in a task of its own.
     forwarding: AtomicWaker,
     to_origin: AtomicWaker,
     to_agent: AtomicWaker,
+}
+
+/// Whose words the agent's scopes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Words {
+    /// No token was shown.
+    Description,
+    /// A token of ours: what it says was the agent's when it was made.
+    Ours,
+    /// A company's: what the agent may is its issuer's to say.
+    Outside,
 }
 
 /// The parts of an exchange that a cut must wake.
@@ -71,7 +81,11 @@ impl Ongoing {
             id,
             index: identity.enrolled.index,
             agent: Arc::clone(&identity.agent),
-            by_token: !Arc::ptr_eq(&identity.agent, &identity.enrolled.agent),
+            words: match &identity.token {
+                None => Words::Description,
+                Some(shown) if shown.claims.iss == aegis.issuer.tokens().issuer => Words::Ours,
+                Some(_) => Words::Outside,
+            },
             subject,
             cut: OnceLock::new(),
             forwarding: AtomicWaker::new(),
@@ -124,13 +138,7 @@ impl Ongoing {
     fn described_now(&self) -> Arc<Agent> {
         match self.aegis.registry.by_index(self.index) {
             None => Arc::clone(&self.agent),
-            Some(now) if !self.by_token => Arc::clone(&now.agent),
-            Some(now) => Arc::new(Agent {
-                scopes: self.agent.scopes.clone(),
-                parent: self.agent.parent.clone(),
-                actor: self.agent.actor.clone(),
-                ..(*now.agent).clone()
-            }),
+            Some(now) => described(&now.agent, &self.agent, self.words),
         }
     }
 
@@ -198,6 +206,19 @@ fn request(
         }
         Verdict::Permit(_) => Ok(()),
         Verdict::Denial(denial) => Err(denial.into()),
+    }
+}
+
+/// The agent as it is described `now`, with what its token said when it was asked about `then`. A scope that was taken away is gone from tokens of ours too.
+fn described(now: &Arc<Agent>, then: &Agent, words: Words) -> Arc<Agent> {
+    let kept = |scope: &&String| words == Words::Outside || now.scopes.contains(scope);
+    match words {
+        Words::Description => Arc::clone(now),
+        Words::Ours | Words::Outside => Arc::new(Agent {
+            scopes: then.scopes.iter().filter(kept).cloned().collect(),
+            actor: then.actor.clone(),
+            ..(**now).clone()
+        }),
     }
 }
 

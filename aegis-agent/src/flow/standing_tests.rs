@@ -100,3 +100,20 @@ fn only_what_the_new_policy_denies_is_cut_off() {
         assert_eq!(allowed(&policy), expected, "{what}");
     }
 }
+
+#[test]
+fn a_scope_that_was_taken_away_is_gone_from_our_tokens_and_only_from_ours() {
+    let scopes = |scopes: &[&str]| scopes.iter().map(|scope| (*scope).to_owned()).collect::<Vec<_>>();
+    let then = Agent { scopes: scopes(&["pay", "read"]), actor: Some("a/child".into()), ..agent() };
+    let now = Arc::new(Agent { scopes: scopes(&["read", "more"]), tenant: "t".into(), ..agent() });
+    for (words, kept, actor) in [
+        (Words::Description, scopes(&["read", "more"]), None),
+        (Words::Ours, scopes(&["read"]), Some("a/child")),
+        (Words::Outside, scopes(&["pay", "read"]), Some("a/child")),
+    ] {
+        let described = described(&now, &then, words);
+        assert_eq!((&described.scopes, described.actor.as_deref()), (&kept, actor), "{words:?}");
+        assert_eq!(described.tenant, "t", "the rest is of now");
+    }
+}
+

@@ -2,15 +2,16 @@
 
 use std::time::SystemTime;
 
-use aegis_policy::{Denial, FailMode, OnTheft, Permit, Snapshot};
+use aegis_policy::{Denial, FailMode, Permit, Snapshot};
 use aegis_token::Claims;
 use http::Method;
 
 use super::identify::{HOW_TO_GET_ONE, Identity, NoToken};
 use super::record::Recorder;
 use super::refusal::Refusal;
+use super::theft::{self, Thief};
 use crate::daemon::Aegis;
-use crate::identity::{NotAdmitted, ReplayRefused, Revocation, Revoker, TokenRefused};
+use crate::identity::{NotAdmitted, ReplayRefused, TokenRefused};
 use crate::state::Unavailable;
 
 /// What is not known of a token, because the state store did not say.
@@ -51,36 +52,29 @@ fn refuse(aegis: &Aegis, refused: ReplayRefused, version: &str) -> Refusal {
     Denial::token(format!("{}: {refused}", refused.kind()), version).next(HOW_TO_GET_ONE).into()
 }
 
-/// Somebody else's token on this agent's socket: told with both names, and by the policy of either worth nothing from now on.
-async fn stolen(aegis: &Aegis, thief: &Identity, snapshot: &Snapshot, claims: &Claims, now: SystemTime) -> Refusal {
-    let (shown_by, owner) = (&thief.agent.name, &claims.sub);
-    aegis.metrics.state().refused("token_theft");
-    tracing::warn!(shown_by, owner, jti = claims.jti, pid = thief.process.pid, exe = thief.process.exe, "token theft");
-    let mut reason = format!(
-        "token_theft: the token belongs to another agent ({owner}) than the one that this connection comes from ({shown_by})"
-    );
-    if on_theft(aegis, thief, snapshot, owner) == OnTheft::Revoke {
-        let revoked = aegis.replay.revoke(&claims.iss, &claims.jti, Some(claims.exp), Revoker::Theft, now).await;
-        reason.push_str(match &revoked {
-            Some((Revocation::Stored, _)) => "; it is revoked",
-            Some((Revocation::Here(_), _)) => {
-                "; it is revoked on this host, and everywhere once the state store answers"
-            }
-            Some((Revocation::NotMade(_), _)) | None => "; it could not be revoked",
-        });
-        if let Some((Revocation::Here(why) | Revocation::NotMade(why), _)) = &revoked {
-            tracing::error!(owner, jti = claims.jti, %why, "a stolen token is not revoked everywhere");
-        }
+/// Whether the token that the request showed at its beginning holds still: a body may have taken its time. Asks nobody.
+///
+/// # Errors
+/// 401 where it has expired, lost its key, or been revoked meanwhile.
+pub fn still(aegis: &Aegis, identity: &Identity, token: Option<&str>, version: &str) -> Result<(), Refusal> {
+    let (Some(shown), Some(token)) = (&identity.token, token) else { return Ok(()) };
+    let holds = aegis.issuer.still(shown, token, SystemTime::now());
+    holds.map_err(|why| NoToken::Refused(why).refusal(version))?;
+    if aegis.replay.known_revoked(&shown.claims) {
+        return Err(refuse(aegis, ReplayRefused::Revoked, version));
     }
-    Denial::token(reason, snapshot.version()).next("Show this agent's own token, or none.").into()
+    Ok(())
 }
 
-/// The stricter of what the policies of the two agents say.
-fn on_theft(aegis: &Aegis, thief: &Identity, snapshot: &Snapshot, owner: &str) -> OnTheft {
-    let here = snapshot.token_rules(&thief.agent).on_theft;
-    let owner = aegis.registry.by_name(owner);
-    let there = owner.map(|owner| aegis.policy.for_agent(&owner.agent).token_rules(&owner.agent).on_theft);
-    there.map_or(here, |there| here.max(there))
+/// Somebody else's token on this agent's socket.
+async fn stolen(aegis: &Aegis, thief: &Identity, snapshot: &Snapshot, claims: &Claims, now: SystemTime) -> Refusal {
+    let thief = Thief {
+        enrolled: &thief.enrolled,
+        on_theft: snapshot.token_rules(&thief.agent).on_theft,
+        process: Some((thief.process.pid, &thief.process.exe)),
+    };
+    let reason = theft::told(aegis, &thief, claims, now).await;
+    Denial::token(reason, snapshot.version()).next("Show this agent's own token, or none.").into()
 }
 
 impl Unchecked {

@@ -1,10 +1,10 @@
 //! Tokens: minted for an agent, checked on the agent's own sockets.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aegis_policy::Agent;
 use aegis_token::{Algorithm, Claims, DelegationError, KeySet, TokenError, delegate};
 use arc_swap::ArcSwap;
 use moka::sync::Cache;
@@ -13,12 +13,13 @@ use uuid::Uuid;
 
 use super::Enrolled;
 use super::keys::{Keys, KeysError, Published};
+use super::shown::{Shown, remembered};
 use super::trust::{Trust, Unverified};
 use super::trusted::{self, Outside};
 use crate::config::{Config, Tokens, Trusted};
 
-/// Tokens remembered as good: an agent uses one or two at a time, and there are at most 4096 agents.
-const CACHED_TOKENS: u64 = 16_384;
+/// Scopes that the agent does not have: so many are named.
+const NAMED: usize = 8;
 
 /// Why a token is not made.
 #[derive(Debug, thiserror::Error)]
@@ -95,31 +96,6 @@ impl TokenRefused {
     }
 }
 
-/// A token that was shown and that verified. Never the token itself: memory is readable too.
-#[derive(Debug)]
-pub struct Shown {
-    pub claims: Claims,
-    generation: u64,
-    /// The agent that it was shown for, and the same with what the token adds.
-    derived: OnceLock<(Arc<Agent>, Arc<Agent>)>,
-}
-
-impl Shown {
-    /// `agent` with what the token adds: its scopes, and the sub-agent that acts.
-    #[must_use]
-    pub fn agent(&self, agent: &Arc<Agent>) -> Arc<Agent> {
-        let (base, derived) = self.derived.get_or_init(|| (Arc::clone(agent), Arc::new(self.derive(agent))));
-        // The agent may have been registered anew since.
-        if Arc::ptr_eq(base, agent) { Arc::clone(derived) } else { Arc::new(self.derive(agent)) }
-    }
-
-    fn derive(&self, agent: &Agent) -> Agent {
-        let claims = &self.claims;
-        let actor = (claims.agent_id != claims.sub).then(|| claims.agent_id.clone());
-        Agent { scopes: claims.scopes.clone(), actor, ..agent.clone() }
-    }
-}
-
 /// The keys of a moment, to be shown.
 pub struct Ring {
     pub place: PathBuf,
@@ -152,14 +128,7 @@ impl Issuer {
         keys.tick(unix(now))?;
         let trust = ArcSwap::from_pointee(Trust::new(&tokens, &keys)?);
         let outside = tokens.trusted.iter().map(|spec| Arc::new(Outside::new(spec.clone()))).collect();
-        Ok(Self {
-            tokens,
-            keys: Mutex::new(keys),
-            trust,
-            replacing: Mutex::default(),
-            outside,
-            verified: Cache::new(CACHED_TOKENS),
-        })
+        Ok(Self { tokens, keys: Mutex::new(keys), trust, replacing: Mutex::default(), outside, verified: remembered() })
     }
 
     /// A token for `agent`, or for a sub-agent of it, that holds from `now`.
@@ -224,6 +193,19 @@ impl Issuer {
         Ok(shown)
     }
 
+    /// Whether `token`, which held as `shown` when the request began, holds still: its time may have run out, and its key been withdrawn, while the rest
+    /// of the request came.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn still(&self, shown: &Shown, token: &str, now: SystemTime) -> Result<(), TokenRefused> {
+        let at = unix(now);
+        if shown.generation == self.trust.load().generation && at < shown.claims.exp {
+            return Ok(());
+        }
+        self.verify(token, now).map(drop)
+    }
+
     /// What `token` says, whoever presents it.
     ///
     /// # Errors
@@ -248,7 +230,7 @@ impl Issuer {
                 TokenRefused::KeyPending
             }
         })?;
-        let shown = Arc::new(Shown { claims, generation: trust.generation, derived: OnceLock::new() });
+        let shown = Arc::new(Shown::new(claims, trust.generation));
         self.verified.insert(digest, Arc::clone(&shown));
         Ok(shown)
     }
@@ -328,10 +310,16 @@ impl Issuer {
     }
 }
 
+/// With these scopes only, each once however often it was asked for.
 fn narrowed(base: Claims, scopes: Option<&[String]>) -> Result<Claims, MintError> {
     let Some(scopes) = scopes else { return Ok(base) };
-    let excess: Vec<String> = scopes.iter().filter(|scope| !base.scopes.contains(scope)).cloned().collect();
-    if excess.is_empty() { Ok(Claims { scopes: scopes.to_vec(), ..base }) } else { Err(MintError::Excess(excess)) }
+    let scopes = BTreeSet::from_iter(scopes);
+    let excess: Vec<String> =
+        scopes.iter().filter(|scope| !base.scopes.contains(scope)).take(NAMED).map(|scope| (*scope).clone()).collect();
+    if !excess.is_empty() {
+        return Err(MintError::Excess(excess));
+    }
+    Ok(Claims { scopes: scopes.into_iter().cloned().collect(), ..base })
 }
 
 /// Whether the claims are this agent's, as it is now. An outside issuer need not know of the agent what we know; what it says must be right.

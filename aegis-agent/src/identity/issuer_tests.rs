@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::*;
 use crate::config::{AgentSpec, JwksSource};
+use crate::identity::shown::CACHED_BYTES;
 use crate::identity::{Enrolled, Source};
 use crate::kernel::AgentIndex;
 use aegis_token::SigningKey;
@@ -107,8 +108,54 @@ fn lifetimes_and_scopes_are_bounded() {
     };
     assert_eq!(narrow(&["read"]).unwrap().claims.scopes, ["read"]);
     assert!(narrow(&[]).unwrap().claims.scopes.is_empty());
+    assert_eq!(narrow(&["read"; 10_000]).unwrap().claims.scopes, ["read"], "however often it is asked for");
     let refused = narrow(&["read", "admin"]).unwrap_err().to_string();
     assert_eq!(refused, "admin is not among the agent's scopes");
+    let many: Vec<String> = (0..10_000).map(|n| format!("scope-{n}")).collect();
+    let refused = narrow(&many.iter().map(String::as_str).collect::<Vec<_>>()).unwrap_err().to_string();
+    assert!(refused.len() < 500, "{refused}");
+}
+
+#[test]
+fn remembered_tokens_take_bounded_memory_and_are_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let issuer = open(dir.path());
+    let scopes: Vec<String> = (0..250).map(|n| format!("a-scope-{n:03}")).collect();
+    let rich = described(serde_json::json!({ "name": "a", "scopes": scopes }));
+    let policy = issuer.verified.policy();
+    assert_eq!(policy.max_capacity(), Some(CACHED_BYTES));
+    assert!(policy.time_to_live().is_some() && policy.time_to_idle().is_some());
+    let weight = |agent: &Enrolled| {
+        let token = issuer.mint(agent, &wanted(), now()).unwrap().token;
+        let shown = issuer.check(&token, agent, now()).unwrap();
+        (u64::from(shown.weight()), shown)
+    };
+    let ((small, _), (large, shown)) = (weight(&agent("a")), weight(&rich));
+    issuer.verified.run_pending_tasks();
+    assert_eq!(issuer.verified.weighted_size(), small + large);
+    // Each scope is kept twice, with its pointers.
+    assert!(small < 4096 && large > 2 * 250 * (11 + 24), "{small} {large}");
+    assert_eq!(shown.claims.scopes.len(), 250);
+}
+
+#[test]
+fn what_held_when_a_request_began_is_looked_at_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (issuer, key, spec) = trusting(dir.path());
+    issuer.outside_keys(&spec, keys_of(&key));
+    let theirs = aegis_token::mint(&key, &outside_claims(&spec.issuer, "a")).unwrap();
+    let ours = issuer.mint(&agent("a"), &wanted(), now()).unwrap().token;
+    for token in [&ours, &theirs] {
+        let shown = issuer.check(token, &agent("a"), now()).unwrap();
+        for (after, holds) in [(0, true), (599, true), (629, true), (630, false)] {
+            assert_eq!(issuer.still(&shown, token, later(after)).is_ok(), holds, "{after} s");
+        }
+    }
+    // Its key was withdrawn while the body came; ours was not.
+    let [ours_shown, theirs_shown] = [&ours, &theirs].map(|token| issuer.check(token, &agent("a"), now()).unwrap());
+    issuer.outside_keys(&spec, None);
+    assert!(issuer.still(&theirs_shown, &theirs, now()).is_err());
+    issuer.still(&ours_shown, &ours, now()).unwrap();
 }
 
 #[test]

@@ -10,12 +10,14 @@ mod registry;
 mod replay;
 mod revocation;
 mod roster;
+mod shown;
 mod trust;
 pub mod trusted;
 
 pub use enrolled::{Enrolled, Source};
-pub use issuer::{Issuer, MintError, Minted, Ring, Shown, TokenRefused, Wanted};
+pub use issuer::{Issuer, MintError, Minted, Ring, TokenRefused, Wanted};
 pub use keys::{KeysError, Published, Use};
 pub use registry::{Departed, MAX_AGENTS, Registry, RegistryError};
 pub use replay::{NotAdmitted, Replay, ReplayRefused};
 pub use revocation::{Revocation, Revoker, numeric_date};
+pub use shown::Shown;

@@ -38,6 +38,9 @@ pub enum ReplayRefused {
     Revoked,
     #[error("the token has no id (jti), by which its use could be remembered")]
     NoId,
+    /// An answer of the store, unlike silence: no rule lets it pass.
+    #[error("this agent has shown too many tokens that have not ended yet: the use of no more can be remembered")]
+    Full,
     #[error("the token ends in more than {} days: its use cannot be remembered for so long", LONGEST.as_secs() / 86_400)]
     TooLong,
 }
@@ -49,6 +52,7 @@ impl ReplayRefused {
         match self {
             Self::Used | Self::Elsewhere => "token_replayed",
             Self::Revoked => "token_revoked",
+            Self::Full => "token_limit",
             Self::NoId | Self::TooLong => "token_invalid",
         }
     }
@@ -67,8 +71,8 @@ pub enum NotAdmitted {
 /// What is known of a token without asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Known {
-    /// This agent has it, and it was not revoked when that was learned.
-    Held(AgentIndex),
+    /// This agent has it, and it was not revoked when that was learned; in the era of then.
+    Held(AgentIndex, u64),
     Used,
     Revoked,
 }
@@ -80,6 +84,8 @@ pub struct Replay {
     pub(super) known: Cache<TokenId, Known>,
     /// Grows with every revocation that is learned of: an answer from before is not remembered after it.
     pub(super) learned: AtomicU64,
+    /// Another one begins when news of the store were lost: what was good before may be revoked. What was used or revoked stays so.
+    pub(super) era: AtomicU64,
     pub(super) unsaved: Unsaved,
 }
 
@@ -91,9 +97,16 @@ impl Replay {
     pub fn open(config: &Config, metrics: &Metrics) -> Result<Self, StateError> {
         private_dir(&config.state_dir)?;
         let made = || Ok::<_, std::convert::Infallible>(Uuid::new_v4().to_string());
-        let host = load_or_create(&config.state_dir.join("host.id"), made)?.trim().to_owned();
+        let path = config.state_dir.join("host.id");
+        let host = load_or_create(&path, made)?.trim().to_owned();
+        if !is_host(&host) {
+            let why =
+                "it is not this host's name (1 to 64 letters, digits and `-`); remove it to get a new one".to_owned();
+            return Err(StateError::Io { path, why });
+        }
         let store = Store::open(config, &host, metrics)?;
-        Ok(Self { store, host, known: Cache::new(KNOWN), learned: AtomicU64::new(0), unsaved: Unsaved::default() })
+        let (learned, era) = (AtomicU64::new(0), AtomicU64::new(0));
+        Ok(Self { store, host, known: Cache::new(KNOWN), learned, era, unsaved: Unsaved::default() })
     }
 
     /// Takes note that `agent` shows the token of `claims`, which has been verified, at `now`.
@@ -109,10 +122,13 @@ impl Replay {
     ) -> Result<(), NotAdmitted> {
         let id = TokenId::new(&claims.iss, &claims.jti).ok_or(ReplayRefused::NoId)?;
         let until = kept_until(claims.exp, now).ok_or(ReplayRefused::TooLong)?;
+        let era = self.era.load(Ordering::SeqCst);
         match self.known.get(&id) {
             Some(Known::Revoked) => return Err(ReplayRefused::Revoked.into()),
             Some(Known::Used) if mode == Mode::SingleUse => return Err(ReplayRefused::Used.into()),
-            Some(Known::Held(index)) if mode == Mode::Bound && index == agent.index && self.store.fresh() => {
+            Some(Known::Held(index, then))
+                if mode == Mode::Bound && index == agent.index && then == era && self.store.fresh() =>
+            {
                 return Ok(());
             }
             _ => {}
@@ -122,7 +138,7 @@ impl Replay {
         }
         let learned = self.learned.load(Ordering::SeqCst);
         let claim = self.store.claim(&id, &self.holder(agent.index), until, now).await?;
-        let (known, answer) = judge(claim, mode, agent.index);
+        let (known, answer) = judge(claim, mode, agent.index, era);
         if let Some(known) = known {
             self.remember(&id, known, learned);
         }
@@ -136,7 +152,7 @@ impl Replay {
             _ => known,
         });
         // After the insertion: whoever learned of a revocation before it has counted before, and one later finds the entry.
-        if matches!(known, Known::Held(_)) && self.learned.load(Ordering::SeqCst) != learned {
+        if matches!(known, Known::Held(..)) && self.learned.load(Ordering::SeqCst) != learned {
             self.known.invalidate(id);
         }
     }
@@ -154,14 +170,20 @@ impl Replay {
 }
 
 /// What an answer means under `mode`, and what of it holds for later.
-fn judge(claim: Claim, mode: Mode, index: AgentIndex) -> (Option<Known>, Result<(), ReplayRefused>) {
+fn judge(claim: Claim, mode: Mode, index: AgentIndex, era: u64) -> (Option<Known>, Result<(), ReplayRefused>) {
     match (claim, mode) {
         (Claim::Revoked, _) => (Some(Known::Revoked), Err(ReplayRefused::Revoked)),
+        (Claim::Full, _) => (None, Err(ReplayRefused::Full)),
         (Claim::First, Mode::SingleUse) => (Some(Known::Used), Ok(())),
         (Claim::Same | Claim::Other, Mode::SingleUse) => (Some(Known::Used), Err(ReplayRefused::Used)),
-        (Claim::First | Claim::Same, Mode::Bound) => (Some(Known::Held(index)), Ok(())),
+        (Claim::First | Claim::Same, Mode::Bound) => (Some(Known::Held(index, era)), Ok(())),
         (Claim::Other, Mode::Bound) => (None, Err(ReplayRefused::Elsewhere)),
     }
+}
+
+/// Two hosts with one name would be one instance; and the name stands in keys of the store.
+fn is_host(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// Until when a token that ends at `exp` is remembered; none where that is too far away.

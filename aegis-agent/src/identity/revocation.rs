@@ -12,16 +12,15 @@ use aegis_token::Claims;
 
 use super::Enrolled;
 use super::replay::{Known, LONGEST, Replay, kept_until};
-use crate::state::{News, Revoked, TokenId, Unavailable};
+use crate::state::{Heard, News, Revoked, TokenId, Unavailable};
 
 /// Between two looks at the store while it answers.
 const EVERY: Duration = Duration::from_secs(1);
 /// After a failure: twice as long each time, from the first to the second.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
-/// As many news at once mean that there are more.
-const MANY: usize = 500;
-/// Revocations that wait for the store. Beyond it, who revokes is told that it cannot be done; half of it is not for agents.
+/// Revocations that wait for the store. Beyond it, who revokes is told that it cannot be done; half of it is not for agents, and none has more than a share.
 const MAX_UNSAVED: usize = 10_000;
+const MAX_UNSAVED_EACH: usize = 500;
 
 /// Revocations that the store has not taken yet.
 #[derive(Default)]
@@ -42,11 +41,16 @@ impl Unsaved {
         self.count.load(Ordering::SeqCst) > 0 && self.all().contains_key(id)
     }
 
-    /// False where there is no room.
-    fn add(&self, id: &TokenId, until: SystemTime, by: &str) -> bool {
+    /// False where there is no room. Of two revocations of one token the longer one counts, whoever's it is.
+    pub(super) fn add(&self, id: &TokenId, until: SystemTime, by: &str) -> bool {
         let mut all = self.all();
+        if let Some(waiting) = all.get_mut(id) {
+            waiting.until = waiting.until.max(until);
+            return true;
+        }
         let room = if by.is_empty() { MAX_UNSAVED } else { MAX_UNSAVED / 2 };
-        if all.len() >= room && !all.contains_key(id) {
+        let own = || all.values().filter(|waiting| waiting.by == by).count();
+        if all.len() >= room || (!by.is_empty() && own() >= MAX_UNSAVED_EACH) {
             return false;
         }
         all.insert(id.clone(), Waiting { until, by: by.to_owned() });
@@ -54,9 +58,12 @@ impl Unsaved {
         true
     }
 
-    fn saved(&self, id: &TokenId) {
+    /// The store has it until then. One that is to last longer waits on.
+    pub(super) fn saved(&self, id: &TokenId, until: SystemTime) {
         let mut all = self.all();
-        all.remove(id);
+        if all.get(id).is_some_and(|waiting| waiting.until <= until) {
+            all.remove(id);
+        }
         self.count.store(all.len(), Ordering::SeqCst);
     }
 
@@ -78,8 +85,9 @@ pub enum Revoker<'a> {
     Administrator,
     /// An agent its own token.
     Agent(&'a Enrolled),
-    /// It was shown by another agent.
-    Theft,
+    /// It was shown by another agent than its owner, who is named here where this host knows it; the thief otherwise. Counted as that one's: whoever lets
+    /// tokens be stolen by the thousand fills no store for all others.
+    Theft(&'a Enrolled),
 }
 
 /// How far a revocation came.
@@ -108,11 +116,13 @@ impl Replay {
         let latest = kept_until(numeric_date(now).saturating_add(LONGEST.as_secs()), now).unwrap_or(now);
         let until = exp.map_or(latest, |exp| kept_until(exp, now).unwrap_or(latest));
         let by = match revoker {
-            Revoker::Agent(agent) => self.holder(agent.index),
-            Revoker::Administrator | Revoker::Theft => String::new(),
+            Revoker::Agent(agent) | Revoker::Theft(agent) => self.holder(agent.index),
+            Revoker::Administrator => String::new(),
         };
         // Shown again and again by a thief: each time costs the store nothing.
-        if matches!(revoker, Revoker::Theft) && self.known.get(&id) == Some(Known::Revoked) && !self.unsaved.holds(&id)
+        if matches!(revoker, Revoker::Theft(_))
+            && self.known.get(&id) == Some(Known::Revoked)
+            && !self.unsaved.holds(&id)
         {
             return Some((Revocation::Stored, until));
         }
@@ -123,7 +133,7 @@ impl Replay {
         let revocation = match self.store.revoke(&id, &by, until, now).await {
             Ok(()) => {
                 self.learn(&id);
-                self.unsaved.saved(&id);
+                self.unsaved.saved(&id, until);
                 Revocation::Stored
             }
             Err(why) if noted => Revocation::Here(why),
@@ -132,13 +142,20 @@ impl Replay {
         Some((revocation, until))
     }
 
+    /// Whether the token of `claims` is known to be revoked. Asks nobody.
+    #[must_use]
+    pub fn known_revoked(&self, claims: &Claims) -> bool {
+        TokenId::new(&claims.iss, &claims.jti)
+            .is_some_and(|id| self.known.get(&id) == Some(Known::Revoked) || self.unsaved.holds(&id))
+    }
+
     /// Whether the token of `claims` is revoked.
     ///
     /// # Errors
     /// When the store does not answer.
     pub async fn is_revoked(&self, claims: &Claims, now: SystemTime) -> Result<bool, Unavailable> {
         match TokenId::new(&claims.iss, &claims.jti) {
-            Some(id) if self.known.get(&id) == Some(Known::Revoked) || self.unsaved.holds(&id) => Ok(true),
+            Some(_) if self.known_revoked(claims) => Ok(true),
             Some(id) => self.store.revoked(&id, now).await,
             None => Ok(false),
         }
@@ -173,25 +190,29 @@ impl Replay {
 
     /// Says whether there is more to be read.
     async fn keep_up_once(&self, now: SystemTime) -> Result<bool, Unavailable> {
-        let more = match self.store.news(now).await? {
-            News::Revoked(ids) => {
-                ids.iter().for_each(|id| self.learn(id));
-                ids.len() >= MANY
-            }
-            News::Lost => {
-                self.learned.fetch_add(1, Ordering::SeqCst);
-                self.known.invalidate_all();
-                false
-            }
-        };
+        let Heard { news, asked, more } = self.store.news(now).await?;
+        match news {
+            News::Revoked(ids) => ids.iter().for_each(|id| self.learn(id)),
+            News::Lost => self.lost(),
+        }
+        // Only now, and for the moment of asking: what came between is not known yet.
+        if !more {
+            self.store.caught_up(asked);
+        }
         let mut failed = None;
         for (id, Waiting { until, by }) in self.unsaved.list() {
             match self.store.revoke(&id, &by, until, now).await {
                 Err(why) if until > now => failed = Some(why),
-                _ => self.unsaved.saved(&id),
+                _ => self.unsaved.saved(&id, until),
             }
         }
         failed.map_or(Ok(more), Err)
+    }
+
+    /// What was good before may be revoked by now; what was used or revoked is so for ever.
+    pub(super) fn lost(&self) {
+        self.learned.fetch_add(1, Ordering::SeqCst);
+        self.era.fetch_add(1, Ordering::SeqCst);
     }
 
     fn learn(&self, id: &TokenId) {

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::Issuer;
 use crate::config::{JwksSource, Trusted};
 use crate::fetch::{Fetched, Fetcher};
+use crate::state::secret::is_trusted_owner;
 
 /// A key set of 64 RSA keys with certificates is about this large.
 pub const MAX_JWKS_BYTES: usize = 256 * 1024;
@@ -161,8 +162,18 @@ fn failed(issuer: &Issuer, outside: &Outside, known: &mut Known, error: String) 
 /// A key set in a file, which somebody else replaces. Whoever can write it decides who is let in.
 async fn read(path: &Path) -> Result<Fetched, String> {
     let told = |error: std::io::Error| format!("{}: {error}", path.display());
-    let file = tokio::fs::File::open(path).await.map_err(told)?;
-    let mode = file.metadata().await.map_err(told)?.mode();
+    // What is no file, such as a pipe, must not make us wait.
+    let file =
+        tokio::fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).await.map_err(told)?;
+    let meta = file.metadata().await.map_err(told)?;
+    let mode = meta.mode();
+    if !meta.is_file() {
+        return Err(format!("{} is no file", path.display()));
+    }
+    if !is_trusted_owner(meta.uid()) {
+        let (path, uid) = (path.display(), meta.uid());
+        return Err(format!("{path} belongs to another user (uid {uid}), who can change it; fix: chown root {path}"));
+    }
     if mode & 0o022 != 0 {
         let path = path.display();
         return Err(format!("{path} can be written by others (mode {:04o}); fix: chmod go-w {path}", mode & 0o7777));

@@ -126,6 +126,10 @@ async fn a_file_that_others_can_write_is_no_key_set() {
     assert!(read(&path).await.unwrap_err().contains("fix: chmod go-w"));
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     assert!(matches!(read(&path).await, Ok(Fetched::Body { bytes, .. }) if bytes == set));
+    std::os::unix::fs::chown(&path, Some(65_534), None).unwrap();
+    assert!(read(&path).await.unwrap_err().contains("(uid 65534), who can change it; fix: chown root"));
+    std::os::unix::fs::chown(&path, Some(0), None).unwrap();
+    assert!(read(dir.path()).await.unwrap_err().contains("is no file"));
     std::fs::write(&path, vec![b' '; MAX_JWKS_BYTES + 1]).unwrap();
     assert!(read(&path).await.unwrap_err().contains("longer than"));
 }

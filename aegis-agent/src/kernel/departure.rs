@@ -4,7 +4,7 @@
 use std::{
     fs, io,
     os::{
-        fd::{AsFd, OwnedFd},
+        fd::{AsFd, BorrowedFd, OwnedFd},
         unix::fs::MetadataExt,
     },
     path::Path,
@@ -45,6 +45,16 @@ impl Kernel {
     }
 }
 
+impl Kernel {
+    /// Whether the process behind this pidfd has left its agent's cgroup, whatever becomes of it.
+    ///
+    /// # Errors
+    /// When the process' note cannot be read.
+    pub fn has_departed(&self, process: BorrowedFd<'_>) -> io::Result<bool> {
+        self.members.has_left(process)
+    }
+}
+
 /// The notes that lie with the processes below the root.
 pub(super) struct Members {
     notes: OwnedFd,
@@ -82,6 +92,11 @@ impl Members {
         Ok(())
     }
 
+    fn has_left(&self, process: BorrowedFd<'_>) -> io::Result<bool> {
+        let note: Option<Membership> = syscall::noted(self.notes.as_fd(), process)?;
+        Ok(note.is_some_and(|note| note.stage == membership::GONE))
+    }
+
     /// Ends a process if it is one that has left. Its number may have passed on to another since it was told of: the
     /// note does not.
     pub(super) fn end(&self, pid: u32) -> io::Result<bool> {
@@ -89,8 +104,7 @@ impl Members {
             return Ok(false);
         }
         let Ok(process) = syscall::pidfd_open(pid) else { return Ok(false) };
-        let note: Option<Membership> = syscall::noted(self.notes.as_fd(), process.as_fd())?;
-        if note.is_none_or(|note| note.stage != membership::GONE) {
+        if !self.has_left(process.as_fd())? {
             return Ok(false);
         }
         syscall::pidfd_kill(process.as_fd()).map(|()| true)

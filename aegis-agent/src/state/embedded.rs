@@ -44,7 +44,7 @@ impl Embedded {
     /// The store in `path`, made where there is none.
     pub(super) fn open(path: &Path, limits: Limits) -> Result<Self, StateError> {
         let slot = Arc::new(Slot::default());
-        let writer = Writer::new(path.to_owned(), database(path)?, limits, Arc::clone(&slot))
+        let writer = Writer::new(path.to_owned(), database(path, Found::OrMade)?, limits, Arc::clone(&slot))
             .map_err(|error| unusable(path, error.to_string()))?;
         let (jobs, queue) = mpsc::channel(QUEUE);
         let writer = std::thread::Builder::new()
@@ -130,11 +130,27 @@ impl Drop for Embedded {
     }
 }
 
-/// Opens the file, or makes it.
-pub(super) fn database(path: &Path) -> Result<Database, StateError> {
-    let io = |error: std::io::Error| StateError::Io { path: path.to_owned(), why: error.to_string() };
+/// What may be in the place of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// At the start: a file of ours, or none yet.
+    OrMade,
+    /// After an error: the file that was there. An empty one in its place would have forgotten which tokens were used and which are revoked.
+    Again,
+}
+
+/// Opens the file, or makes it where there may be none yet.
+pub(super) fn database(path: &Path, found: Found) -> Result<Database, StateError> {
+    let again = found == Found::Again;
+    let io = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound if again => unusable(path, "it is gone".to_owned()),
+        _ => StateError::Io { path: path.to_owned(), why: error.to_string() },
+    };
     let file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(io)?;
+        OpenOptions::new().read(true).write(true).create(!again).truncate(false).mode(0o600).open(path).map_err(io)?;
+    if again && file.metadata().map_err(io)?.len() == 0 {
+        return Err(unusable(path, "it has been emptied".to_owned()));
+    }
     file.set_permissions(Permissions::from_mode(0o600)).map_err(io)?;
     // Every page is checked now: a damaged one found later would refuse requests for no reason that anybody sees at the start. In builds with
     // debug assertions redb panics at some damage instead of saying so.
@@ -142,7 +158,7 @@ pub(super) fn database(path: &Path) -> Result<Database, StateError> {
         let backend = FileBackend::new(file)?;
         let mut builder = Database::builder();
         let db = builder.set_cache_size(CACHE).set_check_integrity_on_open(true).create_with_backend(backend)?;
-        tables::prepare(&db)?;
+        tables::prepare(&db, again)?;
         Ok(db)
     }));
     match opened {

@@ -77,18 +77,66 @@ async fn no_holder_fills_the_store_and_what_is_over_makes_room() {
     for n in 0..5 {
         assert_eq!(store.claim(&id(&n.to_string()), "greedy", NOW + 60, NOW).await, Ok(Claim::First));
     }
-    let full = store.claim(&id("5"), "greedy", NOW + 60, NOW).await.unwrap_err();
-    assert!(full.to_string().contains("5 tokens"), "{full}");
-    assert!(store.revoke(&id("5"), "greedy", NOW + 60, NOW).await.is_err(), "its revocations are counted too");
+    assert_eq!(store.claim(&id("5"), "greedy", NOW + 60, NOW).await, Ok(Claim::Full), "an answer, not silence");
+    let full = store.revoke(&id("5"), "greedy", NOW + 60, NOW).await.unwrap_err();
+    assert!(full.to_string().contains("5 tokens"), "its revocations are counted too: {full}");
     store.revoke(&id("5"), "", NOW + 60, NOW).await.unwrap();
     assert_eq!(store.claim(&id("other"), "modest", NOW + 60, NOW).await, Ok(Claim::First));
     drop(store);
     let store = Embedded::open(&path, FEW).unwrap();
-    assert!(store.claim(&id("6"), "greedy", NOW + 60, NOW + 59).await.is_err(), "counted over a restart");
+    assert_eq!(store.claim(&id("6"), "greedy", NOW + 60, NOW + 59).await, Ok(Claim::Full), "counted over a restart");
     // The first write after the end takes away what is over.
     assert_eq!(store.claim(&id("later"), "modest", NOW + 99, NOW + 60).await, Ok(Claim::First));
     assert_eq!(store.claim(&id("6"), "greedy", NOW + 99, NOW + 60).await, Ok(Claim::First));
     assert_eq!(store.revocations(NOW + 60, 10).await.unwrap(), (0, vec![]));
+}
+
+#[tokio::test]
+async fn a_part_of_the_revocations_is_for_administrators() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Embedded::open(&dir.path().join("state.redb"), FEW).unwrap();
+    for n in 0..FEW.entries - 2 {
+        store.revoke(&id(&n.to_string()), &format!("agent-{}", n % 9), NOW + 60, NOW).await.unwrap();
+    }
+    assert!(store.revoke(&id("one-more"), "agent-9", NOW + 60, NOW).await.is_err());
+    for n in 0..2 {
+        store.revoke(&id(&format!("admin-{n}")), "", NOW + 60, NOW).await.unwrap();
+    }
+    assert!(store.revoke(&id("too-many"), "", NOW + 60, NOW).await.is_err(), "bounded all the same");
+}
+
+#[tokio::test]
+async fn after_an_error_only_the_file_that_was_there_is_believed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, aside) = (dir.path().join("state.redb"), dir.path().join("aside"));
+    let store = open(&path);
+    assert_eq!(store.claim(&id("used"), "x", NOW + 60, NOW).await, Ok(Claim::First));
+    // As the writer does it when the disk has failed; meanwhile the file gets lost.
+    store.slot.set(None, Some("the disk".to_owned()));
+    std::fs::rename(&path, &aside).unwrap();
+    let claim = async |wanted: &str| {
+        let began = std::time::Instant::now();
+        loop {
+            let answer = store.claim(&id("used"), "y", NOW + 60, NOW).await;
+            match &answer {
+                Err(why) if !why.to_string().contains(wanted) && began.elapsed() < Duration::from_secs(20) => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                _ => return answer,
+            }
+        }
+    };
+    assert!(claim("it is gone").await.unwrap_err().to_string().contains("it is gone"));
+    assert!(!path.exists(), "no empty one was made, in which every token is new");
+    std::fs::write(&path, "").unwrap();
+    assert!(claim("emptied").await.unwrap_err().to_string().contains("emptied"));
+    // A file of ours that knows nothing.
+    std::fs::remove_file(&path).unwrap();
+    drop(Database::create(&path).unwrap());
+    store.slot.set(None, Some("the disk".to_owned()));
+    assert!(claim("emptied").await.unwrap_err().to_string().contains("emptied"));
+    std::fs::rename(&aside, &path).unwrap();
+    assert_eq!(claim("never").await, Ok(Claim::Other), "what was known is known again");
 }
 
 #[test]

@@ -15,5 +15,5 @@ mod token_id;
 mod writer;
 
 pub use health::StateHealth;
-pub use store::{Claim, News, Revoked, StateError, Store, Unavailable};
+pub use store::{Asked, Claim, Heard, News, Revoked, StateError, Store, Unavailable};
 pub use token_id::TokenId;

@@ -6,7 +6,7 @@
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 
 use super::breaker::Breaker;
 use super::keys::Keys;
-use super::store::{Claim, News, Revoked, StateError, Unavailable};
+use super::store::{Asked, Claim, Heard, News, Revoked, StateError, Unavailable};
 use super::token_id::TokenId;
 use crate::config::RedisState;
 
@@ -49,7 +49,9 @@ pub(super) struct Redis {
     places: Semaphore,
     breaker: Breaker,
     started: Instant,
-    /// When a probe was answered last, in milliseconds after `started`; 0 for never.
+    /// Whether a probe was ever answered.
+    heard: AtomicBool,
+    /// When what the last probe said had been learned whole: the moment at which that was asked, in milliseconds after `started`; 0 for never.
     probed: AtomicU64,
     silent: AtomicU32,
     error: Mutex<Option<String>>,
@@ -75,6 +77,7 @@ impl Redis {
             places: Semaphore::new(PLACES),
             breaker: Breaker::default(),
             started: Instant::now(),
+            heard: AtomicBool::new(false),
             probed: AtomicU64::new(0),
             silent: AtomicU32::new(0),
             error: Mutex::new(Some("not asked yet".to_owned())),
@@ -90,7 +93,7 @@ impl Redis {
     /// Why it cannot be relied on now.
     pub(super) fn error(&self) -> Option<String> {
         let last = || self.error.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if self.breaker.is_open() || self.probed.load(Relaxed) == 0 {
+        if self.breaker.is_open() || !self.heard.load(Relaxed) {
             return Some(last().unwrap_or_else(|| "it does not answer".to_owned()));
         }
         None
@@ -123,9 +126,12 @@ impl Redis {
         let (feed, list) = (self.keys.feed(), self.keys.list());
         let mut pipe = redis::pipe();
         // The token's own key first: whoever reads the stream and asks again finds it.
-        pipe.cmd("SET").arg(self.keys.revoked(id)).arg(1).arg("EX").arg(until.saturating_sub(now).max(1)).ignore();
+        let (key, ttl) = (self.keys.revoked(id), until.saturating_sub(now).max(1));
+        pipe.cmd("SET").arg(&key).arg(1).arg("NX").arg("EX").arg(ttl).ignore();
+        // One that is there already ends at the later of both times.
+        pipe.cmd("EXPIRE").arg(&key).arg(ttl).arg("GT").ignore();
         pipe.cmd("XADD").arg(&feed).arg("MAXLEN").arg("~").arg(FEED).arg("*").arg("jti").arg(id.as_str()).ignore();
-        pipe.cmd("ZADD").arg(&list).arg(until).arg(id.as_str()).ignore();
+        pipe.cmd("ZADD").arg(&list).arg("GT").arg(until).arg(id.as_str()).ignore();
         pipe.cmd("ZREMRANGEBYSCORE").arg(&list).arg("-inf").arg(now).ignore();
         pipe.cmd("ZREMRANGEBYRANK").arg(&list).arg(0).arg(-(LIST.cast_signed()) - 1).ignore();
         self.ask(&pipe).await
@@ -151,17 +157,18 @@ impl Redis {
     }
 
     /// The probe: writes a sign of life and reads what was revoked since the last time. Asks also while requests do not.
-    pub(super) async fn news(&self) -> Result<News, Unavailable> {
+    pub(super) async fn news(&self) -> Result<Heard, Unavailable> {
+        // Before the question: what is revoked after the server has answered, and before the answer is here, is not in it.
+        let asked = Asked(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX).max(1));
         match self.read_feed().await {
-            Ok(news) => {
+            Ok((news, more)) => {
                 self.silent.store(0, Relaxed);
-                let since = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-                self.probed.store(since.max(1), Relaxed);
+                self.heard.store(true, Relaxed);
                 if self.breaker.probed() {
                     tracing::info!("the state store answers again");
                 }
                 self.note(None);
-                Ok(news)
+                Ok(Heard { news, asked, more })
             }
             Err(error) => {
                 self.count_failure(&error);
@@ -173,7 +180,11 @@ impl Redis {
         }
     }
 
-    async fn read_feed(&self) -> Result<News, Unavailable> {
+    pub(super) fn caught_up(&self, asked: Asked) {
+        self.probed.fetch_max(asked.0, Relaxed);
+    }
+
+    async fn read_feed(&self) -> Result<(News, bool), Unavailable> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut pipe = redis::pipe();
         pipe.cmd("SET").arg(&self.alive).arg(1).arg("EX").arg(ALIVE).ignore();
@@ -183,9 +194,12 @@ impl Redis {
             None => pipe.cmd("XREVRANGE").arg(self.keys.feed()).arg("+").arg("-").arg("COUNT").arg(1),
         };
         let (entries,): (Vec<(String, Vec<String>)>,) = self.ask_always(&pipe).await?;
+        let full = entries.len() >= PAGE;
         let (news, next) = read(last.as_deref(), entries);
+        // Without a place to go on from nothing is known yet.
+        let more = full || next.is_none();
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = next;
-        Ok(news)
+        Ok((news, more))
     }
 
     async fn ask<T: FromRedisValue>(&self, pipe: &Pipeline) -> Result<T, Unavailable> {

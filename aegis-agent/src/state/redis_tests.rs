@@ -132,9 +132,51 @@ async fn a_refused_password_or_connection_is_told_and_given_up_for_a_new_one() {
             back = redis.news().await;
         }
     }
-    assert_eq!(back, Ok(News::Lost), "nothing from before counts");
-    assert!(!redis.breaker.is_open() && redis.fresh() && redis.error().is_none());
-    assert_eq!(redis.news().await, Ok(News::Revoked(vec![])));
+    let back = back.unwrap();
+    assert_eq!((&back.news, back.more), (&News::Lost, false), "nothing from before counts");
+    assert!(!redis.breaker.is_open() && redis.error().is_none());
+    assert!(!redis.fresh(), "before it has been learned");
+    redis.caught_up(back.asked);
+    assert!(redis.fresh());
+    assert_eq!(redis.news().await.unwrap().news, News::Revoked(vec![]));
+}
+
+/// What Redis says to the probe's two commands.
+fn probed(entries: std::ops::Range<usize>) -> impl Fn(&str) -> String + Clone + Send + 'static {
+    move |command| match command {
+        "XRANGE" | "XREVRANGE" => {
+            let entry = |n: usize| {
+                let (id, jti) = (format!("{n}-0"), format!("i/{n}"));
+                let (a, b) = (id.len(), jti.len());
+                format!("*2\r\n${a}\r\n{id}\r\n*2\r\n$3\r\njti\r\n${b}\r\n{jti}\r\n")
+            };
+            format!("*{}\r\n{}", entries.len(), entries.clone().map(entry).collect::<String>())
+        }
+        _ => "+OK\r\n".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_long_feed_is_read_to_its_end_before_anything_is_relied_on() {
+    for (entries, more) in [(1..PAGE, false), (1..PAGE + 1, true)] {
+        let redis = redis(server(probed(entries.clone())));
+        *redis.last.lock().unwrap() = Some("1-0".to_owned());
+        let mut heard = redis.news().await;
+        for _ in 0..50 {
+            if heard.is_err() {
+                heard = redis.news().await;
+            }
+        }
+        let heard = heard.unwrap();
+        assert!(matches!(&heard.news, News::Revoked(ids) if ids.len() == entries.len() - 1));
+        assert_eq!(heard.more, more);
+        // For the moment of asking, whenever the answer came; an earlier one counts for nothing after a later one.
+        let elapsed = u64::try_from(redis.started.elapsed().as_millis()).unwrap();
+        assert!(heard.asked.0 >= 1 && heard.asked.0 <= elapsed.max(1));
+        redis.caught_up(heard.asked);
+        redis.caught_up(Asked(1));
+        assert_eq!(redis.probed.load(Relaxed), heard.asked.0);
+    }
 }
 
 #[test]

@@ -14,6 +14,8 @@ pub enum SecretError {
     Io { path: PathBuf, source: io::Error },
     #[error("{path} can be read by others (mode {mode:04o}); fix: chmod 600 {path}")]
     TooOpen { path: PathBuf, mode: u32 },
+    #[error("{path} belongs to another user (uid {uid}), who can change it; fix: chown root {path}")]
+    Owner { path: PathBuf, uid: u32 },
     #[error("{path} is not a key file: {why}")]
     Malformed { path: PathBuf, why: String },
 }
@@ -65,20 +67,34 @@ pub fn read(path: &Path) -> Result<String, SecretError> {
 /// The secret in `path`, where there is one.
 ///
 /// # Errors
-/// When it cannot be read, or others than its owner may read it.
+/// When it cannot be read, others than its owner may read it, or its owner is neither root nor who runs the daemon.
 pub fn read_if_there(path: &Path) -> Result<Option<String>, SecretError> {
-    let file = match File::open(path) {
+    // What is no file, such as a pipe, must not make us wait.
+    let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
+    let file = match opened {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(SecretError::io(path)(error)),
     };
     let meta = file.metadata().map_err(SecretError::io(path))?;
+    if !meta.is_file() {
+        return Err(SecretError::Malformed { path: path.to_owned(), why: "it is no file".to_owned() });
+    }
+    if !is_trusted_owner(meta.uid()) {
+        return Err(SecretError::Owner { path: path.to_owned(), uid: meta.uid() });
+    }
     if meta.mode() & 0o077 != 0 {
         return Err(SecretError::TooOpen { path: path.to_owned(), mode: meta.mode() & 0o7777 });
     }
     let mut text = String::new();
     file.take(MAX_SECRET_BYTES).read_to_string(&mut text).map_err(SecretError::io(path))?;
     Ok(Some(text))
+}
+
+/// Whether what belongs to `uid` is as good as ours: root can change everything anyway.
+#[must_use]
+pub fn is_trusted_owner(uid: u32) -> bool {
+    uid == 0 || uid == nix::unistd::geteuid().as_raw()
 }
 
 /// Writes a file whole or not at all: a crash leaves the old one or the new one.
@@ -132,5 +148,17 @@ mod tests {
         let error = load_or_create(&path, || Ok::<_, String>("new".into())).unwrap_err();
         assert!(error.to_string().contains("chmod 600"), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "secret", "nothing is overwritten");
+    }
+
+    #[test]
+    fn a_secret_of_another_user_and_what_is_no_file_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        write_atomically(&path, b"theirs", 0o600).unwrap();
+        std::os::unix::fs::chown(&path, Some(65_534), None).unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("(uid 65534), who can change it; fix: chown root"));
+        let pipe = dir.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        assert!(read(&pipe).unwrap_err().to_string().contains("no file"));
     }
 }

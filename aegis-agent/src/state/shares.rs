@@ -18,6 +18,13 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The most entries of a table that `holder` may add to: a tenth of it is for administrators alone, who have no name here.
+    pub(super) fn entries_for(&self, holder: &str) -> u64 {
+        if holder.is_empty() { self.entries } else { self.entries - self.entries / 10 }
+    }
+}
+
 /// Entries by who made them. As large as the number of holders with living entries, which the store itself bounds.
 #[derive(Debug, Default)]
 pub(super) struct Shares {

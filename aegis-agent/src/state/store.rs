@@ -55,6 +55,8 @@ pub enum Claim {
     Other,
     /// It is revoked, whoever has it.
     Revoked,
+    /// Nobody has it, and the holder, or the store, has no room for one more.
+    Full,
 }
 
 /// A revoked token.
@@ -73,6 +75,19 @@ pub enum News {
     /// Some of it is lost: nothing that was learned before can be relied on.
     Lost,
 }
+
+/// News, and what they are the answer to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    pub news: News,
+    pub asked: Asked,
+    /// There is more to be read at once: what was learned so far is not all.
+    pub more: bool,
+}
+
+/// A moment at which the store was asked for news, in milliseconds after it was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked(pub(super) u64);
 
 /// The state store.
 pub struct Store {
@@ -165,11 +180,12 @@ impl Store {
     ///
     /// # Errors
     /// When the store does not answer in time.
-    pub async fn news(&self, now: SystemTime) -> Result<News, Unavailable> {
+    pub async fn news(&self, now: SystemTime) -> Result<Heard, Unavailable> {
         match &self.place {
             Place::Embedded(store) => {
                 store.sweep(unix(now));
-                store.broken().map_or(Ok(News::Revoked(Vec::new())), |why| Err(Unavailable::new(why)))
+                let nothing = Heard { news: News::Revoked(Vec::new()), asked: Asked(0), more: false };
+                store.broken().map_or(Ok(nothing), |why| Err(Unavailable::new(why)))
             }
             Place::Redis(store) => {
                 let started = Instant::now();
@@ -177,6 +193,14 @@ impl Store {
                 self.count(&answer, started.elapsed());
                 answer
             }
+        }
+    }
+
+    /// All that was to be heard at `asked` has been learned: what was learned before can be relied on for a while from then.
+    pub fn caught_up(&self, asked: Asked) {
+        match &self.place {
+            Place::Embedded(_) => {}
+            Place::Redis(store) => store.caught_up(asked),
         }
     }
 

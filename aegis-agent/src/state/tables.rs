@@ -26,13 +26,14 @@ pub(super) enum Full {
     Share,
 }
 
-/// Makes the tables of a new file; refuses one of another format.
-pub(super) fn prepare(db: &redb::Database) -> Result<(), redb::Error> {
+/// Makes the tables of a new file; refuses one of another format, and where `known` one that is new: it would have forgotten all that the other knew.
+pub(super) fn prepare(db: &redb::Database, known: bool) -> Result<(), redb::Error> {
     let transaction = db.begin_write()?;
     {
         let mut meta = transaction.open_table(META)?;
         let format = meta.get("format")?.map(|value| value.value());
         match format {
+            None if known => return Err(redb::Error::Corrupted("it has been emptied".to_owned())),
             None => _ = meta.insert("format", FORMAT)?,
             Some(FORMAT) => {}
             Some(other) => {
@@ -163,7 +164,7 @@ fn put(
     (until, holder): (u64, &str),
 ) -> Result<Result<(), Full>, redb::Error> {
     let mut table = transaction.open_table(table)?;
-    if table.len()? >= shares.limits.entries {
+    if table.len()? >= shares.limits.entries_for(holder) {
         return Ok(Err(Full::Store));
     }
     if !shares.has_room(holder) {

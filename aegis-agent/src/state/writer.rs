@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use redb::{Database, WriteTransaction};
 use tokio::sync::{mpsc, oneshot};
 
-use super::embedded::database;
+use super::embedded::{Found, database};
 use super::shares::{Limits, Shares};
 use super::store::{Claim, Unavailable};
 use super::tables::{self, Full};
@@ -55,7 +55,7 @@ impl Slot {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
     }
 
-    fn set(&self, db: Option<Arc<Database>>, broken: Option<String>) {
+    pub(super) fn set(&self, db: Option<Arc<Database>>, broken: Option<String>) {
         let before = std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), (db, broken));
         // Closing a file takes a while: not under the lock.
         drop(before);
@@ -110,7 +110,7 @@ impl Writer {
             return Err(self.slot.broken().unwrap_or_default());
         }
         self.tried = Instant::now();
-        let db = Arc::new(database(&self.path).map_err(|error| error.to_string())?);
+        let db = Arc::new(database(&self.path, Found::Again).map_err(|error| error.to_string())?);
         self.shares = tables::shares(&db, self.shares.limits).map_err(|error| error.to_string())?;
         self.slot.set(Some(Arc::clone(&db)), None);
         tracing::info!("the state store is open again");
@@ -157,7 +157,7 @@ fn one(transaction: &WriteTransaction, shares: &mut Shares, job: Job) -> Result<
     Ok(match job {
         Job::Claim { id, holder, until, now, answer } => {
             let made = tables::claim(transaction, shares, id.as_str(), &holder, (until, now))?;
-            (now, Some(Answer::Claim(answer, made.map_err(|why| full(why, shares.limits)))))
+            (now, Some(Answer::Claim(answer, Ok(made.unwrap_or(Claim::Full)))))
         }
         Job::Revoke { id, by, until, now, answer } => {
             let made = tables::revoke(transaction, shares, id.as_str(), &by, (until, now))?;

@@ -1,6 +1,8 @@
-//! A daemon that has two agents and no kernel.
+//! A daemon that has two agents and no kernel: who has left an agent says so in its environment.
 
-use std::path::PathBuf;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::path::{Path, PathBuf};
 
 use aegis_agent::control::{Control, PolicyControl};
 use aegis_agent::policy::Who;
@@ -83,6 +85,19 @@ impl Control for Fake {
 
     fn agents(&self) -> Vec<Agent> {
         vec![self.agent("a"), self.agent("b")]
+    }
+
+    fn agent_of(&self, cgroup: &Path) -> Option<String> {
+        let found = ["a", "b"].into_iter().find(|name| cgroup.starts_with(self.root.join(name)));
+        found.map(str::to_owned)
+    }
+
+    /// As the caller's environment says it.
+    fn has_departed(&self, process: BorrowedFd<'_>) -> io::Result<bool> {
+        let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", process.as_raw_fd()))?;
+        let pid = info.lines().find_map(|line| line.strip_prefix("Pid:")).unwrap_or_default().trim();
+        let environment = std::fs::read(format!("/proc/{pid}/environ"))?;
+        Ok(environment.split(|byte| *byte == 0).any(|variable| variable == b"AEGIS_TEST_DEPARTED=1"))
     }
 
     fn cgroup_root(&self) -> PathBuf {

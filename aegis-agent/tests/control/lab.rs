@@ -38,11 +38,12 @@ pub struct Caller {
     groups: Option<String>,
     inside: Option<String>,
     hand_over: bool,
+    departed: bool,
 }
 
 impl Caller {
     pub fn root() -> Self {
-        Self { uid: 0, gid: 0, groups: None, inside: None, hand_over: false }
+        Self { uid: 0, gid: 0, groups: None, inside: None, hand_over: false, departed: false }
     }
 
     pub fn user(id: u32) -> Self {
@@ -60,6 +61,11 @@ impl Caller {
     /// Joins this directory of the subtree first.
     pub fn inside(self, place: &str) -> Self {
         Self { inside: Some(place.to_owned()), ..self }
+    }
+
+    /// The kernel has seen it leave its agent's cgroup.
+    pub fn departed(self) -> Self {
+        Self { departed: true, ..self }
     }
 
     /// The process that connects ends; its child sends the request.
@@ -103,7 +109,35 @@ print("ready", flush=True)
 time.sleep(60)
 "#;
 
+/// Asks for tokens as fast as it can, until it is told to wait; prints how many it got and the last answer.
+const GREEDY: &str = r#"
+import socket, sys, time
+body = b'{}'
+request = b'POST /v1/token HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n' + body
+got, until = 0, time.monotonic() + 30
+while time.monotonic() < until:
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(sys.argv[1])
+    s.sendall(request)
+    answer = b''
+    while data := s.recv(65536):
+        answer += data
+    if not answer.startswith(b'HTTP/1.1 200'):
+        break
+    got += 1
+print(got)
+print(answer.decode())
+"#;
+
 impl Lab {
+    /// As many tokens as somebody gets at once, and the answer when there are no more.
+    pub fn greedy(&self, caller: &Caller) -> (u32, Answer) {
+        let output = self.command(caller, GREEDY, "").output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let (got, answer) = text.split_once('\n').unwrap();
+        (got.parse().unwrap(), parse(answer))
+    }
+
     pub fn new(group: Option<u32>) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("aegis-controltest-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
@@ -167,6 +201,7 @@ impl Lab {
         let script =
             format!("{join}exec setpriv --reuid {uid} --regid {gid} {groups} /usr/bin/python3 -c \"$0\" \"$@\"");
         let mut command = Command::new("sh");
+        command.env("AEGIS_TEST_DEPARTED", if caller.departed { "1" } else { "0" });
         command.args(["-c", &script, code]).arg(&self.socket).arg(argument);
         command
     }

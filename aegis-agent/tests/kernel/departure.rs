@@ -2,12 +2,14 @@
 
 use std::{
     fs,
-    os::unix::process::ExitStatusExt,
+    os::{fd::AsFd, unix::process::ExitStatusExt},
     path::{Path, PathBuf},
     process::{Child, ExitStatus},
 };
 
 use aegis_agent::kernel::{EventKind, EventStream, Kernel, KernelEvent, OnDeparture};
+
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::lab::{Lab, PATIENCE, agent, eventually, first_line, lab, lines, python};
 
@@ -146,6 +148,29 @@ fn who_is_moved_out_is_told_of_and_ended() {
         assert!(!lab.kernel().end_departed(bystander.id()).unwrap());
         drop(bystander.stdin.take());
         lines(bystander);
+    });
+}
+
+#[test]
+fn who_has_left_is_known_by_its_handle_whatever_becomes_of_it() {
+    lab(|lab| {
+        lab.restart(|cfg| cfg.on_departure = OnDeparture::Report);
+        let (out, cgroup) = (Elsewhere::new(lab), lab.agent(3, &[]));
+        let [mut leaves, mut stays] = [python(&cgroup, WAIT, &[]), python(&cgroup, WAIT, &[])];
+        let mut stranger = python(&out.0, WAIT, &[]);
+        for process in [&mut leaves, &mut stays, &mut stranger] {
+            assert_eq!(first_line(process), "there");
+        }
+        put(&leaves, &out.0);
+        let departed = |process: &Child| {
+            let pid = Pid::from_raw(process.id().cast_signed()).unwrap();
+            lab.kernel().has_departed(pidfd_open(pid, PidfdFlags::empty()).unwrap().as_fd()).unwrap()
+        };
+        assert_eq!([&leaves, &stays, &stranger].map(departed), [true, false, false]);
+        for mut process in [leaves, stays, stranger] {
+            drop(process.stdin.take());
+            lines(process);
+        }
     });
 }
 

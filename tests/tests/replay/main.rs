@@ -70,6 +70,60 @@ fn a_stolen_token_is_told_with_both_names_and_where_the_policy_says_so_worth_not
     }
 }
 
+/// A request whose body ends when somebody says so.
+const SLOW: &str = r#"
+import os, socket, sys, time
+token, go = sys.argv[1:]
+s = socket.create_connection(('api.allowed.test', 80))
+s.sendall(f'POST /sink HTTP/1.1\r\nHost: api.allowed.test\r\nAegis-Token: {token}\r\nContent-Length: 2\r\n\r\nx'.encode())
+while not os.path.exists(go): time.sleep(0.01)
+s.sendall(b'y')
+print(s.recv(65536).decode())
+"#;
+
+#[test]
+fn a_token_that_is_revoked_while_the_body_comes_sends_nothing() {
+    let lab = Lab::new().unwrap();
+    let daemon = Daemon::start(&lab, &settings("{replay: bound}", json!({}))).unwrap();
+    let calls = || daemon.metric("aegis_state_calls_total").unwrap().unwrap_or_default();
+    for (revoked, answer) in [(false, "HTTP/1.1 200"), (true, "HTTP/1.1 401")] {
+        let (slow, go) = (token(&lab, "owner"), lab.path(&format!("home/go-{revoked}")));
+        let (before, words) = (calls(), ["/usr/bin/python3", "-c", SLOW, &slow, &go.to_string_lossy()]);
+        let running = lab.agent("owner").start(&words).unwrap();
+        // It was good when its head was read.
+        lab::soon("the token has been shown", || calls() > before);
+        if revoked {
+            assert!(lab.ctl(&["token", "revoke", &slow]).unwrap().ok());
+        }
+        std::fs::write(&go, "").unwrap();
+        let outcome = running.finish().unwrap();
+        assert!(outcome.stdout.starts_with(answer), "{outcome:?}");
+        assert_eq!(outcome.stdout.contains("token_revoked"), revoked, "{outcome:?}");
+    }
+    assert_eq!(lab.internet.requests.all().len(), 1, "only the first has left");
+}
+
+#[test]
+fn another_agents_token_is_a_theft_on_the_control_socket_too() {
+    for (path, extra) in [("token", r#", "child": "x""#), ("tokens/revoke", "")] {
+        let lab = Lab::new().unwrap();
+        let daemon = Daemon::start(&lab, &settings("{on_theft: revoke}", json!({}))).unwrap();
+        let stolen = token(&lab, "owner");
+        assert_eq!(show(&lab, "owner", &stolen, &[HELLO]).status, 200);
+        let field = if path == "token" { "parent_token" } else { "token" };
+        let call = format!(
+            "curl -sS --unix-socket $AEGIS_SOCKET -H 'content-type: application/json' -w ' %{{http_code}}' \
+             -d '{{\"{field}\": \"{stolen}\"{extra}}}' http://localhost/v1/{path}"
+        );
+        let answer = lab.raw("thief").shell(&call).unwrap().stdout;
+        assert!(answer.ends_with(" 403") && answer.contains("token_theft") && answer.contains("(owner)"), "{answer}");
+        assert_eq!(daemon.metric(r#"aegis_tokens_refused_total{reason="token_theft"}"#).unwrap(), Some(1.0));
+        let told = |line: &str| line.contains("token theft") && line.contains("owner") && line.contains("thief");
+        assert!(daemon.log().lines().any(told), "{}", daemon.log());
+        refused(&daemon, &show(&lab, "owner", &stolen, &[HELLO]), "token_revoked");
+    }
+}
+
 #[test]
 fn who_may_revoke_what() {
     let lab = Lab::new().unwrap();

@@ -146,7 +146,7 @@ fn a_redis_with_a_password_is_asked_with_it_and_a_wrong_one_is_told() {
     let redis = Redis::start(&lab).unwrap();
     // What docs/operations.md gives, word for word.
     let rights = "+set +get +exists +xadd +xrange +xrevrange +zadd +zcount +zrevrangebyscore +zremrangebyscore \
-                  +zremrangebyrank";
+                  +zremrangebyrank +expire";
     let mut words = vec!["ACL", "SETUSER", "aegis", "on", ">correct", "resetkeys", "~aegis:*", "-@all"];
     words.extend(rights.split_whitespace());
     assert_eq!(redis.cli(&words).unwrap(), "OK");
@@ -175,6 +175,34 @@ fn a_redis_with_a_password_is_asked_with_it_and_a_wrong_one_is_told() {
     refused(&daemon, &show(&lab, "owner", &used, &["-d", "x", SINK]), "token_revoked");
     let listed = lab.ctl(&["token", "list-revoked"]).unwrap();
     assert!(listed.ok() && listed.stdout.contains(&super::lab::jti(&lab, &used)), "{listed:?}");
+}
+
+#[test]
+fn a_later_revocation_does_not_shorten_an_earlier_one() {
+    let lab = Lab::new().unwrap();
+    let redis = Redis::start(&lab).unwrap();
+    let daemon = Daemon::start(&lab, &settings("{replay: bound}", redis_at("127.0.0.1"))).unwrap();
+    soon("the store answers", || reachable(&daemon));
+    let known = token(&lab, "owner");
+    let jti = super::lab::jti(&lab, &known);
+    let ends = || {
+        let number = |words: &[&str]| redis.cli(words).unwrap().trim().parse::<f64>().unwrap();
+        let (key, member) = (
+            redis.cli(&["KEYS", "*:revoked"]).unwrap(),
+            redis.cli(&["ZRANGE", "aegis:{revocations}:list", "0", "-1"]).unwrap(),
+        );
+        (number(&["TTL", key.trim()]), number(&["ZSCORE", "aegis:{revocations}:list", member.trim()]))
+    };
+    // Shown, its end is known; by its jti, it may be any.
+    assert!(lab.ctl(&["token", "revoke", &known]).unwrap().ok());
+    let short = ends();
+    assert!(lab.ctl(&["token", "revoke", &jti]).unwrap().ok());
+    let long = ends();
+    assert!(short.0 < 86_400.0 && long.0 > 30.0 * 86_400.0 && long.1 > short.1, "{short:?} {long:?}");
+    assert!(lab.ctl(&["token", "revoke", &known]).unwrap().ok());
+    let after = ends();
+    assert!(after.0 > 30.0 * 86_400.0 && after.1 >= long.1, "{long:?} {after:?}");
+    drop(daemon);
 }
 
 #[test]

@@ -33,7 +33,8 @@ impl Named {
         let (Some(issuer), Some(jti)) = (text("iss"), text("jti")) else {
             return Err(Problem::bad_request("the token has no iss and jti by which it could be named"));
         };
-        Ok(Self { issuer, jti, exp: claims.get("exp").and_then(Value::as_u64) })
+        // When it ends is not believed: a revocation that ends too early would be none.
+        Ok(Self { issuer, jti, exp: None })
     }
 }
 
@@ -73,7 +74,7 @@ fn named(aegis: &Aegis, agent: Option<&str>, request: &RevokeRequest, now: Syste
     };
     match (aegis.issuer.verify(token, now), agent) {
         (Ok(shown), Some(agent)) if shown.claims.sub != agent => {
-            Err(Problem::forbidden(format!("the token belongs to another agent than {agent}")))
+            Err(super::tokens::stolen(aegis, agent, &shown.claims, now))
         }
         (Ok(shown), _) => Ok(Named::from(&shown.claims)),
         (Err(refused), Some(_)) => Err(Problem::bad_request(refused.to_string())),
@@ -97,4 +98,22 @@ pub fn revoked(aegis: &Aegis) -> Result<RevokedTokens, Problem> {
         .map_err(|why| Problem::unavailable(format!("the state store does not answer: {why}")))?;
     let token = |revoked: crate::state::Revoked| RevokedToken { id: revoked.id.to_string(), kept_until: revoked.until };
     Ok(RevokedTokens { total, tokens: list.into_iter().map(token).collect() })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_that_an_unverified_token_claims_shortens_no_revocation() {
+        let claims = |exp: Value| {
+            let claims = serde_json::json!({"iss": "i", "jti": "j", "exp": exp});
+            claims.as_object().unwrap().clone()
+        };
+        for exp in [Value::from(1), Value::from(u64::MAX), Value::Null] {
+            let named = Named::unverified(&claims(exp)).unwrap();
+            assert_eq!((named.issuer.as_str(), named.jti.as_str(), named.exp), ("i", "j", None));
+        }
+    }
 }

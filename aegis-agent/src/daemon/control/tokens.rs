@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aegis_api::{Inspection, KeyInfo, KeyState, Keys, Problem, TokenRequest, TokenResponse, TrustedIssuer};
+use aegis_token::{Claims, DelegationError, TokenError};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::runtime::Handle;
@@ -10,24 +11,23 @@ use tokio::runtime::Handle;
 use super::agents::unknown;
 use crate::config::JwksSource;
 use crate::daemon::Aegis;
+use crate::flow::theft::{self, Thief};
 use crate::identity::trusted::Outside;
-use crate::identity::{KeysError, MintError, Published, Use, Wanted};
+use crate::identity::{KeysError, MintError, Published, TokenRefused, Use, Wanted};
 
 pub fn mint(aegis: &Aegis, name: &str, request: TokenRequest) -> Result<TokenResponse, Problem> {
     let enrolled = aegis.registry.by_name(name).ok_or_else(|| unknown(name))?;
-    not_revoked(aegis, request.parent_token.as_deref())?;
+    let now = SystemTime::now();
+    not_revoked(aegis, request.parent_token.as_deref(), now)?;
     let wanted = Wanted {
         ttl: request.ttl_s.map(Duration::from_secs),
         scopes: request.scopes,
         child: request.child,
         parent_token: request.parent_token,
     };
-    let minted = aegis.issuer.mint(&enrolled, &wanted, SystemTime::now()).map_err(|error| match error {
-        MintError::Token(_) => Problem::internal(error.to_string()),
-        MintError::Parent(_) | MintError::Excess(_) | MintError::Delegation(_) | MintError::ForeignParent => {
-            Problem::forbidden(error.to_string())
-        }
-        MintError::Ttl { .. } | MintError::ParentWithoutChild => Problem::bad_request(error.to_string()),
+    let minted = aegis.issuer.mint(&enrolled, &wanted, now).map_err(|error| match error {
+        MintError::Parent(TokenRefused::OtherAgent { claims }) => stolen(aegis, name, &claims, now),
+        error => refused(&error),
     })?;
     let claims = minted.claims;
     if claims.act.is_some() {
@@ -43,9 +43,32 @@ pub fn mint(aegis: &Aegis, name: &str, request: TokenRequest) -> Result<TokenRes
     })
 }
 
+/// Why no token is made, with the status that fits.
+fn refused(error: &MintError) -> Problem {
+    let said = error.to_string();
+    match error {
+        MintError::Ttl { .. }
+        | MintError::ParentWithoutChild
+        | MintError::Delegation(DelegationError::Name | DelegationError::Ttl)
+        // With so many scopes: who asks for fewer gets one.
+        | MintError::Token(TokenError::TooLarge(_)) => Problem::bad_request(said),
+        MintError::Parent(_) | MintError::Excess(_) | MintError::Delegation(_) | MintError::ForeignParent => {
+            Problem::forbidden(said)
+        }
+        MintError::Token(_) => Problem::internal(said),
+    }
+}
+
+/// Another agent's token, shown on the control socket by `agent`: as on any other. On a blocking thread.
+pub fn stolen(aegis: &Aegis, agent: &str, claims: &Claims, now: SystemTime) -> Problem {
+    let Some(enrolled) = aegis.registry.by_name(agent) else { return unknown(agent) };
+    let on_theft = aegis.policy.for_agent(&enrolled.agent).token_rules(&enrolled.agent).on_theft;
+    let thief = Thief { enrolled: &enrolled, on_theft, process: None };
+    Problem::forbidden(Handle::current().block_on(theft::told(aegis, &thief, claims, now)))
+}
+
 /// A revoked token makes no others. On a blocking thread.
-fn not_revoked(aegis: &Aegis, parent: Option<&str>) -> Result<(), Problem> {
-    let now = SystemTime::now();
+fn not_revoked(aegis: &Aegis, parent: Option<&str>, now: SystemTime) -> Result<(), Problem> {
     let Some(Ok(shown)) = parent.map(|token| aegis.issuer.verify(token, now)) else { return Ok(()) };
     match Handle::current().block_on(aegis.replay.is_revoked(&shown.claims, now)) {
         Ok(false) => Ok(()),

@@ -49,6 +49,8 @@ struct RetiredEntry {
 pub struct Directory {
     path: PathBuf,
     ring: Ring,
+    /// The ring has less than what is on disk.
+    ahead: bool,
 }
 
 impl Directory {
@@ -68,7 +70,7 @@ impl Directory {
         ring.longest = ring.longest.max(policy.longest);
         ring = Self::with_algorithm(&path, ring, now)?;
         save(&path, &ring)?;
-        let directory = Self { path, ring };
+        let directory = Self { path, ring, ahead: false };
         directory.sweep();
         directory.remove_earlier(&before);
         Ok(directory)
@@ -96,15 +98,27 @@ impl Directory {
         &self.ring
     }
 
+    /// What has run out verifies no more from here on, whether the disk can be written or not: what could not be is tried with the next tick.
     pub(super) fn tick(&mut self, now: u64) -> Result<bool, KeysError> {
-        if self.ring.rotates_at().is_some_and(|at| at <= now) {
-            return self.rotate(now).map(|()| true);
-        }
         let rest = self.ring.without_expired(now);
-        if rest.retired.len() == self.ring.retired.len() {
-            return Ok(false);
+        let dropped = rest.retired.len() < self.ring.retired.len();
+        self.ring = rest;
+        self.ahead |= dropped;
+        let rotates = self.ring.rotates_at().is_some_and(|at| at <= now);
+        let written = match (rotates, self.ahead) {
+            (true, _) => self.rotate(now),
+            (false, true) => self.adopt(self.ring.clone()),
+            (false, false) => return Ok(false),
+        };
+        match written {
+            Ok(()) => Ok(rotates || dropped),
+            // What was dropped must be told all the same; the next tick says it again.
+            Err(error) if dropped => {
+                tracing::error!(%error, "a retired token key has run out; {} still names it", self.path.display());
+                Ok(true)
+            }
+            Err(error) => Err(error),
         }
-        self.adopt(rest).map(|()| true)
     }
 
     pub(super) fn rotate(&mut self, now: u64) -> Result<(), KeysError> {
@@ -117,7 +131,7 @@ impl Directory {
     /// On disk first: what has signed must never be forgotten.
     fn adopt(&mut self, ring: Ring) -> Result<(), KeysError> {
         save(&self.path, &ring)?;
-        self.ring = ring;
+        (self.ring, self.ahead) = (ring, false);
         self.sweep();
         Ok(())
     }

@@ -85,6 +85,26 @@ fn a_rotation_overlaps_and_what_has_run_out_is_deleted() {
 }
 
 #[test]
+fn what_has_run_out_verifies_no_more_also_while_the_disk_cannot_be_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = with(dir.path(), |config| config.tokens.max_ttl = Duration::from_secs(HOUR));
+    let mut keys = Keys::open(&config, NOW).unwrap();
+    let before = kids(&keys);
+    keys.rotate(NOW).unwrap();
+    let (ring, old) = (dir.path().join("keys/ring.json"), format!("{}.pem", before[0]));
+    fs::remove_file(&ring).unwrap();
+    fs::create_dir(&ring).unwrap();
+    let until = NOW + HOUR + MAX_LEEWAY;
+    assert!(keys.tick(until).unwrap(), "others must hear of it");
+    assert!(!kids(&keys).contains(&before[0]));
+    assert!(keys.tick(until + 1).is_err() && files(dir.path()).contains(&old), "told, and tried again");
+    fs::remove_dir(&ring).unwrap();
+    assert!(!keys.tick(until + 2).unwrap());
+    assert!(ring.is_file() && !files(dir.path()).contains(&old));
+    assert!(!keys.tick(until + 3).unwrap());
+}
+
+#[test]
 fn rotations_come_by_themselves_or_only_when_told() {
     let dir = tempfile::tempdir().unwrap();
     let every = |hours: Option<u64>| {
