@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use aegis_agent::config::Config;
 use aegis_agent::kernel::Kernel;
-use aegis_agent::{daemon, handover::Inherited, priority, telemetry};
+use aegis_agent::{daemon, descriptors, handover::Inherited, priority, telemetry};
 use clap::Parser;
 
 /// The Aegis daemon: forces every connection of enrolled agents through policy, and records each decision.
@@ -66,5 +66,6 @@ fn run(args: &Args) -> anyhow::Result<()> {
     let inherited = Inherited::receive();
     telemetry::log::init(&config.telemetry)?;
     priority::before_agents();
+    descriptors::raise_limit();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(daemon::run(config, inherited))
 }

@@ -21,7 +21,7 @@ use arc_swap::ArcSwap;
 pub use names::{Seen, Unit};
 pub use pattern::{Facts, Glob, Kind, Template, all_fit};
 pub use runtime::{Answer, Container, inspect};
-pub use tree::{Candidate, Scan, scan};
+pub use tree::{Candidate, Scan, is_gone, scan};
 
 /// The most refusals that are shown.
 pub const SHOWN: usize = 256;

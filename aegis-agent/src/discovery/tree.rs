@@ -1,9 +1,11 @@
 //! Looks for cgroups that may be agents, where no agent could have made them.
 
 use std::collections::{HashSet, VecDeque};
-use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use nix::errno::Errno;
 
 use super::names::Seen;
 
@@ -29,26 +31,64 @@ pub struct Scan {
     pub parents: Vec<PathBuf>,
     /// There was more than is looked at.
     pub cut: bool,
+    /// The first that could not be looked at, though it is there.
+    pub failed: Option<String>,
     /// Directories that were not looked into, and why.
     pub skipped: Vec<(PathBuf, &'static str)>,
 }
 
-/// Looks at `root` and the slices and folders below it. `agents` are cgroups of agents that were named by somebody: nothing
-/// below them counts, and neither does anything below a unit or a container.
+impl Scan {
+    /// Whether a cgroup that was not seen is not there.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        !self.cut && self.failed.is_none()
+    }
+
+    /// Notes an error, unless it only says that the cgroup went meanwhile.
+    fn fail(&mut self, path: &Path, error: &io::Error) {
+        let gone = error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(Errno::ENODEV as i32);
+        if !gone && self.failed.is_none() {
+            self.failed = Some(format!("{}: {error}", path.display()));
+        }
+    }
+}
+
+/// Whether the cgroup with this id is gone from `path`; not where that cannot be told.
+#[must_use]
+pub fn is_gone(path: &Path, id: Option<u64>) -> bool {
+    match fs::metadata(path) {
+        Ok(directory) => id != Some(directory.ino()),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
+}
+
+/// Looks at `root` and the slices and folders below it. `agents` are cgroups of agents that were named by somebody, now or
+/// before: nothing below them counts, and neither does anything below a unit or a container.
 #[must_use]
 pub fn scan(root: &Path, agents: &HashSet<PathBuf>) -> Scan {
     let mut scan = Scan::default();
     let mut waiting = VecDeque::from([(root.to_owned(), 1)]);
     while let Some((parent, depth)) = waiting.pop_front() {
-        if let Some(why) = not_trusted(&parent, depth > 1) {
-            scan.skipped.push((parent, why));
-            continue;
+        match not_trusted(&parent, depth > 1) {
+            Ok(None) => {}
+            Ok(Some(why)) => {
+                scan.skipped.push((parent, why));
+                continue;
+            }
+            Err(error) => {
+                scan.fail(&parent, &error);
+                continue;
+            }
         }
-        let Ok(entries) = fs::read_dir(&parent) else { continue };
+        let children = match children(&parent) {
+            Ok(children) => children,
+            Err(error) => {
+                scan.fail(&parent, &error);
+                continue;
+            }
+        };
         scan.parents.push(parent);
-        for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
-            let cgroup = entry.path();
-            let Some(seen) = entry.file_name().to_str().map(Seen::read) else { continue };
+        for (cgroup, seen) in children {
             if agents.contains(&cgroup) || seen == Seen::Other {
                 continue;
             }
@@ -59,11 +99,10 @@ pub fn scan(root: &Path, agents: &HashSet<PathBuf>) -> Scan {
             match seen {
                 Seen::Parent if depth < DEPTH => waiting.push_back((cgroup, depth + 1)),
                 Seen::Parent | Seen::Other => {}
-                // What is gone by now will not be missed.
-                Seen::Unit(_) | Seen::Container(_) => {
-                    let Ok(id) = fs::metadata(&cgroup).map(|directory| directory.ino()) else { continue };
-                    scan.candidates.push(Candidate { cgroup, id, seen });
-                }
+                Seen::Unit(_) | Seen::Container(_) => match fs::metadata(&cgroup) {
+                    Ok(directory) => scan.candidates.push(Candidate { cgroup, id: directory.ino(), seen }),
+                    Err(error) => scan.fail(&cgroup, &error),
+                },
             }
         }
     }
@@ -71,15 +110,31 @@ pub fn scan(root: &Path, agents: &HashSet<PathBuf>) -> Scan {
     scan
 }
 
+fn children(parent: &Path) -> io::Result<Vec<(PathBuf, Seen)>> {
+    let mut children = Vec::new();
+    for entry in fs::read_dir(parent)? {
+        let entry = entry?;
+        if !entry.file_type()?.is_dir() {
+            continue;
+        }
+        if let Some(name) = entry.file_name().to_str() {
+            children.push((entry.path(), Seen::read(name)));
+        }
+    }
+    Ok(children)
+}
+
 /// Why names in a directory prove nothing, where they do not.
-fn not_trusted(parent: &Path, below_root: bool) -> Option<&'static str> {
-    let directory = fs::symlink_metadata(parent).ok()?;
+fn not_trusted(parent: &Path, below_root: bool) -> io::Result<Option<&'static str>> {
+    let directory = fs::symlink_metadata(parent)?;
     if directory.uid() != 0 || directory.mode() & 0o022 != 0 {
-        return Some("others than root can make cgroups in it");
+        return Ok(Some("others than root can make cgroups in it"));
     }
     // Its processes are no agent's and could make cgroups there. Slices never have any.
-    let empty = || fs::read_to_string(parent.join("cgroup.procs")).is_ok_and(|pids| pids.is_empty());
-    (below_root && !empty()).then_some("it has processes of its own")
+    if below_root && !fs::read_to_string(parent.join("cgroup.procs"))?.is_empty() {
+        return Ok(Some("it has processes of its own"));
+    }
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -132,6 +187,25 @@ mod tests {
             found(root.path(), &[]).contains(&"tester/d.service".to_owned()),
             "a folder of nobody's is looked into"
         );
+    }
+
+    #[test]
+    fn what_could_not_be_looked_at_is_not_taken_for_gone() {
+        let Some(root) = tree(&["mine.slice/a.service", "broken.slice/b.service"]) else { return };
+        assert!(scan(root.path(), &HashSet::new()).is_whole());
+        let procs = root.path().join("broken.slice/cgroup.procs");
+        fs::remove_file(&procs).unwrap();
+        // Reading a directory fails with EISDIR: as good as any error that is not the cgroup's end.
+        fs::create_dir(&procs).unwrap();
+        let seen = scan(root.path(), &HashSet::new());
+        assert!(!seen.is_whole() && seen.failed.unwrap().contains("broken.slice"));
+        let unit = root.path().join("broken.slice/b.service");
+        let id = fs::metadata(&unit).unwrap().ino();
+        assert!(!is_gone(&unit, Some(id)) && is_gone(&unit, Some(id + 1)));
+        fs::remove_dir_all(&unit).unwrap();
+        assert!(is_gone(&unit, Some(id)));
+        fs::remove_dir_all(root.path().join("broken.slice")).unwrap();
+        assert!(scan(root.path(), &HashSet::new()).is_whole());
     }
 
     #[test]

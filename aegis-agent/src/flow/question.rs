@@ -73,7 +73,7 @@ impl Question {
     #[must_use]
     pub fn weight(&self) -> usize {
         match &self.asked {
-            Asked::Request { head, .. } => head.weight(),
+            Asked::Request { head, sight, .. } => head.weight().saturating_add(sight.seen.weight()),
             Asked::Connection { .. } => 256,
         }
     }

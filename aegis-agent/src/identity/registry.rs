@@ -48,6 +48,11 @@ pub enum RegistryError {
     Unreadable { path: PathBuf, why: String },
     #[error("{path} cannot be written: {why}")]
     Unwritable { path: PathBuf, why: String },
+    #[error(
+        "too many cgroups of agents that were removed are still there; end what runs in them and remove them, such as {}",
+        .cgroup.display()
+    )]
+    Left { cgroup: PathBuf },
     #[error("{0}")]
     Cgroup(String),
 }
@@ -124,10 +129,11 @@ impl Registry {
         let known: Vec<String> = roster.discovered_names();
         let left = roster
             .release(|name| described.iter().any(|(spec, _)| spec.name == name) || known.iter().any(|n| n == name));
-        departed.extend(left.into_iter().map(|(name, index)| {
+        for (name, index) in left {
             let cgroup = cgroup_root.join(&name);
-            Departed { name, index, cgroup }
-        }));
+            roster.leave(&cgroup)?;
+            departed.push(Departed { name, index, cgroup });
+        }
         let mut view = View::default();
         living.into_iter().for_each(|agent| view.add(agent));
         for (spec, source) in described {
@@ -167,6 +173,12 @@ impl Registry {
     #[must_use]
     pub fn list(&self) -> Vec<Arc<Enrolled>> {
         self.view.load().by_name.values().cloned().collect()
+    }
+
+    /// Cgroups that are there and in which an agent was that somebody named and removed: what is in them, an agent may have made.
+    #[must_use]
+    pub fn left(&self) -> Vec<PathBuf> {
+        self.roster.lock().unwrap_or_else(PoisonError::into_inner).left().cloned().collect()
     }
 
     /// Adds an agent and keeps it. The same description again gives the same agent.
@@ -278,6 +290,7 @@ impl Registry {
         let mut next = roster.clone();
         next.registered.retain(|spec| spec.name != name);
         next.release(|known| known != name);
+        next.leave(&agent.cgroup)?;
         next.save(&self.path)?;
         *roster = next;
         self.view.store(Arc::new(view.without(agent)));

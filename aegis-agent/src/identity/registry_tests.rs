@@ -47,6 +47,37 @@ fn indexes_survive_restarts_and_are_never_given_twice() {
 }
 
 #[test]
+fn the_cgroup_of_an_agent_that_was_removed_is_known_until_it_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("cgroups");
+    let at = |agents: &[&str]| Config { cgroup_root: root.clone(), ..config(dir.path(), agents) };
+    let made = |name: &str| {
+        let cgroup = root.join(name);
+        std::fs::create_dir_all(&cgroup).unwrap();
+        cgroup
+    };
+    let registry = Registry::open(&at(&["named"])).unwrap();
+    let base = registry.by_name("named").unwrap().cgroup.parent().unwrap().to_owned();
+    assert_eq!(base, root);
+    for name in ["one", "two"] {
+        registry.register(spec(name)).unwrap();
+    }
+    let (one, named) = (made("one"), made("named"));
+    registry.remove("one").unwrap();
+    registry.remove("two").unwrap();
+    assert_eq!(registry.left(), [one.clone()], "there is no cgroup of the second");
+    drop(registry);
+    let registry = Registry::open(&at(&[])).unwrap();
+    assert_eq!(registry.left(), [named.clone(), one.clone()], "the configuration does not name it any more");
+    std::fs::remove_dir(&one).unwrap();
+    assert_eq!(registry.left(), [named]);
+    // What somebody else makes there is another one, unless the inode is the very same.
+    registry.register(spec("three")).unwrap();
+    registry.remove("three").unwrap();
+    assert!(!registry.left().contains(&one));
+}
+
+#[test]
 fn an_agent_is_found_by_index_name_and_cgroup() {
     let dir = tempfile::tempdir().unwrap();
     let registry = Registry::open(&config(dir.path(), &["a"])).unwrap();

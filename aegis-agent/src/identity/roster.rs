@@ -4,6 +4,7 @@
 //! and an index that was given back is never given out again within a `state_dir`.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,18 @@ use crate::state::secret::write_atomically;
 /// The largest file that can be one of ours: 4096 agents with every field at its limit.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
+/// The most cgroups of agents that are none any more.
+const MAX_LEFT: usize = 4 * MAX_AGENTS;
+
+/// The kernel's id of a cgroup, `None` where there is none.
+fn id_of(cgroup: &Path) -> std::io::Result<Option<u64>> {
+    match std::fs::metadata(cgroup) {
+        Ok(directory) => Ok(Some(directory.ino())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Roster {
@@ -26,6 +39,10 @@ pub(super) struct Roster {
     /// Every name that discovery gave: it keeps its index. Where it lives now, if it does.
     #[serde(default)]
     discovered: BTreeMap<String, Option<Living>>,
+    /// Cgroups of agents that somebody named and took away again, by the kernel's id, as long as they are there: what lies
+    /// below them the agent may have made.
+    #[serde(default)]
+    left: BTreeMap<PathBuf, u64>,
 }
 
 /// A discovered agent, so that it stays one over a restart of the daemon.
@@ -40,7 +57,13 @@ pub(super) struct Living {
 
 impl Default for Roster {
     fn default() -> Self {
-        Self { next_index: 1, indexes: BTreeMap::new(), registered: Vec::new(), discovered: BTreeMap::new() }
+        Self {
+            next_index: 1,
+            indexes: BTreeMap::new(),
+            registered: Vec::new(),
+            discovered: BTreeMap::new(),
+            left: BTreeMap::new(),
+        }
     }
 }
 
@@ -106,6 +129,28 @@ impl Roster {
             self.discovered.remove(name);
             self.indexes.remove(name);
         }
+    }
+
+    /// Notes that the agent in `cgroup` is none any more.
+    ///
+    /// # Errors
+    /// When too many such cgroups are still there.
+    pub(super) fn leave(&mut self, cgroup: &Path) -> Result<(), RegistryError> {
+        self.left.retain(|cgroup, id| !matches!(id_of(cgroup), Ok(now) if now != Some(*id)));
+        match id_of(cgroup) {
+            Ok(None) => Ok(()),
+            Ok(Some(_)) if self.left.len() >= MAX_LEFT => Err(RegistryError::Left { cgroup: cgroup.to_owned() }),
+            Ok(Some(id)) => {
+                self.left.insert(cgroup.to_owned(), id);
+                Ok(())
+            }
+            Err(error) => Err(RegistryError::Cgroup(format!("{} cannot be looked at: {error}", cgroup.display()))),
+        }
+    }
+
+    /// Cgroups in which an agent was that somebody named, and is no more.
+    pub(super) fn left(&self) -> impl Iterator<Item = &PathBuf> {
+        self.left.iter().filter(|(cgroup, id)| !matches!(id_of(cgroup), Ok(now) if now != Some(**id))).map(|(c, _)| c)
     }
 
     /// Forgets that a name was discovered: somebody named an agent so.

@@ -23,6 +23,12 @@ impl Seen {
         Seen { looked_at: Some((Arc::clone(bucket), document)) }
     }
 
+    /// Bytes of text from the request that it holds on to, at most [`HELD`] once it is [`bounded`](Self::bounded).
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.looked_at.as_ref().map_or(0, |(_, document)| HELD - weight(document, HELD).unwrap_or_default())
+    }
+
     /// Lets go of values so large that holding them until the exchange ends would cost memory: they are told as erased.
     #[must_use]
     pub fn bounded(mut self) -> Seen {
@@ -59,7 +65,25 @@ fn weight(value: &Value, budget: usize) -> Option<usize> {
     match value {
         Value::String(text) => budget.checked_sub(text.len()),
         Value::Array(items) => items.iter().try_fold(budget.checked_sub(items.len())?, |left, item| weight(item, left)),
-        Value::Object(fields) => fields.iter().try_fold(budget, |left, (_, field)| weight(field, left)),
+        Value::Object(fields) => {
+            fields.iter().try_fold(budget, |left, (name, field)| weight(field, weight(name, left)?))
+        }
         _ => Some(budget),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_texts_weigh() {
+        let left = |json: &str| weight(&Value::from_json_str(json).unwrap(), 10);
+        assert_eq!(left(r#"{"ab": "cde", "f": [1, "gh"]}"#), Some(0));
+        assert_eq!(left(r#"{"ab": "cde", "fg": [1, "gh"]}"#), None, "a name is the request's choice as a text is");
+        assert_eq!(left("[1, 2, 3]"), Some(7));
+        assert_eq!(left("12345678901234567890"), Some(10));
+        assert_eq!(Seen::default().weight(), 0);
     }
 }

@@ -1,14 +1,14 @@
 //! One look: the cgroups there are, compared with the discovered agents there are.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::questions::Question;
 use crate::config::{AgentSpec, Becomes, ContainerPattern};
 use crate::daemon::{Aegis, membership};
-use crate::discovery::{Answer, Candidate, Container, Facts, Refused, Seen, all_fit, scan};
+use crate::discovery::{Answer, Candidate, Container, Facts, Refused, Seen, all_fit, is_gone, scan};
 use crate::identity::{Enrolled, Source};
 use crate::kernel::AgentIndex;
 
@@ -24,6 +24,7 @@ pub struct Keeper {
     answers: HashMap<Question, Heard>,
     told: BTreeSet<(PathBuf, String)>,
     cut: bool,
+    failed: bool,
 }
 
 /// What one runtime has said of one container.
@@ -55,7 +56,7 @@ enum Wanted {
 
 impl Keeper {
     pub fn new(aegis: Arc<Aegis>) -> Self {
-        Self { aegis, answers: HashMap::new(), told: BTreeSet::new(), cut: false }
+        Self { aegis, answers: HashMap::new(), told: BTreeSet::new(), cut: false, failed: false }
     }
 
     /// Whether there are discovered agents, such as those of an earlier start.
@@ -103,7 +104,8 @@ impl Keeper {
     pub fn look(&mut self) -> Vec<PathBuf> {
         let agents = self.aegis.registry.list();
         let (found, named): (Vec<_>, Vec<_>) = agents.into_iter().partition(|agent| agent.source == Source::Discovered);
-        let named: HashSet<PathBuf> = named.iter().map(|agent| agent.cgroup.clone()).collect();
+        let mut named: HashSet<PathBuf> = named.iter().map(|agent| agent.cgroup.clone()).collect();
+        named.extend(self.aegis.registry.left());
         let seen = scan(self.aegis.sockets.root(), &named);
         if seen.cut && !self.cut {
             tracing::error!(
@@ -111,6 +113,10 @@ impl Keeper {
             );
         }
         self.cut = seen.cut;
+        if let Some(why) = seen.failed.as_ref().filter(|_| !self.failed) {
+            tracing::error!("not all cgroups could be looked at, so nothing is taken for gone that is not: {why}");
+        }
+        self.failed = seen.failed.is_some();
         self.expect(&seen.candidates);
         let wanted: Vec<(&Candidate, Wanted)> =
             seen.candidates.iter().map(|candidate| (candidate, self.wanted(candidate))).collect();
@@ -121,8 +127,14 @@ impl Keeper {
             wanted.keeps(agent).then_some(agent.index)
         });
         let staying: HashSet<AgentIndex> = staying.collect();
+        let looked_at: HashSet<(&PathBuf, Option<u64>)> =
+            seen.candidates.iter().map(|candidate| (&candidate.cgroup, Some(candidate.id))).collect();
+        let ends = |agent: &&Arc<Enrolled>| {
+            let known = seen.is_whole() || looked_at.contains(&(&agent.cgroup, agent.cgroup_id));
+            !staying.contains(&agent.index) && (known || is_gone(&agent.cgroup, agent.cgroup_id))
+        };
         // Who goes makes room first: for its name, too.
-        found.iter().filter(|agent| !staying.contains(&agent.index)).for_each(|agent| self.end(agent));
+        found.iter().filter(ends).for_each(|agent| self.end(agent));
         let mut refused = Vec::new();
         for (candidate, wanted) in wanted {
             let known = live.get(&(&candidate.cgroup, Some(candidate.id)));
@@ -164,28 +176,29 @@ impl Keeper {
         }
     }
 
-    /// The first pattern that fits, of whichever runtime knows the container.
+    /// The first pattern that fits, of the runtime that knows the container: the first one that does, and no other has a say.
     fn wanted_container(&self, id: &str, cgroup: u64) -> Wanted {
-        let mut waiting = None;
+        let mut unsaid = None;
         for pattern in &self.aegis.config.discovery.containers {
-            let ContainerPattern { labels, socket, becomes: agent } = pattern;
-            let question = Question { socket: socket.clone(), container: id.to_owned(), cgroup };
+            let question = Question { socket: pattern.socket.clone(), container: id.to_owned(), cgroup };
             match self.answers.get(&question) {
-                Some(Heard::Known(container)) if all_fit(labels, &container.labels) => {
-                    return becomes(agent, Facts::Container { id, container });
+                Some(Heard::Known(container)) => return self.of_runtime(&pattern.socket, id, container),
+                Some(Heard::Nowhere { why, .. }) => {
+                    unsaid.get_or_insert_with(|| why.clone());
                 }
-                // It is this runtime's: what others say of it does not matter.
-                Some(Heard::Known(_)) => waiting = Some(Wanted::Nobody),
-                Some(Heard::Nowhere { why, .. }) if !matches!(waiting, Some(Wanted::Nobody)) => {
-                    waiting = Some(Wanted::Unsaid(why.clone()));
-                }
-                Some(Heard::Nowhere { .. }) => {}
-                Some(Heard::Nothing) | None => {
-                    waiting.get_or_insert(Wanted::Unknown);
-                }
+                // It may know it, and then it is the one.
+                Some(Heard::Nothing) | None => return Wanted::Unknown,
             }
         }
-        waiting.unwrap_or(Wanted::Nobody)
+        unsaid.map_or(Wanted::Nobody, Wanted::Unsaid)
+    }
+
+    fn of_runtime(&self, runtime: &Path, id: &str, container: &Container) -> Wanted {
+        let mut patterns = self.aegis.config.discovery.containers.iter();
+        let fits =
+            |pattern: &&ContainerPattern| pattern.socket == runtime && all_fit(&pattern.labels, &container.labels);
+        let found = patterns.find(fits);
+        found.map_or(Wanted::Nobody, |pattern| becomes(&pattern.becomes, Facts::Container { id, container }))
     }
 
     fn bring_about(

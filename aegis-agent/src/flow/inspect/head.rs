@@ -1,5 +1,6 @@
 //! The request head, rebuilt from its parsed form: whatever could be read in two ways is refused.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use aegis_policy::Denial;
@@ -9,6 +10,7 @@ use http::uri::Authority;
 use http::{Method, StatusCode};
 
 use crate::flow::refusal::Refusal;
+use crate::flow::websocket::Asked;
 
 /// What the connection was authorized for; each request on it must agree.
 #[derive(Debug, Clone)]
@@ -36,6 +38,8 @@ pub struct Head {
     /// What the agent presented as its token.
     pub token: Option<String>,
     pub grpc: bool,
+    /// The request is to become a WebSocket; its method is then `GET`, over HTTP/2 too.
+    pub websocket: Option<Asked>,
 }
 
 /// Fields that are for this hop alone (RFC 9110, section 7.6.1), and those that are written anew.
@@ -67,11 +71,9 @@ impl Head {
     /// A refusal that says what is ambiguous; 421 where the request belongs on another connection.
     pub fn parse(parts: Parts, target: &Target, version: &str) -> Result<Self, Refusal> {
         let bad = |why: &str| Refusal::from(Denial::protocol(why, version));
-        if parts.method == Method::CONNECT {
+        let websocket = Asked::read(&parts, version)?;
+        if parts.method == Method::CONNECT && websocket.is_none() {
             return Err(bad("CONNECT is not served here: connect to the host itself, Aegis is transparent"));
-        }
-        if parts.headers.contains_key(header::UPGRADE) {
-            return Err(bad("protocol upgrades cannot be inspected yet and are refused"));
         }
         if parts.headers.get_all(header::CONTENT_TYPE).iter().count() > 1 {
             return Err(bad("the request has more than one Content-Type field"));
@@ -88,10 +90,15 @@ impl Head {
         let mut headers = parts.headers;
         let token = take_token(&mut headers).map_err(|why| Refusal::from(Denial::token(why, version)))?;
         strip(&mut headers);
+        let mut method = parts.method;
+        if websocket.is_some() {
+            Asked::tidy(&mut headers);
+            method = Method::GET;
+        }
         let grpc =
             headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
         let query = parts.uri.query().map(str::to_owned);
-        Ok(Self { method: parts.method, scheme: target.scheme, host, port, path, query, headers, token, grpc })
+        Ok(Self { method, scheme: target.scheme, host, port, path, query, headers, token, grpc, websocket })
     }
 }
 
@@ -153,7 +160,7 @@ fn normal_host(host: &str) -> String {
 /// `Aegis-Token`, or a bearer in `Proxy-Authorization`; both are taken out, whatever they hold. Credentials for another proxy (`Basic`) mean nothing here.
 ///
 /// # Errors
-/// When there is more than one token, or one that is no text: which of them was meant is not guessed, and none does not mean "no token".
+/// When there are two different tokens, or one that is no text: which of them was meant is not guessed, and none does not mean "no token".
 fn take_token(headers: &mut HeaderMap) -> Result<Option<String>, &'static str> {
     let mut tokens = Vec::new();
     for value in headers.get_all(AEGIS_TOKEN) {
@@ -166,9 +173,11 @@ fn take_token(headers: &mut HeaderMap) -> Result<Option<String>, &'static str> {
             tokens.push(token);
         }
     }
-    let token = match tokens.as_slice() {
+    // One token in both fields is still one: a client that knows only proxies may be told it by its environment, too.
+    let distinct: BTreeSet<&str> = tokens.into_iter().map(str::trim).collect();
+    let token = match Vec::from_iter(distinct).as_slice() {
         [] => None,
-        [token] => Some(token.trim().to_owned()),
+        [token] => Some((*token).to_owned()),
         _ => return Err("the request shows more than one token"),
     };
     headers.remove(AEGIS_TOKEN);
@@ -261,6 +270,11 @@ mod tests {
                 .header("content-type", "text/plain")
                 .header("content-type", "a/b"),
             Request::get("/").header("host", "api.test").header("upgrade", "websocket"),
+            Request::post("/")
+                .header("host", "api.test")
+                .header("upgrade", "websocket")
+                .header("connection", "upgrade")
+                .header("sec-websocket-version", "13"),
             Request::connect("api.test:443"),
         ] {
             assert_eq!(parse(request, None).unwrap_err().status, StatusCode::BAD_REQUEST);

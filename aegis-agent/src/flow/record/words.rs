@@ -28,10 +28,15 @@ pub(super) fn entries(findings: &[Finding]) -> Vec<FindingEntry> {
 }
 
 fn entry(finding: &Finding) -> FindingEntry {
+    let place = match &finding.place {
+        // The name is the agent's choice, as the value is.
+        Place::Header(name) => Place::Header(safe_text(name)).record(),
+        place => place.record(),
+    };
     FindingEntry {
         detector: finding.detector.name().to_owned(),
         action: finding.action.name().to_owned(),
-        place: finding.place.record(),
+        place,
         confidence: finding.confidence.name().to_owned(),
         count: finding.count,
     }
@@ -45,9 +50,12 @@ pub(in crate::flow) fn safe_path(path: &str) -> String {
     scan_url(&ALL, path).text.into_owned()
 }
 
-/// Host names and reasons hold words that the agent chose.
+/// Host names, reasons, errors and the path of its own executable hold words that the agent chose.
 pub(super) fn redact(draft: &mut Draft) {
-    draft.host = draft.host.as_deref().map(safe_text);
+    for chosen in [&mut draft.host, &mut draft.error].into_iter().flatten() {
+        *chosen = safe_text(chosen);
+    }
+    draft.exe = safe_text(&draft.exe);
     draft.reason = safe_text(&draft.reason);
 }
 
@@ -101,6 +109,18 @@ mod tests {
             "host [SSN].evil.test is not in the policy"
         );
         assert!(!safe_path("/users/jane.doe@example.com").contains("jane"));
+        let ssn = "an-536-22-8741";
+        let field = |name: &str| Finding {
+            detector: aegis_dlp::Detector::Email,
+            action: aegis_dlp::Action::Report,
+            confidence: aegis_dlp::Confidence::High,
+            place: Place::Header(name.to_owned()),
+            count: 1,
+        };
+        assert_eq!(entry(&field(ssn)).place, "header:an-[SSN]");
+        let mut draft = Draft { error: Some(ssn.to_owned()), exe: format!("/tmp/{ssn}"), ..Draft::default() };
+        redact(&mut draft);
+        assert_eq!((draft.error.as_deref(), draft.exe.as_str()), (Some("an-[SSN]"), "/tmp/an-[SSN]"));
         assert_eq!(method_word(&Method::from_bytes(b"SECRETWORD").unwrap_or_default()), "OTHER");
     }
 }

@@ -153,8 +153,11 @@ fn find_in(path: &Path, id: &str) -> io::Result<Option<Event>> {
     Ok(None)
 }
 
-/// The milliseconds since 1970 in a UUIDv7.
+/// The milliseconds since 1970 in a decision id, a UUIDv7. A trace id has no dashes, and the agent chose it: it tells no time.
 fn made_at(id: &str) -> Option<u64> {
+    if !id.contains('-') {
+        return None;
+    }
     let uuid: uuid::Uuid = id.parse().ok()?;
     let (seconds, nanos) = uuid.get_timestamp()?.to_unix();
     Some(seconds * 1000 + u64::from(nanos / 1_000_000))

@@ -16,10 +16,14 @@ fn config() -> Decisions {
 }
 
 fn event(id: &str) -> Event {
+    traced(id, "4bf92f3577b34da6a3ce929d0e0e4736")
+}
+
+fn traced(id: &str, trace_id: &str) -> Event {
     let decided = Decided {
         labels: ("test", "0"),
         decision_id: id,
-        trace_id: "4bf92f3577b34da6a3ce929d0e0e4736",
+        trace_id,
         took: Duration::ZERO,
         decision: Decision::Deny,
         mode: Mode::Enforce,
@@ -57,6 +61,22 @@ fn what_is_handed_over_is_found_at_once_and_by_its_trace_too() {
     drop(log);
     let log = DecisionLog::open(&config(), dir.path());
     assert!(log.find(&ids[0]).unwrap().is_some());
+}
+
+#[test]
+fn a_trace_id_that_looks_as_if_it_told_a_time_is_found_all_the_same() {
+    // An agent chooses it: as a UUIDv7 this one would be of the year 10889.
+    const TRACE: &str = "ffffffffffff7da6a3ce929d0e0e4736";
+    let dir = TempDir::new().unwrap();
+    let log = DecisionLog::open(&config(), dir.path());
+    log.offer(10, || traced("first", TRACE));
+    assert!(log.find("first").unwrap().is_some());
+    drop(log);
+    let log = DecisionLog::open(&config(), dir.path());
+    log.offer(10, || event("second"));
+    assert!(log.find("second").unwrap().is_some());
+    assert_eq!(std::fs::read_dir(dir.path().join("decisions")).unwrap().count(), 2, "a file each");
+    assert_eq!(log.find(TRACE).unwrap().unwrap().decision_id, "first");
 }
 
 #[test]
