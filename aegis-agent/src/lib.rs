@@ -4,6 +4,7 @@ mod cgroups;
 pub mod config;
 pub mod control;
 pub mod daemon;
+pub mod descriptors;
 pub mod discovery;
 pub mod dns;
 pub mod fetch;
