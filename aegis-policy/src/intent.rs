@@ -68,13 +68,13 @@ pub struct Needs {
     pub json: bool,
     /// A candidate rule reads what the agent has used so far.
     pub usage: bool,
+    /// The decision may take as long as the agent's body makes it, up to the engine's limit (some 50 ms): a rule for the host
+    /// has raw Rego, or goes through arrays. Not to be made where others wait for the thread.
+    pub heavy: bool,
 }
 
 /// The body as JSON.
 #[derive(Copy, Clone, Debug, Default)]
-    /// The decision may take as long as the agent's body makes it, up to the engine's limit (some 50 ms): a rule for the host
-    /// has raw Rego, or goes through arrays. Not to be made where others wait for the thread.
-    pub heavy: bool,
 pub enum JsonBody<'a> {
     /// There is no body, or no rule asked for it.
     #[default]

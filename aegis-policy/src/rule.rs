@@ -228,12 +228,12 @@ impl Rule {
         self.body.iter().filter(|test| test.reads_elements() || test.path.contains(&Segment::Every)).count()
     }
 
-    /// Whether a match can end in something other than a refusal of the connection, so that the name has to resolve.
     /// How many steps its conditions take into the body.
     pub(crate) fn depth(&self) -> usize {
         self.body.iter().map(|test| test.path.len()).sum()
     }
 
+    /// Whether a match can end in something other than a refusal of the connection, so that the name has to resolve.
     pub(crate) fn may_answer(&self) -> bool {
         self.decision != Decision::Deny || self.mode == Mode::Shadow
     }
