@@ -1,5 +1,7 @@
 //! How many connections and requests are open, in all and per agent: no agent can take another's share.
 
+pub mod heavy;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,6 +16,8 @@ use crate::kernel::AgentIndex;
 pub struct Admissions {
     connections: Mutex<Counts>,
     requests: Mutex<Counts>,
+    /// Decisions that take long.
+    pub heavy: heavy::Turns,
 }
 
 #[derive(Debug, Default)]

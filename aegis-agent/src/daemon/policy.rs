@@ -51,6 +51,7 @@ impl Aegis {
         let made = prepared.make();
         slot.commit(record(&self.policy, &says, made.as_ref().err()));
         made?;
+        self.tell_rollout();
         let cut = self.standing.reconsider(&self.policy);
         self.metrics.live().cut_off(cut);
         tracing::info!(cut, "{says}");
@@ -66,7 +67,14 @@ impl Aegis {
         }
     }
 
+    /// Which agents there are, for a rollout that is under way.
+    fn tell_rollout(&self) {
+        let agents = self.registry.list();
+        self.policy.meets(agents.iter().map(|enrolled| &*enrolled.agent));
+    }
+
     fn advance_policy(&self) {
+        self.tell_rollout();
         if let Err(error) = self.change_policy(Store::advance) {
             tracing::error!("the rollout's next step is not taken, it is tried again: {error}");
         }

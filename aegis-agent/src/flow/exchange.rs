@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use aegis_policy::{Denial, Snapshot, Usage};
+use aegis_policy::{Denial, Snapshot};
+use http::header;
 use hyper::body::{Body, Incoming};
 use hyper::{Request, Response};
 
@@ -104,11 +105,19 @@ async fn decided(
     recorder.deciding();
     // Taken back where anything below refuses.
     let counted = recorder.usage().count(Instant::now());
-    let wanted = needs.usage || snapshot.beside().is_some() || recorder.is_told();
-    let usage = if wanted { counted.usage() } else { Usage::default() };
+    // Whether this policy reads it or not: the next one is asked again with it.
+    let usage = counted.usage();
     let moment = Moment { now: SystemTime::now(), usage };
     let asked = beside::request(snapshot, &identity, &head, &payload, moment);
-    let (outcome, sight) = decide::request_noting(snapshot, &identity, &head, payload, needs.json, moment);
+    let ask = || decide::request_noting(snapshot, &identity, &head, payload, needs.json, moment);
+    let (outcome, sight) = if needs.heavy {
+        match aegis.admissions.heavy.decide(identity.enrolled.index, ask).await {
+            Ok(decided) => decided,
+            Err(busy) => return Err((busy.refusal(version), Some(recorder))),
+        }
+    } else {
+        ask()
+    };
     recorder.saw(sight, moment);
     if let Some(asked) = asked {
         asked.decided(&outcome);

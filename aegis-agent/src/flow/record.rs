@@ -133,12 +133,6 @@ impl Recorder {
         self.question = wanted.then_some(question);
     }
 
-    /// Whether the decision log wants to know.
-    #[must_use]
-    pub fn is_told(&self) -> bool {
-        self.question.is_some()
-    }
-
     /// What it saw.
     pub fn saw(&mut self, sight: Sight, moment: Moment) {
         if let Some(question) = &mut self.question {

@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
 
-use aegis_policy::{Agent, Content, Denial, DenialKind, NameVerdict, Snapshot, Usage, Verdict};
+use aegis_policy::{Agent, Content, Denial, DenialKind, Snapshot, Usage, Verdict};
 use futures_util::task::AtomicWaker;
 
 use super::authorize::{self, Relayed};
@@ -190,14 +190,9 @@ fn request(
     moment: Moment,
 ) -> Result<(), Box<Denial>> {
     let intent = decide::intent(agent, head, moment);
-    if snapshot.needs(&intent).json
-        // The body has been read and is gone: what a rule says of its values cannot be asked again, the host can.
-        && head.host.parse::<std::net::IpAddr>().is_err()
-    {
-        return match snapshot.name(agent, &head.host) {
-            NameVerdict::Resolve => Ok(()),
-            NameVerdict::Refuse(denial) => Err(denial.into()),
-        };
+    if snapshot.needs(&intent).json {
+        // The body has been read and is gone: what a rule says of its values cannot be asked again.
+        return snapshot.stands(&intent, private_ok);
     }
     match snapshot.decide(&intent, &Content::default()) {
         Verdict::Permit(permit) if private_ok && !permit.private_ok() => {

@@ -36,6 +36,46 @@ fn relayed(
     Subject::Relay(Relayed { sni, destination, protocol, host: host.into(), port, private_ok })
 }
 
+/// Of a request whose body is gone, all that can still be asked is.
+#[test]
+fn what_a_body_let_through_still_needs_a_rule_for_its_head() {
+    let rule = |more: &str| {
+        format!(
+            "{{name: r, hosts: [pay.test, 198.51.100.0/24], body: [{{path: a, op: exists}}], decision: allow{more}}}"
+        )
+    };
+    let policy = |rules: &[String]| {
+        let rules: String = rules.iter().map(|rule| format!("      - {rule}\n")).collect();
+        format!("version: v2\npolicies:\n  - name: p\n    agents: [\"*\"]\n    rules:\n{rules}")
+    };
+    let asked = |rules: &[String], host: &str, private: bool| {
+        let Subject::Request { head, usage, .. } = request(host, "/v1") else { unreachable!() };
+        Subject::Request { head, private_ok: private, usage }.allowed_by(&snapshot(&policy(rules)), &agent()).is_ok()
+    };
+    let deny = || "{name: d, hosts: [pay.test, 198.51.100.7], decision: deny}".to_owned();
+    let late =
+        || "{name: l, hosts: [pay.test], private: true, body: [{path: b, op: exists}], decision: allow}".to_owned();
+    for (what, rules, private, expected) in [
+        ("as it was", vec![rule("")], false, true),
+        ("private withdrawn", vec![rule("")], true, false),
+        ("private still there", vec![rule(", private: true")], true, true),
+        ("a refusal behind it", vec![rule(""), deny()], false, true),
+        ("a refusal before it", vec![deny(), rule("")], false, false),
+        ("another path", vec![rule(", paths: [/v2]")], false, false),
+        ("another method", vec![rule(", methods: [GET]")], false, false),
+        ("another port", vec![rule(", ports: [8443]")], false, false),
+        ("a scope that the agent has not", vec![rule(", scopes: [pay]")], false, false),
+        ("only tried out", vec![rule(", mode: shadow")], false, true),
+        ("tried out before a refusal", vec![rule(", mode: shadow"), deny()], false, false),
+        ("private by a later rule", vec![rule(""), late()], true, true),
+    ] {
+        assert_eq!(asked(&rules, "pay.test", private), expected, "{what}");
+        if what != "private by a later rule" {
+            assert_eq!(asked(&rules, "198.51.100.7", private), expected, "{what}, by its address");
+        }
+    }
+}
+
 fn request(host: &str, path: &str) -> Subject {
     let head = Head {
         method: http::Method::POST,
@@ -116,4 +156,3 @@ fn a_scope_that_was_taken_away_is_gone_from_our_tokens_and_only_from_ours() {
         assert_eq!(described.tenant, "t", "the rest is of now");
     }
 }
-

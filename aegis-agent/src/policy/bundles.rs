@@ -176,6 +176,7 @@ impl Bundles {
             serial: bundle.manifest.serial,
             digest: digest.clone(),
             etag: etag.clone(),
+            others: std::collections::BTreeMap::new(),
         };
         self.kept.keep(&bytes, &note)?;
         let mut answer = answer(bundle, digest, etag, now);

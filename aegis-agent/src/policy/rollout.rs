@@ -1,6 +1,7 @@
 //! A staged rollout as a state machine: how far a candidate has come, on what counts it is judged, and what is due. It knows
 //! no clock, no file and no policy: times, decisions and steps come in from outside.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use aegis_policy::Agent;
@@ -9,6 +10,13 @@ use sha2::{Digest, Sha256};
 
 /// Parts that the agents are divided into: a percentage has two digits behind the point.
 const BUCKETS: u64 = 10_000;
+
+/// Of a lot, one agent gives at most one of so many parts, where there are so many agents.
+const PARTS: u64 = 4;
+/// In lots of so many agents no single one decides.
+const CROWD: usize = 3;
+/// How long a lot waits for agents that say nothing, once there were decisions enough in all.
+const LOT_LASTS: Duration = Duration::from_secs(60);
 
 /// Some percent, 0 to 100.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -91,6 +99,14 @@ impl Counts {
         self.candidate_denied = self.candidate_denied.saturating_add(u64::from(candidate_denied));
     }
 
+    fn less(&self, other: &Self) -> Self {
+        Self {
+            compared: self.compared.saturating_sub(other.compared),
+            live_denied: self.live_denied.saturating_sub(other.live_denied),
+            candidate_denied: self.candidate_denied.saturating_sub(other.candidate_denied),
+        }
+    }
+
     /// The candidate's deny rate less the live one's, in percentage points.
     #[must_use]
     pub fn delta(&self) -> f64 {
@@ -124,8 +140,23 @@ pub struct Rollout {
     pub since: SystemTime,
     /// In this phase.
     pub counts: Counts,
-    /// Since the rates were last compared.
+    /// Since the rates were last compared, as far as they count.
     lot: Counts,
+    /// Each agent's part of the lot.
+    #[serde(default)]
+    shares: BTreeMap<String, Counts>,
+    /// Decisions since then, whether they count or not.
+    #[serde(default)]
+    offered: u64,
+    /// When the lot was begun.
+    #[serde(default)]
+    lot_since: Option<SystemTime>,
+    /// Lots that were judged in this phase.
+    #[serde(default)]
+    judged: u64,
+    /// How many agents it is tried on: told from outside.
+    #[serde(skip, default = "alone")]
+    agents: u64,
     /// Why the last comparison failed, where it did.
     failed: Option<String>,
 }
@@ -141,29 +172,57 @@ impl Rollout {
             since: now,
             counts: Counts::default(),
             lot: Counts::default(),
+            shares: BTreeMap::new(),
+            offered: 0,
+            lot_since: None,
+            judged: 0,
+            agents: alone(),
             failed: None,
         }
     }
 
-    /// One decision, as both answered it; says whether something is due now. Each lot of `min_decisions` is judged by
-    /// itself: what goes wrong late would be lost in the sum of a long phase. Both answers are of the same traffic, so the
-    /// difference of their rates is no chance of who asked what.
-    pub fn observe(&mut self, live_denied: bool, candidate_denied: bool) -> bool {
+    /// How many agents it is tried on now.
+    pub fn tried_on(&mut self, agents: u64) {
+        self.agents = agents.max(alone());
+    }
+
+    /// One decision of `agent`, as both answered it; says whether something is due now. Each lot of `min_decisions` is judged
+    /// by itself: what goes wrong late would be lost in the sum of a long phase. Both answers are of the same traffic, so the
+    /// difference of their rates is no chance of who asked what; but who asks most is an agent's own choice, so beyond its
+    /// part an agent's decisions don't count.
+    pub fn observe(&mut self, agent: &str, at: SystemTime, live_denied: bool, candidate_denied: bool) -> bool {
         self.counts.add(live_denied, candidate_denied);
-        self.lot.add(live_denied, candidate_denied);
-        if self.lot.compared < self.plan.min_decisions.max(1) {
-            return false;
+        let enough = self.plan.min_decisions.max(1);
+        let most = enough.div_ceil(self.agents.clamp(alone(), PARTS));
+        let since = *self.lot_since.get_or_insert(at);
+        self.offered = self.offered.saturating_add(1);
+        let share = self.shares.entry(agent.to_owned()).or_default();
+        if share.compared < most {
+            share.add(live_denied, candidate_denied);
+            self.lot.add(live_denied, candidate_denied);
         }
-        let lot = std::mem::take(&mut self.lot);
+        let waited = at.duration_since(since).is_ok_and(|passed| passed >= LOT_LASTS);
+        if self.lot.compared >= enough || (waited && self.offered >= enough) {
+            self.judge();
+        }
+        self.failed.is_some()
+    }
+
+    fn judge(&mut self) {
+        let (lot, shares) = (std::mem::take(&mut self.lot), std::mem::take(&mut self.shares));
+        (self.offered, self.lot_since) = (0, None);
+        self.judged = self.judged.saturating_add(1);
         let (delta, bound) = (lot.delta(), f64::from(self.plan.max_deny_delta));
         // Far fewer denials are as far from what was expected as far more.
-        if delta.abs() > bound && self.failed.is_none() {
+        let beyond = |counts: &Counts| counts.delta().abs() > bound;
+        // Among several, one that gets itself refused, or lets itself be let through, does not decide for the others.
+        let one_alone = shares.len() >= CROWD && shares.values().any(|share| !beyond(&lot.less(share)));
+        if beyond(&lot) && !one_alone && self.failed.is_none() {
             self.failed = Some(format!(
                 "of {} decisions it denies {} and the live policy {}: {delta:+.2} points, beyond {bound}",
                 lot.compared, lot.candidate_denied, lot.live_denied
             ));
         }
-        self.failed.is_some()
     }
 
     /// What is due at `now`, if anything.
@@ -175,7 +234,7 @@ impl Rollout {
         let after = self.plan.auto_promote_after?;
         // A clock that was set back delays, it does not hasten.
         let over = now.duration_since(self.since).is_ok_and(|passed| passed >= after);
-        (over && self.counts.compared >= self.plan.min_decisions).then(|| self.next(None))
+        (over && self.judged > 0).then(|| self.next(None))
     }
 
     /// The step that a promotion means now; to `percent`, where it is given.
@@ -190,8 +249,13 @@ impl Rollout {
 
     /// The candidate decides from now on, for `percent` of the agents; counted anew.
     pub fn enforce(&mut self, percent: Percent, now: SystemTime) {
-        *self = Self { phase: Phase::Enforced, percent, ..Self::begin(self.plan, now) };
+        *self = Self { phase: Phase::Enforced, percent, agents: self.agents, ..Self::begin(self.plan, now) };
     }
+}
+
+/// As many as there are at least.
+fn alone() -> u64 {
+    1
 }
 
 /// Whether `agent` is among `percent` of all for the candidate of this digest: always the same ones, more when it grows, and

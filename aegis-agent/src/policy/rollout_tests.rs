@@ -23,7 +23,7 @@ fn agent(name: &str) -> Agent {
 fn observe(rollout: &mut Rollout, all: u64, denied: u64) -> bool {
     let mut due = false;
     for number in 0..all {
-        due |= rollout.observe(false, number < denied);
+        due |= rollout.observe("a", START, false, number < denied);
     }
     due
 }
@@ -35,9 +35,9 @@ fn the_bound_is_held_on_both_sides_and_only_when_enough_was_decided() {
     {
         let mut rollout = Rollout::begin(plan(200), START);
         for number in 0..199 {
-            assert!(!rollout.observe(number < live, number < candidate), "{number} of 200 are too few");
+            assert!(!rollout.observe("a", START, number < live, number < candidate), "{number} of 200 are too few");
         }
-        assert_eq!(rollout.observe(false, false), !holds, "{candidate} against {live}");
+        assert_eq!(rollout.observe("a", START, false, false), !holds, "{candidate} against {live}");
         let due = rollout.due(START);
         assert_eq!(due.is_none(), holds, "{candidate} against {live}: {due:?}");
         assert!(holds || matches!(due, Some(Step::RollBack(why)) if why.contains("of 200 decisions")));
@@ -50,6 +50,65 @@ fn what_goes_wrong_late_is_not_lost_in_a_long_phase() {
     assert!(!observe(&mut rollout, 100_000, 0));
     assert!(observe(&mut rollout, 200, 5), "5 of the last 200, though only 5 of 100,200 in all");
     assert!(matches!(rollout.due(START), Some(Step::RollBack(_))));
+}
+
+/// `count` decisions of `agent`, all denied by the candidate or none.
+fn ask(rollout: &mut Rollout, agent: &str, count: u64, denied: bool) -> bool {
+    (0..count).fold(false, |due, _| due | rollout.observe(agent, START, false, denied))
+}
+
+#[test]
+fn one_agent_of_several_neither_rolls_back_nor_drowns_the_others() {
+    let begin = |agents| {
+        let mut rollout = Rollout::begin(plan(200), START);
+        rollout.tried_on(agents);
+        rollout
+    };
+    let mut steered = begin(5);
+    assert!(!ask(&mut steered, "loud", 100_000, true), "one agent alone fills no lot");
+    assert_eq!(steered.due(START + 60 * MINUTE), None, "nor does it end a phase");
+    for other in ["b", "c", "d"] {
+        assert!(!ask(&mut steered, other, 50, false), "and does not decide for the others");
+    }
+    assert!(matches!(steered.due(START + 60 * MINUTE), Some(Step::Enforce(_))), "a lot was judged");
+
+    let mut drowned = begin(5);
+    assert!(!ask(&mut drowned, "loud", 100_000, false));
+    ask(&mut drowned, "b", 50, true);
+    ask(&mut drowned, "c", 50, true);
+    assert!(ask(&mut drowned, "d", 50, false), "what goes wrong for two is not lost in what a third asks");
+
+    let mut all_wrong = begin(5);
+    assert!(["a", "b", "c", "d"].into_iter().fold(false, |due, agent| due | ask(&mut all_wrong, agent, 50, true)));
+    for agents in [1, 2] {
+        let mut few = begin(agents);
+        let each = 200 / agents;
+        assert!((0..agents).fold(false, |due, agent| due | ask(&mut few, &agent.to_string(), each, agent == 0)));
+    }
+}
+
+/// The others may have nothing to say: then the lot does not wait for them for ever.
+#[test]
+fn a_lot_does_not_wait_for_ever_for_agents_that_are_silent() {
+    let mut rollout = Rollout::begin(plan(200), START);
+    rollout.tried_on(5);
+    assert!(!ask(&mut rollout, "a", 500, true));
+    assert!(!rollout.observe("a", START + MINUTE - Duration::from_secs(1), false, true));
+    assert!(rollout.observe("a", START + MINUTE, false, true));
+}
+
+/// Written down by the daemon before this one.
+#[test]
+fn a_rollout_of_an_older_daemon_goes_on() {
+    let mut rollout = Rollout::begin(plan(10), START);
+    observe(&mut rollout, 7, 0);
+    let mut written = serde_json::to_value(&rollout).unwrap();
+    for key in ["shares", "offered", "lot_since", "judged"] {
+        assert!(written.as_object_mut().unwrap().remove(key).is_some(), "{key}");
+    }
+    let mut read: Rollout = serde_json::from_value(written).unwrap();
+    assert!(!observe(&mut read, 3, 0));
+    assert!(read.due(START + 30 * MINUTE).is_some());
 }
 
 #[test]

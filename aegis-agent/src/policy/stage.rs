@@ -3,7 +3,7 @@
 use std::sync::{Arc, MutexGuard};
 use std::time::SystemTime;
 
-use aegis_policy::Snapshot;
+use aegis_policy::{Agent, Snapshot};
 
 use super::change::{Prepared, now_live};
 use super::error::ChangeError;
@@ -61,6 +61,13 @@ impl Store {
         let Some(staged) = state.staged.clone() else { return Ok(None) };
         let Some(step) = staged.tally.rollout().due(now) else { return Ok(None) };
         self.step(state, &staged, step, "by its schedule", now).map(Some)
+    }
+
+    /// Tells the rollout which agents there are: the fewer it is tried on, the more of its judgement is one agent's.
+    pub fn meets<'a>(&self, agents: impl Iterator<Item = &'a Agent>) {
+        let Some(staged) = self.state().staged.clone() else { return };
+        let covered = agents.filter(|agent| staged.trial.covers(agent)).count();
+        staged.tally.tried_on(u64::try_from(covered).unwrap_or(u64::MAX));
     }
 
     /// Waits until a step may be due.

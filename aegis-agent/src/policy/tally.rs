@@ -101,7 +101,7 @@ impl Tally {
     pub fn compared(&self, agent: &Agent, wanted: &dyn Wanted, at: SystemTime, live: Answer, candidate: Answer) {
         self.metrics.compared(&live, &candidate);
         let mut inner = self.inner();
-        if inner.rollout.observe(live.refuses(), candidate.refuses()) {
+        if inner.rollout.observe(&agent.name, at, live.refuses(), candidate.refuses()) {
             self.due.notify_one();
         }
         if live == candidate {
@@ -115,6 +115,11 @@ impl Tally {
         if changed {
             inner.remember(Differing { at, about: wanted.describe(), way });
         }
+    }
+
+    /// How many agents the candidate is tried on now.
+    pub fn tried_on(&self, agents: u64) {
+        self.inner().rollout.tried_on(agents);
     }
 
     /// There was no room for a question.
