@@ -13,14 +13,15 @@ const BODY: usize = 4 << 20;
 const TIME: Duration = Duration::from_millis(1500);
 
 fn main() {
-    println!("{:<44} {:>7} {:>9}", "body, all 11 detectors, redacting", "GB/s", "findings");
+    let title = format!("body, all {} detectors, redacting", DetectorSet::ALL.iter().count());
+    println!("{title:<44} {:>7} {:>9}", "GB/s", "findings");
     let only = std::env::args().nth(1).unwrap_or_default();
     for (name, format, unit) in bodies().into_iter().filter(|(name, ..)| name.contains(&only)) {
         let body = unit.repeat(BODY / unit.len());
-        let (rate, findings) = measure(format, body.as_bytes());
+        let (rate, findings) = measure(format, &body);
         println!("{name:<44} {rate:>7.2} {findings:>9}");
     }
-    for size in [1 << 10, 4 << 10, 10 << 10] {
+    for size in [1 << 10, 4 << 10, 10 << 10].into_iter().filter(|_| only.is_empty()) {
         let body = CLEAN_JSON.repeat(size / CLEAN_JSON.len());
         let (rate, _) = measure(Format::Json, body.as_bytes());
         println!("a clean JSON body of {size:>5} bytes: {:.2} us", body.len() as f64 / rate / 1e3);
@@ -36,18 +37,48 @@ const NUMBERS: &str = "[0.4929401929401923,-0.0378282246310005,1700000000,176400
 const LOG: &str = "2026-11-23T01:22:05.123456Z INFO proxy flow=0194c1f0-7e2a-7c41-9d52-3f5c2b1a7e90 host=api.example.com status=200 bytes=18231\n";
 const DIRTY_JSON: &str = r#"{"name":"Jane Doe","email":"jane.doe@example.com","ssn":"123-45-6789","dob":"1980-01-02","card":"4111 1111 1111 1111","note":"Customer called about the late delivery and asked for a refund to the card on file; see the ticket for the full history."}"#;
 
-fn bodies() -> [(&'static str, Format, &'static str); 9] {
-    [
+const PATHS: &str = r#"{"file":"/usr/local/lib/python3.11/site-packages/requests/adapters.py","url":"https://api.example.com/v1/organizations/members","trace_id":"550e8400-e29b-41d4-a716-446655440000","digest":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}"#;
+const WORDS: &str =
+    "Der Zähler läuft über die Straße, und die Prüfung war früher als nötig. Отчёт о проверке готов, 报告已经完成。";
+const XML: &str = r#"<order id="17"><customer>Jane &amp; Joe</customer><note lang="en">Deliver it to the back door, please &#8212; it is open.</note></order>"#;
+const CSV: &str = "17,Jane Doe,Ulm,\"late, but complete\",42.50\n";
+
+fn bodies() -> Vec<(&'static str, Format, Vec<u8>)> {
+    let text = [
         ("clean text", Format::Text, CLEAN_TEXT),
         ("clean JSON", Format::Json, CLEAN_JSON),
         ("clean JSON, many escapes", Format::Json, ESCAPED_JSON),
         ("clean text of no declared type", Format::Unknown, CLEAN_TEXT),
         ("clean JSON of no declared type", Format::Unknown, CLEAN_JSON),
         ("clean form", Format::Form, "name=Jane+Doe&city=Ulm&note=a+word+or+two%2C+and+more&x=1&"),
+        ("clean XML", Format::Xml, XML),
+        ("clean CSV", Format::Csv, CSV),
+        ("text beyond ASCII", Format::Text, WORDS),
+        ("JSON of paths, URLs, UUIDs and hashes", Format::Json, PATHS),
         ("numbers (JSON, an embedding)", Format::Json, NUMBERS),
         ("log lines (text, dates and ids)", Format::Text, LOG),
         ("dirty JSON (4 matches in 250 bytes)", Format::Json, DIRTY_JSON),
-    ]
+    ];
+    let mut bodies: Vec<_> = text.map(|(name, format, unit)| (name, format, unit.as_bytes().to_vec())).into();
+    let utf16 = CLEAN_TEXT.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    bodies.push(("clean text in UTF-16", Format::Unknown, utf16));
+    let picture: Vec<u8> = (0..48_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    bodies.push(("base64 of a picture in JSON", Format::Json, in_json(&picture)));
+    bodies.push(("base64 of clean text in JSON", Format::Json, in_json(CLEAN_TEXT.repeat(200).as_bytes())));
+    bodies.push(("base64 of dirty JSON in JSON", Format::Json, in_json(DIRTY_JSON.repeat(200).as_bytes())));
+    bodies
+}
+
+/// A message as chat APIs take files in.
+fn in_json(file: &[u8]) -> Vec<u8> {
+    let digit =
+        |value: usize| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[value & 63]);
+    let group = |group: &[u8; 3]| {
+        let bits = group.iter().fold(0, |bits, byte| bits << 8 | usize::from(*byte));
+        [18, 12, 6, 0].map(|shift| digit(bits >> shift))
+    };
+    let text: String = file.as_chunks::<3>().0.iter().flat_map(group).collect();
+    format!(r#"{{"type":"image_url","image_url":{{"url":"data:image/png;base64,{text}"}}}}"#).into_bytes()
 }
 
 /// Scans the body until the time is up: gigabytes a second of processor time, and matches in one body.

@@ -19,6 +19,7 @@ mod finding;
 mod format;
 mod nested;
 mod opening;
+mod lanes;
 mod mask;
 mod own;
 mod place;

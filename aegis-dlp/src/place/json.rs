@@ -1,9 +1,10 @@
 //! The JSON pointer (RFC 6901) of a place in a JSON document, or in a row of them.
 
-use memchr::memchr;
+use wide::u8x16;
 
 use super::DEPTH;
 use super::name::{Name, Path};
+use crate::lanes::{BLOCK, Lanes, is};
 
 /// The containers that the place is in.
 #[derive(Default)]
@@ -24,16 +25,27 @@ struct Frame {
     value: bool,
 }
 
-/// What may change the state outside of strings.
-const STRUCTURE: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut at = 0;
-    while at < 7 {
-        table[b"{}[],:\""[at] as usize] = true;
-        at += 1;
+/// Bytes that the pointer goes past, and what is known of them.
+struct Stretch<'a> {
+    bytes: &'a [u8],
+    /// The last quote, and the one before it.
+    quotes: [Option<usize>; 2],
+    /// After the last bracket, comma or colon.
+    since: usize,
+    /// Where the key of the innermost object is, which nobody needs while its value is none.
+    key: Option<(usize, usize)>,
+}
+
+impl Stretch<'_> {
+    /// The quotes with those of a block at `at`.
+    #[inline]
+    fn with(&self, quotes: u64, at: usize) -> [Option<usize>; 2] {
+        let highest = |bits: u64| (bits != 0).then(|| 63 - bits.leading_zeros() as usize);
+        let Some(last) = highest(quotes) else { return self.quotes };
+        let other = highest(quotes & !(1 << last)).map(|bit| at + bit);
+        [Some(at + last), other.or(self.quotes[0])]
     }
-    table
-};
+}
 
 impl Pointer {
     pub(super) fn in_string(&self) -> bool {
@@ -41,48 +53,101 @@ impl Pointer {
     }
 
     pub(super) fn advance(&mut self, bytes: &[u8]) {
-        let mut at = 0;
-        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-            if self.in_string {
-                let end = memchr(b'"', rest);
-                self.text(rest.get(..end.unwrap_or(rest.len())).unwrap_or_default());
-                let Some(end) = end else { return };
-                self.in_string = false;
-                at += end + 1;
-                continue;
+        let mut stretch = Stretch { bytes, quotes: [None; 2], since: 0, key: None };
+        let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+        for (number, block) in blocks.iter().enumerate() {
+            self.block(block, number * BLOCK, &mut stretch);
+        }
+        if !rest.is_empty() {
+            let mut block = [0; BLOCK];
+            if let Some(start) = block.get_mut(..rest.len()) {
+                start.copy_from_slice(rest);
             }
-            let Some(next) = rest.iter().position(|byte| STRUCTURE[usize::from(*byte)]) else { return };
-            if let Some(byte) = rest.get(next) {
-                self.structure(*byte);
+            self.block(&block, blocks.len() * BLOCK, &mut stretch);
+        }
+        // The bytes go: what of them is a key, or may be one, is kept.
+        self.keep_key(&mut stretch);
+        self.note_key(self.in_string, &mut stretch);
+        self.keep_key(&mut stretch);
+    }
+
+    /// Goes past the block at `at`.
+    #[inline]
+    fn block(&mut self, block: &[u8; BLOCK], at: usize, stretch: &mut Stretch<'_>) {
+        let lanes = Lanes::new(block);
+        let quotes = lanes.which(|lane| is(lane, b'"'));
+        if quotes == 0 && self.in_string {
+            return;
+        }
+        let structure = lanes.which(|lane| {
+            // The brackets of arrays are those of objects but for one bit.
+            let brackets = lane | u8x16::splat(0x20);
+            is(brackets, b'{') | is(brackets, b'}') | is(lane, b':') | is(lane, b',')
+        });
+        // Whether the number of quotes up to each byte is odd.
+        let mut inside = quotes;
+        for shift in [1, 2, 4, 8, 16, 32] {
+            inside ^= inside << shift;
+        }
+        if self.in_string {
+            inside = !inside;
+        }
+        self.in_string = inside >> (BLOCK - 1) == 1;
+        let before = stretch.quotes;
+        let mut events = structure & !inside;
+        while events != 0 {
+            let bit = events.trailing_zeros() as usize;
+            events &= events - 1;
+            let byte = block.get(bit).copied().unwrap_or_default();
+            match byte {
+                b':' => {
+                    stretch.quotes = stretch.with(quotes & ((1 << bit) - 1), at);
+                    self.note_key(false, stretch);
+                    stretch.quotes = before;
+                }
+                b'{' | b'[' => self.keep_key(stretch),
+                _ => stretch.key = None,
             }
-            at += next + 1;
+            self.structure(byte);
+            stretch.since = at + bit + 1;
+        }
+        stretch.quotes = stretch.with(quotes, at);
+    }
+
+    /// Notes what of the last string is here, where it may be a key.
+    #[inline]
+    fn note_key(&mut self, in_string: bool, stretch: &mut Stretch<'_>) {
+        let Some(frame) = self.innermost().filter(|frame| !frame.array && !frame.value) else { return };
+        let (open, close) = match stretch.quotes {
+            [open, _] if in_string => (open, stretch.bytes.len()),
+            [Some(close), open] if close >= stretch.since => (open, close),
+            _ => return,
+        };
+        match open {
+            Some(open) => stretch.key = Some((open + 1, close)),
+            // It began earlier.
+            None => frame.key.push(stretch.bytes.get(..close).unwrap_or_default()),
         }
     }
 
-    /// Part of a string: of a key, perhaps.
-    fn text(&mut self, text: &[u8]) {
-        if let Some(frame) = self.innermost().filter(|frame| !frame.array && !frame.value) {
-            frame.key.push(text);
+    /// Keeps the key that was noted.
+    fn keep_key(&mut self, stretch: &mut Stretch<'_>) {
+        if let Some((frame, (from, to))) = self.innermost().zip(stretch.key.take()) {
+            frame.key.clear();
+            frame.key.push(stretch.bytes.get(from..to).unwrap_or_default());
         }
     }
 
     fn innermost(&mut self) -> Option<&mut Frame> {
         self.frames.last_mut().filter(|_| self.deeper == 0)
     }
-
+    #[inline]
     fn structure(&mut self, byte: u8) {
         match byte {
-            b'{' | b'[' if self.frames.len() < DEPTH => {
-                self.frames.push(Frame { array: byte == b'[', index: 0, key: Name::default(), value: false });
-            }
-            b'{' | b'[' => self.deeper += 1,
-            b'}' | b']' if self.deeper > 0 => self.deeper -= 1,
-            b'}' | b']' => {
-                self.frames.pop();
-            }
-            b'"' => {
-                self.in_string = true;
-                if let Some(frame) = self.innermost().filter(|frame| !frame.value) {
+            b',' => {
+                if let Some(frame) = self.innermost() {
+                    frame.index += 1;
+                    frame.value = false;
                     frame.key.clear();
                 }
             }
@@ -91,11 +156,13 @@ impl Pointer {
                     frame.value = true;
                 }
             }
+            b'{' | b'[' if self.frames.len() < DEPTH => {
+                self.frames.push(Frame { array: byte == b'[', index: 0, key: Name::default(), value: false });
+            }
+            b'{' | b'[' => self.deeper += 1,
+            _ if self.deeper > 0 => self.deeper -= 1,
             _ => {
-                if let Some(frame) = self.innermost() {
-                    frame.index += 1;
-                    frame.value = false;
-                }
+                self.frames.pop();
             }
         }
     }

@@ -21,12 +21,11 @@ impl Default for Name {
 impl Name {
     /// Adds bytes as far as there is room.
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        let room = self.bytes.get_mut(self.length..).unwrap_or_default();
-        let taken = bytes.len().min(room.len());
-        for (slot, byte) in room.iter_mut().zip(bytes) {
-            *slot = *byte;
+        let end = LONGEST.min(self.length + bytes.len());
+        if let Some((room, bytes)) = self.bytes.get_mut(self.length..end).zip(bytes.get(..end - self.length)) {
+            room.copy_from_slice(bytes);
+            self.length = end;
         }
-        self.length += taken;
     }
 
     pub(super) fn clear(&mut self) {

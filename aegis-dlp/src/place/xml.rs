@@ -52,9 +52,13 @@ impl Elements {
                 State::Text => memchr(b'<', rest),
                 State::Value(quote) => memchr(quote, rest),
                 State::Until(_) | State::Instruction => memchr(b'>', rest),
+                State::Start | State::End | State::Attribute => rest.iter().position(|byte| ends_name(*byte)),
                 _ => Some(0),
             };
             let skipped = skipped.unwrap_or(rest.len());
+            if let State::Start | State::End | State::Attribute = self.state {
+                self.name.push(rest.get(..skipped).unwrap_or_default());
+            }
             self.note(rest.get(..skipped).unwrap_or_default());
             at += skipped;
             if let Some(byte) = bytes.get(at) {
@@ -89,10 +93,6 @@ impl Elements {
             }
             (State::End, b'>') => self.closed(),
             (State::Tag | State::Attribute, b'"' | b'\'') => State::Value(byte),
-            (State::Start | State::End | State::Attribute, byte) if !byte.is_ascii_whitespace() && byte != b'=' => {
-                self.name.push(&[byte]);
-                self.state
-            }
             (State::Start | State::End, _) => self.state,
             (State::Attribute, _) => State::Tag,
             (State::Tag, byte) if byte.is_ascii_whitespace() || matches!(byte, b'=' | b'/') => State::Tag,
@@ -157,6 +157,10 @@ impl Elements {
             path.name("@", &self.name, "");
         }
     }
+}
+
+fn ends_name(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/' | b'=' | b'"' | b'\'')
 }
 
 /// What `<!` begins, by its byte `at` after that: `<!--`, `<![CDATA[`.

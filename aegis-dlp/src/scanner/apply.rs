@@ -2,7 +2,7 @@
 
 use super::{Flow, Scanner};
 use crate::detect::Match;
-use crate::finding::{Confidence, Place};
+use crate::finding::{Confidence, MAX_FINDINGS, Place};
 use crate::view::{DEEP_QUOTE, Encoding};
 use crate::{Action, Detector, Profile, scan_text};
 
@@ -21,7 +21,7 @@ impl Scanner {
         }
         self.reach(start);
         for found in std::iter::once(&first).chain(others) {
-            let place = self.place_of(found.start.max(self.done), found.detector);
+            let place = self.place_of(found.start.max(self.done), found.detector, action);
             self.findings.add(found.detector, action, Confidence::High, place);
         }
         match action {
@@ -36,9 +36,14 @@ impl Scanner {
     }
 
     /// Where the tracker is, of a match that begins at this position.
-    fn place_of(&self, position: usize, detector: Detector) -> Place {
+    fn place_of(&self, position: usize, detector: Detector, action: Action) -> Place {
         if let Some(place) = &self.place {
             return place.clone();
+        }
+        let listed = self.findings.as_slice();
+        if listed.len() >= MAX_FINDINGS && listed.iter().any(|one| one.detector == detector && one.action == action) {
+            // It is only counted.
+            return Place::at(self.window.offset(position));
         }
         let path = joined([self.prefix.as_deref().unwrap_or_default(), &self.path(detector.mask())]);
         Place::Body { offset: self.window.offset(position), path }

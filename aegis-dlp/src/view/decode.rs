@@ -4,6 +4,7 @@ use memchr::{memchr, memchr2, memchr3};
 
 use super::Encoding;
 use super::escape::{Escape, read};
+use super::json::simple;
 use super::lookalike::{Fold, fold, is_plain, is_script};
 
 /// Stands in the view for any character beyond ASCII that was written as an escape: no detector cares which.
@@ -60,10 +61,24 @@ impl Decoder {
 
     /// What begins at a special byte.
     pub(super) fn step(&mut self, bytes: &[u8], end: bool) -> Step {
-        let plain = bytes.iter().take_while(|byte| is_plain(**byte)).count();
+        if let [b'\\', kind, ..] = bytes
+            && self.encoding.is_json()
+            && let Some(byte) = simple(*kind)
+        {
+            return self.byte(byte, 2);
+        }
+        let plain = unfolded(bytes);
         if plain > 0 {
             self.plain(bytes.get(..plain).unwrap_or_default());
             return Step::Same(plain);
+        }
+        if self.letters == Letters::Kept {
+            let pairs = bytes.as_chunks::<2>().0.iter();
+            let script = 2 * pairs.take_while(|pair| matches!(pair, [0xCE..=0xD3, 0x80..=0xBF])).count();
+            if script > 0 {
+                (self.last, self.unseen) = (BEYOND_ASCII, 0);
+                return Step::Same(script);
+            }
         }
         match read(self.encoding, bytes, end) {
             Escape::Byte(byte, length) => self.byte(byte, length),
@@ -142,6 +157,20 @@ impl Decoder {
         }
         Some(false)
     }
+}
+
+/// The bytes beyond ASCII before the first that may begin a character that is folded.
+#[inline]
+fn unfolded(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some([byte, next]) = bytes.get(at..at + 2).and_then(|pair| pair.first_chunk::<2>()) {
+        // What begins like a character and does not go on like one is none.
+        if !is_plain(*byte) && (byte.is_ascii() || matches!(next, 0x80..=0xBF)) {
+            return at;
+        }
+        at += 1;
+    }
+    at + usize::from(bytes.get(at).is_some_and(|byte| is_plain(*byte)))
 }
 
 /// Finds the special bytes of a stretch, each search begun where the last one ended.

@@ -56,7 +56,7 @@ fn reference(bytes: &[u8], at: usize) -> Escape {
         return numeric(number, at + 1);
     }
     for (name, code) in NAMES {
-        if rest.starts_with(name) {
+        if rest.first() == name.first() && rest.starts_with(name) {
             return character(code, at + name.len());
         }
     }

@@ -29,21 +29,28 @@ pub(super) fn unescape(bytes: &[u8], json: bool) -> Escape {
         b'/' => b'/',
         _ if !json => return Escape::Literal,
         b'"' if run % 2 == 0 => return backslash(run, json),
-        b'"' => {
-            if run == 1 {
-                b'\''
-            } else {
-                DEEP_QUOTE
-            }
-        }
-        b'b' => 0x08,
-        b'f' => 0x0c,
-        b'n' => b'\n',
-        b'r' => b'\r',
-        b't' => b'\t',
-        _ => return backslash(run, json),
+        b'"' if run > 1 => DEEP_QUOTE,
+        kind => match simple(*kind) {
+            Some(byte) => byte,
+            None => return backslash(run, json),
+        },
     };
     Escape::Byte(byte, run + 1)
+}
+
+/// What one backslash and this byte stand for in JSON, where that is all that there is to it.
+#[inline]
+pub(super) fn simple(kind: u8) -> Option<u8> {
+    Some(match kind {
+        b'"' => b'\'',
+        b'/' => b'/',
+        b'n' => b'\n',
+        b't' => b'\t',
+        b'r' => b'\r',
+        b'b' => 0x08,
+        b'f' => 0x0c,
+        _ => return None,
+    })
 }
 
 /// A backslash before what it does not escape, or an escaped one.

@@ -89,9 +89,33 @@ pub(super) fn is_script(code: u32) -> bool {
 }
 
 /// Whether a byte begins no character that is folded: most languages pass without being looked at.
+#[inline]
 pub(super) fn is_plain(byte: u8) -> bool {
-    matches!(byte, 0x80..=0xC1 | 0xC3..=0xCB | 0xD5..=0xD7 | 0xE4..=0xE9 | 0xEB..=0xEE | 0xF1 | 0xF2 | 0xF4..=0xFF)
+    PLAIN[usize::from(byte)]
 }
+
+const PLAIN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0x80;
+    while byte < 256 {
+        table[byte] = matches!(byte, 0x80..=0xC1 | 0xC3..=0xCB | 0xD5..=0xD7 | 0xE4..=0xE9 | 0xEB..=0xEE | 0xF1 | 0xF2 | 0xF4..=0xFF);
+        byte += 1;
+    }
+    table
+};
+
+/// The first character of the scripts of [`LETTERS`], and what each looks like; zero for itself.
+const SCRIPT: u32 = 0x370;
+const TWINS: [u8; 0x1C0] = {
+    let mut table = [0; 0x1C0];
+    let mut at = 0;
+    while at < LETTERS.len() {
+        let (code, byte) = LETTERS[at];
+        table[(code - SCRIPT) as usize] = byte;
+        at += 1;
+    }
+    table
+};
 
 /// What a character beyond ASCII is.
 pub(super) fn fold(code: u32) -> Fold {
@@ -131,11 +155,11 @@ pub(super) fn fold(code: u32) -> Fold {
         0x24D0..=0x24E9 => ascii(code - 0x24D0 + 0x61),
         0x1D400..=0x1D6A3 => mathematical((code - 0x1D400) % 52),
         0x1D7CE..=0x1D7FF => ascii((code - 0x1D7CE) % 10 + 0x30),
-        0x370..=0x52F => LETTERS
-            .binary_search_by_key(&code, |(letter, _)| *letter)
-            .ok()
-            .and_then(|at| LETTERS.get(at))
-            .map_or(Fold::Other, |(_, byte)| Fold::Letter(*byte)),
+        SCRIPT..=0x52F => match TWINS.get((code - SCRIPT) as usize) {
+            Some(0) | None => Fold::Other,
+            Some(byte) => Fold::Letter(*byte),
+        },
+        0x4E00..=0x9FFF | 0x1F300..=0x1FAFF => Fold::Other,
         _ => digit(code),
     }
 }
