@@ -6,22 +6,31 @@ pub mod beside;
 pub mod body;
 pub mod decide;
 pub mod ending;
+mod events;
 pub mod exchange;
+mod farewell;
 pub mod forward;
 pub mod identify;
+mod idle;
 pub mod inspect;
 pub mod intercept;
+mod look;
 mod name;
 pub mod question;
 pub mod record;
 pub mod refusal;
 mod relay;
+pub mod response;
 mod serve;
 mod sniff;
 pub mod standing;
+mod stop;
+mod tally;
 pub mod theft;
 mod token;
+mod trailers;
 pub mod usage;
+mod websocket;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -75,7 +84,7 @@ pub async fn connection(aegis: Arc<Aegis>, stream: TcpStream, peer: SocketAddr, 
         Ok(Authorized::Tls { opening, target }) => match handshake(&aegis, *opening, &target).await {
             Ok(stream) => {
                 let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                serve::http(Session { aegis, identity, target, namespace, h2 }, stream, &drain).await;
+                serve::http(Session::new(aegis, identity, target, namespace, h2, drain), stream).await;
             }
             Err(why) => {
                 aegis.metrics.handshake_failed();
@@ -85,7 +94,7 @@ pub async fn connection(aegis: Arc<Aegis>, stream: TcpStream, peer: SocketAddr, 
             }
         },
         Ok(Authorized::Http { stream, h2, target }) => {
-            serve::http(Session { aegis, identity, target, namespace, h2 }, stream, &drain).await;
+            serve::http(Session::new(aegis, identity, target, namespace, h2, drain), stream).await;
         }
         Ok(Authorized::Relay { permit, stream, sni, protocol }) => {
             let within = || name::within_limits(&aegis, &identity, &snapshot, &permit);

@@ -151,6 +151,8 @@ mod tests {
             cgroup: text.into(),
             bytes_out: u64::MAX,
             bytes_in: u64::MAX,
+            messages_out: Some(u64::MAX),
+            messages_in: Some(u64::MAX),
             status: Some(u16::MAX),
             error: some(),
             ..Draft::default()

@@ -1,4 +1,5 @@
-//! The record's schema. Field names and order are a contract (`docs/audit.md`): every field is always present, absent values are `null`.
+//! The record's schema. Field names and order are a contract (`docs/audit.md`): every field is always present, absent values are `null`;
+//! those of WebSockets alone stand in their records only.
 
 use std::time::SystemTime;
 
@@ -126,6 +127,10 @@ pub struct Draft {
     pub bytes_out: u64,
     /// Bytes from the network to the agent.
     pub bytes_in: u64,
+    /// Messages of a WebSocket from the agent that went on; absent from the record of anything else.
+    pub messages_out: Option<u64>,
+    /// Messages of a WebSocket to the agent.
+    pub messages_in: Option<u64>,
     /// The HTTP status that the agent got.
     pub status: Option<u16>,
     /// What went wrong, if something did.
@@ -170,6 +175,8 @@ impl Default for Draft {
             cgroup: String::new(),
             bytes_out: 0,
             bytes_in: 0,
+            messages_out: None,
+            messages_in: None,
             status: None,
             error: None,
         }
@@ -208,6 +215,10 @@ pub struct Record {
     pub cgroup: String,
     pub bytes_out: u64,
     pub bytes_in: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages_out: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages_in: Option<u64>,
     pub status: Option<u16>,
     pub error: Option<String>,
     /// The hash of the line before, in lower-case hex.
@@ -248,6 +259,8 @@ impl Record {
             cgroup: draft.cgroup,
             bytes_out: draft.bytes_out,
             bytes_in: draft.bytes_in,
+            messages_out: draft.messages_out,
+            messages_in: draft.messages_in,
             status: draft.status,
             error: draft.error,
             prev_hash,

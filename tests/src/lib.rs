@@ -12,4 +12,4 @@ pub mod internet;
 pub mod lab;
 
 pub use internet::{Background, Datagram, Internet, Packet, Protocol, SeenRequest};
-pub use lab::{AGENT, AgentCommand, Answer, Daemon, Lab, Outcome, Running, Settings};
+pub use lab::{AGENT, AgentCommand, Answer, Daemon, Lab, Outcome, Running, Service, Settings, python};

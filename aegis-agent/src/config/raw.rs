@@ -310,6 +310,7 @@ pub struct RawLimits {
     pub h2_streams: u64,
     pub inspect_body_bytes: u64,
     pub buffer_body_bytes: u64,
+    pub websocket_message_bytes: u64,
     pub namespaces: u64,
     pub namespaces_per_agent: u64,
 }
@@ -328,6 +329,7 @@ impl Default for RawLimits {
             h2_streams: 128,
             inspect_body_bytes: 1_048_576,
             buffer_body_bytes: 65_536,
+            websocket_message_bytes: 16_777_216,
             namespaces: 1024,
             namespaces_per_agent: 64,
         }

@@ -246,6 +246,8 @@ pub struct Limits {
     pub inspect_body_bytes: usize,
     /// Body bytes held for one direction of one stream.
     pub buffer_body_bytes: usize,
+    /// The longest message of a WebSocket that is inspected.
+    pub websocket_message_bytes: usize,
     /// Network namespaces served beside the daemon's own: each has a thread and its listeners.
     pub namespaces: usize,
     /// Those of one agent that nobody configured.
@@ -269,6 +271,11 @@ impl Limits {
             h2_streams: p.number("limits.h2_streams", raw.h2_streams, 1..=10_000),
             inspect_body_bytes: p.number("limits.inspect_body_bytes", raw.inspect_body_bytes, 1024..=67_108_864),
             buffer_body_bytes: p.number("limits.buffer_body_bytes", raw.buffer_body_bytes, 4096..=16_777_216),
+            websocket_message_bytes: p.number(
+                "limits.websocket_message_bytes",
+                raw.websocket_message_bytes,
+                1024..=268_435_456,
+            ),
             namespaces: p.number("limits.namespaces", raw.namespaces, 0..=4096),
             namespaces_per_agent: p.number("limits.namespaces_per_agent", raw.namespaces_per_agent, 0..=4096),
         }

@@ -2,19 +2,20 @@
 
 use std::time::SystemTime;
 
-use aegis_dlp::{Action, DetectorSet, Finding, Format, Scanner};
+use aegis_audit::FindingEntry;
+use aegis_dlp::{Action, DetectorSet, Finding, Why};
 use aegis_policy::decision_log::{BodyKnown, Sight};
 use aegis_policy::{
     Agent, Content, Denial, Intent, JSON_DEPTH, JsonBody, Mode, Needs, Permit, RedactedHead, Snapshot, Usage, Verdict,
     redact_head,
 };
-use bytes::Bytes;
 use http::HeaderMap;
-use http::header;
 
 use super::identify::Identity;
 use super::inspect::{Head, Payload};
+use super::look::{Look, Rules};
 use super::refusal::Refusal;
+use super::stop::{self, By, Cause, Stop};
 
 /// A permit together with the one request it was given for, already redacted as it says.
 pub struct Permitted {
@@ -22,7 +23,13 @@ pub struct Permitted {
     pub path_and_query: String,
     pub headers: HeaderMap,
     pub payload: Payload,
+    /// Looks through a body that streams.
+    pub look: Option<Box<Look>>,
     pub findings: Vec<Finding>,
+    /// What else the record tells.
+    pub notes: Vec<FindingEntry>,
+    /// A body that must not go on, whatever the policy says when it is asked again.
+    stopped: Option<Stop>,
 }
 
 /// What the request itself does not say.
@@ -108,14 +115,18 @@ fn inspected(
     if matches!(payload, Payload::TooLarge) {
         return Err(Denial::limit("the body is longer than may be inspected", snapshot.version()).into());
     }
-    let permitted = redact(permit, head, payload, snapshot.version())?;
-    let denied = permitted.findings.iter().any(|finding| finding.action >= Action::Approve);
+    let permitted = redact(permit, head, payload)?;
+    let denied =
+        permitted.stopped.is_some() || permitted.findings.iter().any(|finding| finding.action >= Action::Approve);
     let shadowed = permitted.permit.mode() == Mode::Shadow && !permitted.findings.is_empty();
     if denied || shadowed {
         // Asked again with what was found: the policy words the denial, and shadow records what it would have been.
-        return match ask(snapshot, intent, body, &permitted.findings) {
-            Ok(permit) => Ok(Permitted { permit, ..permitted }),
-            Err(refusal) => Err(Refusal { findings: permitted.findings, ..refusal }),
+        return match (ask(snapshot, intent, body, &permitted.findings), &permitted.stopped) {
+            (Ok(permit), Some(stop)) => {
+                Err(Refusal { findings: permitted.findings, ..stop.denial(&permit.consume()).into() })
+            }
+            (Ok(permit), None) => Ok(Permitted { permit, ..permitted }),
+            (Err(refusal), _) => Err(Refusal { findings: permitted.findings, ..refusal }),
         };
     }
     Ok(permitted)
@@ -141,6 +152,7 @@ pub fn intent<'a>(agent: &'a Agent, head: &'a Head, moment: Moment) -> Intent<'a
         query: head.query.as_deref(),
         headers: &head.headers,
         tool: None,
+        tool_in_doubt: false,
         now: moment.now,
         usage: moment.usage,
     }
@@ -163,53 +175,55 @@ fn parse(payload: &Payload, wanted: bool) -> Parsed {
     }
 }
 
-/// Scans URL, fields and body under the permit's profile; what it redacts is redacted here, except a streaming body,
-/// which is scanned while it flows.
-fn redact(permit: Permit, head: &Head, payload: Payload, version: &str) -> Result<Permitted, Refusal> {
+/// Looks through URL, fields and body under the permit's profile; what it redacts is redacted here, except a streaming body,
+/// which is looked through while it flows.
+fn redact(permit: Permit, head: &Head, payload: Payload) -> Result<Permitted, Refusal> {
     let target = match &head.query {
         Some(query) => format!("{}?{query}", head.path),
         None => head.path.clone(),
     };
-    let profile = permit.profile();
-    let inspected = !profile.is_empty();
-    // What is only reported on (as in shadow) is not refused for being unreadable.
-    if profile.enforces() {
-        refuse_encoded(head, &payload, version)?;
+    let RedactedHead { path_and_query, headers, findings } = redact_head(permit.profile(), &target, &head.headers);
+    let rules = Rules::out(permit.profile());
+    let mut permitted =
+        Permitted { permit, path_and_query, headers, payload, look: None, findings, notes: Vec::new(), stopped: None };
+    let Some(rules) = rules else { return Ok(permitted) };
+    match &permitted.payload {
+        Payload::Empty | Payload::TooLarge => {}
+        Payload::Streaming(_) => match Look::at_body(&rules, &mut permitted.headers) {
+            Ok(look) => permitted.look = Some(Box::new(look)),
+            Err(stop) => permitted.stop(stop)?,
+        },
+        Payload::Whole(bytes) => {
+            let (bytes, mut headers) = (bytes.clone(), permitted.headers.clone());
+            let mut out = Vec::with_capacity(bytes.len());
+            let looked = Look::at_body(&rules, &mut headers).and_then(|mut look| {
+                let looked = look.push(&bytes, &mut out).and_then(|()| look.finish(&mut out));
+                permitted.findings.extend_from_slice(look.findings());
+                permitted.notes = look.notes();
+                // Untouched it goes as it came, with the coding and the signature that it may have.
+                let touched = !look.stream().untouched();
+                looked.map(|()| touched)
+            });
+            match looked {
+                Ok(true) => (permitted.payload, permitted.headers) = (Payload::Whole(out.into()), headers),
+                Ok(false) => {}
+                Err(stop) => permitted.stop(stop)?,
+            }
+        }
     }
-    let RedactedHead { path_and_query, headers, mut findings } = redact_head(permit.profile(), &target, &head.headers);
-    let payload = match payload {
-        Payload::Whole(bytes) if inspected => Payload::Whole(redact_whole(&permit, head, &bytes, &mut findings)),
-        other => other,
-    };
-    Ok(Permitted { permit, path_and_query, headers, payload, findings })
+    Ok(permitted)
 }
 
-/// A body in a content coding would pass the scanner unread.
-fn refuse_encoded(head: &Head, payload: &Payload, version: &str) -> Result<(), Refusal> {
-    let coded = head
-        .headers
-        .get_all(header::CONTENT_ENCODING)
-        .iter()
-        .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
-    if coded && !matches!(payload, Payload::Empty) {
-        let denial = Denial::limit("the body is compressed and cannot be inspected", version);
-        return Err(denial.next("Send the request without Content-Encoding.").into());
+impl Permitted {
+    /// Its body must not go on. What a detector found the policy is asked about again; it words the denial.
+    fn stop(&mut self, stop: Stop) -> Result<(), Refusal> {
+        if let Cause::Content(Why::Opaque(opaque)) = &stop.cause {
+            let permit = &self.permit;
+            let by = By { rule: permit.rule(), tool: permit.tool(), version: permit.policy_version() };
+            let findings = std::mem::take(&mut self.findings);
+            return Err(Refusal { findings, ..stop::unreadable(&by, opaque, "request").into() });
+        }
+        self.stopped = Some(stop);
+        Ok(())
     }
-    Ok(())
-}
-
-fn redact_whole(permit: &Permit, head: &Head, bytes: &Bytes, findings: &mut Vec<Finding>) -> Bytes {
-    let mut scanner = Scanner::new(permit.profile().clone(), format(&head.headers));
-    let mut out = Vec::with_capacity(bytes.len());
-    // A denial shows in the findings; the caller asks the policy again.
-    let _ = scanner.push(bytes, &mut out);
-    let _ = scanner.finish(&mut out);
-    findings.extend_from_slice(scanner.findings());
-    if scanner.findings().is_empty() { bytes.clone() } else { Bytes::from(out) }
-}
-
-/// How a body is read: by its declared type, and by its content where that says nothing.
-#[must_use]
-pub fn format(headers: &HeaderMap) -> Format {
-    Format::from_content_type(headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()))
 }

@@ -1,13 +1,17 @@
 //! Where the two bodies of an exchange meet again: the record is written when both have ended.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Context;
 
-use http::StatusCode;
+use aegis_dlp::{Action, Finding};
+use aegis_policy::{Denial, Grant};
+use http::{HeaderValue, StatusCode};
 
-use super::body::Tally;
 use super::record::Recorder;
 use super::standing::{Ongoing, Side};
+use super::stop::Stop;
+use super::tally::Tally;
 
 /// The end of a permitted exchange: when the last of its two bodies is dropped, the record is written. An origin may answer
 /// before it has read the request, and what still flows to it then belongs into the record.
@@ -16,16 +20,27 @@ pub struct Ending {
     tally: Arc<Tally>,
     response: OnceLock<Result<(), String>>,
     ongoing: Arc<Ongoing>,
+    grant: Arc<Grant>,
+    /// What was redacted before anything was sent.
+    removed: OnceLock<Vec<Finding>>,
     /// Why a body was cut off, where one was.
     cut: OnceLock<String>,
 }
 
 impl Ending {
     #[must_use]
-    pub fn new(recorder: Box<Recorder>, ongoing: Arc<Ongoing>) -> Self {
+    pub fn new(recorder: Box<Recorder>, ongoing: Arc<Ongoing>, grant: Arc<Grant>) -> Self {
         let tally = Arc::clone(recorder.tally());
         let recorder = Mutex::new(Some(recorder));
-        Self { recorder, tally, response: OnceLock::new(), ongoing, cut: OnceLock::new() }
+        Self {
+            recorder,
+            tally,
+            response: OnceLock::new(),
+            ongoing,
+            grant,
+            removed: OnceLock::new(),
+            cut: OnceLock::new(),
+        }
     }
 
     #[must_use]
@@ -33,10 +48,54 @@ impl Ending {
         &self.ongoing
     }
 
+    /// What the exchange was permitted with.
+    #[must_use]
+    pub fn grant(&self) -> &Grant {
+        &self.grant
+    }
+
+    /// Notes what was found in head and body before anything was sent.
+    pub fn removed_already(&self, findings: &[Finding]) {
+        if self.grant.profile.tell() && !findings.is_empty() {
+            let _ = self.removed.set(findings.to_vec());
+        }
+    }
+
+    /// What was redacted so far, where the rule has it told: `ssn=2, email=1`.
+    #[must_use]
+    pub fn removed(&self) -> Option<HeaderValue> {
+        if !self.grant.profile.tell() {
+            return None;
+        }
+        let later = self.tally.findings();
+        let mut counts = BTreeMap::<&str, u64>::new();
+        for finding in self.removed.get().into_iter().flatten().chain(&later) {
+            if finding.action == Action::Redact {
+                *counts.entry(finding.detector.name()).or_default() += finding.count;
+            }
+        }
+        let told: Vec<String> = counts.iter().map(|(name, count)| format!("{name}={count}")).collect();
+        if told.is_empty() { None } else { HeaderValue::from_str(&told.join(", ")).ok() }
+    }
+
+    /// Content was found that must not go on: both directions end, and the record says why. The first stop counts.
+    pub fn stop(&self, stop: &Stop) {
+        self.tally.stop(stop.denial(&self.grant));
+        self.ongoing.wake();
+    }
+
+    /// The denial of what was stopped on its way, where something was.
+    #[must_use]
+    pub fn stopped(&self) -> Option<&Denial> {
+        self.tally.stopped()
+    }
+
     /// Why the body of `side` must not go on, where it must not; it is woken when that happens later.
     pub fn poll_cut(&self, side: Side, cx: &Context<'_>) -> Option<String> {
-        let denial = self.ongoing.poll_cut(side, cx)?;
-        Some(self.cut.get_or_init(|| denial.reason.clone()).clone())
+        if let Some(denial) = self.ongoing.poll_cut(side, cx) {
+            return Some(self.cut.get_or_init(|| denial.reason.clone()).clone());
+        }
+        self.stopped().map(|denial| denial.reason.clone())
     }
 
     #[must_use]
@@ -55,6 +114,13 @@ impl Ending {
             && let Some(draft) = recorder.draft()
         {
             draft.status = Some(status.as_u16());
+        }
+    }
+
+    /// The exchange has become a WebSocket.
+    pub fn websocket(&self) {
+        if let Some(recorder) = self.recorder.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            recorder.websocket();
         }
     }
 

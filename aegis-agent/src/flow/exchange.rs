@@ -6,20 +6,24 @@ use std::time::{Instant, SystemTime};
 use aegis_policy::{Denial, Snapshot};
 use http::header;
 use hyper::body::{Body, Incoming};
+use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::beside;
-use super::body::ToAgent;
 use super::decide::{self, Moment};
 use super::forward::{self, Line};
 use super::identify::Identity;
-use super::inspect::{self, Head, Target};
+use super::inspect::{self, Head, Payload, Target};
 use super::name;
 use super::question::Question;
 use super::record::Recorder;
 use super::refusal::{self, Refusal};
+use super::response::ToAgent;
 use super::standing::{Ongoing, Subject};
 use super::token;
+use super::websocket::Opening;
 use crate::daemon::{Aegis, admission};
 use crate::kernel::NetnsCookie;
 use crate::policy::Choice;
@@ -34,10 +38,27 @@ pub struct Session {
     pub namespace: NetnsCookie,
     /// The agent speaks HTTP/2, so the origin is offered it too.
     pub h2: bool,
+    pub drain: CancellationToken,
+    /// What goes on after its request was answered: the connection ends when the last of it has.
+    pub upgraded: TaskTracker,
+}
+
+impl Session {
+    #[must_use]
+    pub fn new(
+        aegis: Arc<Aegis>,
+        identity: Identity,
+        target: Target,
+        namespace: NetnsCookie,
+        h2: bool,
+        drain: CancellationToken,
+    ) -> Self {
+        Self { aegis, identity, target, namespace, h2, drain, upgraded: TaskTracker::new() }
+    }
 }
 
 /// Answers one request. Every way out of here has written exactly one record, or could not and forwarded nothing.
-pub async fn answer(session: &Session, request: Request<Incoming>) -> Response<ToAgent> {
+pub async fn answer(session: &Session, mut request: Request<Incoming>) -> Response<ToAgent> {
     let aegis = &session.aegis;
     // One policy for the whole exchange: no request sees a mix of two.
     let snapshot = aegis.policy.for_agent(&session.identity.agent);
@@ -60,7 +81,10 @@ pub async fn answer(session: &Session, request: Request<Incoming>) -> Response<T
         session.target.destination,
         None,
     ));
+    let continues = request.headers().contains_key(header::EXPECT);
+    let upgrade = hyper::upgrade::on(&mut request);
     let (parts, body) = request.into_parts();
+    let arrived = Arrived { body, continues, upgrade };
     recorder.trace(&parts.headers);
     let head = match Head::parse(parts, &session.target, snapshot.version()) {
         Ok(head) => Arc::new(head),
@@ -69,7 +93,7 @@ pub async fn answer(session: &Session, request: Request<Incoming>) -> Response<T
     recorder.head(&head);
     recorder.asks(Question::request(&identity.agent, session.target.destination, &head));
     let grpc = head.grpc;
-    match decided(session, &identity, &snapshot, head, body, recorder).await {
+    match decided(session, &identity, &snapshot, head, arrived, recorder).await {
         Ok(response) => response,
         Err((refusal, Some(recorder))) => recorder.refuse(&refusal, grpc),
         // Written down already; there is nothing left to refer to.
@@ -77,14 +101,23 @@ pub async fn answer(session: &Session, request: Request<Incoming>) -> Response<T
     }
 }
 
+/// What came after the head.
+struct Arrived {
+    body: Incoming,
+    /// The agent waits for a word before it sends the body (RFC 9110, section 10.1.1).
+    continues: bool,
+    upgrade: OnUpgrade,
+}
+
 async fn decided(
     session: &Session,
     identity: &Identity,
     snapshot: &Choice,
     head: Arc<Head>,
-    body: Incoming,
+    arrived: Arrived,
     mut recorder: Box<Recorder>,
 ) -> Result<Response<ToAgent>, (Refusal, Option<Box<Recorder>>)> {
+    let Arrived { body, continues, upgrade } = arrived;
     let aegis = &session.aegis;
     let limits = &aegis.config.limits;
     let version = snapshot.version();
@@ -94,6 +127,17 @@ async fn decided(
     };
     recorder.agent(&identity);
     let needs = decide::needs(snapshot, &identity, &head);
+    if head.websocket.is_some() && !body.is_end_stream() {
+        let denial = Denial::protocol("the WebSocket handshake has a body", version);
+        return Err((denial.into(), Some(recorder)));
+    }
+    // Reading the body would tell the agent to send it: what its head is refused for already it need not send.
+    if continues
+        && !(needs.json || needs.usage || needs.heavy)
+        && let Err(refusal) = decide::request(snapshot, &identity, &head, Payload::Empty, false, Moment::now())
+    {
+        return Err((refusal, Some(recorder)));
+    }
     let waits = !body.is_end_stream();
     let payload = match inspect::read(body, needs.json, limits, version).await {
         Ok(payload) => payload,
@@ -138,11 +182,16 @@ async fn decided(
     }
     let way = Way::of(identity.enrolled.spec.dial, session.namespace, &aegis.namespaces);
     let pool = PoolKey { agent: identity.enrolled.index, way, private_ok: false, h2: session.h2 };
-    let line = Line { method: head.method.clone(), scheme: head.scheme };
+    let line = Line { method: head.method.clone(), scheme: head.scheme, grpc: head.grpc };
+    let websocket = head.websocket.clone();
     let subject = Subject::Request { head, private_ok: permitted.permit.private_ok(), usage };
     counted.keep();
     let ongoing = Ongoing::begin(aegis, &identity, snapshot, subject);
-    forward::send(&aegis.pools, limits, pool, line, permitted, recorder, ongoing).await
+    let Some(asked) = websocket else {
+        return forward::send(&aegis.pools, limits, pool, line, permitted, recorder, ongoing).await;
+    };
+    let opening = Opening { asked, upgrade, drain: session.drain.clone(), tasks: session.upgraded.clone() };
+    opening.send(&aegis.pools, limits, pool, line, permitted, recorder, ongoing).await
 }
 
 /// Nothing is forwarded that cannot be written down.

@@ -5,25 +5,31 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aegis_dlp::Scanner;
 use aegis_policy::{Decision, Denial, DenialKind, Grant, Mode};
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body, Incoming};
 use hyper_util::client::legacy::Error as ClientError;
 
-use super::body::{Idle, ScannedBody, Tally, ToAgent, ToOrigin};
-use super::decide::{self, Permitted};
+use super::body::{InspectedBody, ToOrigin};
+use super::decide::Permitted;
 use super::ending::Ending;
+use super::events::Events;
+use super::farewell::Dialect;
+use super::idle::Idle;
 use super::inspect::Payload;
+use super::look::{Look, Rules};
 use super::record::Recorder;
-use super::refusal::{DECISION_HEADER, Refusal};
+use super::refusal::{DECISION_HEADER, REMOVED_HEADER, Refusal};
+use super::response::{Manner, Relayed, ToAgent};
 use super::standing::Ongoing;
+use super::stop::{Cause, Direction, Stop};
+use super::tally::Tally;
 use crate::config::Limits;
 use crate::upstream::{DialError, PoolKey, Pools};
 
 /// Response fields of the origin's hop (RFC 9110, section 7.6.1), and those that only Aegis may write.
-const NOT_RELAYED: [HeaderName; 7] = [
+pub(super) const NOT_RELAYED: [HeaderName; 8] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -32,12 +38,14 @@ const NOT_RELAYED: [HeaderName; 7] = [
     // An origin that advertises HTTP/3 would send clients to UDP, which is refused: they lose a round trip for nothing.
     header::ALT_SVC,
     DECISION_HEADER,
+    REMOVED_HEADER,
 ];
 
 /// What of the request line neither permit nor redaction touches.
 pub struct Line {
     pub method: Method,
     pub scheme: &'static str,
+    pub grpc: bool,
 }
 
 /// Sends the permitted request and gives the origin's answer, its body streaming.
@@ -62,11 +70,13 @@ pub async fn send(
         Ok(noted) => noted,
         Err(refusal) => return Err((refusal, Some(recorder))),
     };
-    let Permitted { permit, path_and_query, headers, payload, .. } = permitted;
-    let grant = permit.consume();
-    let ending = Arc::new(Ending::new(recorder, ongoing));
-    let body = outgoing(&grant, &headers, payload, limits.idle_timeout, &ending);
+    let Permitted { permit, path_and_query, headers, payload, look, findings, .. } = permitted;
+    let grant = Arc::new(permit.consume());
+    let ending = Arc::new(Ending::new(recorder, ongoing, Arc::clone(&grant)));
+    ending.removed_already(&findings);
+    let body = outgoing(&grant, payload, look, limits.idle_timeout, &ending);
     let failed = |refusal: Refusal| (refusal, ending.take());
+    let grpc = line.grpc;
     let request = request(&grant, line, &path_and_query, headers, body)
         .map_err(|why| failed(failure(&grant, why, StatusCode::BAD_GATEWAY)))?;
     let client = pools.client(PoolKey { private_ok: grant.private_ok, ..pool }, &noted);
@@ -78,7 +88,7 @@ pub async fn send(
         Some(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             Err(failed(failure(&grant, "it switched protocols unasked".to_owned(), StatusCode::BAD_GATEWAY)))
         }
-        Some(Ok(response)) => Ok(relayed(response, &grant, limits.idle_timeout, ending)),
+        Some(Ok(response)) => relayed(response, limits, grpc, ending),
         Some(Err(error)) => Err(failed(match ending.ongoing().denial() {
             Some(denial) => denial.clone().into(),
             None => refusal(&grant, ending.tally(), &error),
@@ -91,7 +101,7 @@ pub async fn send(
 }
 
 /// The origin's answer; none after `limit` in which nothing of the request moved either: an upload may take longer.
-async fn answer(
+pub(super) async fn answer(
     pending: impl Future<Output = Result<Response<Incoming>, ClientError>>,
     limit: Duration,
     tally: &Tally,
@@ -110,28 +120,33 @@ async fn answer(
     }
 }
 
-fn outgoing(grant: &Grant, headers: &HeaderMap, payload: Payload, idle: Duration, ending: &Arc<Ending>) -> ToOrigin {
+fn outgoing(
+    grant: &Grant,
+    payload: Payload,
+    look: Option<Box<Look>>,
+    idle: Duration,
+    ending: &Arc<Ending>,
+) -> ToOrigin {
     let ending = Arc::clone(ending);
     let idle = Idle::new(idle);
-    match payload {
-        Payload::Empty | Payload::TooLarge => ToOrigin::Empty,
-        Payload::Whole(bytes) => ToOrigin::Whole(bytes, ending),
-        Payload::Streaming(inner) if grant.profile.is_empty() => ToOrigin::Untouched { inner, idle, ending },
-        Payload::Streaming(inner) => {
-            let scanner = Scanner::new(grant.profile.clone(), decide::format(headers));
-            ToOrigin::Scanned(Box::new(ScannedBody::new(inner, scanner, idle, ending)))
+    match (payload, look, Rules::out(&grant.profile)) {
+        (Payload::Empty | Payload::TooLarge, ..) => ToOrigin::Empty,
+        (Payload::Whole(bytes), ..) => ToOrigin::Whole(bytes, ending),
+        (Payload::Streaming(inner), Some(look), Some(rules)) => {
+            ToOrigin::Inspected(Box::new(InspectedBody::new(inner, *look, rules, idle, ending)))
         }
+        (Payload::Streaming(inner), ..) => ToOrigin::Untouched { inner, idle, ending },
     }
 }
 
-fn request(
+pub(super) fn request(
     grant: &Grant,
     line: Line,
     path_and_query: &str,
     headers: HeaderMap,
     body: ToOrigin,
 ) -> Result<Request<ToOrigin>, String> {
-    let Line { method, scheme } = line;
+    let Line { method, scheme, .. } = line;
     let host = if grant.host.contains(':') { format!("[{}]", grant.host) } else { grant.host.clone() };
     let default_port = if scheme == "https" { 443 } else { 80 };
     let authority = if grant.port == default_port { host } else { format!("{host}:{}", grant.port) };
@@ -154,26 +169,74 @@ fn request(
     Ok(request)
 }
 
-fn relayed(response: Response<Incoming>, grant: &Grant, idle: Duration, ending: Arc<Ending>) -> Response<ToAgent> {
+/// The origin's answer for the agent.
+///
+/// # Errors
+/// The refusal of one that the rule does not let come back, as far as its head says so.
+pub(super) fn relayed(
+    response: Response<Incoming>,
+    limits: &Limits,
+    grpc: bool,
+    ending: Arc<Ending>,
+) -> Result<Response<ToAgent>, (Refusal, Option<Box<Recorder>>)> {
     let (mut parts, inner) = response.into_parts();
     ending.status(parts.status);
     for name in &NOT_RELAYED {
         parts.headers.remove(name);
     }
-    if grant.decision == Decision::Sanitize && grant.mode == Mode::Enforce {
-        parts.headers.insert(DECISION_HEADER, HeaderValue::from_static(grant.decision.name()));
-    }
+    tell(&mut parts.headers, &ending);
     parts.version = Version::HTTP_11;
-    if inner.is_end_stream() {
-        ending.response_complete();
+    let dialect = Dialect::of(&parts.headers, grpc);
+    let manner = match manner(&mut parts.headers, &inner, dialect, limits, &ending) {
+        Ok(manner) => manner,
+        Err(stop) => {
+            ending.stop(&stop);
+            return Err((stop.denial(ending.grant()).into(), ending.take()));
+        }
+    };
+    let idle = Idle::new(limits.idle_timeout);
+    Ok(Response::from_parts(parts, ToAgent::Relayed(Relayed::new(inner, manner, dialect, idle, ending))))
+}
+
+/// Says to the agent what was decided, and where the rule wants it what was taken out of the request.
+pub(super) fn tell(headers: &mut HeaderMap, ending: &Ending) {
+    let grant = ending.grant();
+    if grant.decision == Decision::Sanitize && grant.mode == Mode::Enforce {
+        headers.insert(DECISION_HEADER, HeaderValue::from_static(grant.decision.name()));
+        if let Some(removed) = ending.removed() {
+            headers.insert(REMOVED_HEADER, removed);
+        }
     }
-    Response::from_parts(parts, ToAgent::Relayed { inner, idle: Idle::new(idle), ending })
+}
+
+/// How the response is looked through.
+fn manner(
+    headers: &mut HeaderMap,
+    inner: &Incoming,
+    dialect: Dialect,
+    limits: &Limits,
+    ending: &Ending,
+) -> Result<Manner, Stop> {
+    let Some(rules) = Rules::back(&ending.grant().profile).filter(|_| !inner.is_end_stream()) else {
+        return Ok(Manner::Pass);
+    };
+    if let (Some(most), Some(length)) = (rules.most(), inner.size_hint().exact())
+        && length > most
+    {
+        return Err(Stop { cause: Cause::TooLong(most), place: None, direction: Direction::Back });
+    }
+    if dialect == Dialect::Events && !headers.contains_key(header::CONTENT_ENCODING) {
+        headers.remove(header::CONTENT_LENGTH);
+        return Ok(Manner::Events(Box::new(Events::new(rules, limits.inspect_body_bytes))));
+    }
+    Look::at_body(&rules, headers).map(|look| Manner::Look(Box::new(look)))
 }
 
 /// The refusal behind a failed exchange: what the scanner stopped is a decision, all else is an origin out of reach.
-fn refusal(grant: &Grant, tally: &Tally, error: &(dyn StdError + 'static)) -> Refusal {
-    if let Some(detector) = tally.refused() {
-        return grant.denial_for(detector).into();
+pub(super) fn refusal(grant: &Grant, tally: &Tally, error: &(dyn StdError + 'static)) -> Refusal {
+    if let Some(denial) = tally.stopped() {
+        // What was found is in the tally, and goes into the record from there.
+        return denial.clone().into();
     }
     let version = &*grant.policy_version;
     match cause::<DialError>(error) {
@@ -187,7 +250,7 @@ fn refusal(grant: &Grant, tally: &Tally, error: &(dyn StdError + 'static)) -> Re
 }
 
 /// What is answered when a permitted exchange fails: no new decision, so it carries the one that was made.
-fn failure(grant: &Grant, why: String, status: StatusCode) -> Refusal {
+pub(super) fn failure(grant: &Grant, why: String, status: StatusCode) -> Refusal {
     let denial = Denial::unavailable(format!("{} could not be reached: {why}", grant.host), &*grant.policy_version);
     let denial = Denial {
         decision: if grant.decision.permits() { grant.decision } else { Decision::Allow },

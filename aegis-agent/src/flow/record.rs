@@ -16,12 +16,13 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
 use uuid::Uuid;
 
-use super::body::{Tally, ToAgent};
 use super::decide::{Moment, Permitted};
 use super::identify::Identity;
 use super::inspect::Head;
 use super::question::Question;
 use super::refusal::{self, Reference, Refusal};
+use super::response::ToAgent;
+use super::tally::Tally;
 use super::usage::Counters;
 use crate::daemon::{Aegis, admission};
 use crate::telemetry::{Noted, Slot, Unrecordable};
@@ -43,6 +44,8 @@ pub struct Recorder {
     flowing: bool,
     /// The answer must have no body.
     head_only: bool,
+    /// The exchange is a WebSocket.
+    websocket: bool,
     /// What the policy was asked, for the decision log.
     question: Option<Question>,
     /// What kind of refusal it ended with.
@@ -74,6 +77,7 @@ impl Recorder {
             clock: Instant::now(),
             flowing: false,
             head_only: false,
+            websocket: false,
             question: None,
             kind: None,
             place: None,
@@ -150,8 +154,14 @@ impl Recorder {
         self.decided(&permitted.permit);
         if let Some(draft) = self.draft() {
             draft.findings = entries(&permitted.findings);
+            draft.findings.extend_from_slice(&permitted.notes);
         }
         self.flowing = true;
+    }
+
+    /// The exchange has become a WebSocket, whose messages are counted.
+    pub fn websocket(&mut self) {
+        self.websocket = true;
     }
 
     /// A connection that is relayed unread.
@@ -271,16 +281,21 @@ impl Recorder {
         draft.bytes_in = self.tally.bytes_in();
         self.usage.sent(Instant::now(), draft.bytes_out);
         draft.findings.extend(entries(&self.tally.findings()));
+        draft.findings.extend(self.tally.notes());
+        if self.websocket {
+            let (out, back) = self.tally.messages();
+            (draft.messages_out, draft.messages_in) = (Some(out), Some(back));
+        }
         if let Some(error) = error {
             draft.error = Some(error.to_owned());
         }
-        redact(&mut draft);
-        if let Some(detector) = self.tally.refused() {
-            // The scanner stopped the body after the permit: what counts is that it was stopped.
-            draft.decision = aegis_audit::Decision::Deny;
-            draft.reason = format!("the body holds data that must not leave: {}", detector.name());
-            self.kind = Some(DenialKind::Policy);
+        if let Some(denial) = self.tally.stopped() {
+            // Stopped on its way, after the permit: what counts is that it was stopped.
+            draft.decision = written(denial.decision);
+            draft.reason.clone_from(&denial.reason);
+            self.kind = Some(denial.kind);
         }
+        redact(&mut draft);
         self.tell(&draft);
         self.aegis.metrics.decision(&draft);
         self.aegis.spans.decision(&draft, self.started);
@@ -290,7 +305,7 @@ impl Recorder {
     /// Hands the decision's event over.
     fn tell(&mut self, draft: &Draft) {
         let Some(mut question) = self.question.take() else { return };
-        if self.tally.refused().is_some() {
+        if self.tally.stopped().is_some() {
             question.cut_short();
         }
         let weight = question.weight();

@@ -1,20 +1,26 @@
 //! What the agent is told when the answer is no: RFC 9457 problem documents, or the gRPC equivalent.
 
-use aegis_dlp::Finding;
+use aegis_dlp::{Action, Finding};
 use aegis_policy::{Denial, DenialKind};
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::{HeaderName, Response, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::body::ToAgent;
+use super::farewell::percent_encoded;
+use super::response::ToAgent;
 
 /// On every HTTP answer of Aegis' own, and on answers to sanitized requests: the decision.
 pub const DECISION_HEADER: HeaderName = HeaderName::from_static("aegis-decision");
+/// On answers to sanitized requests, where the rule has it told: what was taken out, `ssn=2, email=1`.
+pub const REMOVED_HEADER: HeaderName = HeaderName::from_static("aegis-removed");
 /// RFC 9209: which proxy answered, and why.
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 /// Read by the OpenAI and Anthropic SDKs, which would send a refused request again.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+/// Findings that are told one by one.
+const TOLD: usize = 10;
 
 /// A denial and how to say it in HTTP.
 #[derive(Debug)]
@@ -71,6 +77,12 @@ pub fn response(refusal: &Refusal, reference: &Reference<'_>, grpc: bool) -> Res
         DenialKind::Protocol | DenialKind::Limit => _ = headers.insert(CONNECTION, HeaderValue::from_static("close")),
         _ => {}
     }
+    if refusal.status == StatusCode::UPGRADE_REQUIRED {
+        // RFC 6455, section 4.4; RFC 9110, section 15.5.22.
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade, close"));
+        headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    }
     response
 }
 
@@ -86,6 +98,10 @@ fn problem(refusal: &Refusal, reference: &Reference<'_>) -> Response<ToAgent> {
         (_, DenialKind::Attribution) => "The connection belongs to no known agent",
         (_, DenialKind::Unavailable) => "Not forwarded",
     };
+    let found: Vec<_> = refusal.findings.iter().take(TOLD).map(found).collect();
+    // The one that it was refused for.
+    let worst =
+        refusal.findings.iter().rev().max_by_key(|finding| finding.action).filter(|it| it.action > Action::Redact);
     let body = json!({
         "type": format!("urn:aegis:{}", kind_name(denial.kind)),
         "title": title,
@@ -100,11 +116,24 @@ fn problem(refusal: &Refusal, reference: &Reference<'_>) -> Response<ToAgent> {
         "policy_version": denial.policy_version,
         "approval_id": reference.approval_id,
         "next_steps": denial.next_steps,
+        "detector": worst.map(|finding| finding.detector.name()),
+        "place": worst.map(|finding| finding.place.record()),
+        "findings": found,
     });
     let mut response = Response::new(ToAgent::Own(Bytes::from(body.to_string())));
     *response.status_mut() = refusal.status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     response
+}
+
+/// What was found and where, as the record has it: never the text.
+fn found(finding: &Finding) -> Value {
+    json!({
+        "detector": finding.detector.name(),
+        "place": finding.place.record(),
+        "action": finding.action.name(),
+        "count": finding.count,
+    })
 }
 
 /// A trailers-only response (gRPC over HTTP/2, "Responses"): the status stands in the header block.
@@ -123,18 +152,6 @@ fn grpc_answer(refusal: &Refusal) -> Response<ToAgent> {
         headers.insert("grpc-message", message);
     }
     response
-}
-
-/// `grpc-message` is percent-encoded outside of printable ASCII.
-fn percent_encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b' '..=b'$' | b'&'..=b'~' => out.push(char::from(byte)),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
 }
 
 fn kind_name(kind: DenialKind) -> &'static str {

@@ -9,10 +9,10 @@ use aegis_policy::Permit;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
-use super::body::Tally;
 use super::record::Recorder;
 use super::sniff::Replay;
 use super::standing::Ongoing;
+use super::tally::Tally;
 use crate::daemon::Aegis;
 use crate::upstream::Way;
 

@@ -11,11 +11,10 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_util::sync::CancellationToken;
 
-use super::body::ToAgent;
 use super::exchange::{self, Session};
 use super::record;
+use super::response::ToAgent;
 use crate::config::Limits;
 
 /// HTTP/2 windows towards agents, in bytes.
@@ -28,12 +27,12 @@ const H2_PENDING_RESETS: usize = 20;
 const H1_MIN_BUFFER: usize = 8192;
 
 /// Serves requests until the agent closes, goes idle, or `drain` asks for an end after the requests under way.
-pub async fn http<IO>(session: Session, io: IO, drain: &CancellationToken)
+pub async fn http<IO>(session: Session, io: IO)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limits = session.aegis.config.limits.clone();
-    let h2 = session.h2;
+    let (h2, drain) = (session.h2, session.drain.clone());
     let session = Arc::new(session);
     let answering = Arc::clone(&session);
     let service = service_fn(move |request: Request<Incoming>| answer(Arc::clone(&answering), request));
@@ -49,7 +48,7 @@ where
             }
         }
     } else {
-        let connection = h1_builder(&limits).serve_connection(io, service);
+        let connection = h1_builder(&limits).serve_connection(io, service).with_upgrades();
         let mut connection = std::pin::pin!(connection);
         tokio::select! {
             ended = &mut connection => ended,
@@ -62,6 +61,8 @@ where
     if let Err(error) = ended {
         broke_off(&session, &error);
     }
+    session.upgraded.close();
+    session.upgraded.wait().await;
 }
 
 /// What the HTTP parser refused never became a request, and so has no record yet.
@@ -102,6 +103,8 @@ fn h2_builder(limits: &Limits) -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
+        // WebSockets over HTTP/2 (RFC 8441).
+        .enable_connect_protocol()
         .max_concurrent_streams(limits.h2_streams)
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(H2_PENDING_RESETS)

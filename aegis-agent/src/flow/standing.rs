@@ -134,6 +134,13 @@ impl Ongoing {
         self.cut.get()
     }
 
+    /// Wakes all who have to notice that it ends.
+    pub fn wake(&self) {
+        for waker in [&self.forwarding, &self.to_origin, &self.to_agent] {
+            waker.wake();
+        }
+    }
+
     /// The agent as it is described now, with what the token had said.
     fn described_now(&self) -> Arc<Agent> {
         match self.aegis.registry.by_index(self.index) {
@@ -156,9 +163,7 @@ impl Ongoing {
 
     fn cut(&self, denial: Denial) -> bool {
         let first = self.cut.set(denial).is_ok();
-        for waker in [&self.forwarding, &self.to_origin, &self.to_agent] {
-            waker.wake();
-        }
+        self.wake();
         first
     }
 }

@@ -87,6 +87,7 @@ fn request(host: &str, path: &str) -> Subject {
         headers: http::HeaderMap::new(),
         token: None,
         grpc: false,
+        websocket: None,
     };
     Subject::Request { head: Arc::new(head), private_ok: false, usage: Usage::default() }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
 };
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use time::{Duration, OffsetDateTime};
@@ -35,14 +36,7 @@ impl OriginAuthority {
 
     /// One certificate for all hosts of the laboratory, offered with h2 and http/1.1.
     pub fn server_config(&self) -> Result<Arc<rustls::ServerConfig>> {
-        let names: Vec<String> = crate::lab::wiring::HOSTS.iter().map(|(name, _)| (*name).to_owned()).collect();
-        let mut params = valid(CertificateParams::new(names)?);
-        params.distinguished_name.push(DnType::CommonName, "Laboratory Origin");
-        params.use_authority_key_identifier_extension = true;
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let key = KeyPair::generate()?;
-        let leaf = params.signed_by(&key, &self.issuer)?;
+        let (leaf, key) = self.leaf()?;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = rustls::ServerConfig::builder_with_provider(provider)
@@ -51,6 +45,23 @@ impl OriginAuthority {
             .with_single_cert(vec![leaf.der().clone()], key)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Arc::new(config))
+    }
+
+    /// A certificate for all hosts of the laboratory and its key, in PEM: for origins that are programs of their own.
+    pub fn issue(&self) -> Result<(String, String)> {
+        let (leaf, key) = self.leaf()?;
+        Ok((leaf.pem(), key.serialize_pem()))
+    }
+
+    fn leaf(&self) -> Result<(Certificate, KeyPair)> {
+        let names: Vec<String> = crate::lab::wiring::HOSTS.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let mut params = valid(CertificateParams::new(names)?);
+        params.distinguished_name.push(DnType::CommonName, "Laboratory Origin");
+        params.use_authority_key_identifier_extension = true;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let key = KeyPair::generate()?;
+        Ok((params.signed_by(&key, &self.issuer)?, key))
     }
 }
 

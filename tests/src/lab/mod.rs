@@ -10,6 +10,7 @@ pub mod netns;
 mod raw;
 pub mod redis;
 mod remains;
+mod service;
 mod settings;
 pub mod wiring;
 
@@ -23,6 +24,7 @@ use nix::mount::{MsFlags, mount};
 pub use command::{AgentCommand, Outcome, Running};
 pub use curl::Answer;
 pub use daemon::Daemon;
+pub use service::{Service, python};
 pub use settings::{AGENT, Settings};
 
 use crate::internet::Internet;

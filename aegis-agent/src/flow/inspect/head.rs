@@ -318,6 +318,8 @@ mod tests {
             (&[(proxy, b"Bearer")], Some("")),
             (&[(proxy, b"Basic x"), (own, b"one")], Some("one")),
             (&[(proxy, b"Basic x")], None),
+            (&[(own, b"one"), (own, b" one")], Some("one")),
+            (&[(proxy, b"Bearer one"), (own, b"one")], Some("one")),
             (&[], None),
         ] {
             let head = head(fields).unwrap();
@@ -325,9 +327,9 @@ mod tests {
             assert!(head.headers.is_empty(), "{:?}", head.headers);
         }
         for fields in [
-            &[(own, &b"one"[..]), (own, b"one")][..],
+            &[(own, &b"one"[..]), (own, b"two")][..],
             &[(own, b"one"), (proxy, b"Bearer two")],
-            &[(proxy, b"Bearer one"), (proxy, b"Bearer one")],
+            &[(proxy, b"Bearer one"), (proxy, b"Bearer two")],
             &[(own, b""), (own, b"one")],
             &[(own, b"\xff")],
             &[(proxy, b"Bearer \xff")],

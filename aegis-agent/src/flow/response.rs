@@ -1,0 +1,188 @@
+//! Response bodies on their way to the agent: streamed, counted, and looked through where the rule says so.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::ending::Ending;
+use super::events::Events;
+use super::farewell::Dialect;
+use super::idle::Idle;
+use super::look::{self, Look};
+use super::standing::Side;
+use super::stop::Stop;
+
+/// A response body on its way to the agent.
+pub enum ToAgent {
+    /// Aegis' own answer.
+    Own(Bytes),
+    /// The origin's answer.
+    Relayed(Relayed),
+}
+
+/// How a response is looked through.
+pub enum Manner {
+    /// Nobody looks.
+    Pass,
+    Look(Box<Look>),
+    /// Event by event.
+    Events(Box<Events>),
+}
+
+/// The origin's answer.
+pub struct Relayed {
+    inner: Incoming,
+    manner: Manner,
+    dialect: Dialect,
+    idle: Idle,
+    ending: Arc<Ending>,
+    trailers: Option<HeaderMap>,
+    done: bool,
+}
+
+/// Why a response body ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayError {
+    #[error("the origin's body broke off: {0}")]
+    Origin(#[from] hyper::Error),
+    #[error("no bytes from the origin for {0:?}")]
+    Idle(Duration),
+    #[error("{0}")]
+    Cut(String),
+}
+
+impl Body for ToAgent {
+    type Data = Bytes;
+    type Error = RelayError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+        match &mut *self {
+            Self::Own(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Own(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Relayed(relayed) => relayed.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Own(bytes) => bytes.is_empty(),
+            Self::Relayed(relayed) => match relayed.manner {
+                Manner::Pass => relayed.done || relayed.inner.is_end_stream(),
+                Manner::Look(_) | Manner::Events(_) => relayed.done && relayed.trailers.is_none(),
+            },
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Own(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Relayed(relayed) => match &relayed.manner {
+                Manner::Pass => relayed.inner.size_hint(),
+                Manner::Look(look) if look.stream().length_kept() => relayed.inner.size_hint(),
+                Manner::Look(_) | Manner::Events(_) => SizeHint::default(),
+            },
+        }
+    }
+}
+
+impl Relayed {
+    pub fn new(inner: Incoming, manner: Manner, dialect: Dialect, idle: Idle, ending: Arc<Ending>) -> Self {
+        if inner.is_end_stream() {
+            ending.response_complete();
+        }
+        Self { inner, manner, dialect, idle, ending, trailers: None, done: false }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+        loop {
+            if self.done {
+                return Poll::Ready(self.trailers.take().map(|fields| Ok(Frame::trailers(fields))));
+            }
+            if let Some(why) = self.ending.poll_cut(Side::ToAgent, cx) {
+                return Poll::Ready(self.cut(why));
+            }
+            let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) else {
+                return self.idle.poll(cx, self.ending.tally()).map(|limit| {
+                    self.ending.response_failed("the origin stopped sending");
+                    Some(Err(RelayError::Idle(limit)))
+                });
+            };
+            self.idle.rest();
+            if let Some(Err(error)) = &frame {
+                // What was stopped towards the origin is reset there, and the reset comes back here.
+                if let Some(why) = self.ending.stopped().map(|denial| denial.reason.clone()) {
+                    return Poll::Ready(self.cut(why));
+                }
+                self.ending.response_failed(&format!("the origin's body broke off: {error}"));
+            }
+            let frame = frame.transpose()?;
+            match self.pass(frame) {
+                Ok(Some(frame)) => {
+                    self.ending.tally().add_in(frame.data_ref().map_or(0, |data| data.len() as u64));
+                    return Poll::Ready(Some(Ok(frame)));
+                }
+                Ok(None) => {}
+                Err(stop) => {
+                    self.ending.stop(&stop);
+                    let why = self.ending.stopped().map_or_else(String::new, |denial| denial.reason.clone());
+                    return Poll::Ready(self.cut(why));
+                }
+            }
+        }
+    }
+
+    /// What becomes of a frame of the origin's, or of its end.
+    fn pass(&mut self, frame: Option<Frame<Bytes>>) -> Result<Option<Frame<Bytes>>, Stop> {
+        let mut out = Vec::new();
+        match (frame.map(Frame::into_data), &mut self.manner) {
+            (Some(Ok(data)), Manner::Pass) => {
+                // A body of known length is not polled again once it is all there.
+                if self.inner.is_end_stream() {
+                    self.ending.response_complete();
+                }
+                return Ok(Some(Frame::data(data)));
+            }
+            (Some(Ok(data)), Manner::Look(look)) => look.push(&data, &mut out)?,
+            (Some(Ok(data)), Manner::Events(events)) => events.push(&data, &mut out, self.ending.tally())?,
+            (rest, manner) => {
+                self.done = true;
+                match manner {
+                    Manner::Pass => {}
+                    Manner::Look(look) => look.finish(&mut out)?,
+                    Manner::Events(events) => events.finish(&mut out, self.ending.tally())?,
+                }
+                self.trailers = rest.and_then(|frame| frame.err()?.into_trailers().ok());
+                self.ending.response_complete();
+            }
+        }
+        Ok((!out.is_empty()).then(|| Frame::data(out.into())))
+    }
+
+    /// Ends the response before its end, so that the agent's client notices, and where its protocol can say it knows why.
+    fn cut(&mut self, why: String) -> Option<Result<Frame<Bytes>, RelayError>> {
+        self.done = true;
+        self.ending.response_failed(&why);
+        match self.dialect {
+            Dialect::Grpc => Some(Ok(Frame::trailers(super::farewell::grpc(&why)))),
+            Dialect::Events => Some(Ok(Frame::data(super::farewell::event(&why)))),
+            Dialect::Plain => Some(Err(RelayError::Cut(why))),
+        }
+    }
+}
+
+impl Drop for Relayed {
+    /// Wherever the body ended: what was found until then is told.
+    fn drop(&mut self) {
+        if let Manner::Look(look) = &self.manner {
+            let tally = self.ending.tally();
+            tally.found(look.findings().iter().map(|finding| look::within(finding, "response")));
+            tally.noted(look.notes());
+        }
+    }
+}

@@ -1,0 +1,63 @@
+"""A WebSocket origin: `websockets` on 9443, and on 9444 one by hand that answers and speaks in one write.
+
+/echo gives each message back; /push/TEXT says TEXT first; /close/CODE closes with it; /count says how many it got, at the end.
+"""
+
+import asyncio, base64, hashlib, json, os, ssl, urllib.parse
+from websockets.asyncio.server import serve
+
+log = open(os.environ["LOG"], "a", buffering=1)
+
+
+def saw(**what):
+    log.write(json.dumps(what) + "\n")
+
+
+async def handler(connection):
+    request = connection.request
+    extensions = [extension.name for extension in connection.protocol.extensions]
+    saw(kind="open", path=request.path, headers=dict(request.headers.raw_items()), extensions=extensions)
+    verb, _, rest = request.path.lstrip("/").partition("/")
+    rest = urllib.parse.unquote(rest)
+    if verb == "push":
+        await connection.send(rest)
+    if verb == "close":
+        await connection.close(int(rest), "as you wish")
+    try:
+        async for message in connection:
+            text = message if isinstance(message, str) else "hex:" + message.hex()
+            saw(kind="message", path=request.path, text=text[:2000], length=len(message))
+            if verb in ("echo", "push"):
+                await connection.send(message)
+    finally:
+        await connection.wait_closed()
+        saw(kind="closed", path=request.path, code=connection.close_code, reason=connection.close_reason)
+
+
+async def by_hand(reader, writer):
+    head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    key = next(line.split(":", 1)[1].strip() for line in head.split("\r\n") if line.lower().startswith("sec-websocket-key"))
+    accept = base64.b64encode(hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()).decode()
+    answer = f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+    if "GET /plain" in head:
+        answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno"
+    if "GET /wrong" in head:
+        answer = answer.replace(accept, "AAAAAAAAAAAAAAAAAAAAAAAAAAA=")
+    frames = b"".join(b"\x81" + bytes([len(text)]) + text for text in (b"first", b"second", b"third"))
+    saw(kind="by_hand", path=head.split(" ")[1])
+    writer.write(answer.encode() + frames + b"\x88\x02\x03\xe8")
+    await writer.drain()
+    await reader.read()
+    writer.close()
+
+
+async def main():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(os.environ["CERT"], os.environ["KEY"])
+    async with serve(handler, "::", 9443, ssl=context, max_size=64 * 1024 * 1024):
+        async with await asyncio.start_server(by_hand, "::", 9444, ssl=context):
+            saw(kind="ready")
+            await asyncio.Future()
+
+
+asyncio.run(main())

@@ -1,0 +1,305 @@
+//! WebSocket through the proxy, with a real client and a real server: judged by what the server got.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::time::Duration;
+
+use aegis_tests::{AGENT, Daemon, Lab, Outcome, Service, Settings, python};
+use serde_json::{Value, json};
+
+const POLICY: &str = r#"version: ws-1
+policies:
+  - name: sockets
+    agents: ["*"]
+    rules:
+      - name: none-here
+        hosts: [api.allowed.test]
+        ports: [9443]
+        paths: [/closed]
+        headers: {upgrade: websocket}
+        decision: deny
+        reason: "no WebSocket here"
+      - name: unread
+        hosts: [api.allowed.test]
+        ports: [9443]
+        paths: ["/count/plain", "/push/**", "/close/**"]
+        decision: allow
+      - name: looked-through
+        hosts: [api.allowed.test]
+        ports: [9443, 9444]
+        decision: sanitize
+        dlp: {redact: [pii], deny: [secrets]}
+"#;
+
+const KEY: &str = "AKIAQ3EGRTZYXNMB2LKJ";
+
+/// What every program begins with; `refused` prints status and body of a handshake that is.
+const PRELUDE: &str = r#"
+import sys, time
+from websockets.sync.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+def open(path, port=9443, **options):
+    return connect(f'wss://api.allowed.test:{port}{path}', open_timeout=15, close_timeout=10, **options)
+def end(socket):
+    try:
+        while True: print('got', socket.recv(timeout=15))
+    except ConnectionClosed as e: print('closed', e.rcvd.code if e.rcvd else None, e.rcvd.reason if e.rcvd else None)
+"#;
+
+struct Site<'lab> {
+    lab: &'lab Lab,
+    daemon: Daemon<'lab>,
+    origin: Service,
+}
+
+impl<'lab> Site<'lab> {
+    fn start(lab: &'lab Lab, config: Value) -> Site<'lab> {
+        let settings = Settings { config, policy: Some(POLICY.to_owned()) };
+        let daemon = Daemon::start(lab, &settings).unwrap();
+        Site { lab, daemon, origin: Service::start(lab, "websocket_origin").unwrap() }
+    }
+
+    fn run(&self, program: &str) -> Outcome {
+        let program = format!("{PRELUDE}{program}");
+        self.lab.agent(AGENT).limit(Duration::from_secs(60)).run(&[python().to_str().unwrap(), "-c", &program]).unwrap()
+    }
+
+    fn messages(&self) -> Vec<String> {
+        let seen = self.origin.seen();
+        let messages = seen.iter().filter(|line| line["kind"] == "message");
+        messages.map(|line| line["text"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn closed(&self) -> Value {
+        self.origin.wait(|line| line["kind"] == "closed").unwrap_or_else(|| panic!("{:?}", self.origin.seen()))
+    }
+
+    fn record(&self, path: &str) -> Value {
+        self.daemon.record(|record| record["path"] == path).unwrap()
+    }
+}
+
+#[test]
+fn messages_pass_both_ways_redacted_counted_and_recorded() {
+    let lab = Lab::new().unwrap();
+    let site = Site::start(&lab, json!({}));
+    let outcome = site.run(
+        r#"
+with open('/echo') as socket:
+    for text in ('hello', 'my ssn is 536-22-8741', '{"ssn":"536-22-8741","n":1}', 'ä' * 20000, b'\x00\x01\xff'):
+        socket.send(text)
+        back = socket.recv(timeout=15)
+        print(back[:60] if isinstance(back, str) else back.hex(), len(back))
+    socket.send(['one ', 'two ', 'jane.doe', '@corp.example'])
+    print(socket.recv(timeout=15))
+    print('pong', socket.ping().wait(15))
+    print(socket.protocol.extensions[0].name)
+print('end', socket.close_code)
+"#,
+    );
+    assert!(outcome.ok(), "{outcome:?}");
+    for line in [
+        "hello 5",
+        "my ssn is [SSN] 15",
+        r#"{"ssn":"[SSN]","n":1} 21"#,
+        " 20000",
+        "0001ff 3",
+        "one two [EMAIL]",
+        "pong True",
+        // Compression was agreed on with the client, whatever the server says.
+        "permessage-deflate",
+        "end 1000",
+    ] {
+        assert!(outcome.stdout.contains(line), "{line}: {outcome:?}");
+    }
+    let messages = site.messages();
+    assert_eq!(messages.len(), 6, "{messages:?}");
+    assert!(!messages.concat().contains("536-22") && !messages.concat().contains("jane"), "{messages:?}");
+    assert_eq!(site.closed()["code"], 1000);
+    let record = site.record("/echo");
+    assert_eq!((record["decision"].as_str(), record["status"].as_u64()), (Some("sanitize"), Some(101)), "{record}");
+    assert_eq!((record["messages_out"].as_u64(), record["messages_in"].as_u64()), (Some(6), Some(6)), "{record}");
+    assert_eq!(record["error"], Value::Null, "{record}");
+    let findings = record["findings"].to_string();
+    assert!(findings.contains("message:3") && findings.contains("/ssn"), "{findings}");
+    let opened = site.origin.wait(|line| line["kind"] == "open").unwrap();
+    // Nothing that the agent chose for the handshake went out, and compression was agreed on with this side, too.
+    assert_eq!(opened["extensions"], json!(["permessage-deflate"]));
+    assert!(!opened["headers"].to_string().contains("aegis"), "{opened}");
+}
+
+#[test]
+fn a_denied_message_closes_both_sides_and_none_of_it_leaves() {
+    let lab = Lab::new().unwrap();
+    let site = Site::start(&lab, json!({}));
+    let outcome = site.run(&format!(
+        "
+socket = open('/count')
+socket.send('fine')
+socket.send(['{{\"key\":\"{first}', '{rest}\"}}'])
+end(socket)
+",
+        first = &KEY[..9],
+        rest = &KEY[9..]
+    ));
+    assert!(outcome.stdout.contains("closed 1008") && outcome.stdout.contains("aws_key"), "{outcome:?}");
+    assert!(outcome.stdout.contains("message:2") && !outcome.stdout.contains(KEY), "{outcome:?}");
+    assert_eq!(site.closed()["code"], 1008);
+    assert_eq!(site.messages(), ["fine"]);
+    let record = site.record("/count");
+    assert_eq!(record["decision"], "deny", "{record}");
+    assert!(record["reason"].as_str().unwrap().contains("aws_key"), "{record}");
+    assert!(record["findings"].to_string().contains("message:2!/key"), "{record}");
+    assert_eq!((record["messages_out"].as_u64(), record["messages_in"].as_u64()), (Some(1), Some(0)), "{record}");
+}
+
+#[test]
+fn what_is_hidden_in_compression_fragments_or_pings_is_found() {
+    let lab = Lab::new().unwrap();
+    let site = Site::start(&lab, json!({}));
+    let outcome = site.run(
+        r#"
+socket = open('/echo')
+socket.send('the same word again and again, ' * 20 + 'ssn 536-22-8741')
+print('redacted', '[SSN]' in socket.recv(timeout=15))
+socket.ping(b'ssn 536-22-8741')
+socket.send('after')
+print(socket.recv(timeout=15))
+socket.close(1000, 'ssn 536-22-8741')
+"#,
+    );
+    assert!(outcome.stdout.contains("redacted True") && outcome.stdout.contains("after"), "{outcome:?}");
+    let closed = site.closed();
+    assert_eq!((closed["code"].as_u64(), closed["reason"].as_str()), (Some(1000), Some("ssn [SSN]")), "{closed}");
+    assert!(!site.messages().concat().contains("536-22"));
+    let findings = site.record("/echo")["findings"].to_string();
+    assert!(findings.contains("ping") && findings.contains("close"), "{findings}");
+}
+
+#[test]
+fn frames_that_come_with_the_answer_are_not_lost() {
+    let lab = Lab::new().unwrap();
+    let site = Site::start(&lab, json!({}));
+    let outcome = site.run("for n in range(5): end(open('/early', port=9444))");
+    let each = "got first\ngot second\ngot third\nclosed 1000 \n";
+    assert_eq!(outcome.stdout, each.repeat(5), "{outcome:?}");
+    // An answer that is none leaves no WebSocket.
+    let outcome = site.run(
+        "for path in ('/plain', '/wrong'):
+    try: open(path, port=9444)
+    except InvalidStatus as e: print(path, e.response.status_code)",
+    );
+    assert_eq!(outcome.stdout, "/plain 200\n/wrong 502\n", "{outcome:?}");
+}
+
+#[test]
+fn where_nothing_is_asked_messages_pass_of_any_size_as_the_two_agreed() {
+    let lab = Lab::new().unwrap();
+    let site = Site::start(&lab, json!({"limits": {"websocket_message_bytes": 65536}}));
+    let outcome = site.run(
+        r#"
+with open('/count/plain', compression=None) as socket:
+    socket.send(b'x' * 3000000)
+    print(socket.protocol.extensions)
+with open('/push/ssn%20536-22-8741') as socket:
+    print(socket.recv(timeout=15))
+end(open('/close/4001'))
+try:
+    socket = open('/echo')
+    socket.send(b'x' * 70000)
+    end(socket)
+except ConnectionClosed as e: print('closed', e.rcvd)
+"#,
+    );
+    assert!(outcome.stdout.contains("[]\nssn 536-22-8741\nclosed 4001 as you wish\n"), "{outcome:?}");
+    assert!(outcome.stdout.contains("1009"), "{outcome:?}");
+    let lengths: Vec<u64> = site.origin.seen().iter().filter_map(|line| line["length"].as_u64()).collect();
+    assert_eq!(lengths, [3_000_000]);
+}
+
+#[test]
+fn a_handshake_is_decided_as_any_request_and_other_upgrades_are_refused() {
+    let lab = Lab::new().unwrap();
+    let site = Site::start(&lab, json!({}));
+    let outcome = site.run(
+        r#"
+try: open('/closed')
+except InvalidStatus as e: print(e.response.status_code, e.response.body.decode())
+import http.client, ssl
+for upgrade, extra in (('h2c', {}), ('TLS/1.2', {}), ('websocket', {'Sec-WebSocket-Version': '12'})):
+    c = http.client.HTTPSConnection('api.allowed.test', 9443, timeout=15)
+    c.request('GET', '/echo', headers={'Connection': 'Upgrade', 'Upgrade': upgrade, **extra})
+    r = c.getresponse()
+    print(upgrade, r.status, r.getheader('sec-websocket-version'), r.getheader('content-type'), r.read().decode())
+"#,
+    );
+    assert!(outcome.stdout.contains("403") && outcome.stdout.contains("no WebSocket here"), "{outcome:?}");
+    assert!(outcome.stdout.contains("h2c 403 None application/problem+json"), "{outcome:?}");
+    assert!(outcome.stdout.contains("TLS/1.2 403") && outcome.stdout.contains("tls: passthrough"), "{outcome:?}");
+    assert!(outcome.stdout.contains("websocket 426 13"), "{outcome:?}");
+    assert_eq!(site.origin.seen().len(), 1, "{:?}", site.origin.seen());
+}
+
+#[test]
+fn a_new_policy_and_the_daemons_end_close_what_is_open() {
+    let lab = Lab::new().unwrap();
+    let mut site = Site::start(&lab, json!({}));
+    let program = format!("{PRELUDE}\nsocket = open('/echo')\nprint('open', flush=True)\nend(socket)");
+    let start = || lab.agent(AGENT).start(&[python().to_str().unwrap(), "-c", &program]).unwrap();
+    let client = start();
+    site.origin.wait(|line| line["kind"] == "open").unwrap();
+    std::fs::write(lab.path("policy.yaml"), POLICY.replace("ports: [9443, 9444]", "ports: [9444]")).unwrap();
+    site.daemon.signal(nix::sys::signal::Signal::SIGHUP).unwrap();
+    let outcome = client.finish().unwrap();
+    assert!(outcome.stdout.contains("closed 1008 cut off"), "{outcome:?}");
+    assert_eq!(site.closed()["code"], 1008);
+    let record = site.record("/echo");
+    assert!(record["error"].as_str().unwrap().contains("cut off"), "{record}");
+
+    std::fs::write(lab.path("policy.yaml"), POLICY).unwrap();
+    site.daemon.signal(nix::sys::signal::Signal::SIGHUP).unwrap();
+    let opened = aegis_tests::lab::wait_for(Duration::from_secs(20), || {
+        let client = start();
+        let before = site.origin.seen().len();
+        let opened = aegis_tests::lab::wait_for(Duration::from_secs(2), || {
+            site.origin.seen().get(before..)?.iter().find(|line| line["kind"] == "open").map(|_| ())
+        });
+        opened.map(|()| client)
+    });
+    let client = opened.unwrap();
+    site.daemon.stop().unwrap();
+    let outcome = client.finish().unwrap();
+    assert!(outcome.stdout.contains("closed 1001"), "{outcome:?}");
+}
+
+#[test]
+fn against_the_protocol_the_right_code_ends_it() {
+    let lab = Lab::new().unwrap();
+    let site = Site::start(&lab, json!({}));
+    // Frames by hand, behind a handshake by hand.
+    let outcome = site.run(
+        r#"
+import socket as s, ssl, os, struct
+def frame(first, payload, masked=True):
+    key = os.urandom(4)
+    body = bytes(b ^ key[i % 4] for i, b in enumerate(payload)) if masked else payload
+    return bytes([first, (0x80 if masked else 0) | len(payload)]) + (key if masked else b'') + body
+for name, data in (('unmasked', frame(0x81, b'x', False)), ('reserved', frame(0x83, b'x')), ('rsv2', frame(0xA1, b'x')),
+                   ('continuation', frame(0x80, b'x')), ('utf8', frame(0x81, b'\xff')), ('close', frame(0x88, b'\x03')),
+                   ('nested', frame(0x01, b'x') + frame(0x81, b'y')), ('deflate', frame(0xC1, b'\xff\xff\xff'))):
+    raw = ssl.create_default_context().wrap_socket(s.create_connection(('api.allowed.test', 9443), timeout=15), server_hostname='api.allowed.test')
+    raw.sendall(b'GET /count HTTP/1.1\r\nHost: api.allowed.test:9443\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n'
+        b'Sec-WebSocket-Extensions: permessage-deflate\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n' + data)
+    answer = b''
+    while True:
+        piece = raw.recv(65536)
+        if not piece: break
+        answer += piece
+    head, _, frames = answer.partition(b'\r\n\r\n')
+    print(name, head.split(b' ')[1].decode(), struct.unpack('>H', frames[2:4])[0] if frames[:1] == b'\x88' else frames)
+"#,
+    );
+    let expected = "unmasked 101 1002\nreserved 101 1002\nrsv2 101 1002\ncontinuation 101 1002\nutf8 101 1007\nclose 101 1002\nnested 101 1002\ndeflate 101 1002\n";
+    assert_eq!(outcome.stdout, expected, "{outcome:?}");
+    assert!(site.messages().is_empty(), "{:?}", site.messages());
+}
