@@ -40,7 +40,7 @@ pub use mask::{Mask, MaskKey, Masks};
 pub use own::{OwnName, OwnNameError};
 pub use profile::{Action, Details, Profile};
 pub use scanner::{Flow, HOLD_BACK, Scanner};
-pub use stream::{Deed, Described, Opaque, OutputEncoding, Reason, Remark, Stream, StreamFlow, Why};
+pub use stream::{Deed, Described, Opaque, OutputEncoding, Reason, Remark, STREAM_MEMORY, Stream, StreamFlow, Why};
 pub use text::{Scanned, scan_text};
 pub use url::scan_url;
 pub use view::Charset;

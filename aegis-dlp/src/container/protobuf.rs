@@ -80,7 +80,7 @@ fn value<'m>(
     depth: usize,
 ) -> Result<Cow<'m, [u8]>, Why> {
     let here = || if path.is_empty() { within.path.clone() } else { format!("{}/{path}", within.path).into() };
-    let Some(fields) = fields(bytes).filter(|fields| !fields.is_empty()) else {
+    let Some(fields) = fields(bytes).filter(|_| !bytes.is_empty()) else {
         return leaf(content, bytes, Within { path: here(), ..within.clone() });
     };
     if depth == 0 {
@@ -124,7 +124,7 @@ fn as_text<'m>(content: &mut Content, bytes: Cow<'m, [u8]>, path: &str, within: 
     // What passes with a record was recorded where its field was read.
     let stops = |detector| profile.action(detector) != Some(Action::Report);
     let profile = profile.only(profile.detectors().iter().filter(|detector| stops(*detector)).collect());
-    let mut text = Text::of_format(profile, Format::Text, path);
+    let mut text = Text::of_format(profile, Format::Unknown, path);
     text.push(content, &bytes, &mut out)?;
     text.finish(content, &mut out)?;
     Ok(if *out == *bytes { bytes } else { Cow::Owned(out) })

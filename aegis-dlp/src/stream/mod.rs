@@ -10,6 +10,12 @@ use crate::{Finding, Profile};
 pub(crate) use content::{Content, Step, join, step};
 pub use outcome::{Deed, Opaque, OutputEncoding, Reason, Remark, StreamFlow, Why};
 
+/// Bytes that one stream holds at most, however long its body is: windows of the scanner and of decoders, and what is
+/// held back. More is held only by what asks for it: Brotli and Zstandard (their windows, up to 16 and 8 MiB), a
+/// message of gRPC or protobuf (its size, at most 4 MiB, and that of what it becomes), a file of a form where the rule
+/// takes out large ones (at most 1 MiB), and the list of entries of an archive (24 bytes each).
+pub const STREAM_MEMORY: usize = 256 * 1024;
+
 /// What the head of a message says of its body.
 #[derive(Copy, Clone, Debug, Default)]
 pub struct Described<'a> {
@@ -19,6 +25,8 @@ pub struct Described<'a> {
     pub content_encoding: &'a [&'a str],
     /// The value of `grpc-encoding`, or of Connect's `connect-content-encoding`.
     pub grpc_encoding: Option<&'a str>,
+    /// What is put out is to be the decoded body, whatever the profile says: somebody else reads it, too.
+    pub decoded: bool,
 }
 
 /// Inspects one body in chunks of any size: undoes codings, opens containers, scans, and puts out what may leave.
@@ -48,16 +56,20 @@ impl Stream {
             content: Content::new(profile),
             decoders: Vec::new(),
             reader: None,
-            enforcing: profile.enforces(),
+            enforcing: profile.enforces() || described.decoded,
             stopped: None,
             unsent: Vec::new(),
         };
-        if profile.is_empty() {
+        if profile.is_empty() && !described.decoded {
             return Ok(stream);
         }
         let decoders = coding::decoders(described.content_encoding);
         let readers = decoders.and_then(|decoders| Ok((decoders, Reader::for_body(described)?)));
         match readers {
+            // Nobody asks what is in it: only its codings are undone.
+            Ok((decoders, _)) if profile.is_empty() => {
+                (stream.decoders, stream.reader) = (decoders, Some(Reader::Unread));
+            }
             Ok((decoders, reader)) => (stream.decoders, stream.reader) = (decoders, Some(reader)),
             Err(reason) => match stream.content.opaque(reason, "") {
                 Err(Why::Opaque(opaque)) => return Err(opaque),

@@ -30,8 +30,8 @@ pub(super) enum Next {
     Content(usize),
     /// So many bytes of content, and a delimiter up to `end`, which may be the last one.
     Delimiter { content: usize, end: usize, last: bool },
-    /// What is a delimiter for some readers only.
-    Ambiguous,
+    /// So many bytes of content, and what is a delimiter for some readers only.
+    Ambiguous(usize),
 }
 
 pub(super) struct Delimiter {
@@ -67,7 +67,7 @@ impl Delimiter {
                 [] if at_line => None,
                 [.., b'\r', b'\n'] => Some(Newline::Crlf),
                 [.., b'\n'] => Some(Newline::Lf),
-                [.., b'\r'] => return Next::Ambiguous,
+                [.., b'\r'] => return Next::Ambiguous(at - 1),
                 _ => {
                     from = at + 1;
                     continue;
@@ -80,7 +80,7 @@ impl Delimiter {
                 Line::Ends { length, last, newline: after } if self.agrees([newline, after]) => {
                     Next::Delimiter { content, end: line + length, last }
                 }
-                Line::Ends { .. } | Line::Ambiguous => Next::Ambiguous,
+                Line::Ends { .. } | Line::Ambiguous => Next::Ambiguous(content),
             };
         }
         let tail = if end { 0 } else { self.dashed().len() + 1 };
@@ -149,9 +149,9 @@ mod tests {
     #[test]
     fn lines_that_some_take_for_delimiters() {
         for body in ["x\r\n--bc\r\n", "x\n--b\r\n", "x\r--b\r\n", "x\r\n--b--x\r\n", "x\r\n--b\ry"] {
-            assert_eq!(next(body, true), Next::Ambiguous, "{body:?}");
+            assert_eq!(next(body, true), Next::Ambiguous(1), "{body:?}");
         }
-        assert_eq!(next("x\r\n--b", true), Next::Ambiguous);
+        assert_eq!(next("x\r\n--b", true), Next::Ambiguous(1));
     }
 
     #[test]

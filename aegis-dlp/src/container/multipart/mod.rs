@@ -116,7 +116,10 @@ impl Multipart {
                         self.content(content, length, out)?;
                         Ok(false)
                     }
-                    Next::Ambiguous => Err(AMBIGUOUS.into()),
+                    Next::Ambiguous(length) => {
+                    self.content(content, length, out)?;
+                    Err(AMBIGUOUS.into())
+                }
                     Next::Delimiter { content: length, end, last } => {
                         self.content(content, length, out)?;
                         self.delimit(content, end - length, last, out)?;

@@ -14,6 +14,9 @@ use self::base64::Base64;
 use self::quoted::Quoted;
 use super::{Reader, Within};
 
+/// Bytes decoded at once.
+const PIECE: usize = 4 * 1024;
+
 /// How content is encoded.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Encoding {
@@ -107,10 +110,13 @@ impl Transfer {
     }
 
     pub(crate) fn push(&mut self, content: &mut Content, bytes: &[u8], out: &mut Vec<u8>) -> Step {
-        let decoded = self.codec.decode(bytes, &mut self.next);
-        self.hand_on(content, out)?;
-        // What was read before the fault is judged first.
-        decoded.map_err(|reason| self.broken(content, reason))
+        for piece in bytes.chunks(PIECE) {
+            let decoded = self.codec.decode(piece, &mut self.next);
+            self.hand_on(content, out)?;
+            // What was read before the fault is judged first.
+            decoded.map_err(|reason| self.broken(content, reason))?;
+        }
+        Ok(())
     }
 
     pub(crate) fn finish(&mut self, content: &mut Content, out: &mut Vec<u8>) -> Step {
