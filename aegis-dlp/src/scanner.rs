@@ -8,7 +8,7 @@ use crate::detect::{self, LONGEST_LITERAL, Match, Tail};
 use crate::finding::{Finding, Findings, Place};
 use crate::nested::{Layer, Nested, Packed};
 use crate::opening::Opening;
-use crate::place::Tracker;
+use crate::place::Followed;
 use crate::prefilter::{Anchor, Prefilter};
 use crate::view::{Charset, Encoding, Eval, Transcoder, View, Window};
 use crate::{Action, Detector, DetectorSet, Format, Profile};
@@ -60,9 +60,10 @@ pub struct Scanner {
     sent: usize,
     /// Clues before this were examined.
     decided: usize,
-    /// Where `counted` is in the document.
-    tracker: Tracker,
-    counted: usize,
+    /// Where in the document what goes out is.
+    place_in: Followed,
+    /// In a table: which column what is examined is in.
+    column: Option<Followed>,
     anchors: Vec<Anchor>,
     nested: Nested,
     /// Bytes put out before this push, the length of `out` when it began, and how many were put out before the first that
@@ -126,8 +127,8 @@ impl Scanner {
             done: 0,
             sent: 0,
             decided: 0,
-            tracker: Tracker::of(encoding),
-            counted: 0,
+            place_in: Followed::new(encoding),
+            column: None,
             anchors: Vec::new(),
             nested,
             before: 0,
@@ -204,7 +205,8 @@ impl Scanner {
             return;
         };
         self.window = opening.into_window(encoding);
-        self.tracker = Tracker::of(encoding);
+        self.place_in = Followed::new(encoding);
+        self.column = (encoding == Encoding::Csv).then(|| Followed::new(encoding));
         self.window.append(&[], end);
         self.advance(end, out);
     }
@@ -243,8 +245,8 @@ impl Scanner {
             };
             let rest = anchors.get(number + 1..).unwrap_or_default();
             let mut rest = rest.iter().filter_map(|anchor| anchor.moved(moved));
-            if let Tracker::Csv(_) = self.tracker {
-                self.reach(anchor.at);
+            if let Some(column) = &mut self.column {
+                column.reach(self.window.bytes(), anchor.at);
             }
             let Ok(found) = self.matches_at(anchor, &mut rest, end) else {
                 return Some(anchor.at);
@@ -305,15 +307,8 @@ impl Scanner {
 
     fn view(&self, end: bool) -> View<'_> {
         let json = self.window.encoding().is_json();
-        View { bytes: self.window.bytes(), end, json, heading: self.tracker.heading() }
-    }
-
-    /// Brings the tracker to a position; one that it has passed leaves it where it is.
-    fn reach(&mut self, position: usize) {
-        if position > self.counted {
-            self.tracker.advance(self.window.bytes().get(self.counted..position).unwrap_or_default());
-            self.counted = position;
-        }
+        let heading = self.column.as_ref().map_or(&[][..], |column| column.tracker.heading());
+        View { bytes: self.window.bytes(), end, json, heading }
     }
 
     fn compact(&mut self) {
@@ -321,10 +316,13 @@ impl Scanner {
         if gone < SLACK {
             return;
         }
-        self.reach(gone);
+        for followed in std::iter::once(&mut self.place_in).chain(&mut self.column) {
+            followed.reach(self.window.bytes(), gone);
+            followed.at -= gone;
+        }
         self.window.drop_before(gone);
         self.nested.dropped(gone);
-        for position in [&mut self.done, &mut self.sent, &mut self.decided, &mut self.counted] {
+        for position in [&mut self.done, &mut self.sent, &mut self.decided] {
             *position = position.saturating_sub(gone);
         }
     }

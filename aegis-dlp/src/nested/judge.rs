@@ -33,9 +33,8 @@ pub(super) fn judge(run: &[u8], long: bool, before: Option<u8>) -> Option<Judged
         let content = digits.len() >= SHORTEST_HEX && is_readable(&opening, !long);
         return (content || long).then_some(Judged { skip: run.len() - digits.len(), codec, opening });
     }
-    let escaped = (before == Some(b'\\')).then_some(1);
     let glued = run.iter().enumerate().filter(|(_, byte)| b"/-_+".contains(byte)).map(|(at, _)| at + 1);
-    for skip in std::iter::once(0).chain(escaped).chain(glued).take(BEGINNINGS) {
+    for skip in std::iter::once(0).chain(glued).take(BEGINNINGS) {
         let Some(rest) = run.get(skip..).filter(|rest| rest.len() >= SHORTEST) else { continue };
         let codec = Codec::Base64 { url: is_url(rest, before) };
         let few = decode(codec, rest.get(..8).unwrap_or(rest));
@@ -111,7 +110,6 @@ mod tests {
             let judged = whole(run.as_bytes(), None).unwrap();
             assert_eq!((judged.skip, judged.codec.name()), (skip, name), "{run}");
         }
-        assert_eq!(whole(b"nMTIzLTQ1LTY3ODk", Some(b'\\')).unwrap().skip, 1);
         assert!(judge(&[b"Zm9v".repeat(3), b"zAAA".repeat(20)].concat()[..LONG], true, None).is_some());
         assert!(judge(&b"ab/d".repeat(20), true, None).is_some(), "a long run is content whatever it is");
         assert_eq!(whole(b"eyJhbGciOiJIUzI1NiJ9", None).unwrap().codec, Codec::Base64 { url: true });

@@ -137,6 +137,10 @@ impl Nested {
             Next::Begins(start) => return Ahead::Nothing(from + start),
             Next::Run(start, end) => (start, end),
         };
+        // The letter of an escape that stayed in the content is none of the run.
+        let before = (from + start).checked_sub(1).and_then(|at| view.get(at)).copied();
+        let escaped = before == Some(b'\\') && matches!(rest.get(start), Some(b'n' | b'r' | b't'));
+        let start = start + usize::from(escaped);
         let whole = end < rest.len() || flush;
         if !whole && end - start < LONG {
             return Ahead::Nothing(from + start);
@@ -150,7 +154,6 @@ impl Nested {
         } else {
             None
         };
-        let before = (from + start).checked_sub(1).and_then(|at| view.get(at)).copied();
         match judge(first, first.len() == LONG || line.is_some(), before) {
             Some(judged) => Ahead::Content(from + start, judged, line),
             None => {

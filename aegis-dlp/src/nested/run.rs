@@ -246,6 +246,12 @@ pub(super) fn break_after(view: &[u8], at: usize, line: usize, flush: bool) -> R
     let length = match byte(at)? {
         Some(b'\n') => 1,
         Some(b'\r') if byte(at + 1)? == Some(b'\n') => 2,
+        // Escapes that stayed in the content.
+        Some(b'\\') => match byte(at + 1)? {
+            Some(b'n') => 2,
+            Some(b'r') if byte(at + 2)? == Some(b'\\') && byte(at + 3)? == Some(b'n') => 4,
+            _ => return Ok(None),
+        },
         _ => return Ok(None),
     };
     let from = at + length;
@@ -254,6 +260,6 @@ pub(super) fn break_after(view: &[u8], at: usize, line: usize, flush: bool) -> R
     if run == line {
         return Ok(Some(length));
     }
-    let ends = byte(from + run)?.is_none_or(|byte| b"=\"'<>)\r\n".contains(&byte));
+    let ends = byte(from + run)?.is_none_or(|byte| b"=\"'<>)\\\r\n".contains(&byte));
     Ok((run > 0 && ends).then_some(length))
 }

@@ -19,6 +19,26 @@ pub(crate) enum Tracker {
     Csv(csv::Cells),
 }
 
+/// A tracker and the position in the view that it has come to.
+pub(crate) struct Followed {
+    pub(crate) tracker: Tracker,
+    pub(crate) at: usize,
+}
+
+impl Followed {
+    pub(crate) fn new(encoding: Encoding) -> Self {
+        Followed { tracker: Tracker::of(encoding), at: 0 }
+    }
+
+    /// Goes on to a position; one that it has passed leaves it where it is.
+    pub(crate) fn reach(&mut self, view: &[u8], position: usize) {
+        if position > self.at {
+            self.tracker.advance(view.get(self.at..position).unwrap_or_default());
+            self.at = position;
+        }
+    }
+}
+
 impl Tracker {
     pub(crate) fn of(encoding: Encoding) -> Tracker {
         match encoding {

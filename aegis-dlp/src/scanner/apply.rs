@@ -19,7 +19,7 @@ impl Scanner {
         if self.stopped.is_some() {
             return;
         }
-        self.reach(start);
+        self.place_in.reach(self.window.bytes(), start);
         for found in std::iter::once(&first).chain(others) {
             let place = self.place_of(found.start.max(self.done), found.detector, action);
             self.findings.add(found.detector, action, Confidence::High, place);
@@ -51,7 +51,7 @@ impl Scanner {
 
     /// The path of where the tracker is; names in it are told without what the detectors find in them.
     pub(super) fn path(&self, found: &str) -> String {
-        self.tracker.path(found, &|name| {
+        self.place_in.tracker.path(found, &|name| {
             let profile = Profile::redacting(self.wanted.union(crate::DetectorSet::ALL));
             scan_text(&profile, Place::Url, name).text.into_owned()
         })
@@ -76,7 +76,9 @@ impl Scanner {
         self.alter(out.len());
         self.window.put_out_text(sent.as_bytes(), out);
         self.window.replace(start, found.end, seen.as_bytes());
-        self.counted = self.counted.min(start);
+        for followed in std::iter::once(&mut self.place_in).chain(&mut self.column) {
+            followed.at = followed.at.min(start);
+        }
         self.done = start + seen.len();
         (self.sent, self.decided) = (self.done, self.done);
         self.tail = found.tail;
@@ -86,7 +88,7 @@ impl Scanner {
     fn mask(&self, start: usize, found: &Match) -> String {
         let view = self.view(false);
         let mut mask = self.profile.replacement(found.detector, view.slice(start, found.end)).into_owned();
-        if self.tracker.in_markup() {
+        if self.place_in.tracker.in_markup() {
             // A name may have nothing but letters.
             mask.retain(|char| char.is_ascii_alphanumeric() || char == '_');
         } else if self.window.encoding() == Encoding::Xml && view.seen(found.end) == Some(b']') && mask.ends_with(']') {
@@ -101,7 +103,7 @@ impl Scanner {
     /// the number that stands behind a key in JSON that stands in text.
     fn quote(&self, start: usize, number: bool) -> Option<(&'static str, &'static str)> {
         let json = self.window.encoding().is_json();
-        if json && !self.tracker.in_string() {
+        if json && !self.place_in.tracker.in_string() {
             return Some(("\"", "\""));
         }
         let view = self.view(false);

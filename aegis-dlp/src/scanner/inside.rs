@@ -26,7 +26,7 @@ impl Scanner {
                 Ahead::Passed(to) => self.pass(to, out),
                 Ahead::Content(start, judged, line) => {
                     self.pass(start, out);
-                    self.reach(start);
+                    self.place_in.reach(self.window.bytes(), start);
                     let inner = self.inner(&judged);
                     let path = if self.place.is_none() { self.path("") } else { String::new() };
                     self.nested.begin((start, &judged), line, inner, path, &self.window);

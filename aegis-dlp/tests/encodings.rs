@@ -1,0 +1,238 @@
+//! What is planted in any encoding is found, and what comes out is the same document without it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
+
+#[path = "support/encode.rs"]
+mod encode;
+mod support;
+
+use aegis_dlp::{Charset, DetectorSet, Flow, Format, Place, Profile, Scanner, scan_text, scan_url};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use encode::{CHARACTERS, DOCUMENTS, NESTED, base64, full_width, hex, percent};
+use support::{check_invariants, redact, redact_all, run, run_bytewise};
+
+const SECRETS: &[(&str, &str)] = &[
+    ("123-45-6789", "ssn"),
+    ("jane.doe@example.com", "email"),
+    ("4111 1111 1111 1111", "payment_card"),
+    ("AKIAIOSFODNN7EXAMPLE", "aws_key"),
+    ("ghp_16C7e42F292c6912E7710c838347Ae178B4a", "github_token"),
+    ("sk-ant-api03-abcdefghijklmnopqrstuvwxyz0123456789AA", "anthropic_key"),
+];
+
+fn found(format: Format, body: &[u8], detector: &str, what: &str) {
+    let run = check_invariants(format, body);
+    assert_eq!(support::run(redact_all(), format, &run.out).findings, [], "{what}: {:?}", run.text());
+    assert!(run.names().contains(&detector), "{what}: {:?} has {:?}", String::from_utf8_lossy(body), run.names());
+}
+
+#[test]
+fn in_every_document_as_every_kind_of_character() {
+    for (secret, detector) in SECRETS {
+        for (characters, encode) in CHARACTERS {
+            for (document, format, enclose) in DOCUMENTS {
+                found(
+                    *format,
+                    enclose(&encode(secret)).as_bytes(),
+                    detector,
+                    &format!("{secret} {characters} in {document}"),
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn in_every_document_in_every_nested_encoding() {
+    for (secret, detector) in SECRETS {
+        for (nested, encode) in NESTED {
+            for (document, format, enclose) in DOCUMENTS {
+                found(
+                    *format,
+                    enclose(&encode(secret)).as_bytes(),
+                    detector,
+                    &format!("{secret} {nested} in {document}"),
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn in_utf16() {
+    for (secret, detector) in SECRETS {
+        for (document, format, enclose) in DOCUMENTS {
+            for (characters, encode) in [CHARACTERS, NESTED].concat() {
+                let what = format!("{secret} {characters} in {document}");
+                let text = enclose(&encode(secret));
+                let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+                let run = run(redact_all(), *format, &little);
+                assert!(run.names().contains(detector), "{what}");
+                let units: Vec<u16> = run.out.as_chunks::<2>().0.iter().map(|pair| u16::from_le_bytes(*pair)).collect();
+                assert_eq!(
+                    String::from_utf16(&units).unwrap(),
+                    check_invariants(*format, text.as_bytes()).text(),
+                    "{what}"
+                );
+            }
+        }
+        let marked = format!("\u{feff}é {secret} x");
+        let big: Vec<u8> = marked.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        found(Format::Unknown, &big, detector, "with a mark");
+    }
+}
+
+#[test]
+fn a_declared_charset_is_read_unless_the_bytes_say_otherwise() {
+    let scan = |charset: Charset, body: &[u8]| {
+        let mut scanner = Scanner::new(redact_all(), Format::Unknown).with_charset(charset);
+        let mut out = Vec::new();
+        assert_eq!((scanner.push(body, &mut out), scanner.finish(&mut out)), (Flow::Continue, Flow::Continue));
+        (scanner.findings().len(), out)
+    };
+    let chinese: Vec<u8> = "报告 a@b.com".encode_utf16().flat_map(u16::to_be_bytes).collect();
+    assert_eq!(scan(Charset::Utf16Be, &chinese).0, 1, "nothing but the type says what it is");
+    assert_eq!(scan(Charset::Utf16Le, b"{\"a\":\"a@b.com\"}").1, b"{\"a\":\"[EMAIL]\"}");
+}
+
+#[test]
+fn levels_are_undone_as_deep_as_the_profile_says() {
+    let nested = |levels: usize| (0..levels).fold("so: jane.doe@example.com".to_owned(), |text, _| base64(&text));
+    for levels in 0..=3 {
+        let run = check_invariants(Format::Text, nested(levels).as_bytes());
+        assert_eq!(run.names(), ["email"], "{levels}");
+        let clean = (0..levels).fold(run.out, |bytes, _| STANDARD.decode(bytes).unwrap());
+        assert_eq!(clean, b"so: [EMAIL]");
+    }
+    assert_eq!(check_invariants(Format::Text, nested(4).as_bytes()).names(), Vec::<&str>::new());
+    let mut deeper = Scanner::new(redact_all(), Format::Text).with_depth(4);
+    let _ = deeper.push(nested(4).as_bytes(), &mut Vec::new());
+    let _ = deeper.finish(&mut Vec::new());
+    assert_eq!(deeper.findings().len(), 1);
+    let mixed = format!("{{\"a\":\"{}\"}}", hex(&base64(&percent("123-45-6789"))));
+    assert_eq!(check_invariants(Format::Json, mixed.as_bytes()).names(), ["ssn"]);
+}
+
+#[test]
+fn encoded_content_is_written_anew_from_the_match_on() {
+    let before = "Nothing to see here, and then some. ".repeat(3);
+    let after = " And more of the same after it, äöü, to the very end".repeat(20);
+    for (name, encode) in &NESTED[..7] {
+        for cut in 0..4 {
+            let body =
+                format!("x: {}.", encode(&format!("{before}jane.doe@example.com{}", &after[..after.len() - cut])));
+            let run = check_invariants(Format::Text, body.as_bytes());
+            let expected = format!("x: {}.", encode(&format!("{before}[EMAIL]{}", &after[..after.len() - cut])));
+            // A run of whole groups does not say whether it would be padded.
+            assert_eq!(run.text().replace('=', ""), expected.replace('=', ""), "{name}");
+            assert!(!name.ends_with("base64") || run.text() == expected, "{name}");
+        }
+    }
+}
+
+#[test]
+fn lines_stay_lines() {
+    let lines = |text: &str, line: usize, end: &str| {
+        let text = base64(text);
+        text.as_bytes().chunks(line).map(|line| String::from_utf8(line.to_vec()).unwrap()).collect::<Vec<_>>().join(end)
+    };
+    for (line, end) in [(76, "\r\n"), (64, "\n"), (60, "\n"), (76, "\\r\\n")] {
+        for before in ["", "a word, and another word. ", &"A long text before it. ".repeat(40)] {
+            for after in ["", " end", &" A long text after it.".repeat(40)] {
+                let text = |secret: &str| format!("{before}and jane.doe@example.com, {secret}{after}");
+                let file =
+                    format!("{{\"f\":\"Content:\\n\\n{}\\n\\nNext line\"}}", lines(&text("123-45-6789"), line, end));
+                let json = end.contains('\\');
+                let run = check_invariants(if json { Format::Json } else { Format::Text }, file.as_bytes());
+                assert_eq!(check_invariants(Format::Text, file.as_bytes()).text(), run.text());
+                let clean = lines(&text("[SSN]").replace("jane.doe@example.com", "[EMAIL]"), line, end);
+                let short = base64(&text("123-45-6789")).len() <= line;
+                let expected = format!("{{\"f\":\"Content:\\n\\n{clean}\\n\\nNext line\"}}");
+                if !short {
+                    assert_eq!(run.text(), expected);
+                }
+                assert_eq!(run.names(), ["email", "ssn"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn words_after_a_full_line_are_none_of_it() {
+    let line = base64(&"x".repeat(57));
+    assert_eq!(line.len(), 76);
+    let secret = base64(&format!("123-45-6789 {}", "x".repeat(45)));
+    for text in ["The next line", "Another", "-----END MESSAGE-----"] {
+        let run = check_invariants(Format::Text, format!("{secret}\n{line}\n{text} here\n").as_bytes());
+        assert!(run.text().ends_with(&format!("\n{text} here\n")), "{}", run.text());
+        assert_eq!(run.names(), ["ssn"]);
+    }
+}
+
+#[test]
+fn what_is_encoded_and_clean_leaves_as_it_came() {
+    let mut noise = 1_u32;
+    let bytes: Vec<u8> = std::iter::repeat_with(|| {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (noise >> 24) as u8
+    })
+    .take(20_000)
+    .collect();
+    let odd = format!("{}=x", &STANDARD.encode(&bytes)[..501]);
+    for body in [STANDARD.encode(&bytes), hex(&String::from_utf8_lossy(&bytes)), odd, base64(&"words ".repeat(2000))] {
+        for format in support::FORMATS {
+            assert_eq!(run_bytewise(redact(DetectorSet::PII), format, body.as_bytes()).text(), body);
+        }
+    }
+}
+
+#[test]
+fn deny_inside_lets_nothing_of_it_out() {
+    let profile = Profile { deny: DetectorSet::SECRETS, redact: DetectorSet::PII, ..Profile::default() };
+    let body = format!("{{\"f\":\"{}\"}}", base64("mail a@b.co, key AKIAIOSFODNN7EXAMPLE and more text"));
+    let run = run_bytewise(profile, Format::Json, body.as_bytes());
+    assert!(matches!(run.flow, Flow::Deny(_)));
+    assert_eq!(run.names(), ["email", "aws_key"]);
+    let sent = run.text();
+    let sent = sent.strip_prefix("{\"f\":\"").unwrap();
+    let decoded = STANDARD.decode(&sent[..sent.len() / 4 * 4]).unwrap();
+    assert!("mail [EMAIL], key ".starts_with(std::str::from_utf8(&decoded).unwrap()), "{decoded:?}");
+}
+
+#[test]
+fn in_headers_and_urls() {
+    let credentials = format!("Basic {}", base64("jane.doe@example.com:password"));
+    let place = Place::Header("authorization".into());
+    let scanned = scan_text(&redact_all(), place.clone(), &credentials);
+    assert_eq!(scanned.text, format!("Basic {}", base64("[EMAIL]:password")));
+    assert_eq!(scanned.findings[0].place, place);
+    assert_eq!(scan_text(&redact_all(), place, &full_width("a@b.com")).text, "[EMAIL]");
+    let path = format!(
+        "/files/{}?d={}",
+        base64("to jane.doe@example.com").replace('=', "%3D"),
+        percent(&base64("123-45-6789"))
+    );
+    let scanned = scan_url(&redact_all(), &path);
+    let expected = format!(
+        "/files/{}?d={}",
+        base64("to [EMAIL]").replace('=', "%3D"),
+        base64("[SSN]").replace('=', "%3D").replace('/', "%2F").replace('+', "%2B")
+    );
+    assert_eq!(scanned.text, expected);
+}
+
+#[test]
+fn signs_that_stand_for_themselves_hide_nothing() {
+    for (format, body, names) in [
+        (Format::Json, r#"{"q":"LIKE '%523-45-6789%'"}"#, ["ssn"]),
+        (Format::Text, "50%4111111111111111", ["payment_card"]),
+        (Format::Json, r#"{"p":"C:\\new\\jane@example.com"}"#, ["email"]),
+        (Format::Text, "5ое а@b.com", ["email"]),
+        (Format::Text, "почта@пример.рф", ["email"]),
+        (Format::Text, "电邮a@b.com", ["email"]),
+    ] {
+        assert_eq!(check_invariants(format, body.as_bytes()).names(), names, "{body}");
+    }
+    assert_eq!(check_invariants(Format::Text, "почта@пример.рф".as_bytes()).text(), "[EMAIL]");
+    assert_eq!(check_invariants(Format::Text, "电邮a@b.com".as_bytes()).text(), "电邮[EMAIL]");
+}
