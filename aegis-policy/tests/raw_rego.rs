@@ -357,6 +357,17 @@ fn it_is_for_requests_that_are_read() {
 fn a_body_is_asked_for_where_a_condition_may_read_it() {
     let snapshot = snapshot(&[rule("allow", "input.port == 443")]);
     assert!(post(json!({})).with(|intent, _| snapshot.needs(intent).json && snapshot.needs(intent).usage));
+    // And time is given to it, as to what goes through a list that is as long as the agent makes it.
+    let heavy = |rule: Value| {
+        let snapshot = build(&[rule], &[]).unwrap();
+        post(json!({})).with(|intent, _| snapshot.needs(intent).heavy)
+    };
+    let body = |path: &str| {
+        json!({"name": "r", "hosts": ["a.test"], "decision": "allow",
+        "body": [{"path": path, "op": "==", "value": 1}]})
+    };
+    assert!(heavy(rule("allow", "input.port == 443")) && heavy(body("l.*")));
+    assert!(!heavy(body("l.0")) && !heavy(json!({"name": "r", "hosts": ["a.test"], "decision": "allow"})));
 }
 
 /// What an expression is worth for a body; `None` where it has no value.

@@ -43,6 +43,22 @@ async fn load(origin: &Arc<Origin>) -> Result<String, String> {
 }
 
 #[tokio::test]
+async fn a_place_keeps_its_serial_while_another_one_is_in_use() {
+    let dir = tempfile::tempdir().unwrap();
+    put(dir.path(), 101, "second");
+    let origin = Arc::new(host(dir.path()));
+    assert_eq!(load(&origin).await.as_deref(), Ok("second"));
+    let yaml = "state_dir: state\npolicies:\n  bundle: c.tar.gz\n  keys: [{id: k1, file: k1.pem, algorithm: ES256}]\n";
+    fs::write(dir.path().join("c.tar.gz"), signed(5, "other")).unwrap();
+    let other = Arc::new(Origin::new(&Config::parse(yaml, dir.path()).unwrap(), SourceMetrics::default()).unwrap());
+    assert_eq!(load(&other).await.as_deref(), Ok("other"), "another place has serials of its own");
+    put(dir.path(), 100, "first");
+    let origin = Arc::new(host(dir.path()));
+    let told = load(&origin).await.unwrap_err();
+    assert!(told.contains("it is older than what this host had from there (serial 100, after 101)"), "{told}");
+}
+
+#[tokio::test]
 async fn an_older_bundle_is_refused_whenever_it_comes() {
     let dir = tempfile::tempdir().unwrap();
     let origin = Arc::new(host(dir.path()));
