@@ -1,9 +1,13 @@
 //! Replays the corpus of the fuzz targets (`fuzz/corpus`), so that what a fuzzer once found stays found.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
+#[path = "support/streams.rs"]
+mod streams;
 mod support;
 
 use std::path::Path;
+
+use aegis_dlp::{Described, Place};
 
 fn replay(target: &str, check: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
@@ -28,4 +32,48 @@ fn json() {
 #[test]
 fn urls() {
     replay("dlp_url", support::check_url);
+}
+
+#[test]
+fn bodies() {
+    replay("dlp_body", streams::check_body);
+}
+
+/// Bodies of the corpus that were made by others (Python's libraries, the reference encoders), what is found in them first,
+/// and where.
+#[test]
+fn what_others_encode_is_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/dlp_body");
+    for (name, detector, path) in [
+        ("gzip_python", "ssn", "/user/ssn"),
+        ("gzip_named_two_members", "ssn", "/user/ssn"),
+        ("zlib_python", "ssn", "/user/ssn"),
+        ("deflate_bare", "ssn", "/user/ssn"),
+        ("brotli_reference", "ssn", "/user/ssn"),
+        ("brotli_small_window", "ssn", "/user/ssn"),
+        ("zstd_reference", "ssn", "/user/ssn"),
+        ("zstd_cli_two_frames", "ssn", "/user/ssn"),
+        ("gzip_in_zstd", "ssn", "/user/ssn"),
+        ("form_requests", "ssn", "part:note"),
+        ("mixed_python_lf", "ssn", "part:1"),
+        ("mixed_python_crlf", "ssn", "part:1"),
+        ("mixed_nested", "ssn", "part:1!part:1"),
+        ("zip_python", "ssn", "zip:a.txt!/user/ssn"),
+        ("zip_python_streamed", "ssn", "zip:a.txt!/user/ssn"),
+        ("xlsx_openpyxl", "ssn", "zip:xl/worksheets/sheet1.xml"),
+        ("docx_python_docx", "ssn", "zip:word/document.xml"),
+        ("odt_odfpy", "payment_card", "zip:content.xml"),
+        ("png_with_text", "email", ""),
+        ("gzip_file", "ssn", "gzip!/user/ssn"),
+    ] {
+        let data = std::fs::read(folder.join(name)).unwrap();
+        let (content_type, content_encoding, grpc_encoding) = streams::DESCRIBED[usize::from(data[0])];
+        let content_type = Some(content_type);
+        let described = Described { content_type, content_encoding, grpc_encoding, ..Described::default() };
+        let sent = streams::send(&streams::redacting(), &described, &data[2..]);
+        let first =
+            sent.findings.first().unwrap_or_else(|| panic!("{name}: nothing in {:?} {:?}", sent.text(), sent.flow));
+        let Place::Body { path: found, .. } = &first.place else { panic!("{name}: {}", first.place) };
+        assert_eq!((first.detector.name(), found.as_deref().unwrap_or_default()), (detector, path), "{name}");
+    }
 }

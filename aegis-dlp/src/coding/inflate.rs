@@ -68,14 +68,15 @@ impl Inflate {
         loop {
             let (before_in, before_out) = (self.state.total_in(), self.state.total_out());
             let input = bytes.get(taken..).unwrap_or_default();
-            let status = self.state.decompress(input, &mut buffer, FlushDecompress::None).map_err(|_| BROKEN)?;
+            let status = self.state.decompress(input, &mut buffer, FlushDecompress::None);
             taken += usize::try_from(self.state.total_in() - before_in).unwrap_or(usize::MAX);
             let made = usize::try_from(self.state.total_out() - before_out).unwrap_or(usize::MAX);
             let piece = buffer.get(..made).unwrap_or_default();
             if !piece.is_empty() {
                 sink(piece)?;
             }
-            self.ended = status == Status::StreamEnd;
+            // What is before a fault was decoded, and judged.
+            self.ended = status.map_err(|_| BROKEN)? == Status::StreamEnd;
             // A full buffer may leave output behind; a dictionary that nobody has makes no progress either.
             let starved = made < buffer.len() && taken >= bytes.len();
             if self.ended || starved {

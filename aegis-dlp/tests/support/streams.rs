@@ -91,6 +91,17 @@ pub fn send(profile: &Profile, described: &Described<'_>, body: &[u8]) -> Sent {
 /// The same outcome. Where a stream is stopped, how much has left before depends on the chunks for what is
 /// compressed: at most up to the match in both.
 pub fn same(one: &Sent, other: &Sent) {
+    // How far broken compressed data is decoded depends on how much of it the decoder gets at once.
+    let broken = |sent: &Sent| {
+        matches!(
+            &sent.flow,
+            StreamFlow::Deny(Why::Opaque(Opaque { reason: Reason::Broken(_) | Reason::TooLarge(_), .. }))
+        )
+    };
+    if broken(one) || broken(other) {
+        assert!(one.flow != StreamFlow::Continue && other.flow != StreamFlow::Continue);
+        return;
+    }
     let outcome = |sent: &Sent| (sent.flow.clone(), sent.findings.clone(), sent.remarks.clone(), sent.untouched);
     assert_eq!(outcome(one), outcome(other), "{:?} {:?}", one.text(), other.text());
     if one.flow == StreamFlow::Continue {
@@ -142,7 +153,8 @@ pub const DESCRIBED: [(&str, &[&str], Option<&str>); 14] = [
 pub fn check_body(data: &[u8]) {
     let [kind, size, body @ ..] = data else { return };
     let (content_type, content_encoding, grpc_encoding) = DESCRIBED[usize::from(*kind) % DESCRIBED.len()];
-    let described = Described { content_type: Some(content_type), content_encoding, grpc_encoding, ..Described::default() };
+    let described =
+        Described { content_type: Some(content_type), content_encoding, grpc_encoding, ..Described::default() };
     let cuts: Vec<usize> = (0..body.len()).step_by(usize::from(*size) + 1).collect();
     check_sending(&described, body, &cuts);
 }
@@ -164,7 +176,10 @@ pub fn check_sending(described: &Described<'_>, body: &[u8], cuts: &[usize]) -> 
         let content_encoding = if identity { &[][..] } else { described.content_encoding };
         let again = send_cut(&redacting(), &Described { content_encoding, ..*described }, &whole.out, &[]);
         assert_eq!(again.findings, [], "found in {:?} of {:?}", whole.text(), String::from_utf8_lossy(body));
-        assert_eq!(again.passed(), whole.out);
+        // What a mask makes shorter may parse as something else, which is then not whole.
+        if again.flow == StreamFlow::Continue {
+            assert_eq!(again.out, whole.out);
+        }
         if !identity && whole.untouched {
             assert_eq!(whole.out, body);
         }

@@ -28,8 +28,7 @@ impl Base64 {
         for byte in bytes {
             self.encoded.push(*byte);
             match byte {
-                b'\r' | b' ' | b'\t' => {}
-                b'\n' => self.line.lf = self.encoded.iter().rev().nth(1) != Some(&b'\r'),
+                b'\r' | b'\n' | b' ' | b'\t' => {}
                 byte => self.character(*byte, decoded)?,
             }
             // Blanks without end are no unit.

@@ -174,19 +174,25 @@ impl Transfer {
         self.read.clear();
     }
 
-    /// Sends the encoded form of whole units that are the same.
+    /// Sends the encoded form of whole units that are the same. What decodes to nothing goes with the unit that
+    /// follows it: whether that has arrived is up to the chunks.
     fn release(&mut self, out: &mut Vec<u8>) {
-        while let Some((encoded, decoded)) = self.decoded.units.front().copied() {
-            if usize::from(decoded) > self.same {
-                break;
+        while let Some(count) = self.releasable() {
+            for (encoded, decoded) in self.decoded.units.drain(..count) {
+                self.same = self.same.saturating_sub(usize::from(decoded));
+                self.decoded.bytes.drain(..usize::from(decoded).min(self.decoded.bytes.len()));
+                let from = out.len();
+                out.extend(self.decoded.encoded.drain(..usize::from(encoded).min(self.decoded.encoded.len())));
+                self.codec.sent(out.get(from..).unwrap_or_default());
             }
-            self.same -= usize::from(decoded);
-            self.decoded.units.pop_front();
-            self.decoded.bytes.drain(..usize::from(decoded));
-            let from = out.len();
-            out.extend(self.decoded.encoded.drain(..usize::from(encoded)));
-            self.codec.sent(out.get(from..).unwrap_or_default());
         }
+    }
+
+    /// How many units may be sent: up to the first that decodes to something, if that is the same.
+    fn releasable(&self) -> Option<usize> {
+        let at = self.decoded.units.iter().position(|(_, decoded)| *decoded > 0)?;
+        let (_, decoded) = self.decoded.units.get(at)?;
+        (usize::from(*decoded) <= self.same).then_some(at + 1)
     }
 
     /// From here on all is encoded anew; the bytes of a unit that are the same come first.
@@ -252,9 +258,10 @@ impl Codec {
 #[derive(Default)]
 pub(crate) struct Line {
     column: usize,
-    /// The length of the first whole line.
+    /// The length of the first whole line, and whether it ends without a carriage return.
     length: Option<usize>,
     lf: bool,
+    returned: bool,
 }
 
 impl Line {
@@ -265,14 +272,16 @@ impl Line {
         for byte in encoded {
             match byte {
                 b'\n' => {
-                    if self.column > 0 {
-                        self.length.get_or_insert(self.column);
+                    if self.column > 0 && self.length.is_none() {
+                        self.length = Some(self.column);
+                        self.lf = !self.returned;
                     }
                     self.column = 0;
                 }
                 b'\r' => {}
                 _ => self.column += 1,
             }
+            self.returned = *byte == b'\r';
         }
     }
 

@@ -19,7 +19,6 @@ impl Quoted {
     pub(super) fn decode(&mut self, bytes: &[u8], decoded: &mut Decoded) -> Result<(), Reason> {
         for byte in bytes {
             if self.escape.is_empty() && *byte != b'=' {
-                self.line.lf |= *byte == b'\n';
                 decoded.add(&[*byte], &[*byte]);
                 continue;
             }
