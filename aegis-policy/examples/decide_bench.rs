@@ -61,6 +61,7 @@ fn measure(snapshot: &Snapshot) -> Result<(u128, u128, u128), Box<dyn Error>> {
         query: None,
         headers: &headers,
         tool: None,
+        tool_in_doubt: false,
         now: std::time::SystemTime::UNIX_EPOCH,
         usage: aegis_policy::Usage::default(),
     };

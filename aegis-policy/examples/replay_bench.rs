@@ -36,6 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         query: Some("page=1"),
         headers: &headers,
         tool: None,
+        tool_in_doubt: false,
         now: SystemTime::now(),
         usage: Usage::default(),
     };

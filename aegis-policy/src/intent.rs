@@ -53,6 +53,8 @@ pub struct Intent<'a> {
     /// The tool's name as a protocol in the request gives it (an MCP call's, say), where one was understood. Declared tools
     /// need none: the policy names them by host, method and path.
     pub tool: Option<&'a str>,
+    /// The request may call a tool whose name cannot be told: its body is not read, or could be read in two ways.
+    pub tool_in_doubt: bool,
     /// When it is asked.
     pub now: SystemTime,
     /// What the agent has used before this request, where [`Needs::usage`] asked for it.
@@ -66,6 +68,8 @@ pub struct Needs {
     /// [`crate::parse_strict_json`] *whatever its Content-Type says* (an origin may do so too):
     /// an empty body is [`JsonBody::None`], what does not parse is [`JsonBody::Invalid`].
     pub json: bool,
+    /// A candidate rule names tools: find out which the request calls, for which its body may have to be read.
+    pub tool: bool,
     /// A candidate rule reads what the agent has used so far.
     pub usage: bool,
     /// The decision may take as long as the agent's body makes it, up to the engine's limit (some 50 ms): a rule for the host

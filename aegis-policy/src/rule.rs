@@ -10,7 +10,7 @@ use crate::glob::{NameGlob, PathGlob};
 use crate::host::HostPattern;
 use crate::raw_rego::RawCondition;
 use crate::window::Window;
-use crate::{Agent, Decision, FailMode, Mode, TokenRules, Usd};
+use crate::{Agent, Decision, FailMode, Handling, Mode, TokenRules, Usd};
 
 /// A policy: whom its rules are for. Its rules live in the snapshot's one list.
 #[derive(Debug, Clone)]
@@ -71,6 +71,7 @@ pub(crate) struct Rule {
     pub(crate) profile: Profile,
     pub(crate) mode: Mode,
     pub(crate) fail_mode: FailMode,
+    pub(crate) handling: Handling,
 }
 
 /// What kind of traffic a rule is for.

@@ -119,6 +119,7 @@ pub fn explain_sample(snapshot: &Snapshot, agent: &Agent, sample: &Sample<'_>) -
         query: uri.query(),
         headers: &headers,
         tool: sample.tool,
+        tool_in_doubt: false,
         now: sample.now,
         usage: sample.usage,
     };

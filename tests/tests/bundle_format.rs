@@ -143,6 +143,7 @@ fn asked(bundle: &Bundle, case: &Case) -> (Option<String>, Value) {
         query,
         headers: &headers,
         tool: None,
+        tool_in_doubt: false,
         now: SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000),
         usage: Usage::default(),
     };

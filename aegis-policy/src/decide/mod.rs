@@ -24,7 +24,7 @@ use crate::input::Asked;
 use crate::path::normalise;
 use crate::rule::Rule;
 use crate::snapshot::Snapshot;
-use crate::{Content, Decision, Denial, FailMode, Intent, Mode, Needs, Verdict};
+use crate::{Content, Decision, Denial, FailMode, Handling, Intent, Mode, Needs, Verdict};
 
 /// What the index found for a request.
 pub(crate) struct Found {
@@ -51,7 +51,7 @@ struct Target<'a> {
     agent: &'a crate::Agent,
     host: &'a Host,
     port: u16,
-    /// The tool that was declared for the request's place.
+    /// The tool that was declared for the request's place; where none was, as the protocol names it.
     tool: Option<Arc<str>>,
 }
 
@@ -75,16 +75,22 @@ struct Terms {
     private_ok: bool,
     profile: Profile,
     fail_mode: FailMode,
+    handling: Handling,
 }
 
 impl Terms {
     fn of(rule: &Rule) -> Terms {
-        Terms { private_ok: rule.private, profile: rule.profile.clone(), fail_mode: rule.fail_mode }
+        Terms {
+            private_ok: rule.private,
+            profile: rule.profile.clone(),
+            fail_mode: rule.fail_mode,
+            handling: rule.handling.clone(),
+        }
     }
 
     /// In shadow nothing is redacted and nothing stopped.
     fn report_only(self) -> Terms {
-        Terms { profile: self.profile.report_only(), ..self }
+        Terms { profile: self.profile.report_only(), handling: self.handling.report_only(), ..self }
     }
 }
 
@@ -128,7 +134,8 @@ fn decide_document(
     document: regorus::Value,
     found: &Found,
 ) -> Verdict {
-    let tool = found.asked(snapshot, intent, content).tool().name();
+    let declared = found.asked(snapshot, intent, content).tool().name();
+    let tool = declared.or_else(|| intent.tool.map(Arc::from));
     let target = Target { snapshot, agent: intent.agent, host: &found.host, port: intent.port, tool };
     match chains(snapshot, document, found) {
         Ok((first, enforced)) => {
@@ -221,6 +228,7 @@ fn permit(target: &Target<'_>, rule: &Rule, decision: Decision, mode: Mode, term
         private_ok: terms.private_ok,
         profile: terms.profile,
         fail_mode: terms.fail_mode,
+        handling: terms.handling,
         decision,
         mode,
         rule: Some(rule.id.clone()),
@@ -239,6 +247,7 @@ fn shadow_of_denial(target: &Target<'_>, denial: Denial, private_ok: bool) -> Pe
         private_ok,
         profile: Profile::default(),
         fail_mode: FailMode::Closed,
+        handling: Handling::default(),
         decision: denial.decision,
         mode: Mode::Shadow,
         rule: denial.rule.map(Arc::from),
@@ -267,6 +276,7 @@ pub(crate) fn needs(snapshot: &Snapshot, intent: &Intent<'_>) -> Needs {
     }
     Needs {
         json: candidates.iter().any(|rule| !rule.body.is_empty() || rule.rego.is_some()),
+        tool: candidates.iter().any(|rule| !rule.tools.is_empty() || rule.rego.is_some()),
         usage: candidates.iter().any(|rule| !rule.usage.is_empty() || rule.rego.is_some()),
         heavy: found.rules.requests.is_heavy(),
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aegis_dlp::{Detector, Profile};
 
-use crate::{Decision, Denial, DenialKind, FailMode, Mode};
+use crate::{Decision, Denial, DenialKind, FailMode, Handling, Mode};
 
 /// Leave to forward one request or connection.
 ///
@@ -41,6 +41,8 @@ pub struct Grant {
     pub policy_version: Arc<str>,
     /// Whether the request may pass while the state store does not answer.
     pub fail_mode: FailMode,
+    /// How tools and signatures are handled in what passes.
+    pub handling: Handling,
     /// Where the host keeps data, as the policy declares it.
     pub region: Option<Arc<str>>,
 }
@@ -109,6 +111,11 @@ impl Permit {
     /// Whether the request may pass while the state store does not answer.
     pub fn fail_mode(&self) -> FailMode {
         self.grant.fail_mode
+    }
+
+    /// How tools and signatures are handled in what passes.
+    pub fn handling(&self) -> &Handling {
+        &self.grant.handling
     }
 
     /// Where the host keeps data, as the policy declares it.

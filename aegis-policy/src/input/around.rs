@@ -97,6 +97,9 @@ impl Around {
         if let Some(own) = asked.intent.tool {
             tool.insert("own".into(), own.into());
         }
+        if asked.intent.tool_in_doubt {
+            ambiguous.insert("tool".into(), true.into());
+        }
         document.insert("tool".into(), tool.into());
     }
 
@@ -148,6 +151,9 @@ pub(super) fn whole(
     }
     if let Some(own) = intent.tool {
         tool["own"] = json!(own);
+    }
+    if intent.tool_in_doubt && !doubtful.contains(&"tool") {
+        doubtful.push("tool");
     }
     set.push(("tool", tool));
     match moment(intent.now) {

@@ -52,6 +52,7 @@ pub(super) fn holds_wherever(first: &Rule, second: &Rule) -> bool {
         profile: _,
         mode: _,
         fail_mode: _,
+        handling: _,
         hosts,
         ports,
         transport,

@@ -79,6 +79,7 @@ pub(crate) struct Request {
     headers: HeaderMap,
     body: Body,
     tool: Option<String>,
+    tool_in_doubt: bool,
     usage: Usage,
 }
 
@@ -201,6 +202,7 @@ impl Request {
             query: self.query.as_deref(),
             headers: &self.headers,
             tool: self.tool.as_deref(),
+            tool_in_doubt: self.tool_in_doubt,
             now: at,
             usage: self.usage,
         }
@@ -230,6 +232,7 @@ impl Request {
             headers: HeaderMap::new(),
             body: Body::None,
             tool: None,
+            tool_in_doubt: false,
             usage: Usage::default(),
         }
     }
@@ -263,6 +266,8 @@ fn request(event: &Event) -> Request {
         headers: input.get("headers").and_then(Value::as_object).map(headers).unwrap_or_default(),
         body,
         tool: input.get("tool").and_then(|tool| tool.get("own")).and_then(Value::as_str).map(str::to_owned),
+        // A path with two readings puts it in doubt by itself.
+        tool_in_doubt: marked("tool") && !marked("path"),
         usage: event.custom.usage.unwrap_or_default(),
     }
 }

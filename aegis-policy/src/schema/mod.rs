@@ -2,6 +2,7 @@
 
 mod conditions;
 mod declarations;
+mod handling;
 mod moment;
 mod policy;
 mod rule;

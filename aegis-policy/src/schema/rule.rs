@@ -10,12 +10,12 @@ use crate::glob::PathGlob;
 use crate::host::HostPattern;
 use crate::rule::{Rule, Transport};
 use crate::schema::words::Dlp;
-use crate::schema::{conditions, moment, words};
+use crate::schema::{conditions, handling, moment, words};
 use crate::source::cursor::{Cursor, Fields};
 use crate::source::nearest;
 use crate::{Decision, FailMode, Mode, raw_rego};
 
-const KEYS: [&str; 28] = [
+const KEYS: [&str; 31] = [
     "name",
     "tool",
     "hosts",
@@ -44,10 +44,13 @@ const KEYS: [&str; 28] = [
     "regions",
     "when",
     "usage",
+    "tool_changes",
+    "tool_pins",
+    "signed",
 ];
 
 /// Keys that look into a request, which passthrough and raw TCP never read.
-const CONTENT_KEYS: [&str; 15] = [
+const CONTENT_KEYS: [&str; 18] = [
     "methods",
     "paths",
     "headers",
@@ -63,6 +66,9 @@ const CONTENT_KEYS: [&str; 15] = [
     "regions",
     "when",
     "usage",
+    "tool_changes",
+    "tool_pins",
+    "signed",
 ];
 
 /// What a rule takes over from its policy.
@@ -100,6 +106,7 @@ pub(super) fn read(at: &Cursor<'_>, policy: &Defaults<'_>, before: &[Rule]) -> O
     let when = fields.get("when").map(moment::windows).unwrap_or_default();
     let usage = fields.list("usage", moment::usage);
     let fail_mode = fail_mode(&fields, decision);
+    let handling = handling::read(&fields, decision);
     let rego = fields.get("rego").and_then(raw_rego::read);
     let (decision, profile) = check_decision(&fields, decision?, transport, dlp, policy.dlp);
     let id = id?;
@@ -132,6 +139,7 @@ pub(super) fn read(at: &Cursor<'_>, policy: &Defaults<'_>, before: &[Rule]) -> O
         profile,
         mode: if policy.mode == Mode::Shadow { Mode::Shadow } else { mode },
         fail_mode,
+        handling,
     })
 }
 

@@ -24,6 +24,7 @@ pub struct Ask {
     pub body: Option<Vec<u8>>,
     pub findings: Vec<Finding>,
     pub tool: Option<String>,
+    pub tool_in_doubt: bool,
     pub now: SystemTime,
     pub usage: Usage,
 }
@@ -52,6 +53,7 @@ pub fn ask(line: &str) -> Ask {
         body: None,
         findings: Vec::new(),
         tool: None,
+        tool_in_doubt: false,
         now: SystemTime::UNIX_EPOCH,
         usage: Usage::default(),
     }
@@ -107,7 +109,13 @@ impl Ask {
     }
 
     pub fn found(mut self, detector: Detector) -> Ask {
-        self.findings.push(Finding { detector, action: Action::Report, confidence: Confidence::High, place: Place::Url, count: 1 });
+        self.findings.push(Finding {
+            detector,
+            action: Action::Report,
+            confidence: Confidence::High,
+            place: Place::Url,
+            count: 1,
+        });
         self
     }
 
@@ -122,6 +130,7 @@ impl Ask {
             query: self.query.as_deref(),
             headers: &self.headers,
             tool: self.tool.as_deref(),
+            tool_in_doubt: self.tool_in_doubt,
             now: self.now,
             usage: self.usage,
         };

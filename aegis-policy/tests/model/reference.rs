@@ -172,6 +172,8 @@ fn tool(rule: &Around, request: &Ask, refuses: bool) -> Answer {
     let listed = |name: &&str| rule.tools.iter().any(|glob| fits(glob, name));
     match (declared, refuses) {
         (Err(()), _) => Doubt,
+        (_, false) if request.tool_in_doubt => Doubt,
+        (_, true) if request.tool_in_doubt && !names.iter().any(listed) => Doubt,
         (_, true) => names.iter().any(listed).into(),
         (_, false) => (!names.is_empty() && names.iter().all(listed)).into(),
     }
@@ -205,10 +207,10 @@ fn open(window: &Window, request: &Ask) -> Answer {
     let wall: DateTime = zone.to_datetime(now);
     let date = |text: &str| text.parse::<Date>().unwrap();
     let began = |day: Date| {
-        let on = window.days.is_empty() || window.days.iter().any(|days| days_of(days).contains(&day.weekday()));
-        let (from, until) = window.hours.map_or(("00:00", "24:00"), |hours| hours.split_once('-').unwrap());
         let dates =
             window.from.is_none_or(|from| day >= date(from)) && window.until.is_none_or(|until| day <= date(until));
+        let on = window.days.is_empty() || window.days.iter().any(|days| days_of(days).contains(&day.weekday()));
+        let (from, until) = window.hours.map_or(("00:00", "24:00"), |hours| hours.split_once('-').unwrap());
         let start = at(day, from);
         let end = if until > from { at(day, until) } else { at(day.tomorrow().unwrap(), until) };
         dates && on && start <= wall && wall < end

@@ -257,14 +257,15 @@ pub fn request() -> impl Strategy<Value = Ask> {
     let caller = (one(&["a", "b", "c"]), one(&["", "t1"]), scopes, seldom(&["a/x", "b"]), policies);
     // A clock that no calendar knows is seldom.
     let now = prop_oneof![20 => one(&INSTANTS).prop_map(Some), 1 => Just(None)];
-    (target, caller, seldom(&["t1", "other"]), now, usage()).prop_map(|(target, caller, tool, now, usage)| {
+    let tool = (seldom(&["t1", "other"]), prop::bool::weighted(0.1));
+    (target, caller, tool, now, usage()).prop_map(|(target, caller, tool, now, usage)| {
         let (method, host, path, headers, body) = target;
         let (agent, tenant, scopes, actor, policies) = caller;
         let mut request = ask(&format!("{method} https://{host}{path}")).by(agent).scopes(&scopes).used(usage);
         request.agent.tenant = tenant.into();
         request.agent.actor = actor.map(str::to_owned);
         request.agent.policies = policies.into_iter().map(str::to_owned).collect();
-        request.tool = tool.map(str::to_owned);
+        (request.tool, request.tool_in_doubt) = (tool.0.map(str::to_owned), tool.1);
         request.now = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1 << 50);
         if let Some(now) = now {
             request = request.at(now);

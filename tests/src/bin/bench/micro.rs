@@ -67,6 +67,7 @@ fn decisions(agents: usize, parsing: bool) -> Quantiles {
             query: None,
             headers: &headers,
             tool: None,
+            tool_in_doubt: false,
             now: SystemTime::UNIX_EPOCH,
             usage: Usage::default(),
         };
