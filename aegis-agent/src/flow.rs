@@ -1,6 +1,7 @@
 //! The way of one connection: attribute, intercept, identify, authorize, then for each request inspect, decide,
 //! forward, record. Each step takes what the step before gave, so none can be left out.
 
+mod answer;
 pub mod authorize;
 pub mod beside;
 pub mod body;

@@ -2,21 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use aegis_tests::{AGENT, Daemon, Lab, Outcome, Settings};
+use aegis_tests::{AGENT, Daemon, Lab, Outcome, Settings, python};
 
 /// The reason of the rule that refuses `/forbidden`: it has to reach the client's user.
 const WHY: &str = "this path is forbidden in the laboratory";
-
-/// Python with the packages that `cargo xtask test` installs.
-fn python() -> PathBuf {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/test-env/bin/python");
-    assert!(path.exists(), "{} is missing: run `cargo xtask test`", path.display());
-    path
-}
 
 fn run_python(lab: &Lab, program: &str) -> Outcome {
     lab.agent(AGENT).limit(Duration::from_secs(60)).run(&[python().to_str().unwrap(), "-c", program]).unwrap()

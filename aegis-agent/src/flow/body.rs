@@ -123,11 +123,12 @@ pub struct InspectedBody {
     ending: Arc<Ending>,
     trailers: Option<HeaderMap>,
     done: bool,
+    told: bool,
 }
 
 impl InspectedBody {
     pub fn new(inner: Incoming, look: Look, rules: Rules, idle: Idle, ending: Arc<Ending>) -> Self {
-        Self { inner, look, rules, idle, ending, trailers: None, done: false }
+        Self { inner, look, rules, idle, ending, trailers: None, done: false, told: false }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
@@ -159,6 +160,7 @@ impl InspectedBody {
             };
             if let Err(stop) = looked {
                 self.done = true;
+                self.tell();
                 return Poll::Ready(Some(Err(stopped(&self.ending, &stop))));
             }
             if !out.is_empty() {
@@ -169,10 +171,19 @@ impl InspectedBody {
     }
 }
 
+impl InspectedBody {
+    /// Tells what was found, once.
+    fn tell(&mut self) {
+        if !std::mem::replace(&mut self.told, true) {
+            self.ending.tally().found(self.look.findings().iter().cloned());
+            self.ending.tally().noted(self.look.notes());
+        }
+    }
+}
+
 impl Drop for InspectedBody {
     /// Wherever the body ended: what was found until then is told.
     fn drop(&mut self) {
-        self.ending.tally().found(self.look.findings().iter().cloned());
-        self.ending.tally().noted(self.look.notes());
+        self.tell();
     }
 }

@@ -5,41 +5,26 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aegis_policy::{Decision, Denial, DenialKind, Grant, Mode};
-use http::header::{self, HeaderName, HeaderValue};
+use aegis_policy::{Decision, Denial, DenialKind, Grant};
+use http::header::{self, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Error as ClientError;
 
+use super::answer;
 use super::body::{InspectedBody, ToOrigin};
 use super::decide::Permitted;
 use super::ending::Ending;
-use super::events::Events;
-use super::farewell::Dialect;
 use super::idle::Idle;
 use super::inspect::Payload;
 use super::look::{Look, Rules};
 use super::record::Recorder;
-use super::refusal::{DECISION_HEADER, REMOVED_HEADER, Refusal};
-use super::response::{Manner, Relayed, ToAgent};
+use super::refusal::Refusal;
+use super::response::ToAgent;
 use super::standing::Ongoing;
-use super::stop::{Cause, Direction, Stop};
 use super::tally::Tally;
 use crate::config::Limits;
 use crate::upstream::{DialError, PoolKey, Pools};
-
-/// Response fields of the origin's hop (RFC 9110, section 7.6.1), and those that only Aegis may write.
-pub(super) const NOT_RELAYED: [HeaderName; 8] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    // An origin that advertises HTTP/3 would send clients to UDP, which is refused: they lose a round trip for nothing.
-    header::ALT_SVC,
-    DECISION_HEADER,
-    REMOVED_HEADER,
-];
 
 /// What of the request line neither permit nor redaction touches.
 pub struct Line {
@@ -81,14 +66,14 @@ pub async fn send(
         .map_err(|why| failed(failure(&grant, why, StatusCode::BAD_GATEWAY)))?;
     let client = pools.client(PoolKey { private_ok: grant.private_ok, ..pool }, &noted);
     let answered = tokio::select! {
-        answered = answer(client.request(request), limits.request_timeout, ending.tally()) => answered,
+        answered = first_answer(client.request(request), limits.request_timeout, ending.tally()) => answered,
         denial = ending.ongoing().cut_off() => return Err(failed(denial.clone().into())),
     };
     match answered {
         Some(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             Err(failed(failure(&grant, "it switched protocols unasked".to_owned(), StatusCode::BAD_GATEWAY)))
         }
-        Some(Ok(response)) => relayed(response, limits, grpc, ending),
+        Some(Ok(response)) => answer::relayed(response, limits, grpc, ending).await,
         Some(Err(error)) => Err(failed(match ending.ongoing().denial() {
             Some(denial) => denial.clone().into(),
             None => refusal(&grant, ending.tally(), &error),
@@ -101,7 +86,7 @@ pub async fn send(
 }
 
 /// The origin's answer; none after `limit` in which nothing of the request moved either: an upload may take longer.
-pub(super) async fn answer(
+pub(super) async fn first_answer(
     pending: impl Future<Output = Result<Response<Incoming>, ClientError>>,
     limit: Duration,
     tally: &Tally,
@@ -169,74 +154,10 @@ pub(super) fn request(
     Ok(request)
 }
 
-/// The origin's answer for the agent.
-///
-/// # Errors
-/// The refusal of one that the rule does not let come back, as far as its head says so.
-pub(super) fn relayed(
-    response: Response<Incoming>,
-    limits: &Limits,
-    grpc: bool,
-    ending: Arc<Ending>,
-) -> Result<Response<ToAgent>, (Refusal, Option<Box<Recorder>>)> {
-    let (mut parts, inner) = response.into_parts();
-    ending.status(parts.status);
-    for name in &NOT_RELAYED {
-        parts.headers.remove(name);
-    }
-    tell(&mut parts.headers, &ending);
-    parts.version = Version::HTTP_11;
-    let dialect = Dialect::of(&parts.headers, grpc);
-    let manner = match manner(&mut parts.headers, &inner, dialect, limits, &ending) {
-        Ok(manner) => manner,
-        Err(stop) => {
-            ending.stop(&stop);
-            return Err((stop.denial(ending.grant()).into(), ending.take()));
-        }
-    };
-    let idle = Idle::new(limits.idle_timeout);
-    Ok(Response::from_parts(parts, ToAgent::Relayed(Relayed::new(inner, manner, dialect, idle, ending))))
-}
-
-/// Says to the agent what was decided, and where the rule wants it what was taken out of the request.
-pub(super) fn tell(headers: &mut HeaderMap, ending: &Ending) {
-    let grant = ending.grant();
-    if grant.decision == Decision::Sanitize && grant.mode == Mode::Enforce {
-        headers.insert(DECISION_HEADER, HeaderValue::from_static(grant.decision.name()));
-        if let Some(removed) = ending.removed() {
-            headers.insert(REMOVED_HEADER, removed);
-        }
-    }
-}
-
-/// How the response is looked through.
-fn manner(
-    headers: &mut HeaderMap,
-    inner: &Incoming,
-    dialect: Dialect,
-    limits: &Limits,
-    ending: &Ending,
-) -> Result<Manner, Stop> {
-    let Some(rules) = Rules::back(&ending.grant().profile).filter(|_| !inner.is_end_stream()) else {
-        return Ok(Manner::Pass);
-    };
-    if let (Some(most), Some(length)) = (rules.most(), inner.size_hint().exact())
-        && length > most
-    {
-        return Err(Stop { cause: Cause::TooLong(most), place: None, direction: Direction::Back });
-    }
-    if dialect == Dialect::Events && !headers.contains_key(header::CONTENT_ENCODING) {
-        headers.remove(header::CONTENT_LENGTH);
-        return Ok(Manner::Events(Box::new(Events::new(rules, limits.inspect_body_bytes))));
-    }
-    Look::at_body(&rules, headers).map(|look| Manner::Look(Box::new(look)))
-}
-
 /// The refusal behind a failed exchange: what the scanner stopped is a decision, all else is an origin out of reach.
 pub(super) fn refusal(grant: &Grant, tally: &Tally, error: &(dyn StdError + 'static)) -> Refusal {
     if let Some(denial) = tally.stopped() {
-        // What was found is in the tally, and goes into the record from there.
-        return denial.clone().into();
+        return Refusal { findings: tally.findings(), ..denial.clone().into() };
     }
     let version = &*grant.policy_version;
     match cause::<DialError>(error) {

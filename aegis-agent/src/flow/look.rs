@@ -6,6 +6,7 @@ use aegis_dlp::{Deed, Described, Finding, Markers, OutputEncoding, Place, Profil
 use http::header::{self, HeaderMap};
 
 use super::stop::{Cause, Direction, Stop};
+use super::tally::Tally;
 
 /// What is asked of everything that goes one way in an exchange.
 #[derive(Clone, Debug)]
@@ -188,6 +189,12 @@ impl Look {
             count: 1,
         });
         self.stream.remarks().iter().map(remark).chain(marker).collect()
+    }
+
+    /// Tells what was found in a response.
+    pub fn tell(&self, tally: &Tally) {
+        tally.found(self.findings().iter().map(|finding| within(finding, "response")));
+        tally.noted(self.notes());
     }
 
     /// What the head of what is put out says: see [`Stream`].

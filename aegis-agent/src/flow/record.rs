@@ -255,9 +255,14 @@ impl Recorder {
             return None;
         }
         self.kind = Some(denial.kind);
+        // What was stopped on its way is in the tally with all that was found.
+        let tally = Arc::clone(&self.tally);
+        let on_its_way = tally.stopped();
         if let Some(draft) = self.draft() {
             draft.duration_ms = took.as_secs_f64() * 1e3;
-            draft.findings = entries(&refusal.findings);
+            if on_its_way.is_none() {
+                draft.findings = entries(&refusal.findings);
+            }
             draft.decision = written(denial.decision);
             draft.mode = aegis_audit::Mode::Enforce;
             draft.reason.clone_from(&denial.reason);

@@ -14,7 +14,7 @@ use super::ending::Ending;
 use super::events::Events;
 use super::farewell::Dialect;
 use super::idle::Idle;
-use super::look::{self, Look};
+use super::look::Look;
 use super::standing::Side;
 use super::stop::Stop;
 
@@ -22,6 +22,8 @@ use super::stop::Stop;
 pub enum ToAgent {
     /// Aegis' own answer.
     Own(Bytes),
+    /// The origin's answer, read to its end already.
+    Whole(Bytes, Arc<Ending>),
     /// The origin's answer.
     Relayed(Relayed),
 }
@@ -44,6 +46,7 @@ pub struct Relayed {
     ending: Arc<Ending>,
     trailers: Option<HeaderMap>,
     done: bool,
+    told: bool,
 }
 
 /// Why a response body ended before its end.
@@ -65,13 +68,22 @@ impl Body for ToAgent {
         match &mut *self {
             Self::Own(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Own(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Whole(bytes, _) if bytes.is_empty() => Poll::Ready(None),
+            Self::Whole(bytes, ending) => {
+                if let Some(why) = ending.poll_cut(Side::ToAgent, cx) {
+                    return Poll::Ready(Some(Err(RelayError::Cut(why))));
+                }
+                ending.tally().add_in(bytes.len() as u64);
+                ending.response_complete();
+                Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes)))))
+            }
             Self::Relayed(relayed) => relayed.poll(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Own(bytes) => bytes.is_empty(),
+            Self::Own(bytes) | Self::Whole(bytes, _) => bytes.is_empty(),
             Self::Relayed(relayed) => match relayed.manner {
                 Manner::Pass => relayed.done || relayed.inner.is_end_stream(),
                 Manner::Look(_) | Manner::Events(_) => relayed.done && relayed.trailers.is_none(),
@@ -81,7 +93,7 @@ impl Body for ToAgent {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Own(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Own(bytes) | Self::Whole(bytes, _) => SizeHint::with_exact(bytes.len() as u64),
             Self::Relayed(relayed) => match &relayed.manner {
                 Manner::Pass => relayed.inner.size_hint(),
                 Manner::Look(look) if look.stream().length_kept() => relayed.inner.size_hint(),
@@ -96,7 +108,7 @@ impl Relayed {
         if inner.is_end_stream() {
             ending.response_complete();
         }
-        Self { inner, manner, dialect, idle, ending, trailers: None, done: false }
+        Self { inner, manner, dialect, idle, ending, trailers: None, done: false, told: false }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
@@ -129,6 +141,7 @@ impl Relayed {
                 }
                 Ok(None) => {}
                 Err(stop) => {
+                    self.tell();
                     self.ending.stop(&stop);
                     let why = self.ending.stopped().map_or_else(String::new, |denial| denial.reason.clone());
                     return Poll::Ready(self.cut(why));
@@ -176,13 +189,21 @@ impl Relayed {
     }
 }
 
+impl Relayed {
+    /// Tells what was found, once.
+    fn tell(&mut self) {
+        if std::mem::replace(&mut self.told, true) {
+            return;
+        }
+        if let Manner::Look(look) = &self.manner {
+            look.tell(self.ending.tally());
+        }
+    }
+}
+
 impl Drop for Relayed {
     /// Wherever the body ended: what was found until then is told.
     fn drop(&mut self) {
-        if let Manner::Look(look) = &self.manner {
-            let tally = self.ending.tally();
-            tally.found(look.findings().iter().map(|finding| look::within(finding, "response")));
-            tally.noted(look.notes());
-        }
+        self.tell();
     }
 }

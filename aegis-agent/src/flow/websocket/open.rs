@@ -16,6 +16,7 @@ use super::message::{Assembly, Frames};
 use super::pump::{self, End, Manner, Shared, Way};
 use super::wire::Wire;
 use crate::config::Limits;
+use crate::flow::answer;
 use crate::flow::body::ToOrigin;
 use crate::flow::decide::Permitted;
 use crate::flow::ending::Ending;
@@ -75,7 +76,7 @@ impl Opening {
         // Every server that speaks WebSocket does so over HTTP/1.1; few over HTTP/2.
         let client = pools.client(PoolKey { private_ok: grant.private_ok, h2: false, ..pool }, &noted);
         let answered = tokio::select! {
-            answered = forward::answer(client.request(request), limits.request_timeout, ending.tally()) => answered,
+            answered = forward::first_answer(client.request(request), limits.request_timeout, ending.tally()) => answered,
             denial = ending.ongoing().cut_off() => return Err(failed(denial.clone().into())),
         };
         match answered {
@@ -86,7 +87,7 @@ impl Opening {
             Some(Ok(response)) if self.asked.over_h2() && response.status().is_success() => {
                 Err(unreachable("it answered without switching to WebSocket".to_owned()))
             }
-            Some(Ok(response)) => forward::relayed(response, limits, false, ending),
+            Some(Ok(response)) => answer::relayed(response, limits, false, ending).await,
             Some(Err(error)) => Err(failed(forward::refusal(&grant, ending.tally(), &error))),
             None => {
                 let why = format!("it did not answer within {} s", limits.request_timeout.as_secs());
@@ -114,10 +115,10 @@ impl Opening {
         };
         ending.status(if self.asked.over_h2() { StatusCode::OK } else { StatusCode::SWITCHING_PROTOCOLS });
         ending.websocket();
-        for name in &forward::NOT_RELAYED {
+        for name in &answer::NOT_RELAYED {
             parts.headers.remove(name);
         }
-        forward::tell(&mut parts.headers, &ending);
+        answer::tell(&mut parts.headers, &ending);
         let answer = self.asked.answer(&agreed, parts.headers, ToAgent::Own(bytes::Bytes::new()));
         let flow = Flow {
             agent_deflates: agreed.extensions.is_none() && self.asked.deflates(),
@@ -200,7 +201,7 @@ fn told(end: &End, ending: &Ending) -> String {
         End::Closed | End::Asked => "the WebSocket ended".to_owned(),
         End::Gone(why) | End::Deaf(why) | End::Cut(why) => why.clone(),
         End::Broke(violation) => format!("against the WebSocket protocol: {violation}"),
-        End::Stopped(_) => ending.stopped().map_or_else(String::new, |denial| denial.reason.clone()),
+        End::Stopped => ending.stopped().map_or_else(String::new, |denial| denial.reason.clone()),
         End::Draining => "the daemon was stopped".to_owned(),
         End::Idle(limit) => format!("no message for {limit:?}"),
     }

@@ -16,7 +16,7 @@ use super::gate::{Gate, Held};
 use super::message::{Assembly, Event, Frames, Piece};
 use super::wire::Wire;
 use crate::flow::ending::Ending;
-use crate::flow::stop::{Direction, Stop};
+use crate::flow::stop::Direction;
 
 /// Bytes read at once.
 const READ: usize = 16 * 1024;
@@ -35,7 +35,7 @@ pub enum End {
     /// The sender of this direction broke the protocol.
     Broke(Violation),
     /// A message that may not pass.
-    Stopped(Box<Stop>),
+    Stopped,
     /// The policy does not allow it any more.
     Cut(String),
     /// The daemon stops.
@@ -152,7 +152,7 @@ async fn farewell<W: AsyncWrite + Unpin>(end: &End, shared: &Shared, agent: &mut
                 agent.close(&payload).await;
                 origin.close(&payload).await;
             }
-            End::Stopped(_) | End::Cut(_) => {
+            End::Stopped | End::Cut(_) => {
                 let why = shared.ending.stopped().or_else(|| shared.ending.ongoing().denial());
                 let reason = why.map(|denial| denial.reason.clone()).unwrap_or_default();
                 agent.close(&close::payload(close::POLICY, &reason)).await;
@@ -269,7 +269,7 @@ impl Held {
             Self::Violation(violation) => End::Broke(violation),
             Self::Stop(stop) => {
                 shared.ending.stop(&stop);
-                End::Stopped(stop)
+                End::Stopped
             }
         }
     }

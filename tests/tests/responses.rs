@@ -1,0 +1,171 @@
+//! What comes back, where a rule wants it looked through: judged by what the agent got.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use aegis_tests::{AGENT, Daemon, Lab, Outcome, Service, Settings};
+use serde_json::{Value, json};
+
+const POLICY: &str = r#"version: back-1
+policies:
+  - name: answers
+    agents: ["*"]
+    rules:
+      - name: unread
+        hosts: [api.allowed.test]
+        ports: [9443]
+        paths: ["/got/**"]
+        decision: allow
+      - name: short
+        hosts: [api.allowed.test]
+        ports: [443]
+        decision: allow
+        dlp: {responses: {max_bytes: 100kB}}
+      - name: looked-through
+        hosts: [api.allowed.test]
+        ports: [9443]
+        decision: allow
+        dlp: {responses: {redact: [pii], deny: [secrets], markers: deny}}
+"#;
+
+const KEY: &str = "AKIAQ3EGRTZYXNMB2LKJ";
+
+fn start(lab: &Lab) -> (Daemon<'_>, Service) {
+    let daemon = Daemon::start(lab, &Settings::policy(POLICY)).unwrap();
+    (daemon, Service::start(lab, "origin").unwrap())
+}
+
+fn get(lab: &Lab, options: &str, path: &str) -> Outcome {
+    let script = format!("curl -sS -i {options} --max-time 20 'https://api.allowed.test:9443{path}'");
+    lab.agent(AGENT).shell(&script).unwrap()
+}
+
+#[test]
+fn personal_data_is_masked_and_the_head_fits_the_body() {
+    let lab = Lab::new().unwrap();
+    let (daemon, _origin) = start(&lab);
+    let masked = r#"{"user":{"ssn":"[SSN]"},"n":1}"#;
+    for path in ["/leak/ssn", "/leak/ssn/gzip"] {
+        let outcome = get(&lab, "", path);
+        let head = outcome.stdout.to_ascii_lowercase();
+        assert!(outcome.ok() && outcome.stdout.ends_with(masked), "{outcome:?}");
+        assert!(head.contains(&format!("content-length: {}", masked.len())), "{outcome:?}");
+        assert!(!head.contains("content-encoding"), "{outcome:?}");
+    }
+    let outcome = get(&lab, "", "/leak/ssn/chunked");
+    assert!(outcome.ok() && outcome.stdout.contains(masked), "{outcome:?}");
+    let record = daemon.record(|record| record["path"] == "/leak/ssn").unwrap();
+    let finding = &record["findings"][0];
+    assert_eq!((finding["detector"].as_str(), finding["action"].as_str()), (Some("ssn"), Some("redact")), "{record}");
+    assert!(finding["place"].as_str().unwrap().ends_with("response!/user/ssn"), "{record}");
+}
+
+#[test]
+fn a_secret_does_not_come_back() {
+    let lab = Lab::new().unwrap();
+    let (daemon, _origin) = start(&lab);
+    for (path, options) in
+        [("/leak/key", ""), ("/leak/key/gzip", "--http2"), ("/leak/marker", ""), ("/leak/marker/gzip", "")]
+    {
+        let outcome = get(&lab, options, path);
+        assert!(outcome.stdout.contains("403") && !outcome.stdout.contains(KEY), "{outcome:?}");
+        let problem: Value = serde_json::from_str(outcome.stdout.rsplit("\r\n\r\n").next().unwrap()).unwrap();
+        if path.contains("key") {
+            assert_eq!(problem["detector"], "aws_key", "{problem}");
+            assert!(problem["place"].as_str().unwrap().contains("response!/key"), "{problem}");
+        } else {
+            assert!(problem["reason"].as_str().unwrap().contains("ignore_instructions"), "{problem}");
+        }
+    }
+    let record = daemon.record(|record| record["path"] == "/leak/marker").unwrap();
+    assert_eq!((record["decision"].as_str(), record["status"].as_u64()), (Some("deny"), Some(403)), "{record}");
+    assert_eq!(record["findings"][0]["detector"], "prompt_injection", "{record}");
+}
+
+#[test]
+fn a_response_that_streams_is_cut_with_a_clear_end() {
+    let lab = Lab::new().unwrap();
+    let (daemon, _origin) = start(&lab);
+    // curl: 18 is a transfer that ended early, 92 an HTTP/2 stream that was reset, 56 a connection that broke.
+    for (options, codes) in [("--http1.1", [18, 56]), ("--http2", [92, 56])] {
+        let outcome = get(&lab, options, "/leak/key/chunked");
+        assert!(codes.contains(&outcome.code), "{options}: {} {}", outcome.code, outcome.stderr);
+        assert!(outcome.stdout.contains("200") && outcome.stdout.contains(&"x".repeat(4000)), "{outcome:?}");
+        assert!(!outcome.stdout.contains(&KEY[..6]) && !outcome.stdout.contains("yyy"), "{outcome:?}");
+    }
+    let denied = |record: &Value| record["path"] == "/leak/key/chunked" && record["decision"] == "deny";
+    let record = daemon.record(denied).unwrap();
+    assert!(record["reason"].as_str().unwrap().contains("must not come back: aws_key"), "{record}");
+    assert_eq!(record["status"], 200, "{record}");
+}
+
+#[test]
+fn too_much_does_not_come_back() {
+    let lab = Lab::new().unwrap();
+    let (_daemon, _origin) = start(&lab);
+    let get = |path: &str| {
+        let url = format!("https://api.allowed.test{path}");
+        lab.agent(AGENT).shell(&format!("curl -sS -w ' %{{http_code}} %{{size_download}}' '{url}'")).unwrap()
+    };
+    assert!(get("/bytes/90000").stdout.ends_with(" 200 90000"));
+    let outcome = get("/bytes/200000");
+    let (_, size) = outcome.stdout.rsplit_once(' ').unwrap();
+    assert!(size.parse::<u64>().unwrap() <= 100_000, "{size}");
+    assert!(!outcome.ok() || outcome.stdout.contains(" 502 "), "{}", outcome.stderr);
+}
+
+#[test]
+fn events_come_one_by_one_and_a_denied_one_ends_the_stream_with_an_event() {
+    let lab = Lab::new().unwrap();
+    let (daemon, _origin) = start(&lab);
+    let program = format!(
+        r#"
+import urllib.request
+base = 'https://api.allowed.test:9443'
+# The origin sends the next event when it is told that this one is here.
+stream = urllib.request.urlopen(base + '/sse/one|%7B%22ssn%22:%22536-22-8741%22%7D|three?wait', timeout=20)
+n = 0
+for line in stream:
+    print(line.decode().rstrip())
+    if line.startswith(b'data:'):
+        urllib.request.urlopen(f'{{base}}/got/{{n}}', timeout=20).read(); n += 1
+stream = urllib.request.urlopen(base + '/sse/fine|{KEY}|never', timeout=20)
+print(stream.read().decode())
+"#
+    );
+    let outcome = lab.agent(AGENT).python(&program).unwrap();
+    assert!(outcome.ok(), "{outcome:?}");
+    let first = "id: 0\ndata: one\n\nid: 1\ndata: {\"ssn\":\"[SSN]\"}\n\nid: 2\ndata: three\n\n";
+    assert!(outcome.stdout.starts_with(first), "{outcome:?}");
+    let second = &outcome.stdout[first.len()..];
+    assert!(second.starts_with("id: 0\ndata: fine\n\n") && second.contains("event: error\ndata: {"), "{outcome:?}");
+    assert!(second.contains("aws_key") && !second.contains(KEY) && !second.contains("never"), "{outcome:?}");
+    let record = daemon.record(|record| record["decision"] == "deny").unwrap();
+    assert!(record["findings"].to_string().contains("response!event:2"), "{record}");
+}
+
+#[test]
+fn what_no_rule_asks_about_comes_back_as_it_was_sent() {
+    let lab = Lab::new().unwrap();
+    let policy =
+        POLICY.replace("dlp: {responses: {redact: [pii], deny: [secrets], markers: deny}}", "dlp: {redact: [pii]}");
+    let _daemon = Daemon::start(&lab, &Settings::policy(&policy)).unwrap();
+    let _origin = Service::start(&lab, "origin").unwrap();
+    for path in ["/leak/ssn", "/leak/key", "/leak/key/chunked", "/leak/marker", "/sse/536-22-8741"] {
+        let outcome = get(&lab, "", path);
+        assert!(outcome.ok() && outcome.stdout.contains("200 OK"), "{outcome:?}");
+    }
+    let outcome = get(&lab, "--compressed", "/leak/key/gzip");
+    assert!(outcome.stdout.contains(KEY) && outcome.stdout.to_ascii_lowercase().contains("content-encoding: gzip"));
+}
+
+#[test]
+fn in_shadow_nothing_is_cut_and_everything_recorded() {
+    let lab = Lab::new().unwrap();
+    let policy = POLICY.replace("    rules:", "    mode: shadow\n    rules:");
+    let daemon = Daemon::start(&lab, &Settings::policy(&policy)).unwrap();
+    let _origin = Service::start(&lab, "origin").unwrap();
+    let outcome = get(&lab, "", "/leak/key/chunked");
+    assert!(outcome.ok() && outcome.stdout.contains(KEY), "{outcome:?}");
+    let record = daemon.record(|record| record["path"] == "/leak/key/chunked").unwrap();
+    assert_eq!((&record["mode"], &record["findings"][0]["action"]), (&json!("shadow"), &json!("report")), "{record}");
+}
