@@ -216,3 +216,27 @@ fn what_is_under_way_is_asked_again_at_each_change() {
     assert_eq!(answered.stdout, "at last\n", "{answered:?}");
     drop(daemon);
 }
+
+/// A policy that counts is asked about what began under one that did not, as if it had counted from the start.
+#[test]
+fn what_is_under_way_is_asked_again_with_what_had_been_used() {
+    let lab = Lab::new().unwrap();
+    let policy = |version: &str, usage: &str| {
+        let rule = format!("{{name: r, hosts: [api.allowed.test], {usage}decision: allow}}");
+        format!("version: {version}\npolicies:\n  - name: p\n    agents: [\"*\"]\n    rules:\n      - {rule}\n")
+    };
+    let below = |bound: u32| format!("usage: [{{of: requests, per: day, op: \"<\", value: {bound}}}], ");
+    let daemon = Daemon::start(&lab, &Settings::policy(&policy("A", ""))).unwrap();
+    let url = "https://api.allowed.test";
+    let script = format!("for n in 1 2 3; do curl -sS {url}/hello/$n; done; curl -sS '{url}/slow?ms=50000'");
+    let slow = lab.agent(AGENT).limit(Duration::from_secs(60)).start(&["sh", "-c", &script]).unwrap();
+    wait_for(Duration::from_secs(20), || (lab.internet.requests.all().len() == 4).then_some(()))
+        .expect("all were sent");
+    for (version, bound) in [("B", 4), ("C", 3)] {
+        std::fs::write(lab.path("policy.yaml"), policy(version, &below(bound))).unwrap();
+        assert!(lab.ctl(&["policy", "reload"]).unwrap().ok());
+    }
+    let cut = slow.finish().unwrap();
+    assert!(cut.stdout.contains("cut off: policy C does not allow it any more"), "{cut:?}");
+    drop(daemon);
+}
