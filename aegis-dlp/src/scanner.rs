@@ -6,7 +6,7 @@ mod inside;
 use crate::context::LOOK_BEHIND;
 use crate::detect::{self, LONGEST_LITERAL, Match, Tail};
 use crate::finding::{Finding, Findings, Place};
-use crate::nested::{Layer, Nested, Packed};
+use crate::nested::{Layer, Nested, Packed, Unread};
 use crate::opening::Opening;
 use crate::place::Followed;
 use crate::prefilter::{Anchor, Prefilter};
@@ -33,6 +33,8 @@ pub enum Flow {
     Deny(Detector),
     /// Stop in the same way: a detector has matched whose action is to have a human approve it.
     Approve(Detector),
+    /// Stop: a file that stands encoded within cannot be read, or not be let out. Only a stream looks for such.
+    Opaque,
 }
 
 /// Scans a stream in chunks of any size, in memory bounded by [`HOLD_BACK`] and a fixed window.
@@ -50,6 +52,8 @@ pub struct Scanner {
     /// What encloses the body.
     prefix: Option<Box<str>>,
     findings: Findings,
+    /// What of the files within was not read.
+    unread: Unread,
     /// Why the stream stopped, where it did.
     stopped: Option<Flow>,
     /// The rest of a redacted match, still arriving.
@@ -104,7 +108,6 @@ impl Scanner {
 
     /// Who is asked what reads content that was found encoded within this one.
     #[must_use]
-    #[allow(dead_code, reason = "the stream sets it")]
     pub(crate) fn with_packed(mut self, packed: Packed) -> Self {
         self.nested.packed = Some(packed);
         self
@@ -122,6 +125,7 @@ impl Scanner {
             place,
             prefix: None,
             findings: Findings::default(),
+            unread: Unread::default(),
             stopped: None,
             tail: None,
             done: 0,
@@ -174,6 +178,11 @@ impl Scanner {
     /// What was found since this was asked last.
     pub(crate) fn take_findings(&mut self) -> Vec<Finding> {
         std::mem::take(&mut self.findings).into_vec()
+    }
+
+    /// What was not read since this was asked last.
+    pub(crate) fn take_unread(&mut self) -> Unread {
+        std::mem::take(&mut self.unread)
     }
 
     /// Bytes of memory that it holds.
@@ -343,6 +352,10 @@ impl Layer for Scanner {
 
     fn altered_at(&self) -> Option<u64> {
         self.altered
+    }
+
+    fn take_unread(&mut self) -> Unread {
+        Scanner::take_unread(self)
     }
 
     fn held(&self) -> usize {

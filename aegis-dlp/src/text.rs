@@ -39,7 +39,8 @@ pub(crate) fn scan<'a>(profile: &Profile, encoding: Encoding, place: Place, text
     let (deny, approve) = match scanner.finish(&mut out) {
         Flow::Deny(detector) => (Some(detector), None),
         Flow::Approve(detector) => (None, Some(detector)),
-        Flow::Continue => (None, None),
+        // Nobody looks for files in a short text.
+        Flow::Continue | Flow::Opaque => (None, None),
     };
     let findings = scanner.into_findings();
     let text = if findings.is_empty() {

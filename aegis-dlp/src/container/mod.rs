@@ -5,6 +5,7 @@
 //! byte, only later: so the count of bytes put out says how far the piece has been judged.
 
 mod binary;
+mod encoded;
 mod grpc;
 mod label;
 mod markup;
@@ -24,6 +25,7 @@ use crate::Profile;
 use crate::stream::{Content, Described, Reason, Step, join};
 
 use binary::Binary;
+use encoded::Encoded;
 use grpc::Grpc;
 use label::label;
 use markup::Markup;

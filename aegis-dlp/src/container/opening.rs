@@ -1,6 +1,6 @@
 //! Content whose kind its first bytes tell.
 
-use crate::stream::{Content, Opaque, Reason, Step, Why};
+use crate::stream::{Content, Step, Why};
 
 use super::sniff::{self, Kind};
 use super::{Media, Reader, Within};
@@ -63,8 +63,7 @@ impl Opening {
         let media = Media::of(self.declared.as_deref());
         let types = [media.essence(), sniffed];
         if attachments.deny.has_type(types) || attachments.strip.has_type(types) {
-            let reason = Reason::Attachment("type");
-            return Err(Why::Opaque(Opaque { reason, approvable: false, path: self.within.path.clone() }));
+            return Err(content.attachment("type", &self.within.path));
         }
         Ok(())
     }

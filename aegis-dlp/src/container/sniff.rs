@@ -33,7 +33,7 @@ const MAGIC: &[(&[u8], Kind)] = &[
     (b"BZh", Kind::Closed("application/x-bzip2")),
     (b"\x28\xb5\x2f\xfd", Kind::Closed("application/zstd")),
     (b"\x04\x22\x4d\x18", Kind::Closed("application/x-lz4")),
-    (b"\x1f\x9d", Kind::Closed("application/x-compress")),
+    (b"\x1f\x9d\x90", Kind::Closed("application/x-compress")),
     (b"MSCF\x00\x00\x00\x00", Kind::Closed("application/vnd.ms-cab-compressed")),
     (b"Salted__", Kind::Closed("application/x-openssl-salted")),
     (b"\x89PNG\r\n\x1a\n", Kind::Binary("image/png")),

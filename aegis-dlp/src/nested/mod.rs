@@ -10,6 +10,7 @@ mod run;
 mod runs;
 
 use crate::finding::Finding;
+use crate::stream::{Opaque, Remark};
 use crate::view::Window;
 use crate::{Flow, Profile};
 use codec::in_alphabet;
@@ -35,8 +36,19 @@ pub(crate) trait Layer: Send {
     fn take_findings(&mut self) -> Vec<Finding>;
     /// How many bytes were put out before the first that differs from what came in; `None` while all is as it came.
     fn altered_at(&self) -> Option<u64>;
+    /// What was not read since this was asked last; paths are of the content.
+    fn take_unread(&mut self) -> Unread;
     /// Bytes of memory that it holds.
     fn held(&self) -> usize;
+}
+
+/// What could not be read of files in content.
+#[derive(Debug, Default)]
+pub(crate) struct Unread {
+    /// It passed all the same.
+    pub(crate) remarks: Vec<Remark>,
+    /// Why it may not pass.
+    pub(crate) refused: Option<Opaque>,
 }
 
 /// Asked with the first bytes of encoded content (at most 60) and the levels that are left: what reads it where it is packed

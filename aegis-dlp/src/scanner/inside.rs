@@ -3,8 +3,9 @@
 use super::apply::joined;
 use super::{Flow, Scanner};
 use crate::Format;
-use crate::finding::{Finding, Place};
-use crate::nested::{Ahead, Judged, Layer, Run};
+use crate::finding::{Finding, MAX_FINDINGS, Place};
+use crate::nested::{Ahead, Judged, Layer, Run, Unread};
+use crate::stream::{Opaque, Remark};
 
 impl Scanner {
     /// Lets the view up to `to` out; with `flush` all of it, though encoded content may go on.
@@ -66,6 +67,7 @@ impl Scanner {
         for found in run.inner.take_findings() {
             self.note(&run, found);
         }
+        self.note_unread(&mut run);
         let settled = run.settle(&put, &mut self.window, out);
         self.sent = settled.sent;
         if let Some(length) = settled.altered {
@@ -80,6 +82,21 @@ impl Scanner {
         run.finish(end, &mut self.window, out);
         self.sent = end;
         None
+    }
+
+    /// Notes what of a file was not read.
+    fn note_unread(&mut self, run: &mut Run) {
+        let Unread { remarks, refused } = run.inner.take_unread();
+        if remarks.is_empty() && refused.is_none() {
+            return;
+        }
+        let prefix = self.prefix.as_deref().unwrap_or_default();
+        let place = |path: &str| joined([prefix, &run.path, run.label(), path]).unwrap_or_default();
+        let remarks = remarks.into_iter().map(|remark| Remark { path: place(&remark.path), ..remark });
+        self.unread.remarks.extend(remarks.take(MAX_FINDINGS.saturating_sub(self.unread.remarks.len())));
+        if let Some(opaque) = refused {
+            self.unread.refused = Some(Opaque { path: place(&opaque.path), ..opaque });
+        }
     }
 
     /// Notes what was found inside a run, at the place it has in this content.

@@ -1,7 +1,6 @@
 //! What all layers of one stream share: the rules, what was found, and what may still unfold.
 
 use crate::finding::{Finding, Findings, Place};
-use crate::scanner;
 use crate::{Action, ContentRules, DetectorSet, Profile, Unreadable};
 
 use super::outcome::{Deed, Opaque, Reason, Remark, Why};
@@ -96,6 +95,19 @@ impl Content {
         Err(Why::Opaque(Opaque { reason, approvable, path: path.into() }))
     }
 
+    pub(crate) fn take_findings(&mut self) -> Vec<Finding> {
+        std::mem::take(&mut self.findings).into_vec()
+    }
+
+    pub(crate) fn take_remarks(&mut self) -> Vec<Remark> {
+        std::mem::take(&mut self.remarks)
+    }
+
+    /// A file that the rule does not let out, because of its type, name or size.
+    pub(crate) fn attachment(&self, which: &'static str, path: &str) -> Why {
+        Why::Opaque(Opaque { reason: Reason::Attachment(which), approvable: false, path: path.into() })
+    }
+
     /// A stop also where the rule lets unreadable content pass: part of it has left in another form already.
     pub(crate) fn broken(&self, reason: Reason, path: &str) -> Why {
         let approvable = self.rules().unreadable == Unreadable::Approve;
@@ -106,15 +118,6 @@ impl Content {
         if self.remarks.len() < MAX_REMARKS {
             self.remarks.push(Remark { deed, reason, path: path.into() });
         }
-    }
-}
-
-/// A scanner's verdict as a step.
-pub(crate) fn step(flow: scanner::Flow) -> Step {
-    match flow {
-        scanner::Flow::Continue => Ok(()),
-        scanner::Flow::Deny(detector) => Err(Why::Detector(detector)),
-        scanner::Flow::Approve(detector) => Err(Why::Approval(detector)),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::coding::{self, Decoder, Stop};
 use crate::container::Reader;
 use crate::{Finding, Profile};
 
-pub(crate) use content::{Content, Step, join, step};
+pub(crate) use content::{Content, Step, join};
 pub use outcome::{Deed, Opaque, OutputEncoding, Reason, Remark, StreamFlow, Why};
 
 /// Bytes that one stream holds at most, however long its body is: windows of the scanner and of decoders, and what is

@@ -117,9 +117,9 @@ impl Multipart {
                         Ok(false)
                     }
                     Next::Ambiguous(length) => {
-                    self.content(content, length, out)?;
-                    Err(AMBIGUOUS.into())
-                }
+                        self.content(content, length, out)?;
+                        Err(AMBIGUOUS.into())
+                    }
                     Next::Delimiter { content: length, end, last } => {
                         self.content(content, length, out)?;
                         self.delimit(content, end - length, last, out)?;

@@ -1,7 +1,7 @@
 //! One part: judged by what it is, read, and sent or replaced.
 
 use crate::coding::Stop;
-use crate::stream::{Content, Deed, Opaque, Reason, Step, Why};
+use crate::stream::{Content, Deed, Reason, Step};
 
 use super::super::media::parameters;
 use super::super::transfer::{self, Encoding};
@@ -137,10 +137,10 @@ impl Part {
         let types = || [Some(media.essence()), self.sniffed].into_iter().flatten();
         let named = |which: &crate::Attachment| self.headers.file_names.iter().any(|name| which.has_name(name));
         if rules.deny.has_type(types()) {
-            return Err(self.denied("type"));
+            return Err(content.attachment("type", &self.within.path));
         }
         if named(&rules.deny) {
-            return Err(self.denied("name"));
+            return Err(content.attachment("name", &self.within.path));
         }
         if rules.strip.has_type(types()) {
             self.state = State::Removed("type");
@@ -153,7 +153,7 @@ impl Part {
     fn read(&mut self, content: &mut Content, bytes: &[u8], out: &mut Vec<u8>) -> Step {
         let size = self.encoding.decoded_size(self.size);
         if self.file && content.rules().attachments.deny.has_size(size) {
-            return Err(self.denied("size"));
+            return Err(content.attachment("size", &self.within.path));
         }
         let heavy = self.file && content.rules().attachments.strip.has_size(size);
         match &mut self.state {
@@ -163,15 +163,10 @@ impl Part {
                 Ok(())
             }
             // Too much of it has left for the rest to be taken out.
-            _ if heavy => Err(self.denied("size")),
+            _ if heavy => Err(content.attachment("size", &self.within.path)),
             State::Weighing(held) => self.reader.push(content, bytes, held),
             State::Open | State::Looking(_) => self.reader.push(content, bytes, out),
         }
-    }
-
-    fn denied(&self, which: &'static str) -> Why {
-        let reason = Reason::Attachment(which);
-        Why::Opaque(Opaque { reason, approvable: false, path: self.within.path.clone() })
     }
 
     /// Puts a short text in the place of the part, under its name.
