@@ -102,7 +102,8 @@ impl Way {
 
     /// Each way to a container of another kind than the path goes through.
     fn others(&self) -> Vec<Vec<String>> {
-        let found = |(depth, line): &(usize, String)| [self.through(*depth).as_slice(), &[line.clone()]].concat();
+        let found =
+            |(depth, line): &(usize, String)| [self.through(*depth).as_slice(), std::slice::from_ref(line)].concat();
         self.others.iter().map(found).collect()
     }
 
