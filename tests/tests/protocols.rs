@@ -120,7 +120,35 @@ with httpx.Client(http2=http2, timeout=20) as client:
 print(sorted(lines))
 "#
     );
-    for version in ["h1", "h2"] {
+    let together = format!(
+        r#"
+import asyncio, httpx, sys
+http2 = sys.argv[1] == 'h2'
+lines = []
+async def pieces(count, first=b'x' * 1000, last=b''):
+    yield first
+    for n in range(count):
+        await asyncio.sleep(0.01); yield b'y' * 150000
+    yield last
+async def one(client, name, path, body):
+    for attempt in range(3):
+        try:
+            r = await client.post('https://api.allowed.test:' + path, content=body(), headers={{'content-type': 'text/plain'}})
+            lines.append(f'{{name}} {{r.status_code}}')
+        except httpx.TransportError as e:
+            lines.append(f'{{name}} broke {{type(e).__name__}}')
+async def main():
+    async with httpx.AsyncClient(http2=http2, timeout=20) as client:
+        jobs = [('refused', '443/forbidden/x', lambda: pieces(20)), ('secret', '443/sink', lambda: pieces(20, b'key {KEY} ' * 10)),
+                ('late', '443/sink', lambda: pieces(10, b'x', b' key {KEY} ')), ('fine', '443/sink', lambda: pieces(10)), ('fine', '443/sink', lambda: pieces(10))]
+        await asyncio.wait_for(asyncio.gather(*(one(client, *job) for job in jobs for _ in range(2))), 50)
+        print(False)
+        print((await client.post('https://api.allowed.test:443/sink', content=b'after')).status_code)
+asyncio.run(main())
+print(sorted(lines))
+"#
+    );
+    for (version, program) in [("h1", &program), ("h2", &program), ("h1", &together), ("h2", &together)] {
         let command = [python().to_str().unwrap().to_owned(), "-c".into(), program.clone(), version.into()];
         let outcome = lab.agent(AGENT).limit(Duration::from_secs(60)).run(&command).unwrap();
         assert!(outcome.stdout.starts_with("False\n200\n"), "{version}: {outcome:?}");

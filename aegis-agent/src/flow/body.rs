@@ -147,7 +147,10 @@ impl InspectedBody {
             let looked = match frame.transpose()?.map(Frame::into_data) {
                 Some(Ok(data)) => {
                     out.reserve(data.len());
-                    self.look.push(&data, &mut out)
+                    let pushed = self.look.push(&data, &mut out);
+                    // Of a body of known length nobody asks for more than that.
+                    self.done = self.inner.is_end_stream();
+                    if self.done { pushed.and_then(|()| self.look.finish(&mut out)) } else { pushed }
                 }
                 rest => {
                     self.done = true;

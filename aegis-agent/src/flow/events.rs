@@ -118,7 +118,8 @@ impl Events {
     fn event(&mut self, event: &[u8], out: &mut Vec<u8>, tally: &Tally) -> Result<(), Stop> {
         self.number += 1;
         let lines = event.split(|byte| matches!(byte, b'\r' | b'\n')).filter(|line| !line.is_empty());
-        let (data, other): (Vec<&[u8]>, Vec<&[u8]>) = lines.partition(|line| line.starts_with(b"data"));
+        let (data, other): (Vec<&[u8]>, Vec<&[u8]>) =
+            lines.partition(|line| *line == b"data" || line.starts_with(b"data:"));
         let value = |line: &&[u8]| {
             let value = line.strip_prefix(b"data:").unwrap_or_default();
             value.strip_prefix(b" ").unwrap_or(value).to_vec()

@@ -62,9 +62,16 @@ fn data_is_read_as_a_whole_and_stays_well_formed() {
 
 #[test]
 fn names_and_comments_of_events_are_read_too() {
-    let whole = read(b"event: jane.doe@corp.example\n: 536-22-8741\n\n", 1000, &redacting(), 1000).unwrap().concat();
+    let whole = read(
+        b"event: jane.doe@corp.example\n: 536-22-8741\ndatabase: jane.doe@corp.example\n\n",
+        1000,
+        &redacting(),
+        1000,
+    )
+    .unwrap()
+    .concat();
     let text = String::from_utf8(whole).unwrap();
-    assert!(text.starts_with("event: [EMAIL]\n: [SSN]\n") && text.ends_with("\n\n"), "{text}");
+    assert!(text.starts_with("event: [EMAIL]\n: [SSN]\ndatabase: [EMAIL]\n") && text.ends_with("\n\n"), "{text}");
 }
 
 #[test]

@@ -17,6 +17,7 @@ use super::idle::Idle;
 use super::look::Look;
 use super::standing::Side;
 use super::stop::Stop;
+use super::tools::Watched;
 
 /// A response body on its way to the agent.
 pub enum ToAgent {
@@ -26,6 +27,8 @@ pub enum ToAgent {
     Whole(Bytes, Arc<Ending>),
     /// The origin's answer.
     Relayed(Relayed),
+    /// One of these, read and perhaps put together anew for its protocol's sake.
+    Watched(Box<Watched>),
 }
 
 /// How a response is looked through.
@@ -78,6 +81,7 @@ impl Body for ToAgent {
                 Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes)))))
             }
             Self::Relayed(relayed) => relayed.poll(cx),
+            Self::Watched(watched) => Pin::new(&mut **watched).poll_frame(cx),
         }
     }
 
@@ -88,6 +92,7 @@ impl Body for ToAgent {
                 Manner::Pass => relayed.done || relayed.inner.is_end_stream(),
                 Manner::Look(_) | Manner::Events(_) => relayed.done && relayed.trailers.is_none(),
             },
+            Self::Watched(watched) => watched.is_end_stream(),
         }
     }
 
@@ -99,6 +104,7 @@ impl Body for ToAgent {
                 Manner::Look(look) if look.stream().length_kept() => relayed.inner.size_hint(),
                 Manner::Look(_) | Manner::Events(_) => SizeHint::default(),
             },
+            Self::Watched(watched) => watched.size_hint(),
         }
     }
 }
@@ -161,7 +167,14 @@ impl Relayed {
                 }
                 return Ok(Some(Frame::data(data)));
             }
-            (Some(Ok(data)), Manner::Look(look)) => look.push(&data, &mut out)?,
+            (Some(Ok(data)), Manner::Look(look)) => {
+                look.push(&data, &mut out)?;
+                if self.inner.is_end_stream() {
+                    self.done = true;
+                    look.finish(&mut out)?;
+                    self.ending.response_complete();
+                }
+            }
             (Some(Ok(data)), Manner::Events(events)) => events.push(&data, &mut out, self.ending.tally())?,
             (rest, manner) => {
                 self.done = true;
