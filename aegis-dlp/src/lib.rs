@@ -17,10 +17,11 @@ mod detect;
 mod detector;
 mod finding;
 mod format;
+mod lanes;
+mod markers;
+mod mask;
 mod nested;
 mod opening;
-mod lanes;
-mod mask;
 mod own;
 mod place;
 mod prefilter;
@@ -36,8 +37,11 @@ pub use content::{Attachment, Attachments, ContentRules, Markers, ResponseRules,
 pub use detector::{Detector, DetectorSet, Group, UnknownDetector};
 pub use finding::{Confidence, Finding, MAX_FINDINGS, Place};
 pub use format::Format;
+pub use markers::Watch;
 pub use mask::{Mask, MaskKey, Masks};
-pub use own::{OwnName, OwnNameError};
+pub use own::{
+    Dictionary, DictionaryError, Finder, OwnDetector, OwnDetectors, OwnName, OwnNameError, Pattern, PatternError,
+};
 pub use profile::{Action, Details, Profile};
 pub use scanner::{Flow, HOLD_BACK, Scanner};
 pub use stream::{Deed, Described, Opaque, OutputEncoding, Reason, Remark, STREAM_MEMORY, Stream, StreamFlow, Why};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::content::{ContentRules, ResponseRules, Unreadable};
 use crate::mask::{Mask, MaskKey, Masks};
+use crate::own::OwnDetectors;
 use crate::{Detector, DetectorSet};
 
 /// What happens to a match; the stricter is the greater.
@@ -62,16 +63,25 @@ pub struct Profile {
     pub observing: bool,
 }
 
-/// What a rule says of masks and content.
+/// What a rule says beyond which detector leads to what.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Details {
     /// What stands in the place of matches.
     pub masks: Masks,
     /// What becomes of attachments, of what cannot be read, and of responses.
     pub content: ContentRules,
+    /// The detectors that the policies declare; those that are at work stand in the profile's sets.
+    pub own: OwnDetectors,
+    /// The agent is told in the response how much was replaced.
+    pub tell: bool,
 }
 
-static PLAIN: Details = Details { masks: Masks::TYPED, content: ContentRules::plain(Unreadable::Deny) };
+static PLAIN: Details = Details {
+    masks: Masks::TYPED,
+    content: ContentRules::plain(Unreadable::Deny),
+    own: OwnDetectors::NONE,
+    tell: false,
+};
 /// In shadow.
 static OBSERVING: ContentRules = ContentRules::plain(Unreadable::Pass);
 
@@ -181,6 +191,16 @@ impl Profile {
             ..self.clone()
         };
         Some(if self.observing { profile.report_only() } else { profile })
+    }
+
+    /// The detectors that the policies declare.
+    pub fn own(&self) -> &OwnDetectors {
+        &self.details().own
+    }
+
+    /// Whether the agent is told in the response how much was replaced.
+    pub fn tell(&self) -> bool {
+        self.details().tell && !self.observing
     }
 
     fn details(&self) -> &Details {
