@@ -1,6 +1,8 @@
 //! Replays the corpus of the fuzz targets (`fuzz/corpus`), so that what a fuzzer once found stays found.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
+#[path = "support/documents.rs"]
+mod documents;
 #[path = "support/streams.rs"]
 mod streams;
 mod support;
@@ -76,4 +78,19 @@ fn what_others_encode_is_read() {
         let Place::Body { path: found, .. } = &first.place else { panic!("{name}: {}", first.place) };
         assert_eq!((first.detector.name(), found.as_deref().unwrap_or_default()), (detector, path), "{name}");
     }
+}
+
+#[test]
+fn xml() {
+    replay("dlp_xml", documents::check_xml);
+}
+
+#[test]
+fn utf16() {
+    replay("dlp_utf16", documents::check_utf16);
+}
+
+#[test]
+fn encoded() {
+    replay("dlp_encoded", documents::check_encoded);
 }

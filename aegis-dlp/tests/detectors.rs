@@ -13,6 +13,7 @@ fn examples(detector: Detector) -> (Vec<String>, Vec<String>) {
     let heading = format!("### `{}`", detector.name());
     let section = DOC.split("\n### ").find(|s| heading.ends_with(s.lines().next().unwrap_or_default()));
     let section = section.unwrap_or_else(|| panic!("docs/dlp.md has no section {heading}"));
+    let section = section.split("\n## ").next().unwrap_or_default();
     let (mut found, mut kept) = (Vec::new(), Vec::new());
     for line in section.lines().filter(|line| line.starts_with("| ") && line.contains('`')) {
         let mut cells = line.trim_matches('|').split(" | ").map(|cell| cell.trim().trim_matches('`'));

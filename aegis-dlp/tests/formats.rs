@@ -175,6 +175,10 @@ fn a_key_of_any_length_goes_as_one() {
     assert_eq!(redacted(Format::Text, &input), "a [OPENAI_KEY] b");
 }
 
+fn encoded(text: &str) -> String {
+    base64::Engine::encode(&base64::engine::general_purpose::STANDARD, text)
+}
+
 #[test]
 fn what_is_held_back_is_bounded() {
     let hostile = [
@@ -189,6 +193,17 @@ fn what_is_held_back_is_bounded() {
         "-----BEGIN ".repeat(5_000),
         "secret key ".repeat(5_000),
         "secret_key=======".repeat(5_000),
+        "a\u{200b}\u{200d}".repeat(10_000),
+        "1".to_owned() + &"\u{200b}".repeat(20_000),
+        "\\\\u0061".repeat(5_000),
+        "%2525252525".repeat(5_000),
+        "%25%32%35".repeat(5_000),
+        "&amp;amp;".repeat(5_000),
+        "А".repeat(20_000),
+        "YXNkZiBxd2VydHkg".repeat(3_000),
+        "4d5449".repeat(10_000),
+        encoded(&encoded(&encoded(&"a@b.".repeat(5_000)))),
+        format!("{}\n", "QUJD".repeat(19)).repeat(500),
     ];
     for (input, format) in hostile.iter().flat_map(|h| FORMATS.map(|format| (h, format))) {
         let mut scanner = Scanner::new(redact(DetectorSet::ALL), format);

@@ -56,11 +56,11 @@ fn hex(run: &[u8]) -> Option<&[u8]> {
     digits.iter().all(u8::is_ascii_hexdigit).then_some(digits)
 }
 
-/// The alphabet in use; where none of its own characters tells, the one of tokens in three parts.
+/// The alphabet in use; where none of its own characters tells, the one of tokens in parts joined by dots.
 fn is_url(run: &[u8], before: Option<u8>) -> bool {
     match run.iter().find(|byte| b"+/-_".contains(byte)) {
         Some(byte) => matches!(byte, b'-' | b'_'),
-        None => before == Some(b'.') || run.starts_with(b"eyJ"),
+        None => before == Some(b'.'),
     }
 }
 
@@ -112,7 +112,8 @@ mod tests {
         }
         assert!(judge(&[b"Zm9v".repeat(3), b"zAAA".repeat(20)].concat()[..LONG], true, None).is_some());
         assert!(judge(&b"ab/d".repeat(20), true, None).is_some(), "a long run is content whatever it is");
-        assert_eq!(whole(b"eyJhbGciOiJIUzI1NiJ9", None).unwrap().codec, Codec::Base64 { url: true });
+        assert_eq!(whole(b"eyJhIjoxLCJiIjoyfQ", None).unwrap().codec, Codec::Base64 { url: false });
+        assert_eq!(whole(b"eyJhIjoxLCJiIjoyfQ", Some(b'.')).unwrap().codec, Codec::Base64 { url: true });
     }
 
     #[test]

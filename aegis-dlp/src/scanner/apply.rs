@@ -88,9 +88,14 @@ impl Scanner {
     fn mask(&self, start: usize, found: &Match) -> String {
         let view = self.view(false);
         let mut mask = self.profile.replacement(found.detector, view.slice(start, found.end)).into_owned();
-        if self.place_in.tracker.in_markup() {
-            // A name may have nothing but letters.
+        let name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._:".contains(byte) || !byte.is_ascii();
+        if self.place_in.tracker.in_markup() && view.slice(start, found.end).iter().all(name) {
+            // A name may have no brackets; dots keep what stands around it apart as those would.
             mask.retain(|char| char.is_ascii_alphanumeric() || char == '_');
+            mask.push('.');
+            if view.before(start).is_some_and(|byte| !byte.is_ascii_whitespace() && !matches!(byte, b'<' | b'/')) {
+                mask.insert(0, '.');
+            }
         } else if self.window.encoding() == Encoding::Xml && view.seen(found.end) == Some(b']') && mask.ends_with(']') {
             // Lest it be `]]>`.
             mask.pop();

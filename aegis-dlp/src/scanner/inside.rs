@@ -113,3 +113,38 @@ impl Scanner {
         self.findings.merge(found);
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use crate::{DetectorSet, Profile};
+
+    fn held(format: Format, unit: &str) -> usize {
+        let mut scanner = Scanner::new(Profile::redacting(DetectorSet::ALL), format);
+        let body = unit.repeat(400_000 / unit.len());
+        let most = body.as_bytes().chunks(16 * 1024).map(|chunk| {
+            let _ = scanner.push(chunk, &mut Vec::new());
+            scanner.held()
+        });
+        most.max().unwrap()
+    }
+
+    #[test]
+    fn memory_is_bounded_at_every_depth() {
+        // Base64 of base64 of base64 of text, in whole groups; escapes, each of which costs an entry of its own.
+        let nested = "V1RJNWMxbFlTVDA9V1RJNWMxbFlTVDA9V1RJNWMxbFlTVDA9";
+        for (format, unit) in [
+            (Format::Text, nested),
+            (Format::Json, nested),
+            (Format::Text, "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlq"),
+            (Format::Json, "\\u0061\\n"),
+            (Format::Form, "%41+"),
+            (Format::Text, "１\u{200b}"),
+            (Format::Text, "4111 1111 1111 1111 a@b.com "),
+        ] {
+            let held = held(format, unit);
+            assert!(held < 128 * 1024, "{unit}: {held}");
+        }
+    }
+}

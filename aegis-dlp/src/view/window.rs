@@ -5,10 +5,27 @@ use super::charset::{Charset, Transcoder};
 use super::decode::{Decoder, Seek, Step};
 
 /// From a place in the view on, raw positions are `shift` further ahead.
+///
+/// There may be one for every other raw byte: in half the room of two positions, for windows are small.
 struct Edit {
     /// Twice the position in the view; one more where what lies before the byte there takes no room.
-    at: usize,
-    shift: usize,
+    at: u32,
+    shift: u32,
+}
+
+impl Edit {
+    fn new(at: usize, shift: usize) -> Self {
+        let [at, shift] = [at, shift].map(|value| u32::try_from(value).unwrap_or(u32::MAX));
+        Edit { at, shift }
+    }
+
+    fn at(&self) -> usize {
+        self.at as usize
+    }
+
+    fn shift(&self) -> usize {
+        self.shift as usize
+    }
 }
 
 /// A sliding window over a stream.
@@ -74,7 +91,7 @@ impl Window {
     }
 
     fn decode(&mut self, end: bool) {
-        let mut shift = self.edits.last().map_or(0, |edit| edit.shift);
+        let mut shift = self.edits.last().map_or(0, Edit::shift);
         let mut seek = Seek::new(self.encoding);
         while self.taken < self.raw.len() {
             let special = seek.next(&self.raw, self.taken);
@@ -89,13 +106,13 @@ impl Window {
                     self.taken += length;
                     if length > 1 {
                         shift += length - 1;
-                        self.edits.push(Edit { at: 2 * self.view.len(), shift });
+                        self.edits.push(Edit::new(2 * self.view.len(), shift));
                     }
                 }
                 Step::Nothing(length) => {
                     self.taken += length;
                     shift += length;
-                    self.edits.push(Edit { at: 2 * self.view.len() + 1, shift });
+                    self.edits.push(Edit::new(2 * self.view.len() + 1, shift));
                 }
                 Step::Same(length) => {
                     self.view.extend_from_slice(rest.get(..length).unwrap_or_default());
@@ -128,8 +145,8 @@ impl Window {
     }
 
     fn raw_position(&self, position: usize, at: usize) -> usize {
-        let before = self.edits.partition_point(|edit| edit.at <= at);
-        let shift = before.checked_sub(1).and_then(|last| self.edits.get(last)).map_or(0, |edit| edit.shift);
+        let before = self.edits.partition_point(|edit| edit.at() <= at);
+        let shift = before.checked_sub(1).and_then(|last| self.edits.get(last)).map_or(0, Edit::shift);
         position.saturating_sub(self.lead) + shift
     }
 
@@ -195,7 +212,7 @@ impl Window {
         self.view.splice(from..to.min(self.view.len()), mask.iter().copied());
         self.lead = from + mask.len();
         for edit in &mut self.edits {
-            edit.at = edit.at + 2 * self.lead - 2 * to;
+            *edit = Edit::new(edit.at() + 2 * self.lead - 2 * to, edit.shift());
         }
     }
 
@@ -207,7 +224,7 @@ impl Window {
         self.view.drain(..position.min(self.view.len()));
         self.lead = self.lead.saturating_sub(position);
         for edit in &mut self.edits {
-            edit.at -= 2 * position;
+            *edit = Edit::new(edit.at() - 2 * position, edit.shift());
         }
     }
 
@@ -219,10 +236,10 @@ impl Window {
         self.taken = self.taken.saturating_sub(raw);
         self.sent = self.sent.saturating_sub(raw);
         let shift = raw - position.saturating_sub(self.lead);
-        let gone = self.edits.partition_point(|edit| edit.at <= 2 * position);
+        let gone = self.edits.partition_point(|edit| edit.at() <= 2 * position);
         self.edits.drain(..gone);
         for edit in &mut self.edits {
-            edit.shift -= shift;
+            *edit = Edit::new(edit.at(), edit.shift() - shift);
         }
         self.lead = self.lead.max(position);
     }

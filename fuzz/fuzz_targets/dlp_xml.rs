@@ -1,0 +1,9 @@
+//! XML stays XML when redacted.
+#![no_main]
+
+#[path = "../../aegis-dlp/tests/support/documents.rs"]
+mod documents;
+#[path = "../../aegis-dlp/tests/support/mod.rs"]
+mod support;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| documents::check_xml(data));
