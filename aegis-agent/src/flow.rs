@@ -29,6 +29,7 @@ mod stop;
 mod tally;
 pub mod theft;
 mod token;
+pub mod tools;
 mod trailers;
 pub mod usage;
 mod websocket;

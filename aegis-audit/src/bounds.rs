@@ -1,9 +1,9 @@
 //! The size of a line is bounded, so that space for it can be set aside before a request is forwarded.
 
-use crate::record::{Draft, FindingEntry};
+use crate::record::{CallEntry, Draft, FindingEntry};
 
 /// The longest line that [`Chain::seal`](crate::Chain::seal) makes, newline included, in bytes.
-pub const MAX_LINE: usize = 8192;
+pub const MAX_LINE: usize = 12_288;
 
 /// The most entries of `findings` in one record; what is beyond is summed into the last, whose detector is `more`.
 pub const MAX_FINDINGS: usize = 10;
@@ -14,6 +14,7 @@ const HOST: usize = 256;
 const PATH: usize = 2048;
 const REASON: usize = 512;
 const LABEL: usize = 96;
+const WORD: usize = 32;
 
 /// Cuts every field to its bound and makes numbers writable.
 pub(crate) fn apply(draft: &mut Draft) {
@@ -44,6 +45,7 @@ pub(crate) fn apply(draft: &mut Draft) {
     cut(&mut draft.exe, HOST);
     cut(&mut draft.cgroup, HOST);
     bound_findings(&mut draft.findings);
+    draft.call.iter_mut().for_each(bound_call);
     draft.duration_ms = writable(draft.duration_ms);
     draft.estimated_cost_usd = draft.estimated_cost_usd.filter(|cost| cost.is_finite());
 }
@@ -62,6 +64,17 @@ fn bound_findings(findings: &mut Vec<FindingEntry>) {
         cut(&mut entry.action, LABEL / 6);
         cut(&mut entry.place, LABEL);
         cut(&mut entry.confidence, LABEL / 6);
+    }
+}
+
+fn bound_call(call: &mut CallEntry) {
+    cut(&mut call.protocol, WORD);
+    for name in [&mut call.provider, &mut call.operation, &mut call.model, &mut call.session] {
+        cut_option(name, LABEL);
+    }
+    for names in [&mut call.tools, &mut call.tool_calls, &mut call.changed_tools] {
+        names.truncate(CallEntry::MOST);
+        names.iter_mut().for_each(|name| cut(name, LABEL));
     }
 }
 
@@ -144,6 +157,20 @@ mod tests {
                 };
                 findings
             ],
+            call: Some(CallEntry {
+                protocol: text.into(),
+                provider: some(),
+                operation: some(),
+                model: some(),
+                session: some(),
+                tools: vec![text.into(); 100],
+                tool_calls: vec![text.into(); 100],
+                changed_tools: vec![text.into(); 100],
+                input_tokens: Some(u64::MAX),
+                output_tokens: Some(u64::MAX),
+                cached_tokens: Some(u64::MAX),
+                partial: false,
+            }),
             duration_ms: f64::MAX,
             estimated_cost_usd: Some(f64::MIN),
             pid: u32::MAX,

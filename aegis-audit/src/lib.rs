@@ -14,5 +14,5 @@ pub use bounds::{MAX_FINDINGS, MAX_LINE};
 pub use chain::{Chain, ResumeError, Sealed, genesis_hash};
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use keys::{KeyError, SigningKey, VerifyingKey};
-pub use record::{Decision, Draft, FindingEntry, Mode, Record};
+pub use record::{CallEntry, Decision, Draft, FindingEntry, Mode, Record};
 pub use verify::{Broken, Expect, Report, Why, verify};

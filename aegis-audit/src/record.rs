@@ -79,6 +79,38 @@ pub struct FindingEntry {
     pub count: u64,
 }
 
+/// What is called, in the protocol of the exchange, and what its answer said. Names, never arguments.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallEntry {
+    /// `mcp`, `openai_chat`, `graphql`, ... (`docs/tools.md`).
+    pub protocol: String,
+    /// Who gives the model, by OpenTelemetry's names.
+    pub provider: Option<String>,
+    /// The JSON-RPC method, the kind of GraphQL operation, or what a model is asked for.
+    pub operation: Option<String>,
+    pub model: Option<String>,
+    /// The MCP session.
+    pub session: Option<String>,
+    /// What the request calls.
+    pub tools: Vec<String>,
+    /// What the model wants called.
+    pub tool_calls: Vec<String>,
+    /// Tools whose definition is another than the known one.
+    pub changed_tools: Vec<String>,
+    pub input_tokens: Option<u64>,
+    pub output_tokens: Option<u64>,
+    /// Of the input, what came from a cache.
+    pub cached_tokens: Option<u64>,
+    /// Not all of the answer could be read.
+    pub partial: bool,
+}
+
+impl CallEntry {
+    /// The most names in each list.
+    pub const MOST: usize = 8;
+}
+
 /// A decision as the flow knows it, before [`Chain::seal`](crate::Chain::seal) gives it a place in the chain.
 ///
 /// There is no field for bodies or header values. `path` must come already redacted. Strings are cut to the bounds of
@@ -117,6 +149,8 @@ pub struct Draft {
     pub policy_version: String,
     pub approval_id: Option<String>,
     pub findings: Vec<FindingEntry>,
+    /// What is called; absent where the protocol is none that is known.
+    pub call: Option<CallEntry>,
     /// From the request's first byte to its outcome, in milliseconds.
     pub duration_ms: f64,
     pub estimated_cost_usd: Option<f64>,
@@ -168,6 +202,7 @@ impl Default for Draft {
             policy_version: String::new(),
             approval_id: None,
             findings: Vec::new(),
+            call: None,
             duration_ms: 0.0,
             estimated_cost_usd: None,
             pid: 0,
@@ -208,6 +243,8 @@ pub struct Record {
     pub policy_version: String,
     pub approval_id: Option<String>,
     pub findings: Vec<FindingEntry>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallEntry>,
     pub duration_ms: f64,
     pub estimated_cost_usd: Option<f64>,
     pub pid: u32,
@@ -252,6 +289,7 @@ impl Record {
             policy_version: draft.policy_version,
             approval_id: draft.approval_id,
             findings: draft.findings,
+            call: draft.call,
             duration_ms: draft.duration_ms,
             estimated_cost_usd: draft.estimated_cost_usd,
             pid: draft.pid,

@@ -1,12 +1,14 @@
 //! JSON-RPC 2.0: MCP, A2A and all else that is written in it, alone or in batches.
 
+use data_encoding::BASE64;
+use http::HeaderMap;
 use serde_json::{Map, Value};
 
 use crate::understood::{Call, MAX_CALLS, Tool, Understood};
 use crate::{Body, Protocol, Request, keys};
 
-/// Methods of MCP (revisions 2024-11-05 to 2025-11-25). What ends in `/` is the beginning of some.
-const MCP: [&str; 13] = [
+/// Methods of MCP (revisions 2024-11-05 to 2026-07-28). What ends in `/` is the beginning of some.
+const MCP: [&str; 14] = [
     "initialize",
     "ping",
     "notifications/",
@@ -19,6 +21,7 @@ const MCP: [&str; 13] = [
     "roots/",
     "elicitation/",
     "server/",
+    "subscriptions/",
     "ui/",
 ];
 /// Methods of A2A (0.2 to 1.0). `tasks/` is MCP's, too: what the session header says then counts.
@@ -50,6 +53,7 @@ pub(crate) fn understand<'a>(request: &Request<'a>) -> Option<Understood<'a>> {
     let Body::Json(body) = request.body else { return None };
     let session = request.headers.get("mcp-session-id").and_then(|value| value.to_str().ok());
     let speaks_mcp = session.is_some() || request.headers.contains_key("mcp-protocol-version");
+    let mirrored = Mirrored::of(request.headers);
     let mut understood = Understood { session: session.map(str::to_owned), ..Understood::default() };
     match body {
         Value::Object(message) if is_message(message) => element(&mut understood, message, 0, speaks_mcp),
@@ -59,7 +63,39 @@ pub(crate) fn understand<'a>(request: &Request<'a>) -> Option<Understood<'a>> {
         _ => return None,
     }
     understood.protocol = understood.protocol.or(Some(Protocol::JsonRpc));
+    if !understood.calls.iter().all(|call| mirrored.agrees(call)) {
+        understood.doubt = Some("what the Mcp-Method and Mcp-Name fields say is not what the message says");
+    }
     Some(understood)
+}
+
+/// What MCP's fields say of the message (revision 2026-07-28, "Streamable HTTP"): a gateway behind us may go by them.
+struct Mirrored {
+    method: Option<Vec<u8>>,
+    name: Option<Vec<u8>>,
+}
+
+impl Mirrored {
+    fn of(headers: &HeaderMap) -> Self {
+        let field = |name: &str| headers.get(name).map(|value| value.as_bytes().to_vec());
+        // What is no visible ASCII stands in base64.
+        let plain = |text: Vec<u8>| match text.strip_prefix(b"=?base64?").and_then(|rest| rest.strip_suffix(b"?=")) {
+            Some(coded) => BASE64.decode(coded).unwrap_or(text),
+            None => text,
+        };
+        Self { method: field("mcp-method"), name: field("mcp-name").map(plain) }
+    }
+
+    fn agrees(&self, call: &Call<'_>) -> bool {
+        let key = match call.method {
+            Some("tools/call" | "prompts/get") => "name",
+            Some("resources/read") => "uri",
+            _ => "taskId",
+        };
+        let name = call.params.and_then(|params| params.get(key)).and_then(Value::as_str);
+        self.method.as_deref().is_none_or(|said| call.method.is_some_and(|method| method.as_bytes() == said))
+            && self.name.as_deref().is_none_or(|said| name.is_none_or(|name| name.as_bytes() == said))
+    }
 }
 
 fn batch<'a>(understood: &mut Understood<'a>, messages: &'a [Value], speaks_mcp: bool) {

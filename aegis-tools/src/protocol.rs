@@ -33,6 +33,24 @@ pub enum Protocol {
 }
 
 impl Protocol {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::Mcp,
+        Self::A2a,
+        Self::JsonRpc,
+        Self::OpenAiChat,
+        Self::OpenAiResponses,
+        Self::OpenAiOther,
+        Self::Anthropic,
+        Self::Gemini,
+        Self::BedrockConverse,
+        Self::BedrockInvoke,
+        Self::Ollama,
+        Self::GraphQl,
+        Self::Grpc,
+        Self::Aws,
+    ];
+
     /// The word for records, metrics and the documentation.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -96,6 +96,16 @@ fn the_session_header_does_not_hide_a_name() {
 }
 
 #[test]
+fn fields_that_say_something_else_than_the_message_are_in_doubt() {
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"größe"}}"#;
+    let with = |fields: &[(&str, &str)]| Written::new("POST", "https://mcp.test/mcp", fields, body).names();
+    let coded = format!("=?base64?{}?=", data_encoding::BASE64.encode("größe".as_bytes()));
+    assert_eq!(with(&[("mcp-method", "tools/call"), ("mcp-name", &coded)]), ["größe"]);
+    assert_eq!(with(&[("mcp-method", "tools/list")]), ["größe", "?"]);
+    assert_eq!(with(&[("mcp-method", "tools/call"), ("mcp-name", "delete_repo")]), ["größe", "?"]);
+}
+
+#[test]
 fn a_compressed_body_is_in_doubt_and_other_kinds_are_not() {
     let with = |field: (&'static str, &'static str), body: &str| {
         Written::new("POST", "https://mcp.test/", &[field], body).names()

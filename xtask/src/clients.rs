@@ -6,7 +6,18 @@ use anyhow::Result;
 
 use crate::process::{command, run_with_progress};
 
-const PYTHON: &[&str] = &["requests", "httpx[http2]", "openai", "aioquic", "regopy", "pyjwt[crypto]", "websockets", "grpcio"];
+const PYTHON: &[&str] = &[
+    "requests",
+    "httpx[http2]",
+    "openai",
+    "aioquic",
+    "regopy",
+    "pyjwt[crypto]",
+    "websockets",
+    "grpcio",
+    "mcp",
+    "anthropic",
+];
 
 /// Makes `target/test-env` with all of [`PYTHON`], unless it is complete already.
 pub fn ensure(root: &Path) -> Result<()> {

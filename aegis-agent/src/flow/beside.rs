@@ -14,6 +14,7 @@ use super::identify::Identity;
 use super::inspect::{Head, Payload};
 use super::record::{method_word, safe_path, safe_text};
 use super::refusal::Refusal;
+use super::tools::Reading;
 use crate::policy::{Answer, Choice, Question, Said, Trial, Wanted};
 
 /// A request, copied before it is spent. It costs the request this copy, and only where a rollout looks at its agent.
@@ -70,11 +71,16 @@ impl Wanted for Request {
         let payload = match &self.body {
             Body::None => Payload::Empty,
             Body::Whole(bytes) => Payload::Whole(bytes.clone()),
-            Body::Gone if needs.json => return Said::Unknown,
+            Body::Gone if needs.json || needs.tool => return Said::Unknown,
             // What its scanner would find in a body that streams is not known; what it says of the rest is.
             Body::Gone => Payload::Empty,
         };
-        let decided = decide::request(other, &self.identity, &self.head, payload, needs.json, self.moment);
+        let reading = Reading::of(&self.head, &payload, &needs);
+        if reading.batch.is_some() {
+            // Several answers at once, each of its own call.
+            return Said::Unknown;
+        }
+        let decided = decide::request(other, &self.identity, &self.head, payload, &reading, self.moment);
         Said::Answer(answer(&decided))
     }
 

@@ -4,10 +4,9 @@ use std::time::SystemTime;
 
 use aegis_audit::FindingEntry;
 use aegis_dlp::{Action, DetectorSet, Finding, Why};
-use aegis_policy::decision_log::{BodyKnown, Sight};
+use aegis_policy::decision_log::Sight;
 use aegis_policy::{
-    Agent, Content, Denial, Intent, JSON_DEPTH, JsonBody, Mode, Needs, Permit, RedactedHead, Snapshot, Usage, Verdict,
-    redact_head,
+    Agent, Content, Denial, Intent, JsonBody, Mode, Needs, Permit, RedactedHead, Snapshot, Usage, Verdict, redact_head,
 };
 use http::HeaderMap;
 
@@ -16,6 +15,7 @@ use super::inspect::{Head, Payload};
 use super::look::{Look, Rules};
 use super::refusal::Refusal;
 use super::stop::{self, By, Cause, Stop};
+use super::tools::{self, Called, Reading, Signature};
 
 /// A permit together with the one request it was given for, already redacted as it says.
 pub struct Permitted {
@@ -54,7 +54,7 @@ pub fn needs(snapshot: &Snapshot, identity: &Identity, head: &Head) -> Needs {
     snapshot.needs(&intent(&identity.agent, head, Moment::now()))
 }
 
-/// Decides one request and redacts it accordingly. `needs_body` is what [`needs`] said of it.
+/// Decides one request, as `reading` understood it, and redacts it accordingly.
 ///
 /// # Errors
 /// The denial, where the policy says no or where the content cannot be inspected as the rule wants.
@@ -63,10 +63,10 @@ pub fn request(
     identity: &Identity,
     head: &Head,
     payload: Payload,
-    needs_body: bool,
+    reading: &Reading,
     moment: Moment,
 ) -> Result<Permitted, Refusal> {
-    request_noting(snapshot, identity, head, payload, needs_body, moment).0
+    request_noting(snapshot, identity, head, payload, reading, moment).0
 }
 
 /// As [`request`], and gives what was looked at, for the decision log.
@@ -75,24 +75,18 @@ pub fn request_noting(
     identity: &Identity,
     head: &Head,
     payload: Payload,
-    needs_body: bool,
+    reading: &Reading,
     moment: Moment,
 ) -> (Result<Permitted, Refusal>, Sight) {
-    let json = parse(&payload, needs_body);
-    let (body, known) = match &json {
-        Parsed::None if matches!(payload, Payload::Empty) => (JsonBody::None, BodyKnown::None),
-        Parsed::None => (JsonBody::None, BodyKnown::Unread),
-        Parsed::Value(value) => (JsonBody::Value(value), BodyKnown::Json),
-        Parsed::Invalid => (JsonBody::Invalid, BodyKnown::Invalid),
-        Parsed::TooLarge => (JsonBody::TooLarge, BodyKnown::TooLarge),
-    };
+    let (body, known) = reading.body(&payload);
     let intent = intent(&identity.agent, head, moment);
-    let (verdict, seen) = snapshot.decide_noting(&intent, &Content { json: body, findings: &[] });
+    let question = Question { snapshot, intent: &intent, called: &reading.called, body };
+    let (verdict, seen) = tools::ask_noting(snapshot, &intent, &reading.called, &question.content(&[]));
     let mut sight = Sight { seen, body: known, ..Sight::default() };
     let outcome = match verdict {
         Verdict::Permit(permit) => {
             sight.looked_for = permit.profile().detectors();
-            inspected(snapshot, &intent, body, head, payload, permit)
+            inspected(&question, head, payload, permit)
         }
         Verdict::Denial(denial) => Err(denial.into()),
     };
@@ -104,24 +98,19 @@ pub fn request_noting(
 }
 
 /// What becomes of a permit when the content has been looked through.
-fn inspected(
-    snapshot: &Snapshot,
-    intent: &Intent<'_>,
-    body: JsonBody<'_>,
-    head: &Head,
-    payload: Payload,
-    permit: Permit,
-) -> Result<Permitted, Refusal> {
+fn inspected(question: &Question<'_>, head: &Head, payload: Payload, permit: Permit) -> Result<Permitted, Refusal> {
+    let snapshot = question.snapshot;
     if matches!(payload, Payload::TooLarge) {
         return Err(Denial::limit("the body is longer than may be inspected", snapshot.version()).into());
     }
-    let permitted = redact(permit, head, payload)?;
+    let signature = Signature::of(head, &payload, &permit);
+    let permitted = redact(permit, head, payload, signature.as_ref())?;
     let denied =
         permitted.stopped.is_some() || permitted.findings.iter().any(|finding| finding.action >= Action::Approve);
     let shadowed = permitted.permit.mode() == Mode::Shadow && !permitted.findings.is_empty();
     if denied || shadowed {
         // Asked again with what was found: the policy words the denial, and shadow records what it would have been.
-        return match (ask(snapshot, intent, body, &permitted.findings), &permitted.stopped) {
+        return match (question.again(&permitted.findings), &permitted.stopped) {
             (Ok(permit), Some(stop)) => {
                 Err(Refusal { findings: permitted.findings, ..stop.denial(&permit.consume()).into() })
             }
@@ -129,13 +118,30 @@ fn inspected(
             (Err(refusal), _) => Err(Refusal { findings: permitted.findings, ..refusal }),
         };
     }
-    Ok(permitted)
+    match signature {
+        Some(signature) => signature.unbroken(head, permitted),
+        None => Ok(permitted),
+    }
 }
 
-fn ask(snapshot: &Snapshot, intent: &Intent<'_>, json: JsonBody<'_>, findings: &[Finding]) -> Result<Permit, Refusal> {
-    match snapshot.decide(intent, &Content { json, findings }) {
-        Verdict::Permit(permit) => Ok(permit),
-        Verdict::Denial(denial) => Err(denial.into()),
+/// What the policy is asked, and asked again once the content is known.
+struct Question<'a> {
+    snapshot: &'a Snapshot,
+    intent: &'a Intent<'a>,
+    called: &'a Called,
+    body: JsonBody<'a>,
+}
+
+impl Question<'_> {
+    fn content<'c>(&'c self, findings: &'c [Finding]) -> Content<'c> {
+        Content { json: self.body, findings }
+    }
+
+    fn again(&self, findings: &[Finding]) -> Result<Permit, Refusal> {
+        match tools::ask(self.snapshot, self.intent, self.called, &self.content(findings)) {
+            Verdict::Permit(permit) => Ok(permit),
+            Verdict::Denial(denial) => Err(denial.into()),
+        }
     }
 }
 
@@ -158,26 +164,9 @@ pub fn intent<'a>(agent: &'a Agent, head: &'a Head, moment: Moment) -> Intent<'a
     }
 }
 
-enum Parsed {
-    None,
-    Value(serde_json::Value),
-    Invalid,
-    TooLarge,
-}
-
-fn parse(payload: &Payload, wanted: bool) -> Parsed {
-    match payload {
-        Payload::TooLarge => Parsed::TooLarge,
-        Payload::Whole(bytes) if wanted => {
-            aegis_policy::parse_strict_json(bytes, JSON_DEPTH).map_or(Parsed::Invalid, Parsed::Value)
-        }
-        _ => Parsed::None,
-    }
-}
-
 /// Looks through URL, fields and body under the permit's profile; what it redacts is redacted here, except a streaming body,
 /// which is looked through while it flows.
-fn redact(permit: Permit, head: &Head, payload: Payload) -> Result<Permitted, Refusal> {
+fn redact(permit: Permit, head: &Head, payload: Payload, signature: Option<&Signature>) -> Result<Permitted, Refusal> {
     let target = match &head.query {
         Some(query) => format!("{}?{query}", head.path),
         None => head.path.clone(),
@@ -189,10 +178,16 @@ fn redact(permit: Permit, head: &Head, payload: Payload) -> Result<Permitted, Re
     let Some(rules) = rules else { return Ok(permitted) };
     match &permitted.payload {
         Payload::Empty | Payload::TooLarge => {}
-        Payload::Streaming(_) => match Look::at_body(&rules, &mut permitted.headers) {
-            Ok(look) => permitted.look = Some(Box::new(look)),
-            Err(stop) => permitted.stop(stop)?,
-        },
+        Payload::Streaming(_) => {
+            let rules = match signature {
+                Some(signature) => signature.stream(head, &permitted.permit, rules)?,
+                None => rules,
+            };
+            match Look::at_body(&rules, &mut permitted.headers) {
+                Ok(look) => permitted.look = Some(Box::new(look)),
+                Err(stop) => permitted.stop(stop)?,
+            }
+        }
         Payload::Whole(bytes) => {
             let (bytes, mut headers) = (bytes.clone(), permitted.headers.clone());
             let mut out = Vec::with_capacity(bytes.len());

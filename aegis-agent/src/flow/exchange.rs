@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use aegis_policy::{Denial, Snapshot};
+use aegis_tools::{Protocol, signed};
 use http::header;
 use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::beside;
-use super::decide::{self, Moment};
+use super::decide::{self, Moment, Permitted};
 use super::forward::{self, Line};
 use super::identify::Identity;
 use super::inspect::{self, Head, Payload, Target};
@@ -23,6 +24,7 @@ use super::refusal::{self, Refusal};
 use super::response::ToAgent;
 use super::standing::{Ongoing, Subject};
 use super::token;
+use super::tools::{self, Answering, Pins, Reading, Split};
 use super::websocket::Opening;
 use crate::daemon::{Aegis, admission};
 use crate::kernel::NetnsCookie;
@@ -133,13 +135,16 @@ async fn decided(
     }
     // Reading the body would tell the agent to send it: what its head is refused for already it need not send.
     if continues
-        && !(needs.json || needs.usage || needs.heavy)
-        && let Err(refusal) = decide::request(snapshot, &identity, &head, Payload::Empty, false, Moment::now())
+        && !(needs.json || needs.tool || needs.usage || needs.heavy)
+        && let Err(refusal) =
+            decide::request(snapshot, &identity, &head, Payload::Empty, &Reading::default(), Moment::now())
     {
         return Err((refusal, Some(recorder)));
     }
     let waits = !body.is_end_stream();
-    let payload = match inspect::read(body, needs.json, limits, version).await {
+    // The messages of gRPC name no tools, its path does; and they may go on for hours.
+    let whole = needs.json || (needs.tool && !head.grpc);
+    let payload = match inspect::read(body, whole, limits, version).await {
         Ok(payload) => payload,
         Err(refusal) => return Err((refusal, Some(recorder))),
     };
@@ -153,8 +158,22 @@ async fn decided(
     let usage = counted.usage();
     let moment = Moment { now: SystemTime::now(), usage };
     let asked = beside::request(snapshot, &identity, &head, &payload, moment);
-    let ask = || decide::request_noting(snapshot, &identity, &head, payload, needs.json, moment);
-    let (outcome, sight) = if needs.heavy {
+    let mut reading = Reading::of(&head, &payload, &needs);
+    recorder.says(std::mem::take(&mut reading.shape));
+    if let Some(told) = &reading.told {
+        recorder.tells(told.clone());
+    }
+    let batch = reading.batch.take();
+    let of_batch =
+        tools::Asked { aegis, identity: &identity, snapshot, head: &head, moment, told: reading.told.as_ref() };
+    let ask = || match &batch {
+        Some(batch) => tools::decide(&of_batch, batch, &reading, &mut recorder),
+        None => {
+            let (outcome, sight) = decide::request_noting(snapshot, &identity, &head, payload, &reading, moment);
+            (outcome, sight, Split::default())
+        }
+    };
+    let (outcome, sight, split) = if needs.heavy {
         match aegis.admissions.heavy.decide(identity.enrolled.index, ask).await {
             Ok(decided) => decided,
             Err(busy) => return Err((busy.refusal(version), Some(recorder))),
@@ -166,10 +185,11 @@ async fn decided(
     if let Some(asked) = asked {
         asked.decided(&outcome);
     }
-    let permitted = match outcome {
+    let mut permitted = match outcome {
         Ok(permitted) => permitted,
         Err(refusal) => return Err((refusal, Some(recorder))),
     };
+    let answering = answering(session, &identity, &recorder, &head, &mut permitted, split);
     if let Err(refusal) = name::within_limits(aegis, &identity, snapshot, &permitted.permit) {
         return Err((refusal, Some(recorder)));
     }
@@ -182,16 +202,43 @@ async fn decided(
     }
     let way = Way::of(identity.enrolled.spec.dial, session.namespace, &aegis.namespaces);
     let pool = PoolKey { agent: identity.enrolled.index, way, private_ok: false, h2: session.h2 };
-    let line = Line { method: head.method.clone(), scheme: head.scheme, grpc: head.grpc };
+    let line = Line { method: head.method.clone(), scheme: head.scheme, grpc: head.grpc && session.h2 };
     let websocket = head.websocket.clone();
     let subject = Subject::Request { head, private_ok: permitted.permit.private_ok(), usage };
     counted.keep();
     let ongoing = Ongoing::begin(aegis, &identity, snapshot, subject);
     let Some(asked) = websocket else {
-        return forward::send(&aegis.pools, limits, pool, line, permitted, recorder, ongoing).await;
+        let sent = forward::send(&aegis.pools, limits, pool, line, permitted, recorder, ongoing).await;
+        return match sent {
+            Ok(response) => Ok(tools::watch(response, answering)),
+            Err(failed) => {
+                answering.failed(&failed.0.denial.reason);
+                Err(failed)
+            }
+        };
     };
     let opening = Opening { asked, upgrade, drain: session.drain.clone(), tasks: session.upgraded.clone() };
     opening.send(&aegis.pools, limits, pool, line, permitted, recorder, ongoing).await
+}
+
+/// What becomes of the answer for its protocol's sake.
+fn answering(
+    session: &Session,
+    identity: &Identity,
+    recorder: &Recorder,
+    head: &Head,
+    permitted: &mut Permitted,
+    split: Split,
+) -> Answering {
+    let notes = recorder.notes().cloned();
+    let pins = notes.as_ref().filter(|notes| notes.protocol() == Protocol::Mcp).map(|_| {
+        let handling = permitted.permit.handling();
+        Pins::new(&session.aegis, &identity.enrolled.agent.name, &head.host, head.port, handling)
+    });
+    let most = session.aegis.config.limits.inspect_body_bytes;
+    let answering = Answering { notes, pins, decision_id: recorder.decision_id(), split, most };
+    answering.prepare(&mut permitted.headers, || signed(head.query.as_deref(), &head.headers).head);
+    answering
 }
 
 /// Nothing is forwarded that cannot be written down.

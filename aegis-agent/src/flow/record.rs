@@ -3,6 +3,7 @@
 //! A [`Recorder`] holds a reserved place in the audit log from before anything is forwarded. It is ended once: by a
 //! refusal, by a failure, or when both bodies of the exchange have ended ([`super::ending`]).
 
+mod call;
 mod words;
 
 use std::net::SocketAddr;
@@ -50,6 +51,8 @@ pub struct Recorder {
     question: Option<Question>,
     /// What kind of refusal it ended with.
     kind: Option<DenialKind>,
+    /// What is known of the protocol.
+    call: call::Call,
     /// The agent's share of the log's places, as long as this one is taken.
     place: Option<admission::Request>,
 }
@@ -80,6 +83,7 @@ impl Recorder {
             websocket: false,
             question: None,
             kind: None,
+            call: call::Call::default(),
             place: None,
         })
     }
@@ -227,7 +231,8 @@ impl Recorder {
         };
         self.finish(None);
         let reference = Reference { decision_id: &decision_id, agent_id: &agent_id, approval_id: approval.as_deref() };
-        let mut response = refusal::response(refusal, &reference, grpc);
+        let response = refusal::response(refusal, &reference, grpc);
+        let mut response = self.call.shape.apply(response, refusal, &reference);
         if self.head_only {
             *response.body_mut() = ToAgent::Own(Bytes::new());
         }
@@ -255,6 +260,7 @@ impl Recorder {
             return None;
         }
         self.kind = Some(denial.kind);
+        let status = self.call.shape.status(refusal);
         // What was stopped on its way is in the tally with all that was found.
         let tally = Arc::clone(&self.tally);
         let on_its_way = tally.stopped();
@@ -269,7 +275,7 @@ impl Recorder {
             draft.rule.clone_from(&denial.rule);
             draft.tool.clone_from(&denial.tool);
             draft.policy_version.clone_from(&denial.policy_version);
-            draft.status = Some(refusal.status.as_u16());
+            draft.status = Some(status.as_u16());
             draft.approval_id.clone_from(&approval);
         }
         approval
@@ -299,6 +305,10 @@ impl Recorder {
             draft.decision = written(denial.decision);
             draft.reason.clone_from(&denial.reason);
             self.kind = Some(denial.kind);
+        }
+        if let Some(notes) = &self.call.notes {
+            draft.call = Some(notes.entry());
+            draft.error = draft.error.take().or_else(|| notes.why_withheld().map(str::to_owned));
         }
         redact(&mut draft);
         self.tell(&draft);

@@ -195,8 +195,9 @@ fn request(
     moment: Moment,
 ) -> Result<(), Box<Denial>> {
     let intent = decide::intent(agent, head, moment);
-    if snapshot.needs(&intent).json {
-        // The body has been read and is gone: what a rule says of its values cannot be asked again.
+    let needs = snapshot.needs(&intent);
+    if needs.json || needs.tool {
+        // The body has been read and is gone: what a rule says of its values, and of the tool that it calls, cannot be asked again.
         return snapshot.stands(&intent, private_ok);
     }
     match snapshot.decide(&intent, &Content::default()) {

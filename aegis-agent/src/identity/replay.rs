@@ -162,6 +162,12 @@ impl Replay {
         format!("{}/{}", self.host, index.get())
     }
 
+    /// The store, for what else has to outlive the daemon.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// How the store stands.
     #[must_use]
     pub fn health(&self) -> StateHealth {

@@ -16,6 +16,7 @@ use redb::Database;
 use redb::backends::FileBackend;
 use tokio::sync::{mpsc, oneshot};
 
+use super::definitions::{self, Defined};
 use super::shares::Limits;
 use super::store::{Claim, Revoked, StateError, Unavailable};
 use super::tables;
@@ -71,6 +72,17 @@ impl Embedded {
     pub(super) async fn revoke(&self, id: &TokenId, by: &str, until: u64, now: u64) -> Result<(), Unavailable> {
         let (id, by) = (id.clone(), by.to_owned());
         self.ask(|answer| Job::Revoke { id, by, until, now, answer }).await
+    }
+
+    /// What is known of each of an agent's definitions; those that are new are kept.
+    pub(super) async fn define(&self, agent: &str, all: Vec<Defined>, now: u64) -> Result<Vec<String>, Unavailable> {
+        let (whose, looked) = (agent.to_owned(), all.clone());
+        let known = self.read(move |db| definitions::known(db, &whose, &looked)).await?;
+        if let Some(known) = known.into_iter().collect() {
+            return Ok(known);
+        }
+        let agent = agent.to_owned();
+        self.ask(|answer| Job::Define { agent, all, now, answer }).await
     }
 
     /// Removes some of what is over, not too often: what is left goes with the next ones. After a failure it tries the file again.

@@ -33,6 +33,11 @@ impl Keys {
         format!("{}:{{revocations}}:list", self.prefix)
     }
 
+    /// Definitions of tools that an agent has got: a hash of `SERVER LF TOOL`.
+    pub(super) fn definitions(&self, agent: &str) -> String {
+        format!("{}:{{definitions/{agent}}}", self.prefix)
+    }
+
     /// Written by the probe: a server that only reads is found by it.
     pub(super) fn alive(&self, host: &str) -> String {
         format!("{}:{{revocations}}:alive:{host}", self.prefix)

@@ -3,6 +3,7 @@
 //! The store has two places behind one type, [`Store`]: a file in `state_dir` (the default), or a Redis that all hosts share.
 
 mod breaker;
+mod definitions;
 mod embedded;
 mod health;
 mod keys;
@@ -14,6 +15,7 @@ mod tables;
 mod token_id;
 mod writer;
 
+pub use definitions::Defined;
 pub use health::StateHealth;
 pub use store::{Asked, Claim, Heard, News, Revoked, StateError, Store, Unavailable};
 pub use token_id::TokenId;

@@ -16,6 +16,7 @@ use redis::{Client, ConnectionAddr, ConnectionInfo, FromRedisValue, Pipeline, Re
 use tokio::sync::Semaphore;
 
 use super::breaker::Breaker;
+use super::definitions::{self, Defined};
 use super::keys::Keys;
 use super::store::{Asked, Claim, Heard, News, Revoked, StateError, Unavailable};
 use super::token_id::TokenId;
@@ -200,6 +201,29 @@ impl Redis {
         let more = full || next.is_none();
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = next;
         Ok((news, more))
+    }
+
+    /// What is known of each of an agent's definitions; those that are new are kept.
+    pub(super) async fn define(&self, agent: &str, all: &[Defined]) -> Result<Vec<String>, Unavailable> {
+        let key = self.keys.definitions(agent);
+        let mut pipe = redis::pipe();
+        pipe.cmd("HLEN").arg(&key).cmd("HMGET").arg(&key).arg(all.iter().map(|one| &one.tool).collect::<Vec<_>>());
+        let (held, known): (usize, Vec<Option<String>>) = self.ask(&pipe).await?;
+        if known.len() == all.len()
+            && let Some(known) = known.iter().cloned().collect()
+        {
+            return Ok(known);
+        }
+        if held + all.len() > definitions::MOST {
+            return Err(Unavailable::new(format!("more than {} definitions of tools", definitions::MOST)));
+        }
+        let mut pipe = redis::pipe();
+        for one in all {
+            pipe.cmd("HSETNX").arg(&key).arg(&one.tool).arg(&one.hash).ignore();
+        }
+        pipe.cmd("HMGET").arg(&key).arg(all.iter().map(|one| &one.tool).collect::<Vec<_>>());
+        let (known,): (Vec<String>,) = self.ask(&pipe).await?;
+        Ok(known)
     }
 
     async fn ask<T: FromRedisValue>(&self, pipe: &Pipeline) -> Result<T, Unavailable> {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::definitions::Defined;
 use super::embedded::Embedded;
 use super::health::StateHealth;
 use super::redis::Redis;
@@ -149,6 +150,24 @@ impl Store {
         };
         self.count(&answer, started.elapsed());
         answer
+    }
+
+    /// What is known of each of these definitions, in their order; those that the agent gets for the first time are kept. `all` is
+    /// not empty.
+    ///
+    /// # Errors
+    /// When the store does not answer in time, or has no room for more of this agent's.
+    pub async fn define(&self, agent: &str, all: Vec<Defined>, now: SystemTime) -> Result<Vec<String>, Unavailable> {
+        let started = Instant::now();
+        let asked = all.len();
+        let answer = match &self.place {
+            Place::Embedded(store) => store.define(agent, all, unix(now)).await,
+            Place::Redis(store) => store.define(agent, &all).await,
+        };
+        self.count(&answer, started.elapsed());
+        answer.and_then(|known| {
+            if known.len() == asked { Ok(known) } else { Err(Unavailable::new("the answer makes no sense")) }
+        })
     }
 
     /// Whether `id` is revoked.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use redb::{Database, WriteTransaction};
 use tokio::sync::{mpsc, oneshot};
 
+use super::definitions::{self, Defined};
 use super::embedded::{Found, database};
 use super::shares::{Limits, Shares};
 use super::store::{Claim, Unavailable};
@@ -35,6 +36,13 @@ pub(super) enum Job {
         until: u64,
         now: u64,
         answer: oneshot::Sender<Result<(), Unavailable>>,
+    },
+    /// Definitions of tools that an agent got from a server for the first time.
+    Define {
+        agent: String,
+        all: Vec<Defined>,
+        now: u64,
+        answer: oneshot::Sender<Result<Vec<String>, Unavailable>>,
     },
     /// Nothing but the removal of what is over.
     Sweep {
@@ -122,6 +130,7 @@ impl Writer {
 enum Answer {
     Claim(oneshot::Sender<Result<Claim, Unavailable>>, Result<Claim, Unavailable>),
     Revoke(oneshot::Sender<Result<(), Unavailable>>, Result<(), Unavailable>),
+    Define(oneshot::Sender<Result<Vec<String>, Unavailable>>, Result<Vec<String>, Unavailable>),
 }
 
 impl Answer {
@@ -131,6 +140,7 @@ impl Answer {
         match self {
             Self::Claim(to, answer) => _ = to.send(failed.map_or(answer, Err)),
             Self::Revoke(to, answer) => _ = to.send(failed.map_or(answer, Err)),
+            Self::Define(to, answer) => _ = to.send(failed.map_or(answer, Err)),
         }
     }
 }
@@ -162,6 +172,12 @@ fn one(transaction: &WriteTransaction, shares: &mut Shares, job: Job) -> Result<
         Job::Revoke { id, by, until, now, answer } => {
             let made = tables::revoke(transaction, shares, id.as_str(), &by, (until, now))?;
             (now, Some(Answer::Revoke(answer, made.map_err(|why| full(why, shares.limits)))))
+        }
+        Job::Define { agent, all, now, answer } => {
+            let kept = definitions::keep(transaction, &agent, &all)?;
+            let kept =
+                kept.ok_or_else(|| Unavailable::new(format!("more than {} definitions of tools", definitions::MOST)));
+            (now, Some(Answer::Define(answer, kept)))
         }
         Job::Sweep { now } => (now, None),
     })

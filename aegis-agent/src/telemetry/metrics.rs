@@ -6,7 +6,6 @@ use std::time::{Duration, SystemTime};
 
 use aegis_api::VerificationStatus;
 use aegis_audit::{Decision, Draft, Mode};
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -16,48 +15,19 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::audit_metrics::AuditMetrics;
-use super::closed_labels::{action, detector};
+use super::closed_labels::{
+    DecisionLabels, DirectionLabel, FindingLabels, KindLabel, LimitLabel, VerdictLabel, action, detector,
+};
 use super::decision_metrics::DecisionMetrics;
 use super::kernel_metrics::KernelMetrics;
 use super::live_metrics::LiveMetrics;
 use super::rollout_metrics::RolloutMetrics;
 use super::source_metrics::SourceMetrics;
 use super::state_metrics::StateMetrics;
+use super::tool_metrics::ToolMetrics;
 use super::verify_metrics::VerifyMetrics;
 use super::{AuditHealth, DecisionLogHealth};
 use crate::kernel::{Counters, TableFill};
-
-#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
-struct DecisionLabels {
-    decision: &'static str,
-    mode: &'static str,
-}
-
-#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
-struct FindingLabels {
-    detector: &'static str,
-    action: &'static str,
-}
-
-#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
-struct DirectionLabel {
-    direction: &'static str,
-}
-
-#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
-struct KindLabel {
-    kind: &'static str,
-}
-
-#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
-struct VerdictLabel {
-    verdict: &'static str,
-}
-
-#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
-struct LimitLabel {
-    limit: &'static str,
-}
 
 /// All metrics of the daemon. Cheap to clone.
 #[derive(Clone)]
@@ -91,6 +61,7 @@ struct All {
     spans_failed: Counter,
     verify: VerifyMetrics,
     rollout: RolloutMetrics,
+    tools: ToolMetrics,
     source: SourceMetrics,
     audit: AuditMetrics,
     decision_log: DecisionMetrics,
@@ -132,6 +103,7 @@ impl Metrics {
             spans_failed: Counter::default(),
             verify: VerifyMetrics::default(),
             rollout: RolloutMetrics::default(),
+            tools: ToolMetrics::default(),
             source: SourceMetrics::default(),
             audit: AuditMetrics::default(),
             decision_log: DecisionMetrics::default(),
@@ -151,6 +123,9 @@ impl Metrics {
         for found in &draft.findings {
             let labels = FindingLabels { detector: detector(&found.detector), action: action(&found.action) };
             all.findings.get_or_create(&labels).inc_by(found.count);
+        }
+        if let Some(call) = &draft.call {
+            all.tools.ended(call);
         }
         if let Ok(took) = draft.ts.elapsed() {
             all.request_seconds.observe(took.as_secs_f64());
@@ -202,6 +177,12 @@ impl Metrics {
     #[must_use]
     pub fn live(&self) -> &LiveMetrics {
         &self.0.live
+    }
+
+    /// What agents and models call.
+    #[must_use]
+    pub fn tools(&self) -> &ToolMetrics {
+        &self.0.tools
     }
 
     /// Policy versions and rollouts.
@@ -342,6 +323,7 @@ impl All {
         registry.register("spans_failed", "Spans that the collector did not take", self.spans_failed.clone());
         self.verify.register(registry);
         self.rollout.register(registry);
+        self.tools.register(registry);
         self.source.register(registry);
         self.audit.register(registry.sub_registry_with_prefix("audit"));
         self.decision_log.register(registry.sub_registry_with_prefix("decision_log"));

@@ -16,6 +16,7 @@ mod rollout_metrics;
 mod source_metrics;
 mod spans;
 mod state_metrics;
+mod tool_metrics;
 mod verify_metrics;
 
 pub use audit_log::{AuditHealth, AuditLog, Noted, OpenError, Slot, Unrecordable};

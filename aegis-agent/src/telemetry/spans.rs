@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
-use aegis_audit::{Decision, Draft, Mode};
+use aegis_audit::{CallEntry, Decision, Draft, Mode};
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
-use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry::{InstrumentationScope, KeyValue, StringValue, Value};
 use opentelemetry_otlp::{ExporterBuildError, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -172,9 +172,45 @@ fn attributes(draft: &Draft) -> Vec<KeyValue> {
             all.push(KeyValue::new(key, value));
         }
     }
+    all.extend(draft.call.as_ref().map(of_call).unwrap_or_default());
     all.push(KeyValue::new("duration_ms", draft.duration_ms));
     all.extend(draft.port.map(|port| KeyValue::new("server.port", i64::from(port))));
     all.extend(draft.status.map(|status| KeyValue::new("http.response.status_code", i64::from(status))));
+    all
+}
+
+/// Names of OpenTelemetry's conventions for generative AI and for MCP.
+fn of_call(call: &CallEntry) -> Vec<KeyValue> {
+    let mut all = vec![KeyValue::new("aegis.protocol", call.protocol.clone())];
+    let mcp = call.protocol == "mcp";
+    let operation = match (mcp, call.provider.is_some()) {
+        (true, _) => "mcp.method.name",
+        (false, true) => "gen_ai.operation.name",
+        (false, false) => "rpc.method",
+    };
+    let tool = mcp && call.operation.as_deref() == Some("tools/call");
+    for (key, value) in [
+        (operation, call.operation.as_deref()),
+        ("gen_ai.operation.name", tool.then_some("execute_tool")),
+        ("gen_ai.provider.name", call.provider.as_deref()),
+        ("gen_ai.request.model", call.model.as_deref()),
+        ("mcp.session.id", call.session.as_deref()),
+    ] {
+        all.extend(value.map(|value| KeyValue::new(key, value.to_owned())));
+    }
+    for (key, count) in [
+        ("gen_ai.usage.input_tokens", call.input_tokens),
+        ("gen_ai.usage.output_tokens", call.output_tokens),
+        ("gen_ai.usage.cache_read.input_tokens", call.cached_tokens),
+    ] {
+        all.extend(count.map(|count| KeyValue::new(key, i64::try_from(count).unwrap_or(i64::MAX))));
+    }
+    for (key, names) in [("aegis.tool_calls", &call.tool_calls), ("aegis.changed_tools", &call.changed_tools)] {
+        if !names.is_empty() {
+            let names: Vec<StringValue> = names.iter().cloned().map(StringValue::from).collect();
+            all.push(KeyValue::new(key, Value::Array(names.into())));
+        }
+    }
     all
 }
 

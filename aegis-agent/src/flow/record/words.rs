@@ -52,7 +52,7 @@ pub(in crate::flow) fn safe_path(path: &str) -> String {
 
 /// Host names, reasons, errors and the path of its own executable hold words that the agent chose.
 pub(super) fn redact(draft: &mut Draft) {
-    for chosen in [&mut draft.host, &mut draft.error].into_iter().flatten() {
+    for chosen in [&mut draft.host, &mut draft.tool, &mut draft.error].into_iter().flatten() {
         *chosen = safe_text(chosen);
     }
     draft.exe = safe_text(&draft.exe);

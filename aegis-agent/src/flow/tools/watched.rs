@@ -1,0 +1,233 @@
+//! An answer's body, watched on its way to the agent.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use aegis_tools::Observer;
+use aegis_tools::denial;
+use aegis_tools::stream::{Blocks, Event};
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use serde_json::Value;
+
+use super::batch::Split;
+use super::gate::{Checking, Gate};
+use super::merge;
+use super::notes::Notes;
+use crate::flow::response::{RelayError, ToAgent};
+
+/// How an answer goes on.
+pub(super) enum Mode {
+    /// As it comes.
+    Through,
+    /// Event by event.
+    Events { blocks: Blocks, gate: Option<Gate> },
+    /// When all of it is there; `most` bytes of it.
+    Whole { held: Vec<u8>, most: usize, over: bool, gate: Option<Gate>, merges: bool },
+}
+
+/// The body.
+pub struct Watched {
+    inner: ToAgent,
+    mode: Mode,
+    observer: Option<Observer>,
+    notes: Option<Arc<Notes>>,
+    split: Split,
+    /// What goes on next.
+    ready: VecDeque<Bytes>,
+    /// Blocks that wait for the one before them.
+    waiting: VecDeque<Bytes>,
+    checking: Option<Checking>,
+    ended: bool,
+}
+
+impl Mode {
+    pub(super) fn events(gate: Option<Gate>) -> Self {
+        Self::Events { blocks: Blocks::default(), gate }
+    }
+
+    pub(super) fn whole(gate: Option<Gate>, most: usize, merges: bool) -> Self {
+        Self::Whole { held: Vec::new(), most, over: false, gate, merges }
+    }
+}
+
+impl Watched {
+    pub(super) fn new(
+        inner: ToAgent,
+        mode: Mode,
+        observer: Option<Observer>,
+        notes: Option<Arc<Notes>>,
+        mut split: Split,
+        merges: bool,
+    ) -> Self {
+        let mut ready = VecDeque::new();
+        if merges && matches!(mode, Mode::Events { .. }) {
+            // Answers come in any order.
+            ready.extend(split.answers.drain(..).map(|answer| Bytes::from(denial::event(&answer))));
+        }
+        let waiting = VecDeque::new();
+        Self { inner, mode, observer, notes, split, ready, waiting, checking: None, ended: false }
+    }
+
+    /// Takes what came; says what of it goes on at once.
+    fn take(&mut self, data: Bytes) -> Option<Bytes> {
+        if let Some(observer) = &mut self.observer {
+            observer.push(&data);
+        }
+        match &mut self.mode {
+            Mode::Through => return Some(data),
+            Mode::Events { blocks, gate } => {
+                let waiting = &mut self.waiting;
+                blocks.push(&data, |block| match (block, &*gate) {
+                    (Some(block), _) => waiting.push_back(Bytes::copy_from_slice(block)),
+                    // Nobody can say what was in it.
+                    (None, Some(gate)) => waiting.extend(
+                        gate.unreadable("an event is too long").map(|error| Bytes::from(denial::event(&error))),
+                    ),
+                    (None, None) => {}
+                });
+            }
+            Mode::Whole { held, most, over, .. } if held.len() + data.len() > *most => {
+                *over = true;
+                held.clear();
+            }
+            Mode::Whole { over: true, .. } => {}
+            Mode::Whole { held, .. } => held.extend_from_slice(&data),
+        }
+        None
+    }
+
+    /// The next block, or a check of it.
+    fn advance(&mut self) {
+        let Some(block) = self.waiting.pop_front() else { return };
+        let gate = match &self.mode {
+            Mode::Events { gate, .. } => gate.as_ref(),
+            _ => None,
+        };
+        let checking = gate.filter(|_| Gate::concerns(&block)).and_then(|gate| {
+            let event = Event::read(&block);
+            let message = event.data.as_deref().and_then(|data| serde_json::from_str(data).ok())?;
+            gate.check(message, block.clone(), denial::event)
+        });
+        match checking {
+            Some(checking) => self.checking = Some(checking),
+            None => self.ready.push_back(block),
+        }
+    }
+
+    /// All has come.
+    fn end(&mut self) {
+        self.ended = true;
+        match &mut self.mode {
+            Mode::Through => {}
+            // An event without its end is none to clients, but it is the server's.
+            Mode::Events { blocks, gate } => {
+                let rest = blocks.rest();
+                if !rest.is_empty() && !gate.as_ref().is_some_and(|gate| gate.pins.denies() && Gate::concerns(rest)) {
+                    self.ready.push_back(Bytes::copy_from_slice(rest));
+                }
+            }
+            Mode::Whole { held, over, gate, merges, .. } => {
+                let (held, over) = (std::mem::take(held), *over);
+                let whole = match (*merges, over) {
+                    (true, true) => {
+                        let lost = merge::lost(
+                            &self.split.sent,
+                            "the server's answer is too long, or of a kind that cannot be put together with others",
+                        );
+                        Value::Array(lost.into_iter().chain(self.split.answers.drain(..)).collect())
+                            .to_string()
+                            .into_bytes()
+                    }
+                    (true, false) => merge::json(&held, std::mem::take(&mut self.split.answers), &self.split.sent),
+                    (false, _) => held,
+                };
+                let whole = Bytes::from(whole);
+                let message = serde_json::from_slice(&whole).ok();
+                match (gate.as_ref(), message) {
+                    (Some(gate), _) if over && !*merges => {
+                        self.ready.extend(
+                            gate.unreadable("it is too long, or compressed")
+                                .map(|error| Bytes::from(error.to_string())),
+                        );
+                    }
+                    (Some(gate), Some(message)) => match gate.check(message, whole.clone(), Value::to_string) {
+                        Some(checking) => self.checking = Some(checking),
+                        None => self.ready.push_back(whole),
+                    },
+                    _ => self.ready.push_back(whole),
+                }
+            }
+        }
+    }
+}
+
+impl Body for Watched {
+    type Data = Bytes;
+    type Error = RelayError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+        let this = &mut *self;
+        loop {
+            if let Some(bytes) = this.ready.pop_front() {
+                if bytes.is_empty() {
+                    continue;
+                }
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+            if let Some(checking) = &mut this.checking {
+                let bytes = ready!(checking.as_mut().poll(cx));
+                this.checking = None;
+                this.ready.push_back(bytes);
+                continue;
+            }
+            if !this.waiting.is_empty() {
+                this.advance();
+                continue;
+            }
+            if this.ended {
+                return Poll::Ready(None);
+            }
+            match ready!(Pin::new(&mut this.inner).poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => {
+                        if let Some(data) = this.take(data) {
+                            return Poll::Ready(Some(Ok(Frame::data(data))));
+                        }
+                    }
+                    Err(other) => return Poll::Ready(Some(Ok(other))),
+                },
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => {
+                    this.end();
+                    this.split.complete();
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.mode, Mode::Through) && self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.mode {
+            Mode::Through => self.inner.size_hint(),
+            Mode::Events { .. } | Mode::Whole { .. } => SizeHint::default(),
+        }
+    }
+}
+
+impl Drop for Watched {
+    /// Before the inner body goes, with which the record is written.
+    fn drop(&mut self) {
+        if let (Some(observer), Some(notes)) = (self.observer.take(), &self.notes) {
+            notes.observed(observer.finish());
+        }
+        if matches!(self.mode, Mode::Through) && self.inner.is_end_stream() {
+            self.split.complete();
+        }
+    }
+}
