@@ -51,6 +51,8 @@ pub struct Scanner {
     place: Option<Place>,
     /// What encloses the body.
     prefix: Option<Box<str>>,
+    /// What the body is the value of.
+    heading: Box<[u8]>,
     findings: Findings,
     /// What of the files within was not read.
     unread: Unread,
@@ -99,6 +101,13 @@ impl Scanner {
         self
     }
 
+    /// Names what the body is the value of: context for the detectors, as the key of a value is.
+    #[must_use]
+    pub(crate) fn with_heading(mut self, heading: &str) -> Self {
+        self.heading = heading.as_bytes().into();
+        self
+    }
+
     /// How many levels of base64 and hexadecimal digits are undone, in place of what the profile says.
     #[must_use]
     pub fn with_depth(mut self, depth: u8) -> Self {
@@ -124,6 +133,7 @@ impl Scanner {
             window: Window::new(encoding, Transcoder::default(), Vec::new(), 0),
             place,
             prefix: None,
+            heading: Box::default(),
             findings: Findings::default(),
             unread: Unread::default(),
             stopped: None,
@@ -316,7 +326,7 @@ impl Scanner {
 
     fn view(&self, end: bool) -> View<'_> {
         let json = self.window.encoding().is_json();
-        let heading = self.column.as_ref().map_or(&[][..], |column| column.tracker.heading());
+        let heading = self.column.as_ref().map_or(&*self.heading, |column| column.tracker.heading());
         View { bytes: self.window.bytes(), end, json, heading }
     }
 

@@ -10,6 +10,7 @@ mod zstd;
 
 use crate::stream::{Reason, Why};
 
+pub(crate) use gzip::Gzip;
 pub(crate) use inflate::{Inflate, Wrap};
 
 /// Codings on top of each other that are undone.
@@ -37,7 +38,7 @@ impl From<Reason> for Stop {
 
 /// One coding being undone.
 pub(crate) enum Decoder {
-    Gzip(Box<gzip::Gzip>),
+    Gzip(Box<Gzip>),
     Inflate(Box<Inflate>),
     Brotli(Box<brotli::Brotli>),
     Zstd(Box<zstd::Zstd>),
@@ -51,21 +52,13 @@ impl Decoder {
     pub(crate) fn named(name: &str) -> Result<Option<Decoder>, Reason> {
         let decoder = match name.to_ascii_lowercase().as_str() {
             "" | "identity" => return Ok(None),
-            "gzip" | "x-gzip" => Decoder::gzip(),
+            "gzip" | "x-gzip" => Decoder::Gzip(Box::default()),
             "deflate" => Decoder::Inflate(Box::new(Inflate::new(Wrap::Unknown))),
             "br" => Decoder::Brotli(Box::default()),
-            "zstd" => Decoder::zstd(),
+            "zstd" => Decoder::Zstd(Box::default()),
             _ => return Err(Reason::UnknownCoding(name.chars().filter(char::is_ascii_graphic).take(32).collect())),
         };
         Ok(Some(decoder))
-    }
-
-    pub(crate) fn gzip() -> Decoder {
-        Decoder::Gzip(Box::default())
-    }
-
-    pub(crate) fn zstd() -> Decoder {
-        Decoder::Zstd(Box::default())
     }
 
     /// Undoes the coding of more bytes.
@@ -90,6 +83,17 @@ impl Decoder {
             Decoder::Zstd(zstd) => zstd.is_whole(),
         };
         if whole { Ok(()) } else { Err(BROKEN) }
+    }
+
+    /// Whether there was, or may have been, something in the coded bytes that is not in what they decode to: names in
+    /// headers, frames that decoders skip. Brotli's decoder does not tell.
+    pub(crate) fn hides(&self) -> bool {
+        match self {
+            Decoder::Gzip(gzip) => gzip.hides(),
+            Decoder::Zstd(zstd) => zstd.hides(),
+            Decoder::Brotli(_) => true,
+            Decoder::Inflate(_) => false,
+        }
     }
 
     /// Bytes held, at most.

@@ -21,6 +21,7 @@ const SKIPPABLE: std::ops::RangeInclusive<u32> = 0x184d_2a50..=0x184d_2a5f;
 pub(crate) struct Zstd {
     decoder: Option<Box<FrameDecoder>>,
     state: State,
+    hides: bool,
     /// The unit that is not whole yet: a header, or a block.
     held: Vec<u8>,
 }
@@ -98,7 +99,9 @@ impl Zstd {
         if let Some(&[a, b, c, d]) = self.held.get(4..8)
             && SKIPPABLE.contains(&magic(&self.held))
         {
-            self.state = State::Skip(u32::from_le_bytes([a, b, c, d]));
+            self.hides = true;
+            let length = u32::from_le_bytes([a, b, c, d]);
+            self.state = if length == 0 { State::Frame } else { State::Skip(length) };
             return Ok(());
         }
         let checksum = self.held.get(4).is_some_and(|descriptor| descriptor & 4 != 0);
@@ -133,6 +136,11 @@ impl Zstd {
 
     pub(crate) fn is_whole(&self) -> bool {
         self.state == State::Frame && self.held.is_empty()
+    }
+
+    /// Whether frames were skipped.
+    pub(crate) fn hides(&self) -> bool {
+        self.hides
     }
 
     pub(crate) fn held(&self) -> usize {

@@ -7,12 +7,13 @@ use crate::Format;
 use crate::stream::{Content, Step};
 
 use super::text::Text;
-use super::{Within, trail};
+use super::{Polyglot, Within, trail};
 
 /// The shortest run that counts: that of a social security number.
 const RUN: usize = 11;
 
 pub(crate) struct Binary {
+    path: Box<str>,
     text: Text,
     /// Taken and not put out.
     held: Vec<u8>,
@@ -23,16 +24,29 @@ pub(crate) struct Binary {
     /// What the scanner is shown: as long as what it stands for.
     shown: Vec<u8>,
     judged: Vec<u8>,
+    polyglot: Polyglot,
 }
 
 impl Binary {
     pub(crate) fn new(content: &Content, within: &Within) -> Self {
         let text = Text::of_format(within.fixed().profile(content), Format::Text, &within.path);
-        Binary { text, held: Vec::new(), open: 0, long: false, shown: Vec::new(), judged: Vec::new() }
+        Binary {
+            path: within.path.clone(),
+            text,
+            held: Vec::new(),
+            open: 0,
+            long: false,
+            shown: Vec::new(),
+            judged: Vec::new(),
+            polyglot: Polyglot::default(),
+        }
     }
 
     pub(crate) fn push(&mut self, content: &mut Content, bytes: &[u8], out: &mut Vec<u8>) -> Step {
         for piece in bytes.chunks(trail::PIECE) {
+            if let Some((_, reason)) = self.polyglot.watch(piece) {
+                content.opaque(reason, &self.path)?;
+            }
             self.show(piece);
             let step = self.text.push(content, &self.shown, &mut self.judged);
             self.release(out);
@@ -82,7 +96,7 @@ impl Binary {
     }
 
     pub(crate) fn held(&self) -> usize {
-        let own = self.held.capacity() + self.shown.capacity() + self.judged.capacity();
+        let own = self.held.capacity() + self.shown.capacity() + self.judged.capacity() + self.polyglot.held();
         size_of::<Binary>() + own + self.text.held()
     }
 }

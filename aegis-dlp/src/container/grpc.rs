@@ -133,10 +133,10 @@ impl Grpc {
     fn message(&self, content: &mut Content, flags: u8, sent: &[u8], out: &mut Vec<u8>) -> Step {
         let within = Within { path: self.path().into(), ..Within::default() };
         let plain;
-        let mut message = sent;
+        let (mut message, mut hides) = (sent, false);
         if flags & COMPRESSED != 0 {
             match self.unfold(content, sent) {
-                Ok(unfolded) => plain = unfolded,
+                Ok(unfolded) => (plain, hides) = unfolded,
                 Err(Stop::Why(why)) => return Err(why),
                 Err(Stop::Reason(reason)) => {
                     content.opaque(reason, &within.path)?;
@@ -151,12 +151,16 @@ impl Grpc {
             if text { text_message(content, message, &within)? } else { protobuf::read(content, message, &within)? };
         match read {
             Some(changed) => put(flags & !COMPRESSED, &changed, out),
+            // What is in no message must not leave beside one.
+            None if hides => put(flags & !COMPRESSED, message, out),
             None => put(flags, sent, out),
         }
+        content.hidden |= hides;
         Ok(())
     }
 
-    fn unfold(&self, content: &mut Content, sent: &[u8]) -> Result<Vec<u8>, Stop> {
+    /// The message that is compressed, and whether there is more than it in what was sent.
+    fn unfold(&self, content: &mut Content, sent: &[u8]) -> Result<(Vec<u8>, bool), Stop> {
         // Compressed with nothing: some take it as it is, some refuse it.
         let mut decoder = Decoder::named(&self.coding)?.ok_or(Reason::Ambiguous("a message"))?;
         let mut plain = Vec::new();
@@ -166,7 +170,7 @@ impl Grpc {
             if plain.len() > MAX_MESSAGE { Err(Reason::TooLarge("a message of 4 MiB").into()) } else { Ok(()) }
         })?;
         decoder.finish()?;
-        Ok(plain)
+        Ok((plain, decoder.hides()))
     }
 
     pub(crate) fn finish(&mut self, content: &mut Content, out: &mut Vec<u8>) -> Step {

@@ -1,35 +1,34 @@
 //! XML within documents: what a reader of the document reads.
 //!
 //! Word processors cut text into runs wherever somebody paused, so a number is spread over elements. Here the
-//! text is put together again; attributes and comments are read paragraph by paragraph behind it. Nothing in it
-//! can be replaced.
+//! text is put together again. All that is no text (names, attributes, comments, instructions) is read beside
+//! it, so that no byte goes unread, be it XML or not. Nothing in it can be replaced.
 
 use crate::Format;
 use crate::stream::{Content, Step};
 
-use super::trail::{PIECE, Trail};
+use super::trail::{Mark, PIECE, Trail};
 use super::{Text, Within};
 
 /// Elements at which text ends, by their local names: paragraphs, lines, cells.
 const BREAKS: [&str; 16] =
     ["p", "br", "tab", "tr", "tc", "c", "v", "si", "is", "row", "table-row", "table-cell", "h", "div", "li", "td"];
-/// The longest name of an element, or entity, that is looked at.
-const WORD: usize = 64;
-/// Bytes of attributes that wait for the end of a paragraph.
-const ASIDE: usize = 4 * 1024;
+/// The longest name of an element, or entity, that is looked at; leading zeros of a number do not count.
+const WORD: usize = 32;
 
 pub(crate) struct Markup {
-    text: Text,
+    text: Voice,
+    aside: Voice,
     state: State,
     /// The name or the entity being read.
     word: Vec<u8>,
-    /// What the scanner is to see next.
-    said: Vec<u8>,
-    /// Attributes and comments, which follow at the end of the paragraph.
-    aside: Vec<u8>,
-    /// Taken, of which something is not said yet.
-    held: Vec<u8>,
     trail: Trail,
+}
+
+/// A scanner, and what it is to see next.
+struct Voice {
+    text: Text,
+    said: Vec<u8>,
     spoken: u64,
     judged: u64,
     scratch: Vec<u8>,
@@ -38,128 +37,138 @@ pub(crate) struct Markup {
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
 enum State {
     Text,
-    Entity,
+    /// Behind a `&` in text, or in a value with this quote.
+    Entity(Option<u8>),
     Name,
     Tag,
     Value(u8),
     /// Behind so many dashes.
     Comment(u8),
     /// Behind so many closing brackets.
-    Characters(u8),
+    Characters(usize),
 }
 
 impl Markup {
     pub(crate) fn new(content: &Content, within: &Within) -> Self {
         Markup {
-            text: Text::of_format(within.fixed().profile(content), Format::Text, &within.path),
+            text: Voice::new(content, within),
+            aside: Voice::new(content, within),
             state: State::Text,
             word: Vec::new(),
-            said: Vec::new(),
-            aside: Vec::new(),
-            held: Vec::new(),
             trail: Trail::default(),
-            spoken: 0,
-            judged: 0,
-            scratch: Vec::new(),
         }
     }
 
     pub(crate) fn push(&mut self, content: &mut Content, bytes: &[u8], out: &mut Vec<u8>) -> Step {
         for piece in bytes.chunks(PIECE) {
-            self.held.extend_from_slice(piece);
             piece.iter().for_each(|byte| self.read(*byte));
-            if self.aside.len() > ASIDE || self.held.len() > ASIDE {
-                self.speak_aside();
-            }
-            self.speak(content, out)?;
+            let step = self.text.speak(content).and_then(|()| self.aside.speak(content));
+            self.trail.add(piece, self.spoken());
+            self.trail.release([self.text.judged, self.aside.judged], out);
+            step?;
         }
         Ok(())
     }
 
     pub(crate) fn finish(&mut self, content: &mut Content, out: &mut Vec<u8>) -> Step {
-        self.word.clear();
-        self.speak_aside();
-        self.speak(content, out)?;
-        self.text.finish(content, &mut self.scratch)?;
-        self.trail.add(&self.held, self.spoken);
-        self.held.clear();
-        self.trail.release(u64::MAX, out);
+        if let State::Entity(quote) = self.state {
+            self.said(quote).push(b'&');
+            self.say_word(quote);
+        }
+        for voice in [&mut self.text, &mut self.aside] {
+            voice.speak(content)?;
+            voice.text.finish(content, &mut voice.scratch)?;
+        }
+        self.trail.release([u64::MAX; 2], out);
         Ok(())
     }
 
-    fn speak(&mut self, content: &mut Content, out: &mut Vec<u8>) -> Step {
-        self.spoken += self.said.len() as u64;
-        let step = self.text.push(content, &self.said, &mut self.scratch);
-        self.said.clear();
-        self.judged += self.scratch.len() as u64;
-        self.scratch.clear();
-        if self.aside.is_empty() && self.word.is_empty() {
-            self.trail.add(&self.held, self.spoken);
-            self.held.clear();
-        }
-        self.trail.release(self.judged, out);
-        step
-    }
-
-    fn speak_aside(&mut self) {
-        if !self.aside.is_empty() {
-            self.said.push(b'\n');
-            self.said.append(&mut self.aside);
-            self.said.push(b'\n');
-        }
+    /// How much both have to have judged for what was read so far: an entity that is not whole counts as a byte to come.
+    fn spoken(&self) -> Mark {
+        let open = |aside: bool| match self.state {
+            State::Entity(quote) => u64::from(quote.is_some() == aside),
+            _ => 0,
+        };
+        [self.text.spoken + open(false), self.aside.spoken + open(true)]
     }
 
     fn read(&mut self, byte: u8) {
+        if let State::Name | State::Tag | State::Value(_) | State::Comment(_) = self.state
+            && !(byte == b'&' && matches!(self.state, State::Value(_)))
+        {
+            self.aside.said.push(byte);
+        }
         self.state = match (self.state, byte) {
             (State::Text, b'<') => State::Name,
-            (State::Text, b'&') => State::Entity,
+            (State::Text, b'&') => State::Entity(None),
             (State::Text, byte) => {
-                self.said.push(byte);
+                self.text.said.push(byte);
                 State::Text
             }
-            (State::Entity, byte) => self.entity(byte),
+            (State::Entity(quote), byte) => self.entity(quote, byte),
             (State::Name, byte) => self.name(byte),
-            (State::Tag, b'>') => State::Text,
+            (State::Tag, b'>') | (State::Comment(2..), b'>') => {
+                self.aside.said.push(b'\n');
+                State::Text
+            }
             (State::Tag, quote @ (b'"' | b'\'')) => State::Value(quote),
             (State::Tag, _) => State::Tag,
-            (State::Value(quote), byte) if byte == quote => {
-                self.aside.push(b'\n');
-                State::Tag
-            }
-            (State::Comment(2..), b'>') => {
-                self.aside.push(b'\n');
-                State::Text
-            }
+            (State::Value(quote), b'&') => State::Entity(Some(quote)),
+            (State::Value(quote), byte) if byte == quote => State::Tag,
+            (State::Value(quote), _) => State::Value(quote),
             (State::Comment(dashes), b'-') => State::Comment(dashes.saturating_add(1)),
-            (State::Value(_) | State::Comment(_), byte) => {
-                self.aside.push(byte);
-                if let State::Value(quote) = self.state { State::Value(quote) } else { State::Comment(0) }
-            }
-            (State::Characters(2..), b'>') => State::Text,
-            (State::Characters(brackets), b']') => State::Characters(brackets.saturating_add(1)),
-            (State::Characters(_), byte) => {
-                self.said.push(byte);
-                State::Characters(0)
+            (State::Comment(_), _) => State::Comment(0),
+            (State::Characters(brackets), b']') => State::Characters(brackets.saturating_add(1).min(PIECE)),
+            (State::Characters(brackets), byte) => {
+                let ends = brackets >= 2 && byte == b'>';
+                self.text.said.extend(std::iter::repeat_n(b']', if ends { brackets - 2 } else { brackets }));
+                if ends {
+                    State::Text
+                } else {
+                    self.text.said.push(byte);
+                    State::Characters(0)
+                }
             }
         };
     }
 
-    fn entity(&mut self, byte: u8) -> State {
-        if byte != b';' && byte != b'<' && self.word.len() < WORD {
-            self.word.push(byte);
-            return State::Entity;
-        }
+    fn said(&mut self, quote: Option<u8>) -> &mut Vec<u8> {
+        if quote.is_some() { &mut self.aside.said } else { &mut self.text.said }
+    }
+
+    fn say_word(&mut self, quote: Option<u8>) {
         let word = std::mem::take(&mut self.word);
-        match character(&word) {
-            Some(character) => self.said.extend(character.encode_utf8(&mut [0; 4]).bytes()),
-            None => self.said.extend(word),
+        self.said(quote).extend(word);
+    }
+
+    fn entity(&mut self, quote: Option<u8>, byte: u8) -> State {
+        let back = quote.map_or(State::Text, State::Value);
+        if (byte.is_ascii_alphanumeric() || byte == b'#') && self.word.len() < WORD {
+            let zero = byte == b'0' && matches!(self.word.as_slice(), b"#" | b"#x" | b"#X");
+            if !zero {
+                self.word.push(byte);
+            }
+            return State::Entity(quote);
         }
-        if byte == b'<' { State::Name } else { State::Text }
+        let character = character(&self.word).filter(|_| byte == b';');
+        if let Some(character) = character {
+            self.word.clear();
+            self.said(quote).extend(character.encode_utf8(&mut [0; 4]).bytes());
+            return back;
+        }
+        // None: all of it is text.
+        self.said(quote).push(b'&');
+        self.say_word(quote);
+        self.state = back;
+        self.read(byte);
+        self.state
     }
 
     fn name(&mut self, byte: u8) -> State {
-        if !matches!(byte, b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n') && self.word.len() < WORD {
-            self.word.push(byte);
+        if !matches!(byte, b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n') {
+            if self.word.len() < WORD {
+                self.word.push(byte);
+            }
             let opened = match self.word.as_slice() {
                 b"!--" => State::Comment(0),
                 b"![CDATA[" => State::Characters(0),
@@ -175,16 +184,38 @@ impl Markup {
         let word = std::mem::take(&mut self.word);
         let local = word.rsplit(|byte| *byte == b':').next().unwrap_or_default();
         if BREAKS.iter().any(|name| name.as_bytes() == local) {
-            self.said.push(b'\n');
-            self.speak_aside();
+            self.text.said.push(b'\n');
         }
-        if byte == b'>' { State::Text } else { State::Tag }
+        if byte == b'>' {
+            self.aside.said.push(b'\n');
+            return State::Text;
+        }
+        State::Tag
     }
 
     pub(crate) fn held(&self) -> usize {
-        let buffers = [&self.word, &self.said, &self.aside, &self.held, &self.scratch];
-        let own: usize = buffers.iter().map(|buffer| buffer.capacity()).sum();
-        size_of::<Markup>() + own + self.trail.held() + self.text.held()
+        let voices = self.text.held() + self.aside.held();
+        size_of::<Markup>() + self.word.capacity() + voices + self.trail.held()
+    }
+}
+
+impl Voice {
+    fn new(content: &Content, within: &Within) -> Self {
+        let text = Text::of_format(within.fixed().profile(content), Format::Text, &within.path);
+        Voice { text, said: Vec::new(), spoken: 0, judged: 0, scratch: Vec::new() }
+    }
+
+    fn speak(&mut self, content: &mut Content) -> Step {
+        self.spoken += self.said.len() as u64;
+        let step = self.text.push(content, &self.said, &mut self.scratch);
+        self.said.clear();
+        self.judged += self.scratch.len() as u64;
+        self.scratch.clear();
+        step
+    }
+
+    fn held(&self) -> usize {
+        self.text.held() + self.said.capacity() + self.scratch.capacity()
     }
 }
 

@@ -13,6 +13,7 @@ mod media;
 mod multipart;
 mod opening;
 mod packed;
+mod polyglot;
 mod protobuf;
 mod sniff;
 mod text;
@@ -33,6 +34,7 @@ use media::Media;
 use multipart::Multipart;
 use opening::Opening;
 use packed::Packed;
+use polyglot::Polyglot;
 use protobuf::Message;
 use sniff::Kind;
 use text::Text;
@@ -48,12 +50,15 @@ pub(crate) struct Within {
     pub(crate) depth: u8,
     /// It cannot be rewritten.
     pub(crate) fixed: bool,
+    /// What it is called where that says what it holds: the name of a form's field.
+    pub(crate) heading: Box<str>,
 }
 
 impl Within {
     /// A piece of this one.
     pub(crate) fn piece(&self, name: &str) -> Within {
-        Within { path: join(&self.path, Some(name)), depth: self.depth.saturating_add(1), fixed: self.fixed }
+        let path = join(&self.path, Some(name));
+        Within { path, depth: self.depth.saturating_add(1), fixed: self.fixed, heading: Box::default() }
     }
 
     /// The same content, which cannot be rewritten from here on.
@@ -118,7 +123,7 @@ impl Reader {
         within: &Within,
     ) -> Result<Reader, Reason> {
         Ok(match kind {
-            Kind::Text => Reader::Text(Box::new(Text::new(within.profile(content), declared, &within.path))),
+            Kind::Text => Reader::Text(Box::new(Text::new(within.profile(content), declared, within))),
             Kind::Markup => Reader::Markup(Box::new(Markup::new(content, within))),
             Kind::Binary(_) => Reader::Binary(Box::new(Binary::new(content, within))),
             Kind::Closed(name) => return Err(Reason::Unreadable(name)),

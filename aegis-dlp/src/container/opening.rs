@@ -1,9 +1,12 @@
 //! Content whose kind its first bytes tell.
 
-use crate::stream::{Content, Step, Why};
+use crate::stream::{Content, Reason, Step, Why};
 
 use super::sniff::{self, Kind};
 use super::{Media, Reader, Within};
+
+/// Blanks that a document may begin with.
+const BLANKS: usize = 4 * 1024;
 
 /// Holds first bytes until they say what reads them.
 pub(crate) struct Opening {
@@ -25,7 +28,9 @@ impl Opening {
         out: &mut Vec<u8>,
     ) -> Result<Option<Reader>, Why> {
         self.held.extend_from_slice(bytes);
-        let Some(kind) = sniff::kind(&self.held, false) else { return Ok(None) };
+        let Some(kind) = sniff::kind(&self.held, false).filter(|kind| *kind != Kind::Text || !self.undecided()) else {
+            return Ok(None);
+        };
         self.read(kind, content, out).map(Some)
     }
 
@@ -34,13 +39,17 @@ impl Opening {
         self.read(kind, content, out)?.finish(content, out)
     }
 
+    /// Whether what is read as a document may begin yet: before it are a mark and blanks at most.
+    fn undecided(&self) -> bool {
+        self.within.fixed && self.held.len() < BLANKS && sniff::may_open_markup(&self.held)
+    }
+
     fn read(&mut self, kind: Kind, content: &mut Content, out: &mut Vec<u8>) -> Result<Reader, Why> {
         // A body that is a file as a whole; files within others are asked about where they are.
         if self.within.depth == 0 {
             self.judge(kind, content)?;
         }
-        let document = self.within.fixed && kind == Kind::Text && sniff::opens_markup(&self.held);
-        let kind = if document { Kind::Markup } else { kind };
+        let kind = if self.within.fixed && kind == Kind::Text { self.text_kind(content)? } else { kind };
         let reader = Reader::of_kind(kind, self.declared.as_deref(), content, &self.within);
         let mut reader = match reader {
             Ok(reader) => reader,
@@ -52,6 +61,20 @@ impl Opening {
         };
         reader.push(content, &std::mem::take(&mut self.held), out)?;
         Ok(reader)
+    }
+
+    /// Whether text that cannot be rewritten is a document. Where that cannot be told it is not guessed.
+    fn text_kind(&self, content: &mut Content) -> Result<Kind, Why> {
+        if sniff::opens_markup(&self.held) {
+            return Ok(Kind::Markup);
+        }
+        let reason = match () {
+            () if self.held.len() >= BLANKS && sniff::may_open_markup(&self.held) => Reason::Ambiguous("a document"),
+            () if sniff::opens_wide_markup(&self.held) => Reason::Unreadable("text/xml; charset=utf-16"),
+            () => return Ok(Kind::Text),
+        };
+        content.opaque(reason, &self.within.path)?;
+        Ok(Kind::Text)
     }
 
     /// Whether the rule lets a body of this kind out. What a body consists of cannot be taken out of it.

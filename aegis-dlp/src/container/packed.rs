@@ -1,15 +1,16 @@
 //! A gzip file among other content: read, and sent as it came.
 
-use crate::coding::{Decoder, Stop};
+use crate::Format;
+use crate::coding::{Gzip, Stop};
 use crate::stream::{Content, Reason, Step};
 
 use super::trail::{PIECE, Trail};
-use super::{Reader, Within};
+use super::{Reader, Text, Within};
 
 pub(crate) struct Packed {
-    decoder: Decoder,
+    decoder: Gzip,
+    within: Within,
     inner: Box<Reader>,
-    path: Box<str>,
     trail: Trail,
     decoded: u64,
     judged: u64,
@@ -22,9 +23,9 @@ impl Packed {
     pub(crate) fn new(within: Within) -> Self {
         let inner = super::Opening::new(None, within.piece("gzip"));
         Packed {
-            decoder: Decoder::gzip(),
+            decoder: Gzip::default(),
             inner: Box::new(Reader::Opening(Box::new(inner))),
-            path: within.path,
+            within,
             trail: Trail::default(),
             decoded: 0,
             judged: 0,
@@ -49,8 +50,11 @@ impl Packed {
                 scratch.clear();
                 step.map_err(Stop::Why)
             });
-            self.trail.add(piece, self.decoded);
-            self.trail.release(self.judged, out);
+            // A header that is not whole has not been looked at.
+            let open = u64::from(self.decoder.in_header());
+            self.trail.add(piece, [self.decoded + open, 0]);
+            self.fields(content)?;
+            self.trail.release([self.judged, 0], out);
             match pushed {
                 Ok(()) => {}
                 Err(Stop::Reason(reason)) => self.give_up(content, reason, out)?,
@@ -64,18 +68,32 @@ impl Packed {
         if self.unread {
             return Ok(());
         }
-        if let Err(reason) = self.decoder.finish() {
-            return self.give_up(content, reason, out);
+        if !self.decoder.is_whole() {
+            return self.give_up(content, Reason::Broken("compressed data"), out);
         }
         self.inner.finish(content, &mut self.scratch)?;
-        self.trail.release(u64::MAX, out);
+        self.trail.release([u64::MAX; 2], out);
         Ok(())
+    }
+
+    /// Scans names and comments in headers: they leave with the file, and are in nothing that it decodes to.
+    fn fields(&mut self, content: &mut Content) -> Step {
+        if self.decoder.in_header() {
+            return Ok(());
+        }
+        let fields = self.decoder.take_fields();
+        if fields.is_empty() {
+            return Ok(());
+        }
+        let mut text = Text::of_format(self.within.profile(content), Format::Text, &self.within.path);
+        text.push(content, &fields, &mut Vec::new())?;
+        text.finish(content, &mut Vec::new())
     }
 
     /// It cannot be read on: the rule's choice.
     fn give_up(&mut self, content: &mut Content, reason: Reason, out: &mut Vec<u8>) -> Step {
-        content.opaque(reason, &self.path)?;
-        self.trail.release(u64::MAX, out);
+        content.opaque(reason, &self.within.path)?;
+        self.trail.release([u64::MAX; 2], out);
         self.unread = true;
         Ok(())
     }

@@ -89,7 +89,7 @@ fn value<'m>(
     }
     let mut changed: Option<Vec<u8>> = None;
     let mut copied = 0;
-    for field in fields.iter().filter(|field| field.length >= SHORTEST) {
+    for field in &fields {
         let inner = bytes.get(field.start..field.start + field.length).unwrap_or_default();
         let path = if path.is_empty() { field.number.to_string() } else { format!("{path}.{}", field.number) };
         if let Cow::Owned(redacted) = value(content, inner, within, &path, depth - 1)? {
@@ -144,7 +144,7 @@ struct Field {
     length: usize,
 }
 
-/// The fields of bytes that a message has; `None` where it is none.
+/// The fields of bytes that a message has, where something could be found in them; `None` where it is none.
 fn fields(message: &[u8]) -> Option<Vec<Field>> {
     let mut fields = Vec::new();
     let mut groups: Vec<u64> = Vec::new();
@@ -162,7 +162,9 @@ fn fields(message: &[u8]) -> Option<Vec<Field>> {
                 let (length, start) = varint(message, after)?;
                 let length = usize::try_from(length).ok()?;
                 let end = start.checked_add(length).filter(|end| *end <= message.len())?;
-                fields.push(Field { number, prefix: after, start, length });
+                if length >= SHORTEST {
+                    fields.push(Field { number, prefix: after, start, length });
+                }
                 end
             }
             3 => {
@@ -219,8 +221,8 @@ mod tests {
     #[test]
     fn what_is_a_message() {
         let lengths = |bytes: &[u8]| fields(bytes).map(|fields| fields.iter().map(|f| f.length).collect::<Vec<_>>());
-        assert_eq!(lengths(b"\x0a\x03abc\x10\x07\x1d1234\x21 8 bytes"), Some(vec![3]));
-        assert_eq!(lengths(b"\x0b\x12\x02hi\x0c"), Some(vec![2]), "a group");
+        assert_eq!(lengths(b"\x0a\x03abc\x12\x06abcdef\x10\x07\x1d1234\x21 8 bytes"), Some(vec![6]));
+        assert_eq!(lengths(b"\x0b\x12\x06abcdef\x0c"), Some(vec![6]), "a group");
         assert_eq!(lengths(b"\x0b\x12\x02hi"), None, "an open group");
         assert_eq!(lengths(b"\x0a\x04abc"), None);
         assert_eq!(lengths(b"hello"), None);

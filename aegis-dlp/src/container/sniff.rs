@@ -34,12 +34,17 @@ const MAGIC: &[(&[u8], Kind)] = &[
     (b"\x28\xb5\x2f\xfd", Kind::Closed("application/zstd")),
     (b"\x04\x22\x4d\x18", Kind::Closed("application/x-lz4")),
     (b"\x1f\x9d\x90", Kind::Closed("application/x-compress")),
+    (b"\x02\x21\x4c\x18", Kind::Closed("application/x-lz4")),
+    (b"\x78\x9c", Kind::Closed("application/zlib")),
+    (b"\x78\xda", Kind::Closed("application/zlib")),
+    (b"\x5d\x00\x00", Kind::Closed("application/x-lzma")),
+    (b"\xff\x06\x00\x00sNaPpY", Kind::Closed("application/x-snappy-framed")),
+    (b"Obj\x01", Kind::Closed("application/avro")),
+    (b"PAR1\x15", Kind::Closed("application/vnd.apache.parquet")),
     (b"MSCF\x00\x00\x00\x00", Kind::Closed("application/vnd.ms-cab-compressed")),
     (b"Salted__", Kind::Closed("application/x-openssl-salted")),
     (b"\x89PNG\r\n\x1a\n", Kind::Binary("image/png")),
     (b"\xff\xd8\xff", Kind::Binary("image/jpeg")),
-    (b"GIF87a", Kind::Binary("image/gif")),
-    (b"GIF89a", Kind::Binary("image/gif")),
     (b"II*\x00", Kind::Binary("image/tiff")),
     (b"MM\x00*", Kind::Binary("image/tiff")),
     (b"\x00\x00\x01\x00", Kind::Binary("image/vnd.microsoft.icon")),
@@ -53,8 +58,10 @@ const MAGIC: &[(&[u8], Kind)] = &[
     (b"\xff\xf2", Kind::Binary("audio/mpeg")),
     (b"fLaC\x00", Kind::Binary("audio/flac")),
     (b"\x1a\x45\xdf\xa3", Kind::Binary("video/x-matroska")),
-    (b"wOFF", Kind::Binary("font/woff")),
-    (b"wOF2", Kind::Binary("font/woff2")),
+    (b"wOFF\x00\x01\x00\x00", Kind::Binary("font/woff")),
+    (b"wOFFOTTO", Kind::Binary("font/woff")),
+    (b"wOF2\x00\x01\x00\x00", Kind::Binary("font/woff2")),
+    (b"wOF2OTTO", Kind::Binary("font/woff2")),
     (b"\x00\x01\x00\x00\x00", Kind::Binary("font/ttf")),
     (b"OTTO\x00", Kind::Binary("font/otf")),
     (b"\x7fELF", Kind::Binary("application/x-executable")),
@@ -74,7 +81,7 @@ pub(crate) fn kind(opening: &[u8], end: bool) -> Option<Kind> {
     if let Some((_, kind)) = MAGIC.iter().find(|(magic, _)| opening.starts_with(magic)) {
         return Some(*kind);
     }
-    let boxed = [typed_box(opening), riff(opening)];
+    let boxed = [typed_box(opening), riff(opening), gif(opening)];
     if let Some(kind) = boxed.iter().find_map(|known| known.kind()) {
         return Some(kind);
     }
@@ -85,7 +92,29 @@ pub(crate) fn kind(opening: &[u8], end: bool) -> Option<Kind> {
 /// Whether text begins as XML does, after a byte order mark and blanks.
 pub(crate) fn opens_markup(opening: &[u8]) -> bool {
     let text = opening.strip_prefix(b"\xef\xbb\xbf").unwrap_or(opening);
-    text.trim_ascii_start().starts_with(b"<")
+    text.trim_ascii_start().starts_with(b"<") && !opens_wide_markup(opening)
+}
+
+/// Whether that may yet be said of text that begins so: it is a part of the mark, or blank.
+pub(crate) fn may_open_markup(opening: &[u8]) -> bool {
+    let mark = b"\xef\xbb\xbf";
+    let wide = (opening.len() == 1 || is_wide(opening)) && opening.iter().all(|byte| leads_wide(*byte));
+    wide || mark.starts_with(opening) || opening.strip_prefix(mark).unwrap_or(opening).trim_ascii_start().is_empty()
+}
+
+/// Whether text begins as XML in UTF-16 does.
+pub(crate) fn opens_wide_markup(opening: &[u8]) -> bool {
+    is_wide(opening) && opening.iter().find(|byte| !leads_wide(**byte)) == Some(&b'<')
+}
+
+/// Whether text is in UTF-16 by its mark or its first character, as far as there is one.
+fn is_wide(opening: &[u8]) -> bool {
+    matches!(opening, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, 1..=0xff, ..] | [1..=0x7f, 0, ..])
+}
+
+/// Bytes of the mark, of blanks, and the zeros beside them.
+fn leads_wide(byte: u8) -> bool {
+    matches!(byte, 0xff | 0xfe | 0 | b' ' | b'\t' | b'\r' | b'\n')
 }
 
 #[derive(Copy, Clone, Eq, PartialEq)]
@@ -115,6 +144,17 @@ fn typed_box(opening: &[u8]) -> Known {
         Some(b"avif" | b"heic" | b"heix" | b"mif1") => Known::Yes(Kind::Binary("image/heif")),
         Some(b"M4A ") => Known::Yes(Kind::Binary("audio/mp4")),
         Some(_) => Known::Yes(Kind::Binary("video/mp4")),
+    }
+}
+
+/// A GIF: its mark, and a width and height that are no letters.
+fn gif(opening: &[u8]) -> Known {
+    let matches = |mark: &[u8]| opening.iter().zip(mark).all(|(byte, letter)| byte == letter);
+    match opening.get(6..10) {
+        _ if !matches(b"GIF87a") && !matches(b"GIF89a") => Known::No,
+        None => Known::Open,
+        Some([_, 0..0x20, _, 0..0x20]) => Known::Yes(Kind::Binary("image/gif")),
+        Some(_) => Known::No,
     }
 }
 

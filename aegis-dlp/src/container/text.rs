@@ -1,29 +1,43 @@
 //! Text of any format: what the scanner reads.
 
 use crate::stream::{Content, Opaque, Reason, Step, Why, join};
-use crate::{Flow, Format, Profile, Scanner};
+use crate::{Charset, Flow, Format, Profile, Scanner};
 
-use super::Encoded;
+use super::{Encoded, Polyglot, Within};
 
 /// A piece of text somewhere in a body.
 pub(crate) struct Text {
     scanner: Scanner,
     path: Box<str>,
+    /// `None` for what is no content of its own, as headers are.
+    polyglot: Option<Polyglot>,
 }
 
 impl Text {
-    /// Text of this media type, at `path` of the body.
-    pub(crate) fn new(profile: Profile, content_type: Option<&str>, path: &str) -> Self {
-        Text::of_format(profile, Format::from_content_type(content_type), path)
+    /// Content of this media type that begins as text does.
+    pub(crate) fn new(profile: Profile, content_type: Option<&str>, within: &Within) -> Self {
+        let text = Text::of_format(profile, Format::from_content_type(content_type), &within.path);
+        let scanner = match Charset::from_content_type(content_type) {
+            Some(charset) => text.scanner.with_charset(charset),
+            None => text.scanner,
+        };
+        let scanner = scanner.with_heading(&within.heading);
+        Text { scanner, polyglot: Some(Polyglot::default()), ..text }
     }
 
     pub(crate) fn of_format(profile: Profile, format: Format, path: &str) -> Self {
         let scanner = Scanner::new(profile, format).with_packed(Encoded::open);
-        Text { scanner, path: path.into() }
+        Text { scanner, path: path.into(), polyglot: None }
     }
 
     pub(crate) fn push(&mut self, content: &mut Content, bytes: &[u8], out: &mut Vec<u8>) -> Step {
-        let flow = self.scanner.push(bytes, out);
+        let other = self.polyglot.as_mut().and_then(|polyglot| polyglot.watch(bytes));
+        let (before, rest) = bytes.split_at(other.as_ref().map_or(bytes.len(), |(at, _)| (*at).min(bytes.len())));
+        let flow = self.scanner.push(before, out);
+        self.step(content, flow)?;
+        let Some((_, reason)) = other else { return Ok(()) };
+        content.opaque(reason, &self.path)?;
+        let flow = self.scanner.push(rest, out);
         self.step(content, flow)
     }
 
@@ -53,6 +67,7 @@ impl Text {
     }
 
     pub(crate) fn held(&self) -> usize {
-        size_of::<Text>() + self.scanner.held() + self.path.len()
+        let polyglot = self.polyglot.as_ref().map_or(0, Polyglot::held);
+        size_of::<Text>() + self.scanner.held() + self.path.len() + polyglot
     }
 }

@@ -5,16 +5,19 @@ use std::collections::VecDeque;
 /// Bytes decoded at once while their outcome is waited for.
 pub(crate) const PIECE: usize = 1024;
 
+/// How many decoded bytes there are, of each of the (at most two) texts that they are decoded to.
+pub(crate) type Mark = [u64; 2];
+
 /// What was taken and not yet put out, in pieces, each with the count of decoded bytes up to its end.
 #[derive(Default)]
 pub(crate) struct Trail {
     bytes: VecDeque<u8>,
-    pieces: VecDeque<(usize, u64)>,
+    pieces: VecDeque<(usize, Mark)>,
 }
 
 impl Trail {
     /// Adds bytes which may leave once so many decoded bytes were judged.
-    pub(crate) fn add(&mut self, bytes: &[u8], decoded: u64) {
+    pub(crate) fn add(&mut self, bytes: &[u8], decoded: Mark) {
         if bytes.is_empty() {
             return;
         }
@@ -26,14 +29,15 @@ impl Trail {
     }
 
     /// Puts out what may leave.
-    pub(crate) fn release(&mut self, judged: u64, out: &mut Vec<u8>) {
-        while let Some((length, _)) = self.pieces.front().copied().filter(|(_, until)| *until <= judged) {
+    pub(crate) fn release(&mut self, judged: Mark, out: &mut Vec<u8>) {
+        let reached = |until: &Mark| until.iter().zip(judged).all(|(until, judged)| *until <= judged);
+        while let Some((length, _)) = self.pieces.front().copied().filter(|(_, until)| reached(until)) {
             out.extend(self.bytes.drain(..length.min(self.bytes.len())));
             self.pieces.pop_front();
         }
     }
 
     pub(crate) fn held(&self) -> usize {
-        self.bytes.capacity() + self.pieces.capacity() * size_of::<(usize, u64)>()
+        self.bytes.capacity() + self.pieces.capacity() * size_of::<(usize, Mark)>()
     }
 }

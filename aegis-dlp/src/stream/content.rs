@@ -22,6 +22,8 @@ pub(crate) struct Content {
     pub(crate) profile: Profile,
     /// For what can be read but not rewritten: what would be redacted stops the stream.
     pub(crate) fixed: Profile,
+    /// Something came in that was in nothing that it decoded to, and did not go out.
+    pub(crate) hidden: bool,
     findings: Findings,
     remarks: Vec<Remark>,
     /// Bytes that came in, before anything was unfolded.
@@ -35,6 +37,7 @@ impl Content {
         Content {
             profile: profile.clone(),
             fixed: fixed(profile),
+            hidden: false,
             findings: Findings::default(),
             remarks: Vec::new(),
             taken: 0,

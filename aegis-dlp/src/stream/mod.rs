@@ -174,7 +174,8 @@ impl Stream {
     pub fn untouched(&self) -> bool {
         let redacted = self.findings().iter().any(|finding| finding.action == crate::Action::Redact);
         let removed = self.remarks().iter().any(|remark| remark.deed == Deed::Removed);
-        self.stopped.is_none() && !redacted && !removed
+        let hidden = self.content.hidden || self.decoders.iter().any(Decoder::hides);
+        self.stopped.is_none() && !redacted && !removed && !hidden
     }
 
     /// Bytes of memory that it holds.

@@ -95,7 +95,10 @@ pub fn same(one: &Sent, other: &Sent) {
     let broken = |sent: &Sent| {
         matches!(
             &sent.flow,
-            StreamFlow::Deny(Why::Opaque(Opaque { reason: Reason::Broken(_) | Reason::TooLarge(_), .. }))
+            StreamFlow::Deny(Why::Opaque(Opaque {
+                reason: Reason::Broken(_) | Reason::Ambiguous(_) | Reason::TooLarge(_),
+                ..
+            }))
         )
     };
     if broken(one) || broken(other) {

@@ -25,6 +25,13 @@ impl Headers {
         self.fields.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
     }
 
+    /// The name of the form's field; empty where there is none.
+    pub(super) fn field_name(&self) -> Box<str> {
+        let parameters = self.get("content-disposition").map(parameters).unwrap_or_default();
+        let named = parameters.into_iter().find(|(name, _)| name == "name").map(|(_, value)| value);
+        named.unwrap_or_default().into()
+    }
+
     pub(super) fn media(&self) -> Media<'_> {
         Media::of(self.get("content-type"))
     }

@@ -56,7 +56,9 @@ impl Part {
         if media.essence().starts_with("multipart/") && within.depth >= content.rules().nesting {
             return Err(Reason::TooLarge("multipart within multipart").into());
         }
-        let reader = Reader::declared(&media, within.clone())?;
+        // What a field of a form is called says what its value is, as a key of JSON does.
+        let heading = if headers.file_names.is_empty() { headers.field_name() } else { Box::default() };
+        let reader = Reader::declared(&media, Within { heading, ..within.clone() })?;
         let reader = match encoding {
             Encoding::None => reader,
             _ => Reader::Transfer(Box::new(Transfer::new(encoding, reader, &within))),

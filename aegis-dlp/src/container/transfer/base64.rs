@@ -33,7 +33,7 @@ impl Base64 {
             }
             // Blanks without end are no unit.
             if self.values.is_empty() && self.encoded.len() >= 128 {
-                decoded.add(&self.encoded, &[]);
+                decoded.add(&self.encoded, &[])?;
                 self.encoded.clear();
             } else if self.encoded.len() >= 1024 {
                 return Err(BROKEN);
@@ -58,7 +58,7 @@ impl Base64 {
         if let &[a, b, c, d] = self.values.as_slice() {
             let whole = [a << 2 | b >> 4, b << 4 | (c & 63) >> 2, c << 6 | d & 63];
             let length = 3 - usize::from(c == 64) - usize::from(d == 64);
-            decoded.add(&self.encoded, whole.get(..length).unwrap_or_default());
+            decoded.add(&self.encoded, whole.get(..length).unwrap_or_default())?;
             self.values.clear();
             self.encoded.clear();
         }
@@ -74,7 +74,7 @@ impl Base64 {
             [a, b, c] if c < 64 => bytes.extend([a << 2 | b >> 4, b << 4 | c >> 2]),
             _ => return Err(BROKEN),
         }
-        decoded.add(&self.encoded, &bytes);
+        decoded.add(&self.encoded, &bytes)?;
         self.values.clear();
         self.encoded.clear();
         Ok(())

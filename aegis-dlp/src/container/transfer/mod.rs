@@ -14,6 +14,8 @@ use self::base64::Base64;
 use self::quoted::Quoted;
 use super::{Reader, Within};
 
+/// Encoded bytes in a row that decode to nothing: blanks, line ends.
+const BLANK: usize = 4 * 1024;
 /// Bytes decoded at once.
 const PIECE: usize = 4 * 1024;
 
@@ -63,16 +65,27 @@ pub(crate) struct Decoded {
     encoded: VecDeque<u8>,
     bytes: VecDeque<u8>,
     units: VecDeque<Unit>,
+    /// Encoded bytes since the last that decoded to something.
+    blank: usize,
 }
 
 impl Decoded {
-    fn add(&mut self, encoded: &[u8], decoded: &[u8]) {
+    /// Adds a unit.
+    ///
+    /// # Errors
+    /// There are more that decode to nothing than anybody writes.
+    fn add(&mut self, encoded: &[u8], decoded: &[u8]) -> Result<(), Reason> {
+        self.blank = if decoded.is_empty() { self.blank + encoded.len() } else { 0 };
+        if self.blank > BLANK {
+            return Err(Reason::TooLarge("blanks within encoded content"));
+        }
         self.encoded.extend(encoded);
         self.bytes.extend(decoded);
         let lengths = (u16::try_from(encoded.len()), u8::try_from(decoded.len()));
         if let (Ok(encoded), Ok(decoded)) = lengths {
             self.units.push_back((encoded, decoded));
         }
+        Ok(())
     }
 }
 
@@ -137,7 +150,7 @@ impl Transfer {
     }
 
     fn hand_on(&mut self, content: &mut Content, out: &mut Vec<u8>) -> Step {
-        let Decoded { encoded, bytes, units } = &mut self.next;
+        let Decoded { encoded, bytes, units, .. } = &mut self.next;
         let fresh: Vec<u8> = bytes.iter().copied().collect();
         if self.changed {
             encoded.clear();

@@ -19,7 +19,7 @@ impl Quoted {
     pub(super) fn decode(&mut self, bytes: &[u8], decoded: &mut Decoded) -> Result<(), Reason> {
         for byte in bytes {
             if self.escape.is_empty() && *byte != b'=' {
-                decoded.add(&[*byte], &[*byte]);
+                decoded.add(&[*byte], &[*byte])?;
                 continue;
             }
             self.escape.push(*byte);
@@ -34,7 +34,7 @@ impl Quoted {
                 _ => return Err(BROKEN),
             };
             if let Some(whole) = whole {
-                decoded.add(&self.escape, whole);
+                decoded.add(&self.escape, whole)?;
                 self.escape.clear();
             }
         }
@@ -46,7 +46,7 @@ impl Quoted {
             [] => Ok(()),
             // A line that goes on where nothing follows.
             [b'='] => {
-                decoded.add(b"=", &[]);
+                decoded.add(b"=", &[])?;
                 self.escape.clear();
                 Ok(())
             }

@@ -78,14 +78,14 @@ impl Zip {
             let piece = rest.get(..PIECE).unwrap_or(rest);
             match self.take(content, piece) {
                 Ok(taken) => {
-                    self.trail.add(piece.get(..taken).unwrap_or_default(), self.decoded);
+                    self.trail.add(piece.get(..taken).unwrap_or_default(), [self.decoded, 0]);
                     self.at += taken as u64;
                     rest = rest.get(taken..).unwrap_or_default();
                 }
                 Err(Stop::Why(why)) => return Err(why),
                 Err(Stop::Reason(reason)) => self.give_up(content, reason, out)?,
             }
-            self.trail.release(self.judged, out);
+            self.trail.release([self.judged, 0], out);
         }
         Ok(())
     }
@@ -94,14 +94,14 @@ impl Zip {
         if !matches!(self.state, State::Ended | State::Unread) {
             self.give_up(content, BROKEN, out)?;
         }
-        self.trail.release(u64::MAX, out);
+        self.trail.release([u64::MAX; 2], out);
         Ok(())
     }
 
     /// It cannot be read on: the rule's choice.
     fn give_up(&mut self, content: &mut Content, reason: Reason, out: &mut Vec<u8>) -> Step {
         content.opaque(reason, &self.within.path)?;
-        self.trail.release(u64::MAX, out);
+        self.trail.release([u64::MAX; 2], out);
         self.state = State::Unread;
         Ok(())
     }
@@ -154,11 +154,13 @@ impl Zip {
         self.state = match records::parse(&held)? {
             Record::Local(header) => self.open(content, header)?,
             Record::Listed(listed) => {
-                self.directory.listed(&listed)?;
+                self.directory.listed(&listed, self.begun)?;
                 State::Record
             }
-            Record::Other => State::Record,
-            Record::End => State::Ended,
+            Record::End(end) => {
+                self.directory.ended(&end, self.begun)?;
+                State::Ended
+            }
         };
         Ok(())
     }

@@ -7,7 +7,6 @@ const LOCAL: u32 = 0x0403_4b50;
 const LISTED: u32 = 0x0201_4b50;
 const END: u32 = 0x0605_4b50;
 const END_64: u32 = 0x0606_4b50;
-const LOCATOR_64: u32 = 0x0706_4b50;
 const DESCRIPTOR: u32 = 0x0807_4b50;
 
 /// The longest record: fields of 64 KiB are for nothing that is known.
@@ -19,8 +18,7 @@ const ENTRIES: usize = 10_000;
 pub(super) enum Record {
     Local(Header),
     Listed(Listed),
-    Other,
-    End,
+    End(End),
 }
 
 /// What a local header says of its entry.
@@ -38,6 +36,14 @@ pub(super) struct Listed {
     method: u16,
 }
 
+/// What the end of an archive says of its directory.
+pub(super) struct End {
+    /// Entries in it, bytes of it, and where it begins.
+    entries: usize,
+    size: u64,
+    offset: u64,
+}
+
 /// The length of the record that begins with `held`, as far as it can be told.
 pub(super) fn length(held: &[u8]) -> Result<usize, Reason> {
     let Some(signature) = u32_at(held, 0) else { return Ok(4) };
@@ -45,8 +51,7 @@ pub(super) fn length(held: &[u8]) -> Result<usize, Reason> {
         LOCAL => (30, &[26, 28]),
         LISTED => (46, &[28, 30, 32]),
         END => (22, &[20]),
-        END_64 => (56, &[]),
-        LOCATOR_64 => (20, &[]),
+        END_64 => return Err(Reason::TooLarge("zip archives of 4 GiB")),
         _ => return Err(BROKEN),
     };
     if held.len() < fixed {
@@ -77,9 +82,24 @@ pub(super) fn parse(held: &[u8]) -> Result<Record, Reason> {
             compressed: u32_at(held, 20).map(u64::from).ok_or(BROKEN)?,
             offset: u32_at(held, 42).map(u64::from).ok_or(BROKEN)?,
         })),
-        END => Ok(Record::End),
-        _ => Ok(Record::Other),
+        END => end(held).map(Record::End),
+        _ => Err(BROKEN),
     }
+}
+
+fn end(held: &[u8]) -> Result<End, Reason> {
+    let number = |at| u16_at(held, at).ok_or(BROKEN);
+    // Readers look for the last end: one in its own comment would be that. And nobody splits archives over disks.
+    let comment = held.get(22..).unwrap_or_default();
+    let one_disk = number(4)? == 0 && number(6)? == 0 && number(8)? == number(10)?;
+    if !one_disk || memchr::memmem::find(comment, &END.to_le_bytes()).is_some() {
+        return Err(AMBIGUOUS);
+    }
+    Ok(End {
+        entries: usize::from(number(10)?),
+        size: u32_at(held, 12).map(u64::from).ok_or(BROKEN)?,
+        offset: u32_at(held, 16).map(u64::from).ok_or(BROKEN)?,
+    })
 }
 
 fn local(held: &[u8]) -> Result<Header, Reason> {
@@ -109,12 +129,14 @@ fn local(held: &[u8]) -> Result<Header, Reason> {
 pub(super) struct Directory {
     /// Ascending by offset: offset, bytes of data, method.
     walked: Vec<(u64, u64, u16)>,
-    listing: bool,
+    /// Where the listing began, and how many entries it has.
+    begun: Option<u64>,
+    listed: usize,
 }
 
 impl Directory {
     pub(super) fn walked(&mut self, offset: u64, compressed: u64, method: u16) -> Result<(), Reason> {
-        if self.listing {
+        if self.begun.is_some() {
             return Err(AMBIGUOUS);
         }
         if self.walked.len() == ENTRIES {
@@ -124,10 +146,19 @@ impl Directory {
         Ok(())
     }
 
-    pub(super) fn listed(&mut self, listed: &Listed) -> Result<(), Reason> {
-        self.listing = true;
+    /// Compares a record of the listing, which is at `at`.
+    pub(super) fn listed(&mut self, listed: &Listed, at: u64) -> Result<(), Reason> {
+        self.begun.get_or_insert(at);
+        self.listed += 1;
         let entry = (listed.offset, listed.compressed, listed.method);
         self.walked.binary_search(&entry).map(|_| ()).map_err(|_| AMBIGUOUS)
+    }
+
+    /// Compares the end, which is at `at`: who goes by it must come to the same listing.
+    pub(super) fn ended(&self, end: &End, at: u64) -> Result<(), Reason> {
+        let begun = self.begun.unwrap_or(at);
+        let same = (end.entries, end.offset, end.size) == (self.listed, begun, at - begun);
+        if same { Ok(()) } else { Err(AMBIGUOUS) }
     }
 
     pub(super) fn held(&self) -> usize {
