@@ -8,7 +8,7 @@ pub enum Format {
     /// `application/x-www-form-urlencoded` (WHATWG URL). One that begins as JSON does is scanned with the
     /// escapes of both undone: receivers may parse it as either.
     Form,
-    /// XML or HTML. What does not begin with `<` is [`Format::Unknown`].
+    /// XML or HTML. What begins as JSON does is [`Format::Unknown`].
     Xml,
     /// Comma-separated values (RFC 4180), also with tabs, semicolons or bars between them: the heading of a column is context for
     /// its cells. One that begins with `{` or `[` is JSON.

@@ -83,6 +83,8 @@ impl Opening {
             (Format::Csv, Some(b'{' | b'[')) | (Format::Form, _) => {}
             (Format::Csv, _) => return Some(Encoding::Csv),
             (_, Some(b'<')) => return Some(Encoding::Xml),
+            (Format::Xml, Some(b'{' | b'[' | b'"')) => {}
+            (Format::Xml, _) => return Some(Encoding::Xml),
             _ => {}
         }
         match (opens_json(&self.held, end)?, self.format) {
@@ -222,7 +224,7 @@ mod tests {
             (Format::Csv, "[{\"a\"", Encoding::Json),
             (Format::Xml, " <a/>", Encoding::Xml),
             (Format::Xml, "{}", Encoding::Json),
-            (Format::Xml, "words", Encoding::Plain),
+            (Format::Xml, "words", Encoding::Xml),
         ] {
             assert_eq!(read(format, body.as_bytes()), encoding, "{body:?}");
         }

@@ -104,7 +104,10 @@ fn levels_are_undone_as_deep_as_the_profile_says() {
         let clean = (0..levels).fold(run.out, |bytes, _| STANDARD.decode(bytes).unwrap());
         assert_eq!(clean, b"so: [EMAIL]");
     }
-    assert_eq!(check_invariants(Format::Text, nested(4).as_bytes()).names(), Vec::<&str>::new());
+    let beyond = run(redact_all(), Format::Text, nested(4).as_bytes());
+    assert_eq!((beyond.flow, beyond.names()), (Flow::Opaque, Vec::new()), "what is deeper is refused");
+    let observed = run(redact_all().report_only(), Format::Text, nested(4).as_bytes());
+    assert_eq!((observed.flow, observed.text()), (Flow::Continue, nested(4)));
     let mut deeper = Scanner::new(redact_all(), Format::Text).with_depth(4);
     let _ = deeper.push(nested(4).as_bytes(), &mut Vec::new());
     let _ = deeper.finish(&mut Vec::new());
@@ -235,4 +238,51 @@ fn signs_that_stand_for_themselves_hide_nothing() {
     }
     assert_eq!(check_invariants(Format::Text, "почта@пример.рф".as_bytes()).text(), "[EMAIL]");
     assert_eq!(check_invariants(Format::Text, "电邮a@b.com".as_bytes()).text(), "电邮[EMAIL]");
+}
+
+#[test]
+fn what_hides_behind_a_rule_of_thumb() {
+    let glued = |before: &str, secret: &str| base64(&format!("{before}{secret}"));
+    let lines = |text: &str, line: usize| {
+        let text = base64(text);
+        text.as_bytes()
+            .chunks(line)
+            .map(|line| String::from_utf8_lossy(line).into_owned())
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    let long = "and so on. ".repeat(30);
+    for (format, body) in [
+        (Format::Json, format!("{{\"d\":\"{}{}\"}}", "A".repeat(80), base64("ssn 123-45-6789"))),
+        (Format::Text, glued("\0user\0", "123-45-6789")),
+        (Format::Text, glued("\u{1}", "123-45-6789 ")),
+        (Format::Text, STANDARD.encode(b"Ren\xe9 123-45-6789")),
+        (Format::Text, lines(&format!("{long}123-45-6789 {long}"), 78)),
+        (Format::Text, lines(&format!("{long}123-45-6789 {long}"), 70)),
+        (Format::Text, lines(&format!("{long}123-45-6789 {long}"), 100)),
+        (Format::Text, lines(&format!("{long}123-45-6789 {long}"), 20)),
+        (Format::Form, "{=&ssn=123+45+6789".to_owned()),
+        (Format::Xml, "Hi <b>&#49;23-45-6789</b>".to_owned()),
+        (Format::Json, "{\"html\":\"&#49;23-45-6789\"}".to_owned()),
+        (Format::Text, "&#000000000000000000000000049;23-45-6789".to_owned()),
+        (Format::Json, "{\"url\":\"https://x.test/?q=%3123-45-6789\"}".to_owned()),
+        (Format::Form, "payload=%7B%22t%22%3A%22%5Cu0031%5Cu0032%5Cu0033-45-6789%22%7D".to_owned()),
+        (Format::Text, format!("/users/{}", hex("123-45-6789"))),
+        (Format::Text, format!("x{}", hex("123-45-6789"))),
+    ] {
+        assert_eq!(check_invariants(format, body.as_bytes()).names(), ["ssn"], "{body}");
+    }
+}
+
+#[test]
+fn a_mark_of_utf16_does_not_hide_single_bytes() {
+    for body in [&b"\xff\xfessn 123-45-6789 and more"[..], b"x\0y\0 ssn: 123-45-6789 and more"] {
+        for run in [run(redact_all(), Format::Json, body), run_bytewise(redact_all(), Format::Json, body)] {
+            assert_eq!((run.flow, run.names()), (Flow::Opaque, vec!["ssn"]));
+            assert!(!run.text().contains("123-45-6789"), "{}", run.text());
+        }
+    }
+    let chinese: Vec<u8> = "报告已经完成，请检查。".repeat(50).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let marked = [&b"\xff\xfe"[..], &chinese].concat();
+    assert_eq!(check_invariants(Format::Unknown, &marked).out, marked);
 }

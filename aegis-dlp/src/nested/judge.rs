@@ -6,8 +6,12 @@ use super::codec::{Codec, Decoder};
 pub(super) const SHORTEST: usize = 14;
 /// The shortest run of hexadecimal digits: a social security number.
 const SHORTEST_HEX: usize = 18;
-/// A run of this length is content whatever it decodes to; the beginning of one decides.
+/// A run of this length is content whatever it decodes to.
 pub(super) const LONG: usize = 80;
+/// Characters that are looked at before it is decided what a run is: those of a long line.
+pub(super) const AHEAD: usize = 128;
+/// Bytes that tell whether they are text. What follows them is not asked: a redaction would change the answer.
+const TOLD: usize = 12;
 /// Places of a run that are tried as its beginning: it may be glued to what stands before it.
 const BEGINNINGS: usize = 16;
 
@@ -21,16 +25,23 @@ pub(crate) struct Judged {
     pub(crate) opening: Vec<u8>,
 }
 
-/// Judges a run by its first characters, at most [`LONG`], which are all of it unless it is `long`; `before` is what stands
+impl Judged {
+    /// Whether the content is one by its first bytes, and not by its length alone.
+    pub(crate) fn is_plain(&self) -> bool {
+        is_readable(&self.opening)
+    }
+}
+
+/// Judges a run by its first characters, at most [`AHEAD`], which are all of it unless it is `long`; `before` is what stands
 /// before it. `None` where it is a word.
 pub(super) fn judge(run: &[u8], long: bool, before: Option<u8>) -> Option<Judged> {
-    if run.iter().all(|byte| Some(byte) == run.first()) {
+    if !long && run.iter().all(|byte| Some(byte) == run.first()) {
         return None;
     }
     if let Some(digits) = hex(run) {
         let codec = Codec::Hex { upper: run.iter().any(u8::is_ascii_uppercase) };
         let opening = decode(codec, digits);
-        let content = digits.len() >= SHORTEST_HEX && is_readable(&opening, !long);
+        let content = digits.len() >= SHORTEST_HEX && is_readable(&opening);
         return (content || long).then_some(Judged { skip: run.len() - digits.len(), codec, opening });
     }
     let glued = run.iter().enumerate().filter(|(_, byte)| b"/-_+".contains(byte)).map(|(at, _)| at + 1);
@@ -38,11 +49,21 @@ pub(super) fn judge(run: &[u8], long: bool, before: Option<u8>) -> Option<Judged
         let Some(rest) = run.get(skip..).filter(|rest| rest.len() >= SHORTEST) else { continue };
         let codec = Codec::Base64 { url: is_url(rest, before) };
         let few = decode(codec, rest.get(..8).unwrap_or(rest));
-        if !is_readable(&few, false) {
+        if !is_readable(&few) {
             continue;
         }
         let opening = decode(codec, rest);
-        if is_readable(&opening, !long) {
+        if is_readable(&opening) {
+            return Some(Judged { skip, codec, opening });
+        }
+    }
+    // Hexadecimal digits behind a path or a word.
+    let digits = run.iter().rposition(|byte| !byte.is_ascii_hexdigit()).map_or(0, |last| last + 1);
+    for skip in [digits, digits + 1] {
+        let Some(rest) = run.get(skip..).filter(|rest| rest.len() >= SHORTEST_HEX) else { continue };
+        let codec = Codec::Hex { upper: rest.iter().any(u8::is_ascii_uppercase) };
+        let opening = decode(codec, rest);
+        if is_readable(&opening) {
             return Some(Judged { skip, codec, opening });
         }
     }
@@ -70,8 +91,10 @@ fn decode(codec: Codec, characters: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Whether bytes are text, UTF-16 text, or begin as packed content does.
-fn is_readable(bytes: &[u8], whole: bool) -> bool {
+/// Whether most of the first bytes is text (what is not may be a length, a separator or a letter of an old charset), or they
+/// are UTF-16, or begin as packed content does.
+fn is_readable(bytes: &[u8]) -> bool {
+    let bytes = bytes.get(..TOLD).unwrap_or(bytes);
     let printable = |byte: u8| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
     match *bytes {
         [0x1F, 0x8B, 8, ..] | [b'P', b'K', 3, 4, ..] | [0x28, 0xB5, 0x2F, 0xFD, ..] => return true,
@@ -79,12 +102,13 @@ fn is_readable(bytes: &[u8], whole: bool) -> bool {
         [a, 0, b, 0, ..] | [0, a, 0, b, ..] => return printable(a) && printable(b),
         _ => {}
     }
-    let control = bytes.iter().any(|byte| byte.is_ascii() && !printable(*byte));
+    let text = bytes.iter().filter(|byte| printable(**byte)).count();
     let utf8 = match std::str::from_utf8(bytes) {
         Ok(_) => true,
-        Err(error) => !whole && error.error_len().is_none(),
+        Err(error) => error.error_len().is_none(),
     };
-    !control && utf8
+    let control = bytes.iter().filter(|byte| byte.is_ascii() && !printable(**byte)).count();
+    text * 3 >= bytes.len() * 2 || utf8 && control == 0
 }
 
 #[cfg(test)]
@@ -106,6 +130,10 @@ mod tests {
             ("0x3132332D34352D36373839", 2, "hex"),
             ("ZQB5AEoAaABiAEcAYwBpAE8", 0, "base64"),
             ("H4sIAAAAAAAAA0vOzwUA", 0, "base64"),
+            ("AHVzZXIAMTIzLTQ1LTY3ODk", 0, "base64"),
+            ("UmVu6SAxMjMtNDUtNjc4OQ", 0, "base64"),
+            ("/users/3132332d34352d36373839", 7, "hex"),
+            ("x3132332d34352d36373839", 1, "hex"),
         ] {
             let judged = whole(run.as_bytes(), None).unwrap();
             assert_eq!((judged.skip, judged.codec.name()), (skip, name), "{run}");
@@ -134,6 +162,6 @@ mod tests {
         ] {
             assert_eq!(whole(run.as_bytes(), None), None, "{run}");
         }
-        assert_eq!(judge(&[b'-'; LONG], true, None), None);
+        assert!(judge(&[b'-'; LONG], true, None).is_some(), "what follows may be anything");
     }
 }

@@ -1,8 +1,8 @@
 //! Content in content: runs of base64 and of hexadecimal digits are decoded and scanned by a scanner of their own, and what that
 //! changes is encoded again.
 //!
-//! A run of at least [`LONG`] characters is content, and a shorter one where what it decodes to is text or begins as packed
-//! content does. What is not changed leaves as it came; from the first change on a run is written anew.
+//! A run of at least [`LONG`] characters is content, and a shorter one where what it decodes to is mostly text or begins as
+//! packed content does. What is not changed leaves as it came; from the first change on a run is written anew.
 
 mod codec;
 mod judge;
@@ -12,9 +12,9 @@ mod runs;
 use crate::finding::Finding;
 use crate::stream::{Opaque, Remark};
 use crate::view::Window;
-use crate::{Flow, Profile};
+use crate::{Flow, Profile, Scanner};
 use codec::in_alphabet;
-use judge::{LONG, judge};
+use judge::{AHEAD, LONG, judge};
 use run::{Line, break_after};
 use runs::Next;
 
@@ -23,8 +23,6 @@ pub(crate) use run::Run;
 
 /// How often encodings within encodings are undone at most, whatever a rule says.
 const DEEPEST: u8 = 8;
-/// The shortest line of a run in lines, and what its length is a multiple of.
-const SHORTEST_LINE: usize = 32;
 
 /// What reads content that was found within other content.
 pub(crate) trait Layer: Send {
@@ -51,7 +49,7 @@ pub(crate) struct Unread {
     pub(crate) refused: Option<Opaque>,
 }
 
-/// Asked with the first bytes of encoded content (at most 60) and the levels that are left: what reads it where it is packed
+/// Asked with the first bytes of encoded content (at most 96) and the levels that are left: what reads it where it is packed
 /// in a way that no text scanner undoes.
 pub(crate) type Packed = fn(&Profile, &[u8], u8) -> Option<Box<dyn Layer>>;
 
@@ -66,6 +64,12 @@ pub(crate) struct Nested {
     /// Levels that are left.
     depth: u8,
     pub(crate) packed: Option<Packed>,
+    /// How deep this is, and whether what is deeper than may be undone is refused.
+    pub(crate) level: u8,
+    pub(crate) strict: bool,
+    /// What reads UTF-16 as single bytes, and how many of them it has read.
+    pub(crate) twin: Option<Box<Scanner>>,
+    pub(crate) reread: u64,
     /// The run under way.
     pub(crate) run: Option<Run>,
     /// Within a run that is none.
@@ -106,10 +110,16 @@ impl Nested {
         self.depth.saturating_sub(1)
     }
 
+    /// Leaves the run that begins here as it is.
+    pub(crate) fn skip_run(&mut self) {
+        self.skipping = true;
+    }
+
     /// Bytes of memory held.
     pub(crate) fn held(&self) -> usize {
         let run = self.run.as_ref().map_or(0, |run| run.inner.held());
-        run + self.bytes.capacity() + self.put.capacity()
+        let twin = self.twin.as_ref().map_or(0, |twin| twin.held());
+        run + twin + self.bytes.capacity() + self.put.capacity()
     }
 
     /// Begins a run at `start`, read by `inner`.
@@ -154,11 +164,11 @@ impl Nested {
         let escaped = before == Some(b'\\') && matches!(rest.get(start), Some(b'n' | b'r' | b't'));
         let start = start + usize::from(escaped);
         let whole = end < rest.len() || flush;
-        if !whole && end - start < LONG {
+        if !whole && end - start < AHEAD {
             return Ahead::Nothing(from + start);
         }
-        let first = rest.get(start..end.min(start + LONG)).unwrap_or_default();
-        let line = if first.len() < LONG && first.len() >= SHORTEST_LINE && first.len() % 4 == 0 {
+        let first = rest.get(start..end.min(start + AHEAD)).unwrap_or_default();
+        let line = if first.len() < AHEAD {
             match break_after(rest, end, first.len(), flush) {
                 Ok(length) => length.map(|length| (first.len(), length)),
                 Err(_) => return Ahead::Nothing(from + start),
@@ -166,7 +176,7 @@ impl Nested {
         } else {
             None
         };
-        match judge(first, first.len() == LONG || line.is_some(), before) {
+        match judge(first, first.len() >= LONG || line.is_some(), before) {
             Some(judged) => Ahead::Content(from + start, judged, line),
             None => {
                 self.skipping = !whole;

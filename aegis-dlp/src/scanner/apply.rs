@@ -94,7 +94,7 @@ impl Scanner {
             mask.retain(|char| char.is_ascii_alphanumeric() || char == '_');
             mask.push('.');
             if view.before(start).is_some_and(|byte| !byte.is_ascii_whitespace() && !matches!(byte, b'<' | b'/')) {
-                mask.insert(0, '.');
+                mask.insert_str(0, "._");
             }
         } else if self.window.encoding() == Encoding::Xml && view.seen(found.end) == Some(b']') && mask.ends_with(']') {
             // Lest it be `]]>`.

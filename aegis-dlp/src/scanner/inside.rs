@@ -2,16 +2,52 @@
 
 use super::apply::joined;
 use super::{Flow, Scanner};
-use crate::Format;
 use crate::finding::{Finding, MAX_FINDINGS, Place};
 use crate::nested::{Ahead, Judged, Layer, Run, Unread};
-use crate::stream::{Opaque, Remark};
+use crate::stream::{Opaque, Reason, Remark};
+use crate::view::{Charset, Encoding};
+use crate::{Action, Format, Unreadable};
 
 impl Scanner {
     /// Lets the view up to `to` out; with `flush` all of it, though encoded content may go on.
     pub(super) fn put_out(&mut self, to: usize, flush: bool, out: &mut Vec<u8>) {
+        self.let_out(to, flush, out);
+        if self.window.charset() != Charset::Utf8 {
+            self.read_as_bytes(out);
+        }
+    }
+
+    /// Reads what was put out in UTF-16 as the single bytes that it may be as well: a mark in front of ASCII makes other
+    /// characters of it, but not for who keeps the bytes.
+    fn read_as_bytes(&mut self, out: &mut Vec<u8>) {
+        let read = usize::try_from(self.nested.reread.saturating_sub(self.before)).unwrap_or(usize::MAX);
+        let from = (self.base + read).min(out.len());
+        self.nested.reread = self.before + (out.len() - self.base) as u64;
+        let twin = self.nested.twin.get_or_insert_with(|| {
+            Box::new(Scanner::with(self.profile.report_only(), Encoding::Plain, None).with_depth(0))
+        });
+        let _ = twin.push(out.get(from..).unwrap_or_default(), &mut Vec::new());
+        for found in twin.take_findings() {
+            if self.profile.action(found.detector) > Some(Action::Report) {
+                out.truncate(from);
+                self.refuse(Reason::Ambiguous("UTF-16 text"));
+            }
+            self.findings.merge(found);
+        }
+    }
+
+    /// Stops because of what the content is.
+    fn refuse(&mut self, reason: Reason) {
+        let approvable = self.profile.content().unreadable == Unreadable::Approve;
+        let path = joined([self.prefix.as_deref().unwrap_or_default()]).unwrap_or_default();
+        self.unread.refused = Some(Opaque { reason, approvable, path });
+        self.stopped = Some(Flow::Opaque);
+    }
+
+    fn let_out(&mut self, to: usize, flush: bool, out: &mut Vec<u8>) {
         self.done = self.done.max(to);
-        if self.nested.is_off() {
+        let strict = self.nested.strict && self.profile.enforces();
+        if self.nested.is_off() && !(strict && self.profile.content().unreadable != Unreadable::Pass) {
             return self.pass(self.done, out);
         }
         while self.stopped.is_none() {
@@ -25,6 +61,13 @@ impl Scanner {
             match self.nested.ahead(view, self.sent, flush) {
                 Ahead::Nothing(to) => return self.pass(to, out),
                 Ahead::Passed(to) => self.pass(to, out),
+                Ahead::Content(start, judged, _) if self.nested.is_off() => {
+                    self.pass(start, out);
+                    self.nested.skip_run();
+                    if judged.is_plain() {
+                        self.refuse(Reason::TooLarge("levels of encoding"));
+                    }
+                }
                 Ahead::Content(start, judged, line) => {
                     self.pass(start, out);
                     self.place_in.reach(self.window.bytes(), start);
@@ -50,6 +93,8 @@ impl Scanner {
         }
         let mut scanner = Scanner::new(self.profile.clone(), Format::Unknown).with_depth(depth);
         scanner.nested.packed = packed;
+        scanner.nested.strict = if self.nested.level == 0 { self.place.is_none() } else { self.nested.strict };
+        scanner.nested.level = self.nested.level + 1;
         Box::new(scanner)
     }
 

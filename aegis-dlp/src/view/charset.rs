@@ -37,14 +37,14 @@ impl Charset {
         Some(match *first {
             [0xFF, 0xFE, ..] => Charset::Utf16Le,
             [0xFE, 0xFF, ..] => Charset::Utf16Be,
-            [a, 0, b, 0, ..] if a != 0 && b != 0 => Charset::Utf16Le,
-            [0, a, 0, b, ..] if a != 0 && b != 0 => Charset::Utf16Be,
+            [a, 0, b, 0, ..] if is_text(a) && is_text(b) => Charset::Utf16Le,
+            [0, a, 0, b, ..] if is_text(a) && is_text(b) => Charset::Utf16Be,
             // Nobody writes four ASCII characters and says that they are two others: whoever reads by content reads them.
             [a, b, c, d, ..] if undeclared == Charset::Utf8 || [a, b, c, d].is_ascii() => Charset::Utf8,
             [_, _, _, _, ..] => undeclared,
             [a, b, ..] if undeclared == Charset::Utf8 && (a == 0) == (b == 0) => Charset::Utf8,
-            [a, 0] if end && a != 0 => Charset::Utf16Le,
-            [0, a] if end && a != 0 => Charset::Utf16Be,
+            [a, 0] if end && is_text(a) => Charset::Utf16Le,
+            [0, a] if end && is_text(a) => Charset::Utf16Be,
             _ if end => undeclared,
             _ => return None,
         })
@@ -88,6 +88,10 @@ impl Charset {
             }
         }
     }
+}
+
+fn is_text(byte: u8) -> bool {
+    byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 /// Turns a stream into UTF-8.

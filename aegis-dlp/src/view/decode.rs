@@ -1,6 +1,6 @@
 //! From raw bytes to bytes of the view, one special place after the other.
 
-use memchr::{memchr, memchr2, memchr3};
+use memchr::{memchr, memchr3};
 
 use super::Encoding;
 use super::escape::{Escape, read};
@@ -80,7 +80,7 @@ impl Decoder {
                 return Step::Same(script);
             }
         }
-        match read(self.encoding, bytes, end) {
+        match self.escape(bytes, end) {
             Escape::Byte(byte, length) => self.byte(byte, length),
             Escape::Char(code, length) => self.character(code, length, bytes, end, false),
             Escape::Wide(code, length) => self.character(code, length, bytes, end, true),
@@ -89,6 +89,28 @@ impl Decoder {
                 self.plain(bytes.get(..1).unwrap_or_default());
                 Step::Same(1)
             }
+        }
+    }
+
+    /// Reads an escape, in view of what stands before it.
+    fn escape(&self, bytes: &[u8], end: bool) -> Escape {
+        match bytes {
+            // A receiver that reads a form sees a blank, one that reads JSON a sign.
+            [b'+', next, ..] if self.encoding == Encoding::JsonForm => {
+                let grouped = self.last.is_ascii_digit() && next.is_ascii_digit();
+                if grouped { Escape::Byte(b' ', 1) } else { Escape::Literal }
+            }
+            [b'+'] if self.encoding == Encoding::JsonForm && !end => Escape::Partial,
+            // Within a URL a percent sign begins an escape whatever follows.
+            [b'%', ..] if matches!(self.last, b'=' | b'/' | b'&' | b'?') && self.encoding.has_references() => {
+                match read(Encoding::Percent, bytes, end) {
+                    Escape::Byte(byte, _) if !(0x20..0x7F).contains(&byte) || byte == b'"' => {
+                        read(self.encoding, bytes, end)
+                    }
+                    escape => escape,
+                }
+            }
+            _ => read(self.encoding, bytes, end),
         }
     }
 
@@ -200,10 +222,10 @@ impl Seek {
 
     fn escapes(&self, bytes: &[u8]) -> Option<usize> {
         match self.encoding {
-            Encoding::Plain | Encoding::Csv | Encoding::Json | Encoding::JsonForm => memchr2(b'\\', b'%', bytes),
+            Encoding::JsonForm => memchr3(b'\\', b'%', b'+', bytes),
             Encoding::Form => memchr3(b'%', b'+', b'\\', bytes),
             Encoding::Percent => memchr(b'%', bytes),
-            Encoding::Xml => memchr3(b'&', b'%', b'\\', bytes),
+            _ => memchr3(b'&', b'%', b'\\', bytes),
         }
     }
 }

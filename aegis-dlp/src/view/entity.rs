@@ -2,8 +2,9 @@
 
 use super::escape::{Escape, character};
 
-/// Digits of a numeric reference that are looked at, leading zeros included.
+/// Digits of a numeric reference that are looked at, and zeros before them.
 const DIGITS: usize = 16;
+const ZEROS: usize = 64;
 /// How often `&amp;` for the `&` of a reference is undone.
 const TIMES: usize = 4;
 
@@ -35,8 +36,15 @@ const NAMES: [(&[u8], u32); 24] = [
     (b"num;", 0x23),
 ];
 
-/// What the `&` at the start of `bytes` begins.
-pub(super) fn unescape(bytes: &[u8]) -> Escape {
+/// What the `&` at the start of `bytes` begins. Outside of XML only numbers are references, and `&amp;` before one.
+pub(super) fn unescape(bytes: &[u8], xml: bool) -> Escape {
+    let escape = references(bytes);
+    let numeric = |at: usize| bytes.get(at) == Some(&b'#');
+    let shown = xml || matches!(escape, Escape::Partial) || numeric(1) || bytes.starts_with(b"&amp;") && numeric(5);
+    if shown { escape } else { Escape::Literal }
+}
+
+fn references(bytes: &[u8]) -> Escape {
     let first = reference(bytes, 1);
     let mut inner = first;
     for _ in 0..TIMES {
@@ -70,9 +78,11 @@ fn numeric(rest: &[u8], before: usize) -> Escape {
         Some(b'x' | b'X') => (rest.get(1..).unwrap_or_default(), 16, 1),
         Some(_) => (rest, 10, 0),
     };
-    let digits = digits.get(..DIGITS).unwrap_or(digits);
+    let zeros = digits.iter().take(ZEROS).take_while(|digit| **digit == b'0').count();
+    let significant = digits.get(zeros..).unwrap_or_default();
+    let digits = digits.get(..zeros + significant.len().min(DIGITS)).unwrap_or(digits);
     let length = digits.iter().take_while(|digit| char::from(**digit).is_digit(radix)).count();
-    if length == digits.len() && length < DIGITS {
+    if length == digits.len() && length < zeros + DIGITS {
         return Escape::Partial;
     }
     let value = digits.iter().take(length).try_fold(0_u32, |value, digit| {

@@ -23,7 +23,7 @@ pub(super) fn read(encoding: Encoding, bytes: &[u8], end: bool) -> Escape {
         Some(b'\\') => json::unescape(bytes, encoding.is_json()),
         Some(b'%') => percent::unescape(bytes, encoding),
         Some(b'+') if encoding == Encoding::Form => Escape::Byte(b' ', 1),
-        Some(b'&') if encoding == Encoding::Xml => entity::unescape(bytes),
+        Some(b'&') if encoding.has_references() => entity::unescape(bytes, encoding == Encoding::Xml),
         Some(0x80..) => utf8(bytes),
         _ => Escape::Literal,
     };

@@ -49,6 +49,11 @@ impl Encoding {
         matches!(self, Encoding::Form | Encoding::Percent | Encoding::JsonForm)
     }
 
+    /// An ampersand may begin a reference: texts may be shown as HTML.
+    pub(crate) fn has_references(self) -> bool {
+        matches!(self, Encoding::Plain | Encoding::Json | Encoding::Xml | Encoding::Csv)
+    }
+
     /// Appends text of ours, which has no character that JSON or XML escape.
     pub(crate) fn write(self, text: &[u8], out: &mut Vec<u8>) {
         if !matches!(self, Encoding::Form | Encoding::Percent) {

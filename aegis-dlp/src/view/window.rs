@@ -72,6 +72,10 @@ impl Window {
         }
     }
 
+    pub(crate) fn charset(&self) -> Charset {
+        self.transcoder.charset()
+    }
+
     pub(crate) fn encoding(&self) -> Encoding {
         self.encoding
     }
@@ -303,6 +307,10 @@ mod tests {
     fn references() {
         assert_eq!(decoded(Encoding::Xml, "&#49;&#x32;&#0051;&amp;&lt;&commat;&#64 &x; &#; &"), "123&'@@ &x; &#; &");
         assert_eq!(decoded(Encoding::Xml, "&amp;#49;&amp;amp;x&shy;&#xff12;"), "1&amp;x2");
+        assert_eq!(
+            decoded(Encoding::Json, "&#49;&amp;#x32;&amp;&commat;&#0000000000000000000000051;"),
+            "12&amp;&commat;3"
+        );
     }
 
     #[test]
