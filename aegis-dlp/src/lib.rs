@@ -38,7 +38,7 @@ pub use detector::{Detector, DetectorSet, Group, UnknownDetector};
 pub use finding::{Confidence, Finding, MAX_FINDINGS, Place};
 pub use format::Format;
 pub use markers::Watch;
-pub use mask::{Mask, MaskKey, Masks};
+pub use mask::{Mask, MaskKey, MaskSecret, Masks};
 pub use own::{
     Dictionary, DictionaryError, Finder, OwnDetector, OwnDetectors, OwnName, OwnNameError, Pattern, PatternError,
 };

@@ -37,6 +37,10 @@ pub enum Mask {
     Token,
 }
 
+/// What a host makes the keys of its tenants with. Hosts that have the same one give the same values the same tokens.
+#[derive(Clone)]
+pub struct MaskSecret(Arc<Zeroizing<[u8; 32]>>);
+
 /// The key of a tenant's tokens: who has it can tell which value a token stands for, by trying them.
 #[derive(Clone)]
 pub struct MaskKey(Arc<Zeroizing<[u8; 32]>>);
@@ -85,14 +89,19 @@ fn last(matched: &[u8]) -> Option<String> {
     })
 }
 
-impl MaskKey {
-    /// The key of one tenant, made of the host's secret: HMAC-SHA256 (RFC 2104) over the tenant's name.
-    pub fn of_tenant(secret: &[u8; 32], tenant: &str) -> MaskKey {
-        let mut key = Zeroizing::new([0; 32]);
-        key.copy_from_slice(&digest(secret, &[b"aegis mask key", tenant.as_bytes()]));
-        MaskKey(Arc::new(key))
+impl MaskSecret {
+    /// 32 random bytes.
+    pub fn new(secret: [u8; 32]) -> MaskSecret {
+        MaskSecret(Arc::new(Zeroizing::new(secret)))
     }
 
+    /// The key of one tenant: HMAC-SHA256 (RFC 2104) over the tenant's name.
+    pub fn key_of(&self, tenant: &str) -> MaskKey {
+        MaskKey(Arc::new(Zeroizing::new(digest(&self.0, &[b"aegis mask key", tenant.as_bytes()]))))
+    }
+}
+
+impl MaskKey {
     /// The letters for a value: case, blanks and dashes in it do not matter.
     fn token(&self, detector: Detector, matched: &[u8]) -> String {
         let same: Zeroizing<Vec<u8>> = Zeroizing::new(
@@ -120,6 +129,12 @@ fn digest(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
 impl PartialEq for MaskKey {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || *self.0 == *other.0
+    }
+}
+
+impl fmt::Debug for MaskSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MaskSecret")
     }
 }
 
@@ -163,7 +178,7 @@ mod tests {
     use super::*;
 
     fn text(mask: Mask, detector: Detector, matched: &str) -> String {
-        let key = MaskKey::of_tenant(&[7; 32], "acme");
+        let key = MaskSecret::new([7; 32]).key_of("acme");
         mask.text(detector, matched.as_bytes(), Some(&key)).into_owned()
     }
 
@@ -189,7 +204,7 @@ mod tests {
         assert_eq!(text(Mask::Token, Detector::Ssn, "536 22 8741"), one);
         assert_ne!(text(Mask::Token, Detector::Ssn, "536-22-8742"), one);
         assert_ne!(text(Mask::Token, Detector::Email, "536-22-8741").replace("EMAIL", "SSN"), one);
-        for other in [MaskKey::of_tenant(&[7; 32], "acm"), MaskKey::of_tenant(&[8; 32], "acme")] {
+        for other in [MaskSecret::new([7; 32]).key_of("acm"), MaskSecret::new([8; 32]).key_of("acme")] {
             assert_ne!(Mask::Token.text(Detector::Ssn, b"536-22-8741", Some(&other)), one);
         }
         assert_eq!(Mask::Token.text(Detector::Ssn, b"536-22-8741", None), "[SSN]", "no key, no token");
@@ -197,7 +212,7 @@ mod tests {
 
     #[test]
     fn hmac_is_the_standards() {
-        // RFC 4231 test case 2 has a short key; ours are 32 bytes. Known answer of HMAC-SHA256 with key 0x07 * 32 over an empty message.
+        // RFC 4231, test case 2.
         let mac =
             Hmac::<Sha256>::new_from_slice(b"Jefe").unwrap().chain_update(b"what do ya want for nothing?").finalize();
         let hex: String = mac.into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();

@@ -150,9 +150,9 @@ impl Profile {
 
     /// The same with the key of a tenant, where a mask needs it.
     #[must_use]
-    pub fn keyed(&self, key: impl FnOnce() -> Option<MaskKey>) -> Profile {
+    pub fn keyed(self, key: impl FnOnce() -> Option<MaskKey>) -> Profile {
         let key = if self.wants_key() { key() } else { None };
-        Profile { key, ..self.clone() }
+        Profile { key, ..self }
     }
 
     /// Whether a mask needs a key.

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aegis_dlp::{Details, DetectorSet, Profile};
+
 use crate::declared::Declared;
 use crate::engine::{Chain, EngineError, Program, Weight};
 use crate::host::{Host, HostPattern};
@@ -30,6 +32,8 @@ pub(crate) struct Catalog {
     /// they stand in the files.
     pub(crate) rules: Vec<Rule>,
     pub(crate) declared: Declared,
+    /// Everything that is looked for anywhere, replaced.
+    pub(crate) everything: Profile,
     /// The raw Rego modules that rules name.
     pub(crate) modules: Modules,
     buckets: Mutex<HashMap<Numbers, Arc<Bucket>>>,
@@ -73,12 +77,15 @@ pub(crate) struct HostRules {
 
 impl Catalog {
     pub(crate) fn new(document: Document) -> Catalog {
-        let Document { policies, mut rules, tools, regions, modules, .. } = document;
+        let Document { policies, mut rules, tools, regions, modules, own, .. } = document;
         let delegated = |rule: &Rule| policies.get(rule.policy).is_none_or(|policy| policy.team.is_some());
         rules.sort_by_key(|rule| (delegated(rule), std::cmp::Reverse(rule.priority)));
         rules.iter_mut().filter_map(|rule| rule.rego.as_mut()).for_each(|condition| condition.settle(&modules));
         let declared = Declared::new(tools, regions, &rules);
-        Catalog { policies, rules, declared, modules, buckets: Mutex::default() }
+        let redact = DetectorSet::ALL.union(own.names());
+        let details = (!own.is_empty()).then(|| Arc::new(Details { own, ..Details::default() }));
+        let everything = Profile { redact, details, ..Profile::default() };
+        Catalog { policies, rules, declared, modules, everything, buckets: Mutex::default() }
     }
 
     pub(crate) fn numbered<'c>(&'c self, numbers: &'c [usize]) -> impl Iterator<Item = (usize, &'c Rule)> {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use aegis_dlp::{MaskKey, MaskSecret, Profile};
 use sha2::{Digest, Sha256};
 
 use crate::decision_log::Seen;
@@ -29,6 +30,8 @@ const MAX_AGENTS: usize = 65_536;
 pub struct Snapshot {
     pub(crate) version: Arc<str>,
     pub(crate) catalog: Catalog,
+    /// What tokens in the place of values are made with.
+    mask_secret: Option<MaskSecret>,
     tables: RwLock<HashMap<String, Known>>,
     /// Package and text: the complete module, then the buckets compiled at load.
     modules: Vec<(String, String)>,
@@ -54,6 +57,7 @@ pub fn compile(sources: &[Source]) -> Result<Snapshot, Diagnostics> {
     let mut snapshot = Snapshot {
         version: version.into(),
         catalog: Catalog::new(document),
+        mask_secret: None,
         tables: RwLock::default(),
         modules: Vec::new(),
     };
@@ -97,6 +101,23 @@ impl Snapshot {
     /// The version, shown in every record.
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// The same, with what the tokens that stand for values of a tenant are made with (`masks: {...: token}`). Without it such a value
+    /// is replaced by what it is alone.
+    #[must_use]
+    pub fn with_mask_secret(self, secret: MaskSecret) -> Snapshot {
+        Snapshot { mask_secret: Some(secret), ..self }
+    }
+
+    /// The key of an agent's tenant for these.
+    pub(crate) fn mask_key(&self, agent: &Agent) -> Option<MaskKey> {
+        self.mask_secret.as_ref().map(|secret| secret.key_of(&agent.tenant))
+    }
+
+    /// Everything that is looked for anywhere, replaced: for what is written of a request.
+    pub fn everything(&self) -> &Profile {
+        &self.catalog.everything
     }
 
     /// How many rules there are.

@@ -41,7 +41,9 @@ fn yaml_files(folder: &Path, found: &mut Vec<PathBuf>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             yaml_files(&path, found);
-        } else if aegis_policy::is_policy_file(&path) && path.extension().is_some_and(|kind| kind != "rego") {
+        } else if aegis_policy::is_policy_file(&path)
+            && path.extension().is_some_and(|kind| kind != "rego" && kind != "dict")
+        {
             found.push(path);
         }
     }
@@ -124,7 +126,7 @@ fn what_is_broken_is_refused_by_schema_and_reader() {
             "body: [{path: a, op: '==', value: 1, value_of: b}]",
             "body: [{path: a, op: 'length <', value: x}]",
             "body: [{path: a, op: '=='}]",
-            "dlp: {deny: [sssn]}",
+            "dlp: {deny: [SSN]}",
             "dlp: {stop: [ssn]}",
             "mode: on",
             "tls: maybe",
@@ -228,6 +230,15 @@ fn the_schema_knows_every_key_that_the_reader_knows() {
         ("/$defs/policy", "policies: [{zzz: 1}]".to_owned()),
         ("/$defs/rule", rule("zzz: 1")),
         ("/$defs/dlp", rule("dlp: {zzz: 1}")),
+        ("/$defs/mustDlp", "bounds: [{must_dlp: {zzz: 1}}]".to_owned()),
+        ("/$defs/attachments", rule("dlp: {attachments: {zzz: 1}}")),
+        ("/$defs/attachment", rule("dlp: {attachments: {strip: {zzz: 1}}}")),
+        ("/$defs/responses", rule("dlp: {responses: {zzz: 1}}")),
+        ("/$defs/ownDetector", "detectors: [{zzz: 1}]".to_owned()),
+        (
+            "/$defs/ownDetector/properties/examples",
+            "detectors: [{name: ab, values: [bluebird], examples: {zzz: 1}}]".to_owned(),
+        ),
         ("/$defs/tokens", "policies: [{tokens: {zzz: 1}}]".to_owned()),
         ("/$defs/regexTest", rule("headers: {x: {zzz: 1}}")),
         ("/$defs/bodyTest", rule("body: [{zzz: 1}]")),
@@ -310,6 +321,10 @@ fn the_schema_knows_every_word_that_the_reader_knows() {
         ("/$defs/rule/properties/tool_changes/enum", rule("decision: allow, tool_changes: zzz")),
         ("/$defs/rule/properties/signed/enum", rule("decision: allow, signed: zzz")),
         ("/$defs/bodyTest/properties/op/enum", rule("decision: allow, body: [{path: a, op: zzz}]")),
+        ("/$defs/mask/enum", rule("decision: allow, dlp: {masks: {default: zzz}}")),
+        ("/$defs/dlp/properties/unreadable/enum", rule("decision: allow, dlp: {unreadable: zzz}")),
+        ("/$defs/responses/properties/markers/enum", rule("decision: allow, dlp: {responses: {markers: zzz}}")),
+        ("/$defs/ownDetector/properties/confidence/enum", "detectors: [{confidence: zzz}]".to_owned()),
         ("/$defs/tokens/properties/replay/enum", "policies: [{tokens: {replay: zzz}}]".to_owned()),
         ("/$defs/tokens/properties/on_theft/enum", "policies: [{tokens: {on_theft: zzz}}]".to_owned()),
         ("/$defs/usageTest/properties/of/enum", rule("decision: allow, usage: [{of: zzz}]")),

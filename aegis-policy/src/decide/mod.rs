@@ -226,7 +226,7 @@ fn permit(target: &Target<'_>, rule: &Rule, decision: Decision, mode: Mode, term
         host: target.host.text(),
         port: target.port,
         private_ok: terms.private_ok,
-        profile: terms.profile,
+        profile: terms.profile.keyed(|| target.snapshot.mask_key(target.agent)),
         fail_mode: terms.fail_mode,
         handling: terms.handling,
         decision,

@@ -2,6 +2,8 @@
 
 mod conditions;
 mod declarations;
+mod detectors;
+pub(crate) mod dlp;
 mod handling;
 mod moment;
 mod policy;
@@ -10,17 +12,20 @@ pub(crate) mod words;
 
 pub(crate) use policy::read as policy;
 
+use aegis_dlp::OwnDetectors;
+
 use crate::declared::{Regions, Tool};
 use crate::raw_rego::Modules;
 use crate::rule::{Policy, Rule};
 use crate::schema::declarations::Declarations;
+use crate::schema::detectors::Detectors;
 use crate::source::cursor::{Cursor, Problems};
 use crate::source::diagnostics::{DELEGATED, Diagnostics, Problem, Source};
 use crate::source::node::Node;
 use crate::templates::{Library, Scope};
 
 /// What a file of those who own the policy may hold.
-const KEYS: [&str; 7] = ["version", "policies", "use", "templates", "bounds", "tools", "regions"];
+const KEYS: [&str; 8] = ["version", "policies", "use", "templates", "bounds", "tools", "regions", "detectors"];
 /// What a team's file may hold.
 const TEAM_KEYS: [&str; 3] = ["version", "policies", "use"];
 
@@ -33,6 +38,8 @@ pub(crate) struct Document {
     pub(crate) rules: Vec<Rule>,
     pub(crate) tools: Vec<Tool>,
     pub(crate) regions: Regions,
+    /// The detectors that the files declare.
+    pub(crate) own: OwnDetectors,
     /// The raw Rego modules that rules name.
     pub(crate) modules: Modules,
 }
@@ -40,7 +47,7 @@ pub(crate) struct Document {
 impl Document {
     /// The same declarations and no policy.
     pub(crate) fn empty_like(&self) -> Document {
-        Document { regions: self.regions.clone(), ..Document::default() }
+        Document { regions: self.regions.clone(), own: self.own.clone(), ..Document::default() }
     }
 }
 
@@ -55,7 +62,7 @@ struct File<'s> {
 pub(crate) fn read(sources: &[Source]) -> Result<Document, Diagnostics> {
     let (modules, mut problems) = Modules::read(sources);
     let mut files = Vec::new();
-    for source in sources.iter().filter(|source| !source.is_rego()) {
+    for source in sources.iter().filter(|source| !source.is_rego() && !source.is_dictionary()) {
         match Node::parse(&source.text) {
             Ok(node) => files.push(File { source, node, problems: Problems::new(source) }),
             Err(stop) => {
@@ -64,21 +71,25 @@ pub(crate) fn read(sources: &[Source]) -> Result<Document, Diagnostics> {
             }
         }
     }
-    let mut document = read_files(&files, &modules);
+    let mut document = read_files(&files, sources, &modules);
     document.modules = modules;
     problems.extend(files.into_iter().flat_map(|file| file.problems.into_list()));
     if problems.is_empty() { Ok(document) } else { Err(Diagnostics::new(problems)) }
 }
 
 /// First what the owners' files define for all files, then the policies of all.
-fn read_files(files: &[File<'_>], modules: &Modules) -> Document {
+fn read_files(files: &[File<'_>], sources: &[Source], modules: &Modules) -> Document {
     let mut document = Document::default();
     let roots: Vec<(Cursor<'_>, Option<&str>)> =
         files.iter().map(|file| (Cursor::root(&file.node, &file.problems), file.source.team())).collect();
+    let owners = || roots.iter().filter(|(_, team)| team.is_none());
+    let mut detectors = Detectors::default();
+    owners().for_each(|(root, _)| detectors.read(root, sources));
+    document.own = detectors.finish();
     let mut library = Library::default();
     let mut declarations = Declarations::default();
-    for (root, _) in roots.iter().filter(|(_, team)| team.is_none()) {
-        library.read(root);
+    for (root, _) in owners() {
+        library.read(root, &document.own);
         declarations.read(root);
     }
     (document.tools, document.regions) = (declarations.tools, declarations.regions);

@@ -1,7 +1,7 @@
 //! One policy: whom it is for, and its rules.
 
 use crate::rule::Policy;
-use crate::schema::{Document, rule, words};
+use crate::schema::{Document, dlp, rule, words};
 use crate::source::cursor::Cursor;
 use crate::templates::Scope;
 
@@ -32,7 +32,8 @@ pub(crate) fn read(at: &Cursor<'_>, scope: &Scope<'_>, document: &mut Document) 
         name,
         mode: policy.mode,
         priority: fields.get("priority").and_then(|at| at.integer("a whole number")).unwrap_or(0),
-        dlp: fields.get("dlp").map(words::dlp).unwrap_or_default(),
+        dlp: fields.get("dlp").map(|at| dlp::read(at, &document.own)).unwrap_or_default(),
+        own: &document.own,
         regions: &document.regions,
     };
     scope.check_policy(at, &policy);

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use aegis_dlp::Profile;
+use aegis_dlp::{OwnDetectors, Profile};
 use ipnet::IpNet;
 
 use crate::declared::Regions;
 use crate::glob::PathGlob;
 use crate::host::HostPattern;
 use crate::rule::{Rule, Transport};
-use crate::schema::words::Dlp;
+use crate::schema::dlp::{self, Dlp};
 use crate::schema::{conditions, handling, moment, words};
 use crate::source::cursor::{Cursor, Fields};
 use crate::source::nearest;
@@ -78,6 +78,8 @@ pub(super) struct Defaults<'a> {
     pub(super) mode: Mode,
     pub(super) priority: i64,
     pub(super) dlp: Dlp,
+    /// The detectors that were declared.
+    pub(super) own: &'a OwnDetectors,
     /// The regions that were declared.
     pub(super) regions: &'a Regions,
 }
@@ -90,7 +92,7 @@ pub(super) fn read(at: &Cursor<'_>, policy: &Defaults<'_>, before: &[Rule]) -> O
     let decision = fields.require("decision").and_then(words::decision);
     let hosts = hosts(&fields, private);
     let mode = fields.get("mode").and_then(words::mode).unwrap_or_default();
-    let dlp = fields.get("dlp").map(words::dlp).unwrap_or_default();
+    let dlp = fields.get("dlp").map(|at| dlp::read(at, policy.own)).unwrap_or_default();
     let tool = fields.get("tool").and_then(|at| words::name(at, "a tool's name")).map(Arc::from);
     let reason = fields.get("reason").and_then(words::text);
     let priority = fields.get("priority").and_then(|at| at.integer("a whole number"));
@@ -108,7 +110,7 @@ pub(super) fn read(at: &Cursor<'_>, policy: &Defaults<'_>, before: &[Rule]) -> O
     let fail_mode = fail_mode(&fields, decision);
     let handling = handling::read(&fields, decision);
     let rego = fields.get("rego").and_then(raw_rego::read);
-    let (decision, profile) = check_decision(&fields, decision?, transport, dlp, policy.dlp);
+    let (decision, profile) = check_decision(&fields, decision?, transport, dlp, policy);
     let id = id?;
     Some(Rule {
         reason: reason.unwrap_or_else(|| default_reason(&id, decision)),
@@ -280,8 +282,8 @@ fn check_decision(
     fields: &Fields<'_>,
     decision: Decision,
     transport: Transport,
-    own: Dlp,
-    policy: Dlp,
+    dlp: Dlp,
+    policy: &Defaults<'_>,
 ) -> (Decision, Profile) {
     if transport != Transport::Http {
         if let (Decision::Sanitize, Some(at)) = (decision, fields.get("decision")) {
@@ -295,14 +297,9 @@ fn check_decision(
         }
         return (decision, Profile::default());
     }
-    let profile = Profile {
-        redact: own.redact.or(policy.redact).unwrap_or_default(),
-        deny: own.deny.or(policy.deny).unwrap_or_default(),
-        approve: own.approve.or(policy.approve).unwrap_or_default(),
-        report: own.report.or(policy.report).unwrap_or_default(),
-        ..Profile::default()
-    };
-    match (decision, profile.redact.is_empty()) {
+    let profile = dlp.profile(&policy.dlp, policy.own);
+    let changes = !profile.redact.is_empty() || !profile.content().attachments.strip.is_empty();
+    match (decision, !changes) {
         (Decision::Sanitize, true) => {
             if let Some(at) = fields.get("decision") {
                 at.problem_with(

@@ -2,21 +2,10 @@
 
 use std::sync::Arc;
 
-use aegis_dlp::DetectorSet;
-
 use crate::glob::{NameGlob, REGEX_SIZE};
 use crate::source::cursor::{Cursor, Fields};
 use crate::source::nearest;
 use crate::{Decision, FailMode, Mode, OnTheft, Replay, TokenRules};
-
-/// What stands in a rule's `dlp`, or a policy's. `None` where the key is not given.
-#[derive(Debug, Default, Copy, Clone)]
-pub(crate) struct Dlp {
-    pub(crate) redact: Option<DetectorSet>,
-    pub(crate) deny: Option<DetectorSet>,
-    pub(crate) approve: Option<DetectorSet>,
-    pub(crate) report: Option<DetectorSet>,
-}
 
 /// A name for people and records: printable, no `/` (it joins policy and rule), at most 128 characters.
 pub(crate) fn name<'a>(at: &Cursor<'a>, what: &str) -> Option<&'a str> {
@@ -118,25 +107,4 @@ pub(super) fn tokens(at: &Cursor<'_>) -> TokenRules {
 /// Whether `tls` says passthrough.
 pub(super) fn passthrough(at: &Cursor<'_>) -> Option<bool> {
     one_of(at, &[("inspect", false), ("passthrough", true)])
-}
-
-pub(crate) fn dlp(at: &Cursor<'_>) -> Dlp {
-    let fields = at.fields(&["redact", "deny", "approve", "report"]);
-    let set = |key| detectors(&fields, key);
-    Dlp { redact: set("redact"), deny: set("deny"), approve: set("approve"), report: set("report") }
-}
-
-fn detectors(fields: &Fields<'_>, key: &str) -> Option<DetectorSet> {
-    fields.get(key)?;
-    let sets = fields.list(key, |item| {
-        let name = item.string()?;
-        match DetectorSet::parse(name) {
-            Ok(set) => Some(set),
-            Err(unknown) => {
-                item.problem_with(format!("unknown detector `{name}`"), "unknown detector", unknown.to_string());
-                None
-            }
-        }
-    });
-    Some(sets.into_iter().fold(DetectorSet::EMPTY, DetectorSet::union))
 }

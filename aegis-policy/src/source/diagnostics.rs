@@ -33,9 +33,9 @@ pub struct Diagnostics {
 /// [`Source::team`].
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// The name shown in messages; normally the file's path. `*.rego` is a raw Rego module.
+    /// The name shown in messages; normally the file's path. `*.rego` is a raw Rego module, `*.dict` a dictionary.
     pub name: String,
-    /// YAML, JSON, or Rego.
+    /// YAML, JSON, Rego, or values.
     pub text: String,
 }
 
@@ -49,6 +49,11 @@ impl Source {
         let (directories, _) = self.name.rsplit_once('/')?;
         let mut parts = directories.split('/').skip_while(|part| *part != DELEGATED);
         parts.next().map(|_| parts.next().unwrap_or_default())
+    }
+
+    /// Whether it is a dictionary of a detector.
+    pub fn is_dictionary(&self) -> bool {
+        self.name.ends_with(".dict")
     }
 
     /// Whether it is a raw Rego module.

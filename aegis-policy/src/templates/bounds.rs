@@ -1,11 +1,11 @@
 //! Bounds that security sets for the policies that a team writes itself.
 
-use aegis_dlp::{DetectorSet, Profile};
+use aegis_dlp::{DetectorSet, OwnDetectors, Profile};
 
 use crate::glob::{NameGlob, PathGlob};
 use crate::host::HostPattern;
 use crate::rule::{Rule, Transport};
-use crate::schema::words;
+use crate::schema::{dlp, words};
 use crate::source::cursor::Cursor;
 use crate::{Decision, FailMode, Mode};
 
@@ -61,12 +61,12 @@ pub(crate) struct Bounds {
     /// Empty: any.
     decisions: Vec<Decision>,
     max_priority: Option<i64>,
-    must: words::Dlp,
+    must: dlp::Sets,
     may: Vec<Grant>,
 }
 
 /// Reads one entry of `bounds`.
-pub(super) fn read(at: &Cursor<'_>) -> Option<Bounds> {
+pub(super) fn read(at: &Cursor<'_>, own: &OwnDetectors) -> Option<Bounds> {
     let fields = at.fields(&KEYS);
     let name = fields.require("name").and_then(|at| words::name(at, "a name for bounds"));
     for key in ["teams", "agents", "hosts"] {
@@ -87,7 +87,7 @@ pub(super) fn read(at: &Cursor<'_>) -> Option<Bounds> {
         paths: fields.list("paths", path),
         decisions: fields.list("decisions", words::decision),
         max_priority: fields.get("max_priority").and_then(|at| at.integer("a whole number")),
-        must: fields.get("must_dlp").map(words::dlp).unwrap_or_default(),
+        must: fields.get("must_dlp").map(|at| dlp::must(at, own)).unwrap_or_default(),
         may: fields.list("may", |at| words::one_of(at, &GRANTS)),
         name: name?.to_owned(),
     })

@@ -9,6 +9,8 @@ mod parameter;
 mod placeholder;
 mod scope;
 
+use aegis_dlp::OwnDetectors;
+
 use crate::glob::NameGlob;
 use crate::schema::{Document, words};
 use crate::source::cursor::Cursor;
@@ -47,9 +49,9 @@ pub(crate) struct Library<'a> {
 
 impl<'a> Library<'a> {
     /// Takes in what a file of security defines.
-    pub(crate) fn read(&mut self, root: &Cursor<'a>) {
+    pub(crate) fn read(&mut self, root: &Cursor<'a>, own: &OwnDetectors) {
         for item in root.child("bounds").map(|list| list.items()).unwrap_or_default() {
-            if let Some(read) = bounds::read(&item) {
+            if let Some(read) = bounds::read(&item, own) {
                 if self.bounds.iter().any(|other| other.name == read.name) {
                     item.problem_with(
                         "second bounds of this name",
