@@ -1,12 +1,17 @@
-//! What the words before a number say it is.
+//! What the words before a place say of what stands there.
+
+mod words;
 
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-
 use memchr::{memchr2, memrchr};
 
+use crate::detect::is_mask;
 use crate::view::View;
+
+pub(crate) use words::Topic;
+use words::WORDS;
 
 /// How far back from a match its context reaches, in bytes; the key of a JSON value adds as much again.
 const REACH: usize = 64;
@@ -14,65 +19,66 @@ const REACH: usize = 64;
 /// Bytes before a place that the examination of a match starting there may look at.
 pub(crate) const LOOK_BEHIND: usize = 2 * REACH + 16;
 
-/// What a number may be said to be.
-#[derive(Copy, Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Topic {
-    Birth,
-    SocialSecurity,
+struct Searcher {
+    automaton: AhoCorasick,
+    /// By the number of the word: its topic, and whether it counts inside of a longer one.
+    meaning: Vec<(Topic, bool)>,
 }
 
-struct Word {
-    text: &'static str,
-    topic: Topic,
-    /// Counts also inside a longer word: "birthdate".
-    inside: bool,
-}
-
-const WORDS: [Word; 9] = [
-    Word { text: "birth", topic: Topic::Birth, inside: true },
-    Word { text: "born", topic: Topic::Birth, inside: false },
-    Word { text: "dob", topic: Topic::Birth, inside: false },
-    Word { text: "d.o.b", topic: Topic::Birth, inside: false },
-    Word { text: "ssn", topic: Topic::SocialSecurity, inside: false },
-    Word { text: "social sec", topic: Topic::SocialSecurity, inside: true },
-    Word { text: "social_sec", topic: Topic::SocialSecurity, inside: true },
-    Word { text: "social-sec", topic: Topic::SocialSecurity, inside: true },
-    Word { text: "socialsec", topic: Topic::SocialSecurity, inside: true },
-];
-
-static SEARCHER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+static SEARCHER: LazyLock<Option<Searcher>> = LazyLock::new(|| {
+    let (mut texts, mut meaning) = (Vec::<&str>::new(), Vec::new());
+    for (topic, parts, words) in WORDS {
+        texts.extend(parts.iter().chain(*words));
+        meaning.extend(parts.iter().map(|_| (*topic, true)).chain(words.iter().map(|_| (*topic, false))));
+    }
     // Cannot fail on these constants; a test holds that.
-    AhoCorasick::builder()
+    let automaton = AhoCorasick::builder()
         .ascii_case_insensitive(true)
         .match_kind(MatchKind::LeftmostLongest)
         .kind(Some(AhoCorasickKind::DFA))
-        .build(WORDS.iter().map(|word| word.text))
-        .ok()
+        .build(texts)
+        .ok()?;
+    Some(Searcher { automaton, meaning })
 });
 
-/// Whether what stands before `start` says that the number there is about `topic`.
-///
-/// In JSON that is the text before it in the same string, and the key of the value or of the array that
-/// holds it. Elsewhere it is the text before it in the same field and line, or the line above where the
-/// number begins a line.
+/// What is said of a place: a bit for each topic.
+#[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Topics(u128);
+
+impl Topics {
+    pub(crate) const fn has(self, topic: Topic) -> bool {
+        self.0 >> topic as u8 & 1 == 1
+    }
+
+    fn and(self, other: Topics) -> Topics {
+        Topics(self.0 | other.0)
+    }
+}
+
+/// Whether what stands before `start` says that what is there is about `topic`.
 pub(crate) fn speaks_of(view: &View<'_>, start: usize, topic: Topic) -> bool {
-    if says(view.heading, topic) {
-        return true;
-    }
+    topics(view, start).has(topic)
+}
+
+/// What is said of what stands at `start`.
+///
+/// In JSON it is the text before it in the same string that says so, and the key of the value or of the array that
+/// holds it. Elsewhere it is the text before it in the same field and line, or the line above where it begins a line;
+/// in a table its heading.
+pub(crate) fn topics(view: &View<'_>, start: usize) -> Topics {
+    let heading = if view.heading.is_empty() { Topics::default() } else { said(view.heading) };
     let floor = start.saturating_sub(REACH);
-    if !view.json {
-        return says(field(view.slice(floor, start)), topic);
-    }
     let text = view.slice(floor, start);
-    let Some(quote) = memrchr(b'"', text).map(|at| floor + at) else {
-        return says(field(text), topic);
+    let quote = if view.json { memrchr(b'"', text).map(|at| floor + at) } else { None };
+    let Some(quote) = quote else {
+        return said(field(text)).and(heading);
     };
     let near = view.slice(quote + 1, start);
     if near.trim_ascii_start().first() == Some(&b':') {
-        // The number stands bare, and the quote is the end of its key.
-        return says(string_before(view, quote), topic);
+        // It stands bare, and the quote is the end of its key.
+        return said(string_before(view, quote));
     }
-    says(field(near), topic) || key_of(view, quote).is_some_and(|key| says(key, topic))
+    said(field(near)).and(key_of(view, quote).map(said).unwrap_or_default())
 }
 
 /// The key whose value, or array of values, holds the string or number at `value`.
@@ -112,17 +118,20 @@ fn cut(text: &[u8], byte: u8) -> (&[u8], &[u8]) {
     memrchr(byte, text).and_then(|at| Some((text.get(..at)?, text.get(at + 1..)?))).unwrap_or((&[], text))
 }
 
-fn says(text: &[u8], topic: Topic) -> bool {
+fn said(text: &[u8]) -> Topics {
     let Some(searcher) = SEARCHER.as_ref() else {
-        return true;
+        return Topics(u128::MAX);
     };
-    searcher.find_iter(text).any(|found| {
-        WORDS.get(found.pattern().as_usize()).is_some_and(|word| {
-            word.topic == topic
-                && !is_mask(text, found.start(), found.end())
-                && (word.inside || is_word(text, found.start(), found.end()))
-        })
-    })
+    let mut topics = Topics::default();
+    for found in searcher.automaton.find_iter(text) {
+        if let Some((topic, inside)) = searcher.meaning.get(found.pattern().as_usize())
+            && (*inside || is_word(text, found.start(), found.end()))
+            && !is_mask(text, found.start())
+        {
+            topics.0 |= 1 << *topic as u8;
+        }
+    }
+    topics
 }
 
 /// Whether letters before and after are of other words: `userSSN`, `ssn_id`, `ssns`, not `classname`.
@@ -132,12 +141,6 @@ fn is_word(text: &[u8], start: usize, end: usize) -> bool {
     let next = if next == b's' { letter(Some(end + 1)) } else { next };
     let opens = !previous.is_ascii_alphabetic() || previous.is_ascii_lowercase() && first.is_ascii_uppercase();
     opens && !next.is_ascii_lowercase()
-}
-
-/// `[SSN]` and `[DOB]` as Aegis writes them are no words: the output must hold nothing to be found.
-fn is_mask(text: &[u8], start: usize, end: usize) -> bool {
-    let masked = text.get(start..end).is_some_and(|word| word == b"SSN" || word == b"DOB");
-    masked && start.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'[') && text.get(end) == Some(&b']')
 }
 
 #[cfg(test)]
@@ -160,13 +163,16 @@ mod tests {
         for text in ["dob: ", "Born on ", "birthdate=", "DOB\n", "DOB:\r\n  ", "patientDOB ", "a=b&dob="] {
             assert!(before(text, false, Topic::Birth), "{text:?}");
         }
-        for text in ["adobe ", "stubborn ", "dob: x\ncreated: ", "dob=x&at=", "dob: none, at: ", "[DOB] "] {
+        for text in
+            ["adobe ", "stubborn ", "dob: x\ncreated: ", "dob=x&at=", "dob: none, at: ", "[DOB] ", "[DOB:*1234] "]
+        {
             assert!(!before(text, false, Topic::Birth), "{text:?}");
         }
         for text in ["ssn ", "SSN: ", "userSSN=", "ssn_number ", "Social Security Number: ", "ssns: "] {
             assert!(before(text, false, Topic::SocialSecurity), "{text:?}");
         }
         assert!(!before("className ", false, Topic::SocialSecurity));
+        assert!(before("access_token=", false, Topic::Secret) && !before("next_page_token=", false, Topic::Secret));
     }
 
     #[test]
@@ -183,5 +189,11 @@ mod tests {
         for text in [r#"{"dob": null, "created": ""#, r#"{"dob": null, "created": "#, r#"["dob", "x", ""#] {
             assert!(!before(text, true, Topic::Birth), "{text}");
         }
+    }
+
+    #[test]
+    fn headings() {
+        let view = View { bytes: b"1980-01-02", end: true, json: false, heading: b"date of birth" };
+        assert!(speaks_of(&view, 0, Topic::Birth) && !speaks_of(&view, 0, Topic::Phone));
     }
 }

@@ -2,16 +2,21 @@
 
 mod apply;
 mod inside;
+mod lead;
+mod queue;
 
 use crate::context::LOOK_BEHIND;
-use crate::detect::{self, LONGEST_LITERAL, Match, Tail};
+use crate::detect::{self, Match, Tail, settled};
 use crate::finding::{Finding, Findings, Place};
 use crate::nested::{Layer, Nested, Packed, Unread};
 use crate::opening::Opening;
+use crate::own::Candidate;
 use crate::place::Followed;
 use crate::prefilter::{Anchor, Prefilter};
 use crate::view::{Charset, Encoding, Eval, Transcoder, View, Window};
 use crate::{Action, Detector, DetectorSet, Format, Profile};
+use lead::Lead;
+use queue::Queue;
 
 /// The most bytes that a [`Scanner`] holds back after a chunk, whatever the input. Normally it is the
 /// token that the chunk ends in, and nothing where it ends between words.
@@ -71,6 +76,8 @@ pub struct Scanner {
     /// In a table: which column what is examined is in.
     column: Option<Followed>,
     anchors: Vec<Anchor>,
+    candidates: Vec<Candidate>,
+    leads: Vec<Lead>,
     nested: Nested,
     /// Bytes put out before this push, the length of `out` when it began, and how many were put out before the first that
     /// differs from what came in.
@@ -144,6 +151,8 @@ impl Scanner {
             place_in: Followed::new(encoding),
             column: None,
             anchors: Vec::new(),
+            candidates: Vec::new(),
+            leads: Vec::new(),
             nested,
             before: 0,
             base: 0,
@@ -198,7 +207,9 @@ impl Scanner {
     /// Bytes of memory that it holds.
     pub(crate) fn held(&self) -> usize {
         let opening = self.opening.as_ref().map_or(0, Opening::held);
-        let anchors = self.anchors.capacity() * size_of::<Anchor>();
+        let anchors = self.anchors.capacity() * size_of::<Anchor>()
+            + self.candidates.capacity() * size_of::<Candidate>()
+            + self.leads.capacity() * size_of::<Lead>();
         size_of::<Scanner>() + opening + self.window.held() + anchors + self.nested.held()
     }
 
@@ -234,15 +245,17 @@ impl Scanner {
     fn advance(&mut self, end: bool, out: &mut Vec<u8>) {
         self.follow(end);
         if self.tail.is_none() {
-            let mut anchors = std::mem::take(&mut self.anchors);
-            self.prefilter.list(self.window.bytes(), self.done, &mut anchors);
-            let open = self.examine(&anchors, end, out);
-            self.anchors = anchors;
+            let leads = self.list(end);
+            let open = self.examine(&leads, end, out);
+            self.leads = leads;
             if self.tail.is_none() && self.stopped.is_none() {
                 let length = self.window.bytes().len();
                 let keep = match open {
                     None if end => length,
-                    open => detect::earliest(&self.view(end), open.unwrap_or(length)),
+                    open => {
+                        let (view, to) = (self.view(end), open.unwrap_or(length));
+                        detect::earliest(&view, self.profile.own().earliest(&view, to))
+                    }
                 };
                 self.put_out(keep, end && open.is_none(), out);
                 self.decided = self.decided.max(open.unwrap_or(keep));
@@ -254,29 +267,45 @@ impl Scanner {
         self.compact();
     }
 
-    /// Examines the clues in order, up to one that needs more bytes: its position.
-    fn examine(&mut self, anchors: &[Anchor], end: bool, out: &mut Vec<u8>) -> Option<usize> {
-        // Masks differ in length from what they replace: what follows moves.
-        let mut moved = 0_isize;
-        for (number, anchor) in anchors.iter().enumerate() {
-            let Some(anchor) = anchor.moved(moved).filter(|anchor| anchor.at >= self.decided) else {
+    /// Lists the places to be examined, in order.
+    fn list(&mut self, end: bool) -> Vec<Lead> {
+        let mut leads = std::mem::take(&mut self.leads);
+        let (mut anchors, mut candidates) = (std::mem::take(&mut self.anchors), std::mem::take(&mut self.candidates));
+        self.prefilter.list(self.window.bytes(), self.done, end, &mut anchors);
+        self.profile.own().list(&self.view(end), self.done, self.wanted, &mut candidates);
+        leads.clear();
+        leads.extend(anchors.iter().copied().map(Lead::BuiltIn));
+        if !candidates.is_empty() {
+            leads.extend(candidates.iter().copied().map(Lead::Own));
+            leads.sort_by_key(|lead| lead.at());
+        }
+        (self.anchors, self.candidates) = (anchors, candidates);
+        leads
+    }
+
+    /// Examines the leads in order, those at one place together, up to one that needs more bytes: its position.
+    fn examine(&mut self, leads: &[Lead], end: bool, out: &mut Vec<u8>) -> Option<usize> {
+        let mut queue = Queue::new(leads);
+        while let Some(lead) = queue.next() {
+            let at = lead.at();
+            if at < self.decided {
                 continue;
-            };
-            let rest = anchors.get(number + 1..).unwrap_or_default();
-            let mut rest = rest.iter().filter_map(|anchor| anchor.moved(moved));
-            if let Some(column) = &mut self.column {
-                column.reach(self.window.bytes(), anchor.at);
             }
-            let Ok(found) = self.matches_at(anchor, &mut rest, end) else {
-                return Some(anchor.at);
+            if let Some(column) = &mut self.column {
+                column.reach(self.window.bytes(), at);
+            }
+            let Ok(found) = self.matches_at(lead, queue.clone(), end) else {
+                return Some(at);
             };
-            self.decided = anchor.at + 1;
+            self.decided = at + 1;
             if let Some((first, others)) = found {
                 // What is found inside of what stands before comes first.
-                self.put_out(detect::earliest(&self.view(end), anchor.at).min(first.start), false, out);
+                self.put_out(detect::earliest(&self.view(end), at).min(first.start), false, out);
                 let length = self.window.bytes().len();
                 self.apply(first, &others, end, out);
-                moved += self.window.bytes().len().wrapping_sub(length).cast_signed();
+                let moved = self.window.bytes().len().wrapping_sub(length).cast_signed();
+                let asked = (self.prefilter, self.wanted, &self.profile);
+                queue.replaced(moved, asked, &self.view(end), self.done.max(self.decided));
             }
             if self.stopped.is_some() || self.tail.is_some() {
                 break;
@@ -285,37 +314,32 @@ impl Scanner {
         None
     }
 
-    /// The match that a clue points to, with those that begin inside of what it would redact: they make it
+    /// The match that the leads of one place have, with those that begin inside of what it would redact: they make it
     /// longer, or forbid it.
-    fn matches_at(
-        &self,
-        anchor: Anchor,
-        rest: &mut dyn Iterator<Item = Anchor>,
-        end: bool,
-    ) -> Eval<Option<(Match, Vec<Match>)>> {
+    fn matches_at(&self, lead: Lead, rest: Queue<'_>, end: bool) -> Eval<Option<(Match, Vec<Match>)>> {
         let view = self.view(end);
-        let Some(mut first) = detect::examine(&view, anchor, self.wanted)? else {
+        let (mut found, mut reach) = (Vec::new(), 0);
+        let (mut rest, mut next) = (rest.peekable(), Some(lead));
+        while let Some(here) = next {
+            if let Some(one) = here.examine(&view, self.wanted, &self.profile)? {
+                reach = here.touches(&view, one.end)?.max(reach);
+                found.push(one);
+            }
+            next = rest.next_if(|other| other.at() == lead.at());
+        }
+        let Some((mut first, mut others)) = lead::strictest(&self.profile, &found) else {
             return Ok(None);
         };
-        let mut others = Vec::new();
         if self.profile.action(first.detector) == Some(Action::Redact) {
             settled(&view, first.end)?;
-            while let Some(anchor) = rest.next().filter(|anchor| anchor.at < first.end) {
-                let Some(other) = detect::examine(&view, anchor, self.wanted)? else {
-                    continue;
-                };
-                match self.profile.action(other.detector) {
-                    stricter @ Some(Action::Deny | Action::Approve) => {
-                        if stricter > self.profile.action(first.detector) {
-                            first.detector = other.detector;
-                        }
-                    }
-                    Some(Action::Redact) if other.end > first.end => {
-                        (first.end, first.tail) = (other.end, other.tail);
-                        others.push(other);
+            while let Some(lead) = rest.next_if(|lead| lead.at() < reach.max(first.end)) {
+                let other = lead.examine(&view, self.wanted, &self.profile)?;
+                if let Some(other) = other.filter(|other| other.start < first.end) {
+                    let before = first.end;
+                    lead::join(&self.profile, &mut first, other, &mut others);
+                    if first.end > before {
                         settled(&view, first.end)?;
                     }
-                    _ => {}
                 }
             }
             // A mask ends in a bracket: what it must not become the beginning of is seen in the byte after it.
@@ -371,10 +395,4 @@ impl Layer for Scanner {
     fn held(&self) -> usize {
         Scanner::held(self)
     }
-}
-
-/// Waits for the bytes after a match that could complete a literal begun inside of it.
-fn settled(view: &View<'_>, end: usize) -> Eval<()> {
-    view.run(end, LONGEST_LITERAL, |byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-' | b' '))?;
-    Ok(())
 }

@@ -6,7 +6,7 @@ use crate::finding::{Finding, Place};
 use crate::nested::has_run;
 use crate::prefilter::Prefilter;
 use crate::scanner::{Flow, Scanner};
-use crate::view::Encoding;
+use crate::view::{Encoding, View};
 use crate::{Detector, Profile};
 
 /// The outcome of scanning a text.
@@ -58,7 +58,13 @@ fn has_clue(profile: &Profile, text: &str) -> bool {
     if bytes.iter().any(|byte| matches!(byte, b'%' | b'\\' | 0x80..)) || has_run(bytes) {
         return true;
     }
+    let wanted = profile.detectors();
     let mut anchors = Vec::new();
-    Prefilter::new(profile.detectors()).list(bytes, 0, &mut anchors);
+    Prefilter::new(wanted).list(bytes, 0, true, &mut anchors);
+    if anchors.is_empty() && !profile.own().is_empty() {
+        let mut candidates = Vec::new();
+        profile.own().list(&View { bytes, end: true, json: false, heading: b"" }, 0, wanted, &mut candidates);
+        return !candidates.is_empty();
+    }
     !anchors.is_empty()
 }

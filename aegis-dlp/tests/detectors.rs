@@ -1,4 +1,4 @@
-//! Each detector's true and false examples: the tables of `docs/dlp.md`, which this test reads.
+//! Each detector's true and false examples: the tables of `docs/detectors.md`, which this test reads.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 mod support;
@@ -6,19 +6,20 @@ mod support;
 use aegis_dlp::{Detector, Format, Place, scan_text};
 use support::{check_invariants, redact, redact_all};
 
-const DOC: &str = include_str!("../../docs/dlp.md");
+const DOC: &str = include_str!("../../docs/detectors.md");
 
 /// The rows `| found | kept |` of the table below the heading that names the detector.
 fn examples(detector: Detector) -> (Vec<String>, Vec<String>) {
     let heading = format!("### `{}`", detector.name());
     let section = DOC.split("\n### ").find(|s| heading.ends_with(s.lines().next().unwrap_or_default()));
-    let section = section.unwrap_or_else(|| panic!("docs/dlp.md has no section {heading}"));
-    let section = section.split("\n## ").next().unwrap_or_default();
+    let section = section.unwrap_or_else(|| panic!("docs/detectors.md has no section {heading}"));
     let (mut found, mut kept) = (Vec::new(), Vec::new());
     for line in section.lines().filter(|line| line.starts_with("| ") && line.contains('`')) {
         let mut cells = line.trim_matches('|').split(" | ").map(|cell| cell.trim().trim_matches('`'));
         // The keys are cut in the document, lest secret scanners of forges take it for a leak.
-        let mut cell = || cells.next().unwrap_or_default().replace("~", "").replace("⏎", "\n");
+        let mut cell = || {
+            cells.next().unwrap_or_default().replace("~~", "\0").replace('~', "").replace('\0', "~").replace("⏎", "\n")
+        };
         found.push(cell());
         kept.push(cell());
     }

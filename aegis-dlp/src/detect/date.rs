@@ -105,12 +105,11 @@ fn day_and_month(first: u32, second: u32) -> bool {
     (1..=31).contains(&first) && (1..=31).contains(&second) && first.min(second) <= 12
 }
 
-/// Whether a word may be the day or month of a date, or a group of a number, that goes on after it.
-pub(super) fn may_be_part(word: &[u8]) -> bool {
+/// Whether the name of a month begins in a word.
+pub(super) fn is_month(word: &[u8]) -> bool {
     const MONTHS: [&[u8]; 12] =
         [b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"];
-    word.iter().any(u8::is_ascii_digit)
-        || word.windows(3).any(|head| MONTHS.iter().any(|month| head.eq_ignore_ascii_case(month)))
+    word.windows(3).any(|head| MONTHS.iter().any(|month| head.eq_ignore_ascii_case(month)))
 }
 
 #[cfg(test)]

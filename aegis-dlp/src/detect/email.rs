@@ -2,6 +2,7 @@
 
 use super::{Match, TOKEN};
 use crate::Detector;
+use crate::finding::Confidence;
 use crate::view::{Eval, View};
 
 /// The longest domain name (RFC 1035, section 2.3.4).
@@ -19,7 +20,7 @@ pub(super) fn examine(view: &View<'_>, at: usize) -> Eval<Option<Match>> {
     // `git@github.com:` is how SSH remotes are written, `icon@2x.png` how images for dense screens are named.
     let ssh = view.slice(start, at) == b"git";
     let density = matches!(view.slice(at + 1, at + 4), [b'1'..=b'9', b'x', b'.']);
-    Ok((!ssh && !density).then(|| Match::new(Detector::Email, start, end)))
+    Ok((!ssh && !density).then(|| Match::new(Detector::Email, Confidence::High, start, end)))
 }
 
 /// The start of the local part that ends before `at`; `at` itself where there is none.

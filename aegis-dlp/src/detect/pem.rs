@@ -2,9 +2,10 @@
 
 use super::{Match, Tail};
 use crate::Detector;
+use crate::finding::Confidence;
 use crate::view::{Eval, More, View};
 
-/// In every header, and starting with a letter so that no other clue can overlap it.
+/// In every header.
 pub(super) const CLUE: &str = "BEGIN ";
 const DASHES: &[u8] = b"-----";
 const END: &[u8] = b"-----END ";
@@ -14,8 +15,9 @@ const LABEL: usize = 40;
 /// header alone swallow all that follows it.
 const LONGEST: usize = 64 * 1024;
 
-/// The block whose header contains the [`CLUE`] at `at`. The header is decided at once, the rest follows.
+/// The block whose header contains the [`CLUE`] that ends at `at`. The header is decided at once, the rest follows.
 pub(super) fn examine(view: &View<'_>, at: usize) -> Eval<Option<Match>> {
+    let at = at + 1 - CLUE.len();
     let Some(start) = at.checked_sub(DASHES.len()) else {
         return Ok(None);
     };
@@ -29,7 +31,7 @@ pub(super) fn examine(view: &View<'_>, at: usize) -> Eval<Option<Match>> {
     let label = view.slice(label, end - DASHES.len());
     let private = label.windows(b"PRIVATE KEY".len()).any(|words| words == b"PRIVATE KEY");
     let tail = Some(Tail::Pem(LONGEST));
-    Ok(private.then_some(Match { start, end, detector: Detector::PrivateKey, tail }))
+    Ok(private.then_some(Match { start, end, detector: Detector::PrivateKey, confidence: Confidence::High, tail }))
 }
 
 /// The end of the dashes that close the label at `from`.

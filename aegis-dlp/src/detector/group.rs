@@ -13,6 +13,12 @@ pub enum Group {
     Identity,
     /// Cards and accounts.
     Financial,
+    /// Records of health.
+    Health,
+    /// Where somebody is. In no group of policies but its own.
+    Location,
+    /// Addresses of machines. In no group of policies but its own.
+    Network,
     /// Credentials of cloud providers.
     Cloud,
     /// Credentials of forges, package registries and build services.
@@ -23,22 +29,31 @@ pub enum Group {
     Payment,
     /// Credentials of model vendors.
     Llm,
+    /// Credentials of other services.
+    Service,
+    /// Credentials of what keeps secrets and machines.
+    Infrastructure,
     /// Private keys, signed tokens, passwords.
     KeyMaterial,
 }
 
 impl Group {
     /// Every group.
-    pub const ALL: [Group; 10] = [
+    pub const ALL: [Group; 15] = [
         Group::NationalId,
         Group::Contact,
         Group::Identity,
         Group::Financial,
+        Group::Health,
+        Group::Location,
+        Group::Network,
         Group::Cloud,
         Group::Source,
         Group::Chat,
         Group::Payment,
         Group::Llm,
+        Group::Service,
+        Group::Infrastructure,
         Group::KeyMaterial,
     ];
 
@@ -49,23 +64,28 @@ impl Group {
             Group::Contact => "contact",
             Group::Identity => "identity",
             Group::Financial => "financial",
+            Group::Health => "health",
+            Group::Location => "location",
+            Group::Network => "network",
             Group::Cloud => "cloud",
             Group::Source => "source",
             Group::Chat => "chat",
             Group::Payment => "payment",
             Group::Llm => "llm",
+            Group::Service => "service",
+            Group::Infrastructure => "infrastructure",
             Group::KeyMaterial => "key_material",
         }
     }
 
     /// Whether it is part of group `pii`.
     pub const fn is_personal(self) -> bool {
-        matches!(self, Group::NationalId | Group::Contact | Group::Identity | Group::Financial)
+        matches!(self, Group::NationalId | Group::Contact | Group::Identity | Group::Financial | Group::Health)
     }
 
     /// Whether it is part of group `secrets`.
     pub const fn is_secret(self) -> bool {
-        !self.is_personal()
+        !self.is_personal() && !matches!(self, Group::Location | Group::Network)
     }
 
     /// Its detectors.

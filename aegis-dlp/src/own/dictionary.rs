@@ -219,7 +219,7 @@ impl Dictionary {
     }
 
     /// A quick look at four bytes: false where no value begins with them.
-    fn begins(&self, bytes: &[u8]) -> bool {
+    pub(super) fn begins(&self, bytes: &[u8]) -> bool {
         match bytes.first_chunk::<4>() {
             Some(four) if four.iter().all(u8::is_ascii_alphanumeric) => {
                 // Sets the bit that makes letters small and that digits have.

@@ -144,6 +144,21 @@ impl OwnDetectors {
         into.dedup();
     }
 
+    /// What may begin right at a place that was listed before what stands before it was replaced.
+    pub(crate) fn near<'v>(
+        &'v self,
+        view: &'v View<'v>,
+        at: usize,
+        wanted: DetectorSet,
+    ) -> impl Iterator<Item = Candidate> + 'v {
+        let begins = move |own: &OwnDetector| match &own.finder {
+            Finder::Pattern(pattern) => pattern.begins(view, at),
+            Finder::Dictionary(dictionary) => dictionary.begins(view.slice(at, at + 4)),
+        };
+        let all = (0..).zip(self.all()).filter(move |(_, own)| wanted.contains(Detector::Own(own.name)) && begins(own));
+        all.map(move |(number, _)| Candidate { at, number })
+    }
+
     /// The match that begins at a candidate.
     pub(crate) fn examine(&self, view: &View<'_>, candidate: Candidate) -> Eval<Option<Match>> {
         let Some(own) = self.all().get(usize::from(candidate.number)) else { return Ok(None) };
@@ -151,7 +166,8 @@ impl OwnDetectors {
             Finder::Pattern(pattern) => pattern.examine(view, candidate.at)?,
             Finder::Dictionary(dictionary) => dictionary.examine(view, candidate.at)?,
         };
-        Ok(end.map(|end| Match { start: candidate.at, end, detector: Detector::Own(own.name), tail: None }))
+        let (start, detector, confidence) = (candidate.at, Detector::Own(own.name), own.confidence);
+        Ok(end.map(|end| Match { start, end, detector, confidence, tail: None }))
     }
 
     /// The earliest position, at most `to`, at which a match may begin that is no candidate yet.

@@ -111,6 +111,13 @@ impl Pattern {
         &self.literals
     }
 
+    /// Whether a match may begin right at `at`, going by its literals.
+    pub(super) fn begins(&self, view: &View<'_>, at: usize) -> bool {
+        let text = view.slice(at, at + LONGEST_LITERAL);
+        self.literals.is_empty()
+            || self.literals.iter().any(|one| text.starts_with(one) || !view.end && one.starts_with(text))
+    }
+
     /// The end of the match that begins at `at`, as a word of its own.
     pub(super) fn examine(&self, view: &View<'_>, at: usize) -> Eval<Option<usize>> {
         let reached = view.run(at, self.longest + BEHIND, |byte| byte != b'\n')?;

@@ -2,7 +2,7 @@
 
 use super::{Flow, Scanner};
 use crate::detect::Match;
-use crate::finding::{Confidence, MAX_FINDINGS, Place};
+use crate::finding::{MAX_FINDINGS, Place};
 use crate::view::{DEEP_QUOTE, Encoding};
 use crate::{Action, Detector, Profile, scan_text};
 
@@ -22,7 +22,7 @@ impl Scanner {
         self.place_in.reach(self.window.bytes(), start);
         for found in std::iter::once(&first).chain(others) {
             let place = self.place_of(found.start.max(self.done), found.detector, action);
-            self.findings.add(found.detector, action, Confidence::High, place);
+            self.findings.add(found.detector, action, found.confidence, place);
         }
         match action {
             Action::Report => {}
@@ -108,7 +108,8 @@ impl Scanner {
     /// the number that stands behind a key in JSON that stands in text.
     fn quote(&self, start: usize, number: bool) -> Option<(&'static str, &'static str)> {
         let json = self.window.encoding().is_json();
-        if json && !self.place_in.tracker.in_string() {
+        // Behind a backslash a quote would be none.
+        if json && !self.place_in.tracker.in_string() && self.view(false).before(start) != Some(b'\\') {
             return Some(("\"", "\""));
         }
         let view = self.view(false);

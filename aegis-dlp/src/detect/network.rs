@@ -1,0 +1,46 @@
+//! Addresses of the Internet Protocol, of both versions.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::Match;
+use crate::Detector;
+use crate::finding::Confidence;
+use crate::view::{Eval, View};
+
+/// The longest way to write an address of version 6, with one of version 4 at its end.
+const LONGEST: usize = 45;
+
+/// The dotted address whose first digits are at `start`.
+pub(super) fn version_4(view: &View<'_>, start: usize) -> Eval<Option<Match>> {
+    let end = view.run(start, 16, |byte| byte.is_ascii_digit() || byte == b'.')?;
+    let text = without_full_stop(view.slice(start, end));
+    // Not part of a version, nor of a longer row of numbers.
+    let opens = view.opens(start) && view.before(start) != Some(b'.');
+    let closes = !view.at(start + text.len())?.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    Ok((opens && closes && parsed::<Ipv4Addr>(text)).then(|| found(start, text)))
+}
+
+/// The address in groups of hexadecimal digits of which a colon is at `colon`: the first one.
+pub(super) fn version_6(view: &View<'_>, colon: usize) -> Eval<Option<Match>> {
+    let start = view.run_back(colon, 4, |byte| byte.is_ascii_hexdigit());
+    if !view.opens(start) || view.before(start) == Some(b':') {
+        return Ok(None);
+    }
+    let end = view.run(start, LONGEST, |byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'))?;
+    let text = without_full_stop(view.slice(start, end));
+    let closes = !view.at(start + text.len())?.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    // `::` alone is a path of a language more often than an address.
+    Ok((closes && text.len() > 3 && parsed::<Ipv6Addr>(text)).then(|| found(start, text)))
+}
+
+fn without_full_stop(text: &[u8]) -> &[u8] {
+    text.strip_suffix(b".").unwrap_or(text)
+}
+
+fn parsed<A: std::str::FromStr>(text: &[u8]) -> bool {
+    std::str::from_utf8(text).is_ok_and(|text| text.parse::<A>().is_ok())
+}
+
+fn found(start: usize, text: &[u8]) -> Match {
+    Match::new(Detector::IpAddress, Confidence::High, start, start + text.len())
+}

@@ -1,0 +1,188 @@
+//! Numbers that states and banks give: how they are written, and when one is believed.
+
+use std::sync::LazyLock;
+
+use super::national as check;
+use super::{closes, continues, opens, value};
+use crate::context::{Topic, speaks_of};
+use crate::detect::Match;
+use crate::finding::Confidence;
+use crate::view::{Eval, View};
+use crate::{Detector, DetectorSet};
+
+/// A way to write a number.
+struct Kind {
+    detector: Detector,
+    /// `0` is a digit, `A` a capital, `X` either, `~` the sign of a century; all else is itself.
+    pattern: &'static [u8],
+    /// Asked of the digits and letters alone.
+    valid: fn(&[u8]) -> bool,
+    /// How sure it is without a word about it; `None`: not at all.
+    alone: Option<Confidence>,
+    topic: Topic,
+}
+
+/// One that its pattern and check digits make likely enough.
+const fn marked(
+    detector: Detector,
+    pattern: &'static [u8],
+    valid: fn(&[u8]) -> bool,
+    alone: Confidence,
+    topic: Topic,
+) -> Kind {
+    Kind { detector, pattern, valid, alone: Some(alone), topic }
+}
+
+/// One that words must tell from other numbers.
+const fn named(detector: Detector, pattern: &'static [u8], valid: fn(&[u8]) -> bool, topic: Topic) -> Kind {
+    Kind { detector, pattern, valid, alone: None, topic }
+}
+
+use Confidence::{High, Medium};
+use Detector as D;
+use Topic as T;
+
+const KINDS: &[Kind] = &[
+    marked(D::UsItin, b"000-00-0000", check::itin, Medium, T::Itin),
+    named(D::UsItin, b"000000000", check::itin, T::Itin),
+    named(D::UsRoutingNumber, b"000000000", check::routing, T::Routing),
+    marked(D::UkNino, b"AA000000A", check::nino, Medium, T::Nino),
+    marked(D::UkNino, b"AA 00 00 00 A", check::nino, Medium, T::Nino),
+    named(D::UkNhsNumber, b"000 000 0000", check::nhs, T::Nhs),
+    named(D::UkNhsNumber, b"000-000-0000", check::nhs, T::Nhs),
+    named(D::UkNhsNumber, b"0000000000", check::nhs, T::Nhs),
+    named(D::DeTaxId, b"00000000000", check::steuer_id, T::SteuerId),
+    named(D::DeTaxId, b"00 000 000 000", check::steuer_id, T::SteuerId),
+    marked(D::FrNir, b"000000000000000", check::nir, Medium, T::Nir),
+    marked(D::FrNir, b"0 00 00 00 000 000 00", check::nir, High, T::Nir),
+    marked(D::FrNir, b"00000A000000000", check::nir, High, T::Nir),
+    marked(D::FrNir, b"0 00 00 0A 000 000 00", check::nir, High, T::Nir),
+    marked(D::EsDni, b"00000000A", check::dni, Medium, T::Dni),
+    marked(D::EsDni, b"00000000-A", check::dni, Medium, T::Dni),
+    marked(D::EsDni, b"00.000.000-A", check::dni, High, T::Dni),
+    marked(D::EsDni, b"A0000000A", check::dni, Medium, T::Dni),
+    marked(D::EsDni, b"A-0000000-A", check::dni, Medium, T::Dni),
+    marked(D::ItCodiceFiscale, b"AAAAAA00A00A000A", check::codice_fiscale, High, T::CodiceFiscale),
+    named(D::NlBsn, b"000000000", check::bsn, T::Bsn),
+    named(D::NlBsn, b"0000.00.000", check::bsn, T::Bsn),
+    marked(D::BeNationalNumber, b"00.00.00-000.00", check::rijksregister, High, T::Rijksregister),
+    named(D::BeNationalNumber, b"00000000000", check::rijksregister, T::Rijksregister),
+    named(D::PlPesel, b"00000000000", check::pesel, T::Pesel),
+    marked(D::SePersonnummer, b"000000-0000", check::personnummer, Medium, T::Personnummer),
+    marked(D::SePersonnummer, b"000000+0000", check::personnummer, Medium, T::Personnummer),
+    marked(D::SePersonnummer, b"00000000-0000", check::personnummer, Medium, T::Personnummer),
+    named(D::SePersonnummer, b"0000000000", check::personnummer, T::Personnummer),
+    named(D::SePersonnummer, b"000000000000", check::personnummer, T::Personnummer),
+    marked(D::FiHetu, b"000000~000X", check::hetu, High, T::Personnummer),
+    named(D::DkCpr, b"000000-0000", check::cpr, T::Cpr),
+    named(D::DkCpr, b"0000000000", check::cpr, T::Cpr),
+    marked(D::NoFodselsnummer, b"00000000000", check::fodselsnummer, Medium, T::Personnummer),
+    marked(D::NoFodselsnummer, b"000000 00000", check::fodselsnummer, Medium, T::Personnummer),
+    named(D::PtNif, b"000000000", check::nif, T::Nif),
+    named(D::PtNif, b"000 000 000", check::nif, T::Nif),
+    named(D::CaSin, b"000 000 000", check::sin, T::Sin),
+    named(D::CaSin, b"000-000-000", check::sin, T::Sin),
+    named(D::CaSin, b"000000000", check::sin, T::Sin),
+    marked(D::BrCpf, b"000.000.000-00", check::cpf, High, T::Cpf),
+    named(D::BrCpf, b"00000000000", check::cpf, T::Cpf),
+    named(D::InAadhaar, b"0000 0000 0000", check::aadhaar, T::Aadhaar),
+    named(D::InAadhaar, b"0000-0000-0000", check::aadhaar, T::Aadhaar),
+    named(D::InAadhaar, b"000000000000", check::aadhaar, T::Aadhaar),
+    marked(D::InPan, b"AAAAA0000A", check::pan, Medium, T::Pan),
+    named(D::AuTfn, b"000 000 000", check::tfn, T::Tfn),
+    named(D::AuTfn, b"000000000", check::tfn, T::Tfn),
+    named(D::AuMedicare, b"0000 00000 0", check::medicare, T::Medicare),
+    named(D::AuMedicare, b"0000000000", check::medicare, T::Medicare),
+    named(D::IePps, b"0000000A", check::pps, T::Pps),
+    named(D::IePps, b"0000000AA", check::pps, T::Pps),
+    marked(D::ChAhv, b"000.0000.0000.00", check::ahv, High, T::Nir),
+    marked(D::ChAhv, b"0000000000000", check::ahv, Medium, T::Nir),
+    marked(D::CnResidentId, b"00000000000000000X", check::resident_id, High, T::Nir),
+    marked(D::KrRrn, b"000000-0000000", check::rrn, Medium, T::Nir),
+    marked(D::SgNric, b"A0000000A", check::nric, Medium, T::Nir),
+    marked(D::MxCurp, b"AAAA000000AAAAAAX0", check::curp, High, T::Nir),
+    marked(D::ClRut, b"00.000.000-X", check::rut, High, T::Nir),
+];
+
+/// The longest pattern.
+const LONGEST: usize = 24;
+
+/// The kinds that have so many digits in their first group, by that number.
+static BY_GROUP: LazyLock<[Vec<&'static Kind>; LONGEST]> =
+    LazyLock::new(|| std::array::from_fn(|size| KINDS.iter().filter(|kind| kind.first_group().1 == size).collect()));
+
+impl Kind {
+    /// The bytes before the first digit, and the digits that follow each other there.
+    fn first_group(&self) -> (usize, usize) {
+        let lead = self.pattern.iter().take_while(|code| **code != b'0').count();
+        (lead, self.pattern.iter().skip(lead).take_while(|code| **code == b'0').count())
+    }
+
+    /// The number whose first group of digits is at `digits`.
+    fn examine(&self, view: &View<'_>, digits: usize) -> Eval<Option<Match>> {
+        let Some(start) = digits.checked_sub(self.first_group().0) else {
+            return Ok(None);
+        };
+        let (mut number, mut length) = ([0_u8; LONGEST], 0);
+        for (position, code) in (start..).zip(self.pattern) {
+            let Some(byte) = view.at(position)?.filter(|byte| fits(*code, *byte)) else {
+                return Ok(None);
+            };
+            if let (true, Some(slot)) = (byte.is_ascii_alphanumeric() || *code == b'~', number.get_mut(length)) {
+                *slot = byte;
+                length += 1;
+            }
+        }
+        let end = start + self.pattern.len();
+        let number = number.get(..length).unwrap_or_default();
+        let spaced = self.pattern.contains(&b' ') && continues(view, start);
+        if spaced || !opens(view, start) || !(self.valid)(number) || !closes(view, end)? {
+            return Ok(None);
+        }
+        let confidence = if speaks_of(view, start, self.topic) { Some(High) } else { self.alone };
+        Ok(confidence.map(|confidence| Match::new(self.detector, confidence, start, end)))
+    }
+}
+
+/// Whether a byte is what a pattern has in its place.
+fn fits(code: u8, byte: u8) -> bool {
+    match code {
+        b'0' => byte.is_ascii_digit(),
+        b'A' => byte.is_ascii_uppercase(),
+        b'X' => byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'k',
+        b'~' => matches!(byte, b'-' | b'+' | b'A'..=b'F' | b'U'..=b'Y'),
+        code => byte == code,
+    }
+}
+
+/// The number whose first group is the `size` digits at `digits`.
+pub(super) fn examine(view: &View<'_>, digits: usize, size: usize, wanted: DetectorSet) -> Eval<Option<Match>> {
+    for kind in BY_GROUP.get(size).into_iter().flatten() {
+        if wanted.contains(kind.detector)
+            && let Some(found) = kind.examine(view, digits)?
+        {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether digits are the day, the month and, if there are more, the year of a date in this order.
+pub(in crate::detect) fn date_of(day: &[u8], month: &[u8]) -> bool {
+    value(day).is_some_and(|day| (1..=31).contains(&day)) && value(month).is_some_and(|month| (1..=12).contains(&month))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_are_found_by_their_first_group() {
+        for kind in KINDS {
+            let (lead, size) = kind.first_group();
+            assert!(kind.pattern.len() <= LONGEST && (1..LONGEST).contains(&size), "{}", kind.detector);
+            assert!(lead < 8, "{}: further back than is kept", kind.detector);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! From digits to the number they may be part of.
+
+mod checks;
+mod kinds;
+mod national;
+
+use super::{Match, card, date, iban, network, phone, place, ssn, travel};
+use crate::finding::Confidence;
+use crate::view::{Eval, View};
+use crate::{Detector, DetectorSet};
+
+pub(super) use checks::weighted;
+pub(super) use kinds::date_of;
+
+/// Runs longer than any number of interest need not be measured further.
+const LONGEST: usize = 20;
+
+/// The match that the digits at `start` belong to; `long` where there are at least four.
+pub(super) fn examine(view: &View<'_>, start: usize, long: bool, wanted: DetectorSet) -> Eval<Option<Match>> {
+    let end = view.run(start, LONGEST, |byte| byte.is_ascii_digit())?;
+    if long {
+        for (detector, confidence, attempt) in attempts(end - start) {
+            if wanted.contains(*detector)
+                && let Some((start, end)) = attempt(view, start, end)?
+            {
+                return Ok(Some(Match::new(*detector, *confidence, start, end)));
+            }
+        }
+    }
+    if let Some(found) = kinds::examine(view, start, end - start, wanted)? {
+        return Ok(Some(found));
+    }
+    if wanted.intersects(travel::DETECTORS)
+        && let Some(found) = travel::named(view, start, wanted)?
+    {
+        return Ok(Some(found));
+    }
+    if wanted.contains(Detector::IpAddress)
+        && let Some(found) = network::version_4(view, start)?
+    {
+        return Ok(Some(found));
+    }
+    if wanted.contains(Detector::Geo)
+        && let Some(found) = place::examine(view, start)?
+    {
+        return Ok(Some(found));
+    }
+    if wanted.contains(Detector::Phone) { phone::national(view, start) } else { Ok(None) }
+}
+
+/// What a run of so many digits may be or belong to.
+fn attempts(digits: usize) -> &'static [(Detector, Confidence, Attempt)] {
+    const IBAN: (Detector, Confidence, Attempt) = (Detector::Iban, Confidence::High, iban::around);
+    match digits {
+        4 => &[
+            IBAN,
+            (Detector::PaymentCard, Confidence::High, card::grouped),
+            (Detector::Ssn, Confidence::Medium, ssn::separated),
+            (Detector::DateOfBirth, Confidence::Medium, date::written),
+        ],
+        7 => &[IBAN, (Detector::Passport, Confidence::High, travel::machine_readable)],
+        8 => &[IBAN, (Detector::DateOfBirth, Confidence::Medium, date::compact)],
+        9 => &[IBAN, (Detector::Ssn, Confidence::Medium, ssn::bare)],
+        13..=19 => &[IBAN, (Detector::PaymentCard, Confidence::High, card::contiguous)],
+        _ => &[IBAN],
+    }
+}
+
+/// Tries to make a number of the run of digits between two positions; gives the bounds of the number.
+type Attempt = fn(&View<'_>, usize, usize) -> Eval<Option<(usize, usize)>>;
+
+/// Whether a number may start here: not inside a word, a decimal, a version or a longer number in groups.
+pub(super) fn opens(view: &View<'_>, start: usize) -> bool {
+    let grouped = view.before(start).is_some_and(|byte| matches!(byte, b'-' | b'.' | b'/'))
+        && view.before(start - 1).is_some_and(|byte| byte.is_ascii_digit());
+    !grouped && view.opens(start)
+}
+
+/// Whether a number may end here.
+pub(super) fn closes(view: &View<'_>, end: usize) -> Eval<bool> {
+    Ok(match view.at(end)? {
+        Some(byte) if byte.is_ascii_alphanumeric() => false,
+        Some(b'-' | b'.') if view.before(end).is_some_and(|byte| byte.is_ascii_digit()) => {
+            !view.at(end + 1)?.is_some_and(|byte| byte.is_ascii_digit())
+        }
+        _ => true,
+    })
+}
+
+/// Whether what stands before is a group of digits of the same number or table.
+pub(super) fn continues(view: &View<'_>, start: usize) -> bool {
+    view.before(start).is_some_and(|byte| matches!(byte, b' ' | b'-' | b'.' | b'/'))
+        && view.before(start - 1).is_some_and(|byte| byte.is_ascii_digit())
+}
+
+/// The value of a short run of digits.
+pub(super) fn value(digits: &[u8]) -> Option<u32> {
+    let add = |sum: u32, digit: &u8| digit.is_ascii_digit().then(|| sum * 10 + u32::from(digit - b'0'));
+    if digits.len() > 8 { None } else { digits.iter().try_fold(0, add) }
+}

@@ -1,0 +1,121 @@
+//! Telephone numbers: international ones (ITU-T E.164), North American ones, and others by context.
+
+use super::Match;
+use super::number::{closes, continues, opens};
+use crate::Detector;
+use crate::context::{Topic, speaks_of};
+use crate::finding::Confidence;
+use crate::view::{Eval, View};
+
+/// The most digits a number has (E.164, section 6.1).
+const MOST: usize = 15;
+
+/// Country codes of three digits, by the first two of them; `20`, `27` and alike are codes of two.
+const THREE: &[&[u8; 2]] = &[
+    b"21", b"22", b"23", b"24", b"25", b"26", b"29", b"35", b"37", b"38", b"42", b"50", b"59", b"67", b"68", b"69",
+    b"80", b"85", b"87", b"88", b"96", b"97", b"99",
+];
+/// And those of two.
+const TWO: &[&[u8; 2]] = &[
+    b"20", b"27", b"30", b"31", b"32", b"33", b"34", b"36", b"39", b"40", b"41", b"43", b"44", b"45", b"46", b"47",
+    b"48", b"49", b"51", b"52", b"53", b"54", b"55", b"56", b"57", b"58", b"60", b"61", b"62", b"63", b"64", b"65",
+    b"66", b"81", b"82", b"84", b"86", b"90", b"91", b"92", b"93", b"94", b"95", b"98",
+];
+
+/// Digits with what stands between them.
+struct Groups {
+    digits: [u8; MOST],
+    length: usize,
+    /// Sizes of the groups.
+    sizes: [usize; MOST],
+    groups: usize,
+}
+
+/// The number behind the `+` at `plus`.
+pub(super) fn international(view: &View<'_>, plus: usize) -> Eval<Option<Match>> {
+    let end = longest(view, plus + 1, |groups| {
+        let digits = groups.digits.get(..groups.length).unwrap_or_default();
+        in_world(digits)
+    })?;
+    let confidence = |start| if speaks_of(view, start, Topic::Phone) { Confidence::High } else { Confidence::Medium };
+    Ok(end.map(|end| Match::new(Detector::Phone, confidence(plus), plus, end)))
+}
+
+/// The number whose first group of digits is at `digits`.
+pub(super) fn national(view: &View<'_>, digits: usize) -> Eval<Option<Match>> {
+    if continues(view, digits) || !opens(view, digits) || view.before(digits) == Some(b'+') {
+        return Ok(None);
+    }
+    let start = digits - usize::from(view.before(digits) == Some(b'('));
+    // Where the area is in brackets, or groups are of three, three and four.
+    let american = longest(view, digits, |groups| {
+        let digits = groups.digits.get(..groups.length).unwrap_or_default();
+        let sizes = groups.sizes.get(..groups.groups).unwrap_or_default();
+        matches!((sizes, digits), ([3, 3, 4], _)) && in_north_america(digits)
+            || matches!(sizes, [1, 3, 3, 4]) && digits.strip_prefix(b"1").is_some_and(in_north_america)
+    })?;
+    if let Some(end) = american {
+        let separated = !view.slice(start, end).contains(&b' ') || start < digits;
+        let said = speaks_of(view, start, Topic::Phone);
+        if said || separated {
+            let confidence = if said { Confidence::High } else { Confidence::Medium };
+            return Ok(Some(Match::new(Detector::Phone, confidence, start, end)));
+        }
+    }
+    let named = longest(view, digits, |groups| (7..=13).contains(&groups.length) && groups.groups <= 6)?;
+    let named = named.filter(|_| speaks_of(view, start, Topic::Phone));
+    Ok(named.map(|end| Match::new(Detector::Phone, Confidence::Medium, start, end)))
+}
+
+/// The end of the longest number from `from` on, at the end of one of its groups, of which `right` holds.
+fn longest(view: &View<'_>, from: usize, right: impl Fn(&Groups) -> bool) -> Eval<Option<usize>> {
+    let mut groups = Groups { digits: [0; MOST], length: 0, sizes: [0; MOST], groups: 0 };
+    let (mut position, mut found) = (from, None);
+    loop {
+        let end = view.run(position, MOST + 1, |byte| byte.is_ascii_digit())?;
+        let size = end - position;
+        if size == 0 || groups.length + size > MOST {
+            return Ok(found);
+        }
+        for (slot, digit) in groups.digits.iter_mut().skip(groups.length).zip(view.slice(position, end)) {
+            *slot = *digit;
+        }
+        if let Some(slot) = groups.sizes.get_mut(groups.groups) {
+            *slot = size;
+        }
+        groups.length += size;
+        groups.groups += 1;
+        if right(&groups) && closes(view, end)? {
+            found = Some(end);
+        }
+        // One sign, or one with a bracket: `) `, ` (`, `)-`.
+        let gap = view.run(end, 3, |byte| b" -./()".contains(&byte))?;
+        let bracket = view.slice(end, gap).iter().any(|byte| matches!(byte, b'(' | b')'));
+        if gap == end || gap - end > 1 + usize::from(bracket) {
+            return Ok(found);
+        }
+        position = gap;
+    }
+}
+
+/// Whether digits are a country code and as many more as numbers have.
+fn in_world(digits: &[u8]) -> bool {
+    if let Some(american) = digits.strip_prefix(b"1") {
+        return in_north_america(american);
+    }
+    if let Some(russian) = digits.strip_prefix(b"7") {
+        return russian.len() == 10;
+    }
+    let Some(code) = digits.first_chunk::<2>() else {
+        return false;
+    };
+    TWO.contains(&code) && (9..=13).contains(&digits.len())
+        || THREE.contains(&code) && (10..=13).contains(&digits.len())
+}
+
+/// Area and exchange do not begin with 0 or 1, and are no service's (211, 911).
+fn in_north_america(digits: &[u8]) -> bool {
+    let part =
+        |at: usize| matches!(digits.get(at..at + 3), Some([b'2'..=b'9', one, other]) if (*one, *other) != (b'1', b'1'));
+    digits.len() == 10 && part(0) && part(3)
+}

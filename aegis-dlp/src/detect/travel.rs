@@ -1,0 +1,88 @@
+//! Passports and medical records: letters and digits that words tell from others, and machine-readable lines.
+
+use super::Match;
+use super::number::{closes, opens, weighted};
+use crate::context::{Topic, speaks_of};
+use crate::finding::Confidence;
+use crate::view::{Eval, View};
+use crate::{Detector, DetectorSet};
+
+/// What is found by a word before it.
+pub(super) const DETECTORS: DetectorSet =
+    DetectorSet::EMPTY.with(Detector::Passport).with(Detector::MedicalRecordNumber);
+
+/// The longest number looked for.
+const LONGEST: usize = 15;
+
+/// The number around the digits at `digits` that its context calls a passport's or a medical record's.
+pub(super) fn named(view: &View<'_>, digits: usize, wanted: DetectorSet) -> Eval<Option<Match>> {
+    let (start, end) = bounds(view, digits)?;
+    let number = view.slice(start, end);
+    let count = number.iter().filter(|byte| byte.is_ascii_digit()).count();
+    // It was not asked for digits of it before these, and it is no part of a word.
+    let lead = view.slice(start, digits);
+    let asked = lead.windows(4).any(|four| four.iter().all(u8::is_ascii_digit))
+        || matches!(lead, [.., b'0'..=b'9', b'0'..=b'9', b'A'..=b'Z']);
+    let whole = opens(view, start) && closes(view, end)?;
+    if asked || !whole || !(5..=LONGEST).contains(&number.len()) || count < 4 {
+        return Ok(None);
+    }
+    let plain = (7..=9).contains(&number.len()) && !number.contains(&b'-');
+    let is = |detector, topic| wanted.contains(detector) && speaks_of(view, start, topic);
+    let detector = if plain && is(Detector::Passport, Topic::Passport) {
+        Detector::Passport
+    } else if is(Detector::MedicalRecordNumber, Topic::MedicalRecord) {
+        Detector::MedicalRecordNumber
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(Match::new(detector, Confidence::Medium, start, end)))
+}
+
+/// The bounds of the capitals and digits around a place, with single hyphens between them.
+fn bounds(view: &View<'_>, digits: usize) -> Eval<(usize, usize)> {
+    let inside = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    let mut start = view.run_back(digits, LONGEST + 1, inside);
+    let mut end = view.run(digits, LONGEST + 1, inside)?;
+    for _ in 0..3 {
+        if view.before(start) == Some(b'-') && view.before(start - 1).is_some_and(inside) {
+            start = view.run_back(start - 1, LONGEST + 1, inside);
+        }
+        if view.at(end)? == Some(b'-') && view.at(end + 1)?.is_some_and(inside) {
+            end = view.run(end + 1, LONGEST + 1, inside)?;
+        }
+    }
+    Ok((start, end))
+}
+
+/// A line of a passport or card as machines read it (ICAO Doc 9303): the seven digits are the birth date and its check
+/// digit; sex, the date of expiry and its check digit follow. In passports the document's number stands before.
+pub(super) fn machine_readable(view: &View<'_>, birth: usize, end: usize) -> Eval<Option<(usize, usize)>> {
+    let inside = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'<';
+    let stop = view.run(birth, 44, inside)?;
+    let line = view.slice(birth, stop);
+    let sex = matches!(view.at(end)?, Some(b'M' | b'F' | b'X' | b'<'));
+    if !sex || !checked(line.get(..7)) || !checked(line.get(8..15)) {
+        return Ok(None);
+    }
+    // Number, its check digit and the nationality.
+    let start = birth.checked_sub(13).filter(|start| checked(Some(view.slice(*start, start + 10))));
+    let start = start.filter(|start| view.slice(*start, birth).iter().all(|byte| inside(*byte)));
+    let start = start.unwrap_or(birth);
+    Ok((view.opens(start) && view.before(start) != Some(b'<')).then_some((start, stop)))
+}
+
+/// Whether the last byte is the check digit of those before it: weights 7-3-1, letters from ten on.
+fn checked(field: Option<&[u8]>) -> bool {
+    const WEIGHTS: [u32; 9] = [7, 3, 1, 7, 3, 1, 7, 3, 1];
+    let Some((check, number)) = field.and_then(<[u8]>::split_last) else {
+        return false;
+    };
+    let letters: u32 = number
+        .iter()
+        .zip(WEIGHTS)
+        .filter(|(byte, _)| byte.is_ascii_uppercase())
+        .map(|(byte, weight)| (u32::from(byte - b'A') + 10) * weight)
+        .sum();
+    check.is_ascii_digit() && (weighted(number, &WEIGHTS) + letters) % 10 == u32::from(check - b'0')
+}

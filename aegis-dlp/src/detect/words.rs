@@ -1,0 +1,241 @@
+//! Long words that are keys without a prefix of their own: by their shape, or by what is said of them.
+
+use super::keys::shape::{alnum, dotted, hex, hyphenated, mixed, url_safe, uuid, varied};
+use super::named::{self, Named};
+use super::number::opens;
+use super::{Match, mask_at};
+use crate::finding::Confidence;
+use crate::prefilter::{WORD, in_word};
+use crate::view::{Eval, View};
+use crate::{Detector, DetectorSet};
+
+/// Words longer than this are data, or keys with a prefix.
+const LONGEST: usize = 200;
+
+/// The key that is the word at `start`, or begins it.
+pub(super) fn examine(view: &View<'_>, start: usize, wanted: DetectorSet) -> Eval<Option<Match>> {
+    if view.run(start, WORD, in_word)? - start < WORD {
+        return Ok(None);
+    }
+    let attempts: [(Detector, Attempt); 10] = [
+        (Detector::TelegramToken, telegram),
+        (Detector::DiscordToken, discord),
+        (Detector::MailchimpKey, mailchimp),
+        (Detector::TwilioKey, twilio),
+        (Detector::TerraformToken, terraform),
+        (Detector::NewrelicKey, new_relic),
+        (Detector::AzureClientSecret, azure_client_secret),
+        (Detector::AzureKey, azure_key),
+        (Detector::AzureSasToken, azure_signature),
+        (Detector::SalesforceToken, salesforce),
+    ];
+    for (detector, attempt) in attempts {
+        if wanted.contains(detector)
+            && let Some((start, end)) = attempt(view, start)?
+            && !mask_at(view, end)?
+        {
+            return Ok(Some(Match::new(detector, Confidence::High, start, end)));
+        }
+    }
+    if !wanted.intersects(named::DETECTORS) {
+        return Ok(None);
+    }
+    let end = view.run(start, LONGEST, in_word)?;
+    if end - start >= LONGEST || mask_at(view, end)? || view.before(start) == Some(b']') {
+        return Ok(None);
+    }
+    // What ends a sentence is none of the word, nor is the letter of an escape that stayed in the content.
+    let word = view.slice(start, end).trim_ascii_end();
+    let length = word.iter().rposition(|byte| *byte != b'.').map_or(0, |last| last + 1);
+    let escape = view.before(start) == Some(b'\\') && matches!(word.first(), Some(b'n' | b'r' | b't'));
+    let named = Named { view, start: start + usize::from(escape), end: start + length };
+    Ok(named.examine(wanted))
+}
+
+/// Tries to make a key of the word at a position; gives its bounds.
+type Attempt = fn(&View<'_>, usize) -> Eval<Option<(usize, usize)>>;
+
+/// The bounds of so many bytes of a class, when what goes on is none of it.
+fn exactly(view: &View<'_>, start: usize, length: usize, class: fn(u8) -> bool) -> Eval<Option<usize>> {
+    let end = view.run(start, length + 1, class)?;
+    Ok((end - start == length).then_some(end))
+}
+
+/// 8 to 10 digits, a colon, `AA` and 33 characters; the word begins after the colon.
+fn telegram(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
+    if view.slice(start, start + 2) != b"AA" || view.before(start) != Some(b':') {
+        return Ok(None);
+    }
+    let bot = view.run_back(start - 1, 11, |byte| byte.is_ascii_digit());
+    let opens = opens(view, bot) || view.slice(bot.saturating_sub(4), bot) == b"/bot";
+    if !opens || !(8..=10).contains(&(start - 1 - bot)) {
+        return Ok(None);
+    }
+    Ok(exactly(view, start, 35, url_safe)?.filter(|end| mixed(view.slice(start, *end))).map(|end| (bot, end)))
+}
+
+/// The bot's number in base64, 6 characters, and 27 or more, with dots between.
+fn discord(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
+    if !matches!(view.at(start)?, Some(b'M' | b'N' | b'O')) {
+        return Ok(None);
+    }
+    let end = view.run(start, 80, dotted)?;
+    let word = view.slice(start, end);
+    let mut parts = word.split(|byte| *byte == b'.');
+    let (Some(number), Some(time), Some(code), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        return Ok(None);
+    };
+    let sizes = (23..=28).contains(&number.len()) && time.len() == 6 && (27..=40).contains(&code.len());
+    Ok((sizes && digits_in_base64(number) && mixed(code)).then_some((start, end)))
+}
+
+/// Whether these are digits in base64: every third of them begins with one of few letters.
+fn digits_in_base64(text: &[u8]) -> bool {
+    text.chunks(4).all(|group| match group {
+        [first, second, ..] => {
+            matches!(first, b'M' | b'N' | b'O') && matches!(second, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9')
+        }
+        rest => rest.iter().all(|byte| matches!(byte, b'M' | b'N' | b'O')),
+    })
+}
+
+/// 32 hexadecimal digits and the data centre.
+fn mailchimp(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
+    let end = view.run(start, 40, hyphenated)?;
+    let word = view.slice(start, end);
+    let key = word.get(..32).filter(|key| key.iter().all(|byte| hex(*byte)) && mixed(key));
+    let centre = word.get(32..).and_then(|rest| rest.strip_prefix(b"-us")).unwrap_or_default();
+    let right = (1..=2).contains(&centre.len()) && centre.iter().all(u8::is_ascii_digit);
+    Ok((key.is_some() && right).then_some((start, end)))
+}
+
+/// `SK` and 32 hexadecimal digits.
+fn twilio(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
+    if view.slice(start, start + 2) != b"SK" {
+        return Ok(None);
+    }
+    let end = view.run(start + 2, 33, hex)?;
+    let closes = !view.at(end)?.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    Ok((end - start == 34 && closes && mixed(view.slice(start + 2, end))).then_some((start, end)))
+}
+
+/// 14 characters, `.atlasv1.`, and at least 60.
+fn terraform(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
+    const MARK: &[u8] = b".atlasv1.";
+    if view.run(start, 15, alnum)? - start != 14 {
+        return Ok(None);
+    }
+    let body = start + 14 + MARK.len();
+    view.run(start, 14 + MARK.len(), dotted)?;
+    if view.slice(start + 14, body) != MARK {
+        return Ok(None);
+    }
+    let end = view.run(body, 100, url_safe)?;
+    Ok((end - body >= 60).then_some((start, end)))
+}
+
+/// A licence key: 36 hexadecimal digits and `NRAL`.
+fn new_relic(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
+    let Some(end) = exactly(view, start, 40, alnum)? else {
+        return Ok(None);
+    };
+    let digits = view.slice(start, end).strip_suffix(b"NRAL").unwrap_or_default();
+    let right = digits.get(..32).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+    Ok((right && varied(digits)).then_some((start, end)))
+}
+
+/// Three characters, a digit, `Q~`, and 31 to 34 characters.
+fn azure_client_secret(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
+    let class = |byte: u8| dotted(byte) || byte == b'~';
+    let end = view.run(start, 41, class)?;
+    let word = view.slice(start, end);
+    let mark = matches!(word.get(3..6), Some([b'0'..=b'9', b'Q', b'~']));
+    Ok((mark && (37..=40).contains(&word.len()) && mixed(word)).then_some((start, end)))
+}
+
+/// Keys with the mark of their service where Azure puts one since 2022, and tokens of Azure DevOps.
+fn azure_key(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
+    let class = |byte: u8| alnum(byte) || matches!(byte, b'+' | b'/');
+    let end = view.run(start, 90, class)?;
+    let word = view.slice(start, end);
+    let mark = |at: usize, marks: &[&[u8]]| marks.iter().any(|mark| word.get(at..at + mark.len()) == Some(*mark));
+    let marked = match word.len() {
+        84 => mark(52, &[b"JQQJ99"]) || mark(76, &[b"AZDO"]),
+        80..=86 => mark(75, &[b"+ASt", b"+ABa"]) || mark(76, &[b"+ASt", b"+ABa", b"ACDb", b"AzSe", b"APIM", b"AzFu"]),
+        42..=43 => mark(33, &[b"+ASb", b"+AEh", b"+ARm", b"AIoT"]) || mark(32, &[b"+ASb", b"+AEh", b"+ARm"]),
+        52 => mark(42, &[b"AzSe", b"ACRs", b"AzCa"]) || mark(44, &[b"AzFu"]),
+        _ => false,
+    };
+    Ok((marked && mixed(word)).then_some((start, end)))
+}
+
+/// The signature of a shared access signature: `sig=`, beside other fields, and 32 bytes in base64.
+fn azure_signature(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
+    let Some(from) = start.checked_sub(5) else {
+        return Ok(None);
+    };
+    if !matches!(view.slice(from, start), [b'?' | b'&' | b';' | b' ', b's', b'i', b'g', b'=']) {
+        return Ok(None);
+    }
+    let end = view.run(start, 45, |byte| url_safe(byte) || matches!(byte, b'+' | b'/'))?;
+    Ok((end - start == 43 && mixed(view.slice(start, end))).then_some((start, end)))
+}
+
+/// `00D` and the rest of an organisation's id, `!`, and at least 80 characters: the word begins after the `!`.
+fn salesforce(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
+    if view.before(start) != Some(b'!') {
+        return Ok(None);
+    }
+    let id = view.run_back(start - 1, 19, alnum);
+    let organisation = matches!(start - 1 - id, 15 | 18) && view.slice(id, start).starts_with(b"00D");
+    if !organisation {
+        return Ok(None);
+    }
+    let end = view.run(start, 120, dotted)?;
+    Ok((end - start >= 80 && mixed(view.slice(start, end))).then_some((id, end)))
+}
+
+/// Whether a word is one that a key could be, by nothing but its looks: letters and digits in no order.
+pub(super) fn random(word: &[u8]) -> bool {
+    let kind = |byte: &u8| match byte {
+        b'0'..=b'9' => 0,
+        b'a'..=b'z' => 1,
+        b'A'..=b'Z' => 2,
+        _ => 3,
+    };
+    let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let letters = word.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
+    let signs = word.len() - digits - letters;
+    let changes = word
+        .windows(2)
+        .filter(|pair| matches!(pair, [one, other] if kind(one).max(kind(other)) < 3 && kind(one) != kind(other)))
+        .count();
+    let shaped = uuid(word) || signs * 6 <= word.len() && changes * 6 >= word.len();
+    digits >= 2 && letters >= 2 && shaped && varied(word)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_is_what_no_one_would_write() {
+        for word in [
+            "9fceb02d0ae598e95dc970b74767f193",
+            "wJalrXUtnFEMI7MDENG2bPxRfiCYEXAMPLE",
+            "550e8400-e29b-41d4-a716-446655440000",
+        ] {
+            assert!(random(word.as_bytes()), "{word}");
+        }
+        for word in [
+            "max_completion_tokens_2024",
+            "text-embedding-3-large-preview",
+            "2026-11-23T01:22:05",
+            "your-secret-key-goes-here",
+            "00000000000000000000",
+        ] {
+            assert!(!random(word.as_bytes()), "{word}");
+        }
+    }
+}

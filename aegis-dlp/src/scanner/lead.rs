@@ -1,0 +1,85 @@
+//! What is examined in the order of the stream: clues to built-in detectors, and where a tenant's own may match.
+
+use crate::detect::{self, Match};
+use crate::own::Candidate;
+use crate::prefilter::Anchor;
+use crate::view::{Eval, View};
+use crate::{Action, DetectorSet, Profile};
+
+/// How far the token goes on that an own match ends in: what is found of it as a whole counts as well.
+const TOKEN: usize = 64;
+
+/// A place that is worth a look.
+#[derive(Copy, Clone, Debug)]
+pub(super) enum Lead {
+    BuiltIn(Anchor),
+    Own(Candidate),
+}
+
+impl Lead {
+    pub(super) fn at(self) -> usize {
+        match self {
+            Lead::BuiltIn(anchor) => anchor.at,
+            Lead::Own(candidate) => candidate.at,
+        }
+    }
+
+    /// The lead after the bytes before it became so many more or fewer; `None` where it is gone.
+    pub(super) fn moved(self, by: isize) -> Option<Lead> {
+        match self {
+            Lead::BuiltIn(anchor) => anchor.moved(by).map(Lead::BuiltIn),
+            Lead::Own(candidate) => candidate.moved(by).map(Lead::Own),
+        }
+    }
+
+    /// Whether this one says of its place all that the other one does.
+    pub(super) fn replaces(self, other: Lead) -> bool {
+        match (self, other) {
+            (Lead::BuiltIn(one), Lead::BuiltIn(other)) => one.replaces(other),
+            (Lead::Own(one), Lead::Own(other)) => one == other,
+            _ => false,
+        }
+    }
+
+    /// The match that it leads to.
+    pub(super) fn examine(self, view: &View<'_>, wanted: DetectorSet, profile: &Profile) -> Eval<Option<Match>> {
+        match self {
+            Lead::BuiltIn(anchor) => detect::examine(view, anchor, wanted),
+            Lead::Own(candidate) => profile.own().examine(view, candidate),
+        }
+    }
+
+    /// Up to where other matches may touch the one that this leads to. An own match may be a part of what a built-in
+    /// detector finds by a clue behind it, as a name is of an address.
+    pub(super) fn touches(self, view: &View<'_>, end: usize) -> Eval<usize> {
+        match self {
+            Lead::BuiltIn(_) => Ok(end),
+            Lead::Own(_) => view
+                .run(end, TOKEN, |byte| byte.is_ascii_alphanumeric() || !byte.is_ascii() || b"._%+-/@".contains(&byte)),
+        }
+    }
+}
+
+/// Of two matches that overlap and stop nothing: `first` comes to cover both, and what else it is goes to `others`.
+pub(super) fn join(profile: &Profile, first: &mut Match, other: Match, others: &mut Vec<Match>) {
+    let (mine, its) = (profile.action(first.detector), profile.action(other.detector));
+    match its {
+        Some(Action::Deny | Action::Approve) if its > mine => first.detector = other.detector,
+        Some(Action::Redact) if mine == its && (other.end > first.end || other.start < first.start) => {
+            if other.end > first.end {
+                (first.end, first.tail) = (other.end, other.tail);
+            }
+            first.start = first.start.min(other.start);
+            others.push(other);
+        }
+        _ => {}
+    }
+}
+
+/// Of matches that begin at one place the strictest comes first, the longest of equals; others that lead to the same are told too.
+pub(super) fn strictest(profile: &Profile, found: &[Match]) -> Option<(Match, Vec<Match>)> {
+    let action = |found: &Match| profile.action(found.detector);
+    let first = *found.iter().max_by_key(|found| (action(found), found.end))?;
+    let same = |one: &&Match| action(one) == action(&first) && one.detector != first.detector;
+    Some((first, found.iter().filter(same).copied().collect()))
+}
