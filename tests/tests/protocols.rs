@@ -103,7 +103,7 @@ def pieces(count, first=b'x' * 1000, last=b''):
         time.sleep(0.01); yield b'y' * 150000
     yield last
 def one(client, name, path, body):
-    for attempt in range(3):
+    for attempt in range(2):
         try:
             r = client.post('https://api.allowed.test:' + path, content=body(), headers={{'content-type': 'text/plain'}})
             lines.append(f'{{name}} {{r.status_code}}')
@@ -131,7 +131,7 @@ async def pieces(count, first=b'x' * 1000, last=b''):
         await asyncio.sleep(0.01); yield b'y' * 150000
     yield last
 async def one(client, name, path, body):
-    for attempt in range(3):
+    for attempt in range(2):
         try:
             r = await client.post('https://api.allowed.test:' + path, content=body(), headers={{'content-type': 'text/plain'}})
             lines.append(f'{{name}} {{r.status_code}}')
@@ -152,7 +152,7 @@ print(sorted(lines))
         let command = [python().to_str().unwrap().to_owned(), "-c".into(), program.clone(), version.into()];
         let outcome = lab.agent(AGENT).limit(Duration::from_secs(60)).run(&command).unwrap();
         assert!(outcome.stdout.starts_with("False\n200\n"), "{version}: {outcome:?}");
-        assert_eq!(outcome.stdout.matches("'fine 200'").count(), 12, "{version}: {outcome:?}");
+        assert_eq!(outcome.stdout.matches("'fine 200'").count(), 8, "{version}: {outcome:?}");
         for line in ["refused 200", "secret 200", "late 200", "ReadTimeout", "WriteTimeout", "PoolTimeout"] {
             assert!(!outcome.stdout.contains(line), "{version}: {outcome:?}");
         }

@@ -56,11 +56,18 @@ pub(super) async fn relayed(
         Ok(manner) => manner,
         Err(stop) => return Err(stopped(&stop, &ending)),
     };
+    // What is coded, or as long as its head says, has no room for an event of ours.
+    let fixed =
+        parts.headers.contains_key(header::CONTENT_ENCODING) || parts.headers.contains_key(header::CONTENT_LENGTH);
+    let dialect = if dialect == Dialect::Events && fixed { Dialect::Plain } else { dialect };
     let short = inner.size_hint().exact().is_some_and(|length| length <= limits.buffer_body_bytes as u64);
     let body = match manner {
         Manner::Look(look) if short && !inner.is_end_stream() => {
             let bytes = whole(*look, inner, limits, &ending).await?;
             parts.headers.remove(header::CONTENT_LENGTH);
+            if bytes.is_empty() {
+                ending.response_complete();
+            }
             ToAgent::Whole(bytes, ending)
         }
         manner => ToAgent::Relayed(Relayed::new(inner, manner, dialect, Idle::new(limits.idle_timeout), ending)),

@@ -9,6 +9,7 @@ use aegis_policy::{
     Agent, Content, Denial, Intent, JsonBody, Mode, Needs, Permit, RedactedHead, Snapshot, Usage, Verdict, redact_head,
 };
 use http::HeaderMap;
+use http::header;
 
 use super::identify::Identity;
 use super::inspect::{Head, Payload};
@@ -172,6 +173,12 @@ fn redact(permit: Permit, head: &Head, payload: Payload, signature: Option<&Sign
         None => head.path.clone(),
     };
     let RedactedHead { path_and_query, headers, findings } = redact_head(permit.profile(), &target, &head.headers);
+    let mut headers = headers;
+    if Rules::back(permit.profile()).is_some_and(|rules| rules.enforces()) {
+        // In pieces of the agent's choice nothing would be found.
+        headers.remove(header::RANGE);
+        headers.remove(header::IF_RANGE);
+    }
     let rules = Rules::out(permit.profile());
     let mut permitted =
         Permitted { permit, path_and_query, headers, payload, look: None, findings, notes: Vec::new(), stopped: None };

@@ -6,6 +6,9 @@ use super::look::{self, Look, Rules};
 use super::stop::{Cause, Direction, Stop};
 use super::tally::Tally;
 
+/// Events that are looked at before others get their turn.
+const AT_ONCE: usize = 256;
+
 /// Splits a stream into events and looks into each.
 pub struct Events {
     rules: Rules,
@@ -21,6 +24,8 @@ pub struct Events {
     rewritten: bool,
     /// The longest event, in bytes.
     limit: usize,
+    /// See [`Events::more`].
+    more: bool,
     /// An event was too long and the rule only reports: the rest passes unread.
     unread: bool,
     number: u64,
@@ -39,6 +44,7 @@ impl Events {
             after_return: false,
             rewritten: false,
             limit,
+            more: false,
             unread: false,
             number: 0,
             passed: 0,
@@ -67,16 +73,37 @@ impl Events {
             chunk = rest;
         }
         self.held.extend_from_slice(chunk);
-        while let Some(end) = self.next_end() {
-            let rest = self.held.split_off(end);
-            let event = std::mem::replace(&mut self.held, rest);
-            (self.line, self.seen) = (0, 0);
-            self.event(&event, out, tally)?;
-        }
-        if self.held.len() > self.limit {
+        self.go_on(out, tally)?;
+        if !self.more && self.held.len() > self.limit {
             return self.too_long(out);
         }
         Ok(())
+    }
+
+    /// Whether whole events may be left that [`Events::push`] has not looked at: it takes some at a time.
+    #[must_use]
+    pub fn more(&self) -> bool {
+        self.more
+    }
+
+    /// Looks at the next events that are whole.
+    fn go_on(&mut self, out: &mut Vec<u8>, tally: &Tally) -> Result<(), Stop> {
+        let held = std::mem::take(&mut self.held);
+        let (mut begin, mut looked) = (0, Ok(()));
+        self.more = false;
+        for number in 0..=AT_ONCE {
+            let Some(end) = self.next_end(&held) else { break };
+            looked = self.event(held.get(begin..end).unwrap_or_default(), out, tally);
+            begin = end;
+            self.more = number == AT_ONCE;
+            if looked.is_err() {
+                break;
+            }
+        }
+        self.held = held;
+        self.held.drain(..begin);
+        (self.line, self.seen) = (self.line.saturating_sub(begin), self.seen.saturating_sub(begin));
+        looked
     }
 
     /// Ends the stream: an event that is not whole is looked into as it is.
@@ -84,13 +111,16 @@ impl Events {
     /// # Errors
     /// As [`Events::push`].
     pub fn finish(&mut self, out: &mut Vec<u8>, tally: &Tally) -> Result<(), Stop> {
+        while self.more {
+            self.go_on(out, tally)?;
+        }
         let rest = std::mem::take(&mut self.held);
         if rest.is_empty() { Ok(()) } else { self.event(&rest, out, tally) }
     }
 
-    /// Where the first whole event in `held` ends: behind the first empty line.
-    fn next_end(&mut self) -> Option<usize> {
-        while let Some(byte) = self.held.get(self.seen).copied() {
+    /// Where the next whole event in `held` ends: behind an empty line.
+    fn next_end(&mut self, held: &[u8]) -> Option<usize> {
+        while let Some(byte) = held.get(self.seen).copied() {
             let at = self.seen;
             self.seen += 1;
             let second_half = byte == b'\n' && std::mem::take(&mut self.after_return);
@@ -105,9 +135,10 @@ impl Events {
             let empty = self.line == at;
             self.line = self.seen;
             if empty {
-                if self.after_return && self.held.get(self.seen) == Some(&b'\n') {
+                if self.after_return && held.get(self.seen) == Some(&b'\n') {
                     self.after_return = false;
                     self.seen += 1;
+                    self.line = self.seen;
                 }
                 return Some(self.seen);
             }
@@ -117,13 +148,20 @@ impl Events {
 
     fn event(&mut self, event: &[u8], out: &mut Vec<u8>, tally: &Tally) -> Result<(), Stop> {
         self.number += 1;
-        let lines = event.split(|byte| matches!(byte, b'\r' | b'\n')).filter(|line| !line.is_empty());
+        // A mark at the beginning of the stream belongs to no line.
+        let mark: &[u8] = if self.number == 1 { b"\xEF\xBB\xBF" } else { b"" };
+        let lines = event
+            .strip_prefix(mark)
+            .unwrap_or(event)
+            .split(|byte| matches!(byte, b'\r' | b'\n'))
+            .filter(|line| !line.is_empty());
         let (data, other): (Vec<&[u8]>, Vec<&[u8]>) =
             lines.partition(|line| *line == b"data" || line.starts_with(b"data:"));
         let value = |line: &&[u8]| {
             let value = line.strip_prefix(b"data:").unwrap_or_default();
             value.strip_prefix(b" ").unwrap_or(value).to_vec()
         };
+        let has_data = !data.is_empty();
         let (data, other) = (data.iter().map(value).collect::<Vec<_>>().join(&b'\n'), other.join(&b'\n'));
         let (new_data, new_other) = (self.look(&data, tally)?, self.look(&other, tally)?);
         let before = out.len();
@@ -135,7 +173,7 @@ impl Events {
                 out.extend_from_slice(line);
                 out.push(b'\n');
             }
-            for line in new_data.split(|byte| *byte == b'\n') {
+            for line in new_data.split(|byte| *byte == b'\n').filter(|_| has_data) {
                 out.extend_from_slice(b"data: ");
                 out.extend_from_slice(line);
                 out.push(b'\n');
@@ -154,7 +192,9 @@ impl Events {
 
     fn look(&self, text: &[u8], tally: &Tally) -> Result<Vec<u8>, Stop> {
         let mut out = Vec::with_capacity(text.len());
-        if text.is_empty() {
+        // Signs alone say nothing: keep-alives cost nothing.
+        if !text.iter().any(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii()) {
+            out.extend_from_slice(text);
             return Ok(out);
         }
         let prefix = format!("response!event:{}", self.number);

@@ -86,6 +86,29 @@ fn a_denied_event_says_which_and_where_and_nothing_of_it_goes_on() {
 }
 
 #[test]
+fn what_has_no_data_gets_none_and_a_mark_at_the_beginning_hides_nothing() {
+    let stream = b"\xEF\xBB\xBFdata: {\"to\":\"jane.doe\\u0040corp.example\"}\n\nid: jane.doe@corp.example\n\n";
+    let whole = read(stream, 1000, &redacting(), 1000).unwrap().concat();
+    assert_eq!(String::from_utf8(whole).unwrap(), "data: {\"to\":\"[EMAIL]\"}\n\nid: [EMAIL]\n\n");
+}
+
+#[test]
+fn many_events_at_once_take_turns_and_their_time() {
+    let stream = b"data: 536-22-8741\n\n".repeat(1000);
+    let (mut events, tally) = (Events::new(redacting(), 100), Tally::default());
+    let mut out = Vec::new();
+    events.push(&stream, &mut out, &tally).unwrap();
+    assert!(events.more() && out.len() < stream.len() / 2);
+    while events.more() {
+        events.push(b"", &mut out, &tally).unwrap();
+    }
+    assert_eq!(out, b"data: [SSN]\n\n".repeat(1000));
+    // An event a byte: were the rest moved for each, this would take minutes.
+    let empty = vec![b'\n'; 2_000_000];
+    assert_eq!(read(&empty, empty.len(), &redacting(), 100).unwrap().concat(), empty);
+}
+
+#[test]
 fn bounds_hold() {
     let endless = b"data: 0123456789";
     assert!(read(endless, 1, &redacting(), 10).is_err());

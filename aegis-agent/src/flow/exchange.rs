@@ -204,7 +204,8 @@ async fn decided(
     let pool = PoolKey { agent: identity.enrolled.index, way, private_ok: false, h2: session.h2 };
     let line = Line { method: head.method.clone(), scheme: head.scheme, grpc: head.grpc && session.h2 };
     let websocket = head.websocket.clone();
-    let subject = Subject::Request { head, private_ok: permitted.permit.private_ok(), usage };
+    let (private_ok, profile) = (permitted.permit.private_ok(), Box::new(permitted.permit.profile().clone()));
+    let subject = Subject::Request { head, private_ok, usage, profile };
     counted.keep();
     let ongoing = Ongoing::begin(aegis, &identity, snapshot, subject);
     let Some(asked) = websocket else {

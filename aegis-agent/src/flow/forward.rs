@@ -30,6 +30,7 @@ use crate::upstream::{DialError, PoolKey, Pools};
 pub struct Line {
     pub method: Method,
     pub scheme: &'static str,
+    /// gRPC, over HTTP/2: its status may come last.
     pub grpc: bool,
 }
 

@@ -8,6 +8,9 @@ use http::header::{self, HeaderMap};
 use super::stop::{Cause, Direction, Stop};
 use super::tally::Tally;
 
+/// What a response's head says of the very bytes of its body.
+const DIGESTS: [&str; 5] = ["content-digest", "repr-digest", "digest", "content-md5", "accept-ranges"];
+
 /// What is asked of everything that goes one way in an exchange.
 #[derive(Clone, Debug)]
 pub struct Rules {
@@ -96,6 +99,12 @@ impl Look {
         }
         if !look.stream.length_kept() {
             headers.remove(header::CONTENT_LENGTH);
+            if rules.direction == Direction::Back {
+                // They are about other bytes.
+                for name in DIGESTS {
+                    headers.remove(name);
+                }
+            }
         }
         Ok(look)
     }

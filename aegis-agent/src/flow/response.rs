@@ -18,6 +18,7 @@ use super::look::Look;
 use super::standing::Side;
 use super::stop::Stop;
 use super::tools::Watched;
+use super::trailers;
 
 /// A response body on its way to the agent.
 pub enum ToAgent {
@@ -125,6 +126,16 @@ impl Relayed {
             if let Some(why) = self.ending.poll_cut(Side::ToAgent, cx) {
                 return Poll::Ready(self.cut(why));
             }
+            if matches!(&self.manner, Manner::Events(events) if events.more()) {
+                match self.pass(Some(Frame::data(Bytes::new()))) {
+                    Ok(Some(frame)) => {
+                        self.ending.tally().add_in(frame.data_ref().map_or(0, |data| data.len() as u64));
+                        return Poll::Ready(Some(Ok(frame)));
+                    }
+                    Ok(None) => continue,
+                    Err(stop) => return Poll::Ready(self.stopped(&stop)),
+                }
+            }
             let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) else {
                 return self.idle.poll(cx, self.ending.tally()).map(|limit| {
                     self.ending.response_failed("the origin stopped sending");
@@ -146,12 +157,7 @@ impl Relayed {
                     return Poll::Ready(Some(Ok(frame)));
                 }
                 Ok(None) => {}
-                Err(stop) => {
-                    self.tell();
-                    self.ending.stop(&stop);
-                    let why = self.ending.stopped().map_or_else(String::new, |denial| denial.reason.clone());
-                    return Poll::Ready(self.cut(why));
-                }
+                Err(stop) => return Poll::Ready(self.stopped(&stop)),
             }
         }
     }
@@ -183,11 +189,18 @@ impl Relayed {
                     Manner::Look(look) => look.finish(&mut out)?,
                     Manner::Events(events) => events.finish(&mut out, self.ending.tally())?,
                 }
-                self.trailers = rest.and_then(|frame| frame.err()?.into_trailers().ok());
+                self.trailers = rest.and_then(|frame| frame.err()?.into_trailers().ok()).map(trailers::of_response);
                 self.ending.response_complete();
             }
         }
         Ok((!out.is_empty()).then(|| Frame::data(out.into())))
+    }
+
+    fn stopped(&mut self, stop: &Stop) -> Option<Result<Frame<Bytes>, RelayError>> {
+        self.tell();
+        self.ending.stop(stop);
+        let why = self.ending.stopped().map_or_else(String::new, |denial| denial.reason.clone());
+        self.cut(why)
     }
 
     /// Ends the response before its end, so that the agent's client notices, and where its protocol can say it knows why.

@@ -6,6 +6,7 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
 
+use aegis_dlp::Profile;
 use aegis_policy::{Agent, Content, Denial, DenialKind, Snapshot, Usage, Verdict};
 use futures_util::task::AtomicWaker;
 
@@ -31,8 +32,8 @@ struct Entries {
 pub enum Subject {
     /// A connection that is relayed unread.
     Relay(Relayed),
-    /// A request, whether its permit let it go to a private address, and what the agent had used before it.
-    Request { head: Arc<Head>, private_ok: bool, usage: Usage },
+    /// A request, whether its permit let it go to a private address, what the agent had used before it, and what is looked for.
+    Request { head: Arc<Head>, private_ok: bool, usage: Usage, profile: Box<Profile> },
 }
 
 /// One permitted exchange or relay, until it is dropped.
@@ -179,9 +180,9 @@ impl Subject {
     fn allowed_by(&self, snapshot: &Snapshot, agent: &Agent) -> Result<(), Box<Denial>> {
         match self {
             Self::Relay(relayed) => authorize::again(snapshot, agent, relayed),
-            Self::Request { head, private_ok, usage } => {
+            Self::Request { head, private_ok, usage, profile } => {
                 let moment = Moment { usage: *usage, ..Moment::now() };
-                request(snapshot, agent, head, *private_ok, moment)
+                request(snapshot, agent, head, (*private_ok, profile), moment)
             }
         }
     }
@@ -191,7 +192,7 @@ fn request(
     snapshot: &Snapshot,
     agent: &Agent,
     head: &Head,
-    private_ok: bool,
+    (private_ok, profile): (bool, &Profile),
     moment: Moment,
 ) -> Result<(), Box<Denial>> {
     let intent = decide::intent(agent, head, moment);
@@ -205,9 +206,20 @@ fn request(
             let why = "the rule does not allow private addresses";
             Err(Denial::new(DenialKind::Policy, why, snapshot.version()).into())
         }
+        // What flows is looked through as its own permit said, to its end: a policy that wants more of it ends it.
+        Verdict::Permit(permit) if asks_more(permit.profile(), profile) => {
+            let why = "it is to be looked through in another way now";
+            Err(Denial::new(DenialKind::Policy, why, snapshot.version()).next("Send the request again.").into())
+        }
         Verdict::Permit(_) => Ok(()),
         Verdict::Denial(denial) => Err(denial.into()),
     }
+}
+
+/// Whether `now` enforces something, in either direction, that was not asked for `then`.
+fn asks_more(now: &Profile, then: &Profile) -> bool {
+    let enforces = now.enforces() || now.of_response().is_some_and(|back| back.enforces() || now.responses().is_some());
+    enforces && !now.observing && now != then
 }
 
 /// The agent as it is described `now`, with what its token said when it was asked about `then`. A scope that was taken away is gone from tokens of ours too.

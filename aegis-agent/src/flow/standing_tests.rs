@@ -50,7 +50,9 @@ fn what_a_body_let_through_still_needs_a_rule_for_its_head() {
     };
     let asked = |rules: &[String], host: &str, private: bool| {
         let Subject::Request { head, usage, .. } = request(host, "/v1") else { unreachable!() };
-        Subject::Request { head, private_ok: private, usage }.allowed_by(&snapshot(&policy(rules)), &agent()).is_ok()
+        Subject::Request { head, private_ok: private, usage, profile: Box::default() }
+            .allowed_by(&snapshot(&policy(rules)), &agent())
+            .is_ok()
     };
     let deny = || "{name: d, hosts: [pay.test, 198.51.100.7], decision: deny}".to_owned();
     let late =
@@ -89,7 +91,7 @@ fn request(host: &str, path: &str) -> Subject {
         grpc: false,
         websocket: None,
     };
-    Subject::Request { head: Arc::new(head), private_ok: false, usage: Usage::default() }
+    Subject::Request { head: Arc::new(head), private_ok: false, usage: Usage::default(), profile: Box::default() }
 }
 
 fn all() -> [Subject; 4] {

@@ -57,6 +57,13 @@ pub fn of_request(mut fields: HeaderMap, rules: Option<&Rules>, ending: &Ending)
     Ok((!fields.is_empty()).then_some(fields))
 }
 
+/// The trailers of a response, without what is not for them to say.
+#[must_use]
+pub fn of_response(mut fields: HeaderMap) -> HeaderMap {
+    strip(&mut fields);
+    fields
+}
+
 fn strip(fields: &mut HeaderMap) {
     for name in &NEVER {
         fields.remove(name);

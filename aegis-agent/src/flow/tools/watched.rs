@@ -9,6 +9,7 @@ use aegis_tools::Observer;
 use aegis_tools::denial;
 use aegis_tools::stream::{Blocks, Event};
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use serde_json::Value;
 
@@ -41,6 +42,7 @@ pub struct Watched {
     waiting: VecDeque<Bytes>,
     checking: Option<Checking>,
     ended: bool,
+    trailers: Option<HeaderMap>,
 }
 
 impl Mode {
@@ -68,7 +70,7 @@ impl Watched {
             ready.extend(split.answers.drain(..).map(|answer| Bytes::from(denial::event(&answer))));
         }
         let waiting = VecDeque::new();
-        Self { inner, mode, observer, notes, split, ready, waiting, checking: None, ended: false }
+        Self { inner, mode, observer, notes, split, ready, waiting, checking: None, ended: false, trailers: None }
     }
 
     /// Takes what came; says what of it goes on at once.
@@ -188,7 +190,7 @@ impl Body for Watched {
                 continue;
             }
             if this.ended {
-                return Poll::Ready(None);
+                return Poll::Ready(this.trailers.take().map(|fields| Ok(Frame::trailers(fields))));
             }
             match ready!(Pin::new(&mut this.inner).poll_frame(cx)) {
                 Some(Ok(frame)) => match frame.into_data() {
@@ -197,7 +199,13 @@ impl Body for Watched {
                             return Poll::Ready(Some(Ok(Frame::data(data))));
                         }
                     }
-                    Err(other) => return Poll::Ready(Some(Ok(other))),
+                    Err(other) if matches!(this.mode, Mode::Through) => return Poll::Ready(Some(Ok(other))),
+                    // They come last: what is held goes before them.
+                    Err(other) => {
+                        this.trailers = other.into_trailers().ok();
+                        this.end();
+                        this.split.complete();
+                    }
                 },
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => {

@@ -22,6 +22,8 @@ use crate::flow::stop::Direction;
 const READ: usize = 16 * 1024;
 /// How long the other side may take for its part of the closing handshake, and for what was being written.
 const CLOSING: Duration = Duration::from_secs(5);
+/// How long either side may take to close its connection behind the close frame.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// How a direction, and so the WebSocket, ended.
 #[derive(Debug)]
@@ -81,15 +83,21 @@ impl Shared {
 
 /// Runs until both sides have closed, or one of them, the policy or the daemon ends it. `agent` and `origin` are where is
 /// written to.
-pub async fn run<R, A, O>(shared: &Shared, out: Way<R>, back: Way<A>, agent: &mut Wire<O>, origin: &mut Wire<O>) -> End
+pub async fn run<R, A, O>(
+    shared: &Shared,
+    mut out: Way<R>,
+    mut back: Way<A>,
+    agent: &mut Wire<O>,
+    origin: &mut Wire<O>,
+) -> End
 where
     R: AsyncRead + Unpin,
     A: AsyncRead + Unpin,
     O: AsyncWrite + Unpin,
 {
     let end = {
-        let mut out = std::pin::pin!(way(shared, out, origin));
-        let mut back = std::pin::pin!(way(shared, back, agent));
+        let mut out = std::pin::pin!(way(shared, &mut out, origin));
+        let mut back = std::pin::pin!(way(shared, &mut back, agent));
         let (first, by_agent) = tokio::select! {
             end = &mut out => (end, Some(true)),
             end = &mut back => (end, Some(false)),
@@ -120,7 +128,16 @@ where
         }
     };
     farewell(&end, shared, agent, origin).await;
+    // What is closed with bytes unread is reset, and a reset may overtake the close frame.
+    let unread = async { tokio::join!(discard(&mut out.from), discard(&mut back.from)) };
+    let _ = timeout(LINGER, unread).await;
     end
+}
+
+/// Reads until the other side has closed, too.
+async fn discard(mut from: impl AsyncRead + Unpin) {
+    let mut buffer = [0; 4096];
+    while from.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
 }
 
 /// What ends a WebSocket from outside of it.
@@ -171,7 +188,7 @@ async fn farewell<W: AsyncWrite + Unpin>(end: &End, shared: &Shared, agent: &mut
     let _ = timeout(CLOSING, both).await;
 }
 
-async fn way<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(shared: &Shared, mut way: Way<R>, to: &mut Wire<W>) -> End {
+async fn way<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(shared: &Shared, way: &mut Way<R>, to: &mut Wire<W>) -> End {
     let mut buffer = BytesMut::new();
     loop {
         loop {
@@ -180,7 +197,7 @@ async fn way<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(shared: &Shared, mut w
                 Ok(None) => break,
                 Err(violation) => return End::Broke(violation),
             };
-            match pass(shared, &mut way, event, to).await {
+            match pass(shared, way, event, to).await {
                 Ok(false) => {}
                 Ok(true) => return End::Closed,
                 Err(end) => return end,
