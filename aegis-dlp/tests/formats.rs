@@ -233,3 +233,43 @@ fn an_empty_profile_passes_all() {
     let run = run(Profile::default(), Format::Json, b"a@b.com");
     assert_eq!((run.text().as_str(), run.findings.len()), ("a@b.com", 0));
 }
+
+/// The lines of a key go with its header, whatever stands between them.
+#[test]
+fn a_private_key_goes_whole_however_its_lines_are_divided() {
+    let lines = [
+        "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7",
+        "VJTUt9Us8cKjMzEfYyjiWA4R4/M2bS1GB4t7NXp98C3SC6dVMvDuictGeurT8jNb",
+    ];
+    let header = "-----BEGIN PRIVATE KEY-----";
+    for (format, open, between, close) in [
+        (Format::Json, "[\"", "\",\"", "\"]"),
+        (Format::Json, "[\n  \"", "\",\n  \"", "\"\n]"),
+        (Format::Text, "> ", "\n> ", "\n"),
+        (Format::Text, "", "<br>", "<br/>"),
+        (Format::Xml, "<p>", "<br/>\n", "</p>"),
+        (Format::Text, "", ";", ""),
+        (Format::Text, "'", "' +\n  '", "'"),
+        (Format::Text, "| ", " |\n| ", " |"),
+    ] {
+        let body = format!("{open}{header}{between}{}{between}{}{close}", lines[0], lines[1]);
+        let out = check_invariants(format, body.as_bytes()).text();
+        assert!(!out.contains("MIIE") && !out.contains("VJTU"), "{body:?} became {out:?}");
+    }
+}
+
+/// Bytes that are no text hold no addresses, or redaction would damage what it does not understand.
+#[test]
+fn noise_holds_no_addresses() {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    })
+    .take(1 << 20)
+    .collect();
+    let run = run(redact(aegis_dlp::Detector::Email.into()), Format::Text, &noise);
+    assert!(run.findings.len() <= 1, "{:?}", run.names());
+}

@@ -20,7 +20,9 @@ pub(super) fn examine(view: &View<'_>, at: usize) -> Eval<Option<Match>> {
     // `git@github.com:` is how SSH remotes are written, `icon@2x.png` how images for dense screens are named.
     let ssh = view.slice(start, at) == b"git";
     let density = matches!(view.slice(at + 1, at + 4), [b'1'..=b'9', b'x', b'.']);
-    Ok((!ssh && !density).then(|| Match::new(Detector::Email, Confidence::High, start, end)))
+    // In what is no text, any byte may stand beside an `@`.
+    let text = is_text(view.slice(start, at)) && is_text(view.slice(at + 1, end));
+    Ok((!ssh && !density && text).then(|| Match::new(Detector::Email, Confidence::High, start, end)))
 }
 
 /// The start of the local part that ends before `at`; `at` itself where there is none.
@@ -40,6 +42,13 @@ fn local_part(view: &View<'_>, at: usize) -> usize {
     }
     let first = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || !byte.is_ascii();
     view.slice(start, at).iter().position(first).map_or(at, |skipped| start + skipped)
+}
+
+/// Whether what is not ASCII is letters and marks in UTF-8.
+fn is_text(part: &[u8]) -> bool {
+    part.is_ascii()
+        || std::str::from_utf8(part)
+            .is_ok_and(|part| part.chars().all(|char| char.is_ascii() || char.is_alphanumeric()))
 }
 
 /// The end of the domain at `from`: dot-separated labels, the last of them of letters.

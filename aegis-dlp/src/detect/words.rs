@@ -17,7 +17,8 @@ pub(super) fn examine(view: &View<'_>, start: usize, wanted: DetectorSet) -> Eva
     if view.run(start, WORD, in_word)? - start < WORD {
         return Ok(None);
     }
-    let attempts: [(Detector, Attempt); 10] = [
+    let attempts: [(Detector, Attempt); 11] = [
+        (Detector::PrivateKey, rest_of_private_key),
         (Detector::TelegramToken, telegram),
         (Detector::DiscordToken, discord),
         (Detector::MailchimpKey, mailchimp),
@@ -59,6 +60,38 @@ type Attempt = fn(&View<'_>, usize) -> Eval<Option<(usize, usize)>>;
 fn exactly(view: &View<'_>, start: usize, length: usize, class: fn(u8) -> bool) -> Eval<Option<usize>> {
     let end = view.run(start, length + 1, class)?;
     Ok((end - start == length).then_some(end))
+}
+
+/// A line of base64 right behind a private key, or the header of one, that something other than a line end divides from it:
+/// the elements of an array, lines of a quoted message, breaks of a page. What was found before is a mask now.
+fn rest_of_private_key(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
+    let end = view.run(start, LONGEST, |byte| alnum(byte) || matches!(byte, b'+' | b'/' | b'='))?;
+    Ok((end - start >= WORD && behind_private_key(view, start)).then_some((start, end)))
+}
+
+/// Whether nothing but what divides lines is between a private key and `start`.
+fn behind_private_key(view: &View<'_>, start: usize) -> bool {
+    let mut at = start;
+    for _ in 0..16 {
+        let before = view.slice(at.saturating_sub(40), at);
+        let mask = before.strip_suffix(b"]").and_then(|rest| rest.rsplit(|byte| *byte == b'[').next());
+        let masked = mask.is_some_and(|name| name.starts_with(b"PRIVATE_KEY") || name == b"REDACTED");
+        if masked || before.ends_with(b"PRIVATE KEY-----") {
+            return true;
+        }
+        at = match before {
+            [.., b'\\', b'n' | b'r' | b't'] => at - 2,
+            [head @ .., b'>'] if head.contains(&b'<') => {
+                at - 1 - head.iter().rev().take_while(|byte| **byte != b'<').count() - 1
+            }
+            [
+                ..,
+                b' ' | b'\t' | b'\r' | b'\n' | b'"' | b'\'' | b',' | b';' | b'|' | b'>' | b'[' | b']' | b'\\' | b'+',
+            ] => at - 1,
+            _ => return false,
+        };
+    }
+    false
 }
 
 /// 8 to 10 digits, a colon, `AA` and 33 characters; the word begins after the colon.

@@ -70,6 +70,8 @@ pub(super) struct Signs {
     pub(super) starts: u64,
     /// The first byte of a word of at least 16 bytes.
     pub(super) words: u64,
+    /// At least 16 bytes before the end of a word.
+    pub(super) inside: u64,
     /// A colon after or before a hexadecimal digit or a colon.
     pub(super) colons: u64,
 }
@@ -116,6 +118,7 @@ impl Signs {
             groups: bits(grouped & !inner | lettered),
             starts: bits(alnum & !(alnum << 1) & long),
             words: bits(word & !(word << 1) & long & !beyond),
+            inside: bits(long),
             colons: 0,
         }
     }

@@ -167,7 +167,9 @@ impl Prefilter {
         if !self.words {
             (signs.starts, signs.words) = (0, 0);
         }
-        signs.starts |= after_escapes(before, window, signs.words);
+        if self.words {
+            signs.starts |= after_escapes(before, window, signs);
+        }
         let mut clues = signs.any();
         while clues != 0 {
             let bit = clues & clues.wrapping_neg();
@@ -204,8 +206,9 @@ fn padded(bytes: &[u8]) -> [u8; WINDOW] {
 }
 
 /// A key may begin after the letter of an escape that stayed in the content: `\nghp_`, as in JSON within text.
-fn after_escapes(before: [u8; 2], window: &[u8; WINDOW], words: u64) -> u64 {
-    let (mut found, mut left) = (0, words);
+fn after_escapes(before: [u8; 2], window: &[u8; WINDOW], signs: Signs) -> u64 {
+    let escape = matches!(before, [b'\\', b'n' | b'r' | b't']);
+    let (mut found, mut left) = (u64::from(escape) & signs.inside, signs.words);
     while left != 0 {
         let bit = left & left.wrapping_neg();
         left ^= bit;
@@ -241,10 +244,8 @@ mod tests {
     fn clues_are_found_at_every_alignment() {
         let token = "ghp_".to_owned() + &"a1".repeat(20);
         for lead in 0..200 {
-            let text = format!("{}1234 @ {token} 99 12345 BEGIN +4", ".".repeat(lead));
+            let text = format!("{}1234 @ {token} 99 12345 BEGIN +4", ",".repeat(lead));
             let found: Vec<(usize, Clue)> = list(text.as_bytes()).into_iter().map(|a| (a.at - lead, a.clue)).collect();
-            let words = if lead > 12 { Some(0) } else { None };
-            let _ = words;
             let has = |at: usize, sign: Sign| {
                 found.iter().any(|(a, clue)| *a == at && matches!(clue, Clue::Signs(s) if s.has(sign)))
             };

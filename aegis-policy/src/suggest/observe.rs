@@ -210,8 +210,12 @@ fn is_method(text: &str) -> bool {
 }
 
 fn says(live: &Live, past: &Past) -> Says {
-    let denied: DetectorSet =
-        past.findings.iter().filter(|finding| finding.action >= Action::Approve).map(|finding| finding.detector).collect();
+    let denied: DetectorSet = past
+        .findings
+        .iter()
+        .filter(|finding| finding.action >= Action::Approve)
+        .map(|finding| finding.detector)
+        .collect();
     match live.refuses() {
         false => Says::Passed,
         true if !denied.is_empty() => Says::RefusedForData(denied),
