@@ -126,8 +126,7 @@ impl Profile {
     /// Whether anything can be changed or stopped, so that what cannot be read must not pass unasked.
     pub fn enforces(&self) -> bool {
         let changes = !(self.redact.is_empty() && self.deny.is_empty() && self.approve.is_empty());
-        !self.observing && changes
-            || !self.content().attachments.is_empty()
+        !self.observing && changes || !self.content().attachments.is_empty()
     }
 
     /// The same detectors, only reporting: what shadow mode runs.

@@ -245,7 +245,8 @@ impl Remains {
         let new: Vec<&String> = now.state.difference(&self.state).collect();
         let kept = ["audit/audit.jsonl.torn", "audit/audit.checkpoints.jsonl"];
         // A daemon begins a file of decisions; they go by age and size.
-        let is_kept = |path: &str| kept.contains(&path) || path == "decisions" || path.starts_with("decisions/decisions-");
+        let is_kept =
+            |path: &str| kept.contains(&path) || path == "decisions" || path.starts_with("decisions/decisions-");
         assert!(new.iter().all(|path| is_kept(path)), "left in the state directory: {new:?}");
         const MORE: u64 = 32 * 1024 * 1024;
         assert!(now.resident <= self.resident + MORE, "{} bytes resident, {} at first", now.resident, self.resident);
