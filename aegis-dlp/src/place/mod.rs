@@ -69,6 +69,19 @@ impl Tracker {
         matches!(self, Tracker::Xml(elements) if elements.in_markup())
     }
 
+    /// Whether the place is in the value of an attribute of XML.
+    pub(crate) fn in_attribute(&self) -> bool {
+        matches!(self, Tracker::Xml(elements) if elements.in_attribute())
+    }
+
+    /// How much of what stands at the place is before the end of the text or attribute that it is in; `None` for all of it.
+    pub(crate) fn text_length(&self, text: &[u8]) -> Option<usize> {
+        match self {
+            Tracker::Xml(elements) => elements.text_length(text),
+            _ => None,
+        }
+    }
+
     /// The heading of the column, where there are columns.
     pub(crate) fn heading(&self) -> &[u8] {
         match self {

@@ -45,6 +45,19 @@ impl Elements {
         !matches!(self.state, State::Text | State::Value(_) | State::Until(_) | State::Instruction)
     }
 
+    pub(super) fn in_attribute(&self) -> bool {
+        matches!(self.state, State::Value(_))
+    }
+
+    pub(super) fn text_length(&self, text: &[u8]) -> Option<usize> {
+        match self.state {
+            State::Text => memchr(b'<', text),
+            State::Value(quote) => memchr(quote, text),
+            State::Until(_) | State::Instruction => memchr(b'>', text),
+            _ => text.iter().any(|byte| b"<>\"'= ".contains(byte)).then_some(0),
+        }
+    }
+
     pub(super) fn advance(&mut self, bytes: &[u8]) {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {

@@ -20,6 +20,7 @@ impl Scanner {
             return;
         }
         self.place_in.reach(self.window.bytes(), start);
+        let Some(first) = self.within_markup(start, first) else { return };
         for found in std::iter::once(&first).chain(others) {
             let place = self.place_of(found.start.max(self.done), found.detector, action);
             self.findings.add(found.detector, action, found.confidence, place);
@@ -32,6 +33,18 @@ impl Scanner {
                 self.redact(start, signed, first, out);
                 self.follow(end);
             }
+        }
+    }
+
+    /// A match as far as it is in the text or the attribute of XML that it begins in: what is found by quotes may take tags for a
+    /// value. `None` where nothing of it is.
+    fn within_markup(&self, start: usize, found: Match) -> Option<Match> {
+        let text = self.view(false).slice(start, found.end);
+        let length = self.place_in.tracker.text_length(text);
+        match length {
+            None => Some(found),
+            Some(0) => None,
+            Some(length) => Some(Match { end: start + length, tail: None, ..found }),
         }
     }
 
@@ -118,7 +131,9 @@ impl Scanner {
             return None;
         }
         match view.before(colon - 1)? {
-            b'"' if !json => Some(("\"", "\"")),
+            // There a quote delimits a cell or an attribute.
+            b'"' if json || self.window.encoding() == Encoding::Csv || self.place_in.tracker.in_attribute() => None,
+            b'"' => Some(("\"", "\"")),
             b'\'' if json => Some(("\\\"", "'")),
             b'\'' if self.window.encoding() == Encoding::Xml => Some(("&quot;", "'")),
             DEEP_QUOTE if json => Some(("\\\\\\\"", "`")),
