@@ -27,6 +27,7 @@ use crate::config::Config;
 use crate::discovery::Refusals;
 use crate::dns;
 use crate::flow::standing::Standing;
+use crate::flow::tools::Mailboxes;
 use crate::flow::usage::Usages;
 use crate::handover::Inherited;
 use crate::identity::{Issuer, Registry, Replay};
@@ -71,6 +72,7 @@ pub struct Aegis {
     pub accounts: Accounts,
     pub verifications: Verifications,
     pub standing: Standing,
+    pub mailboxes: Arc<Mailboxes>,
     pub usage: Usages,
     pub sockets: Sockets,
     pub discovery: Refusals,

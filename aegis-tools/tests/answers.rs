@@ -223,13 +223,29 @@ fn events_are_read_as_browsers_read_them() {
     ] {
         let mut found = Vec::new();
         Blocks::default().push(stream.as_bytes(), |block| {
-            let event = Event::read(block.unwrap());
-            found.push((event.kind.into_owned(), event.data.map(|data| data.into_owned())));
+            // The LF of the CRLF that ended a block.
+            if let Some(block) = block.filter(|block| *block != b"\n") {
+                let event = Event::read(block);
+                found.push((event.kind.into_owned(), event.data.map(|data| data.into_owned())));
+            }
         });
-        // The LF of a CRLF that ended a block, and empty lines between blocks, are blocks without anything.
         let found: Vec<(&str, Option<&str>)> =
             found.iter().map(|(kind, data)| (kind.as_str(), data.as_deref())).collect();
         assert_eq!(found, expected, "{stream:?}");
+    }
+}
+
+#[test]
+fn no_byte_of_an_event_waits_for_the_next() {
+    for end in ["\n\n", "\r\r", "\r\n\r\n", "\n\r\n", "\r\n\n"] {
+        let stream = format!("event: endpoint{end}");
+        for cut in 1..stream.len() {
+            let (mut blocks, mut passed) = (Blocks::default(), Vec::new());
+            for piece in [&stream[..cut], &stream[cut..]] {
+                blocks.push(piece.as_bytes(), |block| passed.extend_from_slice(block.unwrap()));
+            }
+            assert_eq!(String::from_utf8(passed).unwrap(), stream, "cut at {cut}");
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use aegis_tests::lab::wait_for;
 use aegis_tests::{AGENT, Daemon, Lab, Outcome, Service, Settings, python};
 use serde_json::{Value, json};
 
@@ -46,6 +47,10 @@ impl<'lab> Site<'lab> {
         self.service.seen().iter().filter(|line| line["tool"] == tool).count()
     }
 
+    fn metrics(&self) -> String {
+        self.daemon.get("/metrics").unwrap().1
+    }
+
     fn record(&self, wanted: impl Fn(&Value) -> bool) -> Value {
         self.daemon.record(wanted).unwrap_or_else(|error| panic!("{error:#}: {:#?}", self.daemon.records()))
     }
@@ -59,8 +64,8 @@ def post(path, body, **headers):
     data = body if isinstance(body, (str, bytes)) else json.dumps(body)
     r = httpx.post(BASE + path, content=data, headers=kind, timeout=20)
     return r
-def call(id, name, **arguments):
-    return {'jsonrpc': '2.0', 'id': id, 'method': 'tools/call', 'params': {'name': name, 'arguments': arguments}}
+def call(id, tool, **arguments):
+    return {'jsonrpc': '2.0', 'id': id, 'method': 'tools/call', 'params': {'name': tool, 'arguments': arguments}}
 async def mcp(target, *calls):
     from mcp import Client, MCPError
     async with Client(target) as client:
@@ -134,11 +139,20 @@ print('many', r.status_code)
     }
     assert_eq!(batches[0]["batch"].as_array().unwrap().len(), 3);
     // Each call has a record of its own.
-    let records = site.daemon.records().unwrap();
-    let of_path = |path: &str| records.iter().filter(|record| record["path"] == path).count();
-    assert_eq!(of_path("/batch/events"), 4, "{records:#?}");
-    let denied = records.iter().filter(|record| record["path"] == "/batch/events" && record["decision"] == "deny");
-    assert_eq!(denied.count(), 1);
+    let of_events = || -> Vec<Value> {
+        let all = site.daemon.records().unwrap_or_default();
+        all.into_iter().filter(|record| record["path"] == "/batch/events").collect()
+    };
+    let four = wait_for(Duration::from_secs(5), || Some(of_events()).filter(|records| records.len() >= 4));
+    let records = four.unwrap_or_else(|| panic!("{:#?}", of_events()));
+    let decisions: Vec<(&Value, &Value)> =
+        records.iter().map(|record| (&record["decision"], &record["tool"])).collect();
+    assert_eq!(records.len(), 4, "{records:#?}");
+    assert_eq!(
+        decisions.iter().filter(|one| **one == (&json!("deny"), &json!("delete_repo"))).count(),
+        1,
+        "{decisions:?}"
+    );
 }
 
 #[test]
@@ -196,7 +210,7 @@ fn a_changed_description_is_told_and_where_the_rule_says_so_withheld() {
     assert!(after.stdout.contains("add") && !after.stdout.contains("id_rsa"), "{after:?}");
     let withheld = site.record(|record| record["path"] == "/json/mcp" && record["error"].is_string());
     assert!(withheld["error"].as_str().unwrap().contains("withheld"), "{withheld}");
-    let metrics = site.daemon.metrics().unwrap();
+    let metrics = site.metrics();
     for line in [
         r#"aegis_tool_definition_changes_total{action="report"} 1"#,
         r#"aegis_tool_definition_changes_total{action="deny"} 1"#,
@@ -230,7 +244,7 @@ print('anthropic', message.content[0].name, message.content[0].input, message.us
     let messages = site.record(|record| record["path"] == "/v1/messages")["call"].clone();
     assert_eq!((&messages["model"], &messages["tool_calls"]), (&json!("claude-lab"), &json!(["search"])));
     assert_eq!((&messages["input_tokens"], &messages["cached_tokens"]), (&json!(111), &json!(100)));
-    let metrics = site.daemon.metrics().unwrap();
+    let metrics = site.metrics();
     assert!(metrics.contains(r#"aegis_model_tokens_total{protocol="openai_chat",kind="input"} 21"#), "{metrics}");
 }
 

@@ -121,6 +121,7 @@ pub async fn build(config: Config, mut inherited: Inherited) -> anyhow::Result<B
         namespaces,
         admissions: Admissions::default(),
         standing: Standing::default(),
+        mailboxes: Arc::default(),
         discovery: Refusals::default(),
         usage: Usages::default(),
         sockets: Sockets::new(cgroup_root),

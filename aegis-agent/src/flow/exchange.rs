@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use aegis_policy::{Denial, Snapshot};
 use aegis_tools::{Protocol, signed};
-use http::header;
+use http::{Method, header};
 use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response};
@@ -24,7 +24,7 @@ use super::refusal::{self, Refusal};
 use super::response::ToAgent;
 use super::standing::{Ongoing, Subject};
 use super::token;
-use super::tools::{self, Answering, Pins, Reading, Split};
+use super::tools::{self, Answering, Listening, Pins, Reading, Shape, Split};
 use super::websocket::Opening;
 use crate::daemon::{Aegis, admission};
 use crate::kernel::NetnsCookie;
@@ -159,6 +159,10 @@ async fn decided(
     let moment = Moment { now: SystemTime::now(), usage };
     let asked = beside::request(snapshot, &identity, &head, &payload, moment);
     let mut reading = Reading::of(&head, &payload, &needs);
+    if let Shape::JsonRpc(calls) = &mut reading.shape {
+        let target = head.query.as_ref().map_or_else(|| head.path.clone(), |query| format!("{}?{query}", head.path));
+        calls.mailbox = aegis.mailboxes.find(identity.enrolled.index, &server(&head), &target);
+    }
     recorder.says(std::mem::take(&mut reading.shape));
     if let Some(told) = &reading.told {
         recorder.tells(told.clone());
@@ -222,6 +226,11 @@ async fn decided(
     opening.send(&aegis.pools, limits, pool, line, permitted, recorder, ongoing).await
 }
 
+/// The server that is spoken to.
+fn server(head: &Head) -> String {
+    format!("{}:{}", head.host, head.port)
+}
+
 /// What becomes of the answer for its protocol's sake.
 fn answering(
     session: &Session,
@@ -234,10 +243,12 @@ fn answering(
     let notes = recorder.notes().cloned();
     let pins = notes.as_ref().filter(|notes| notes.protocol() == Protocol::Mcp).map(|_| {
         let handling = permitted.permit.handling();
-        Pins::new(&session.aegis, &identity.enrolled.agent.name, &head.host, head.port, handling)
+        Pins::new(&session.aegis, &identity.enrolled.agent.name, server(head), handling)
     });
+    let stream = pins.is_some() && head.method == Method::GET;
+    let listening = stream.then(|| Listening::new(&session.aegis.mailboxes, identity.enrolled.index, server(head)));
     let most = session.aegis.config.limits.inspect_body_bytes;
-    let answering = Answering { notes, pins, decision_id: recorder.decision_id(), split, most };
+    let answering = Answering { notes, pins, decision_id: recorder.decision_id(), listening, split, most };
     answering.prepare(&mut permitted.headers, || signed(head.query.as_deref(), &head.headers).head);
     answering
 }

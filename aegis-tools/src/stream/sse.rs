@@ -12,6 +12,8 @@ pub struct Blocks {
     in_line: bool,
     /// The last byte was a CR: an LF after it belongs to it.
     after_cr: bool,
+    /// That CR ended a block.
+    ended: bool,
     overlong: bool,
 }
 
@@ -56,7 +58,8 @@ impl Blocks {
     /// Lines end with CRLF, LF or CR.
     fn ends_block(&mut self, byte: u8) -> bool {
         let end = match byte {
-            b'\n' if self.after_cr => false,
+            // After a block's end it is a block of its own: clients wait for it, and it must not wait for the next event.
+            b'\n' if self.after_cr => self.ended,
             b'\r' | b'\n' => !std::mem::take(&mut self.in_line),
             _ => {
                 self.in_line = true;
@@ -64,6 +67,7 @@ impl Blocks {
             }
         };
         self.after_cr = byte == b'\r';
+        self.ended = end && self.after_cr;
         end
     }
 

@@ -8,6 +8,7 @@ use http::{HeaderMap, Response, StatusCode};
 
 use super::batch::Split;
 use super::gate::Gate;
+use super::mailbox::Listening;
 use super::notes::Notes;
 use super::pins::Pins;
 use super::watched::{Mode, Watched};
@@ -19,6 +20,8 @@ pub struct Answering {
     pub notes: Option<Arc<Notes>>,
     pub pins: Option<Pins>,
     pub decision_id: Arc<str>,
+    /// The stream may be one on which an MCP server answers.
+    pub listening: Option<Listening>,
     pub split: Split,
     /// Bytes of an answer that are held back at most.
     pub most: usize,
@@ -42,7 +45,7 @@ impl Answering {
 /// The answer, watched where there is something to watch.
 #[must_use]
 pub fn watch(response: Response<ToAgent>, answering: Answering) -> Response<ToAgent> {
-    let Answering { notes, pins, decision_id, split, most } = answering;
+    let Answering { notes, pins, decision_id, listening, split, most } = answering;
     if notes.is_none() && split.is_plain() {
         return response;
     }
@@ -78,6 +81,6 @@ pub fn watch(response: Response<ToAgent>, answering: Answering) -> Response<ToAg
         }
     }
     let observer = protocol.filter(|_| !coded).and_then(|protocol| Observer::new(protocol, content_type.as_deref()));
-    let watched = Watched::new(body, mode, observer, notes, split, merges);
+    let watched = Watched::new(body, mode, observer, notes, split, merges).listening(listening);
     Response::from_parts(parts, ToAgent::Watched(Box::new(watched)))
 }

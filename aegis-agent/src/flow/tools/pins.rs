@@ -27,8 +27,7 @@ pub(super) struct Withheld(pub(super) String);
 
 impl Pins {
     #[must_use]
-    pub fn new(aegis: &Arc<Aegis>, agent: &str, host: &str, port: u16, handling: &Handling) -> Self {
-        let server = format!("{host}:{port}");
+    pub fn new(aegis: &Arc<Aegis>, agent: &str, server: String, handling: &Handling) -> Self {
         Self { aegis: Arc::clone(aegis), agent: agent.to_owned(), server, handling: handling.clone() }
     }
 

@@ -1,6 +1,8 @@
 //! A refusal in the form that the client's library understands: a JSON-RPC error for JSON-RPC, the provider's own members for an
 //! LLM API, a problem document (RFC 9457) for everything else.
 
+use std::sync::Arc;
+
 use aegis_policy::DenialKind;
 use aegis_tools::denial::{self, Refused};
 use aegis_tools::{Protocol, Understood};
@@ -9,6 +11,8 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, HeaderName, Response, StatusCode};
 use serde_json::Value;
 
+use super::mailbox::Mailbox;
+
 use crate::flow::refusal::{Reference, Refusal};
 use crate::flow::response::ToAgent;
 
@@ -16,7 +20,7 @@ use crate::flow::response::ToAgent;
 const AWS_ERROR: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
 /// How a refusal is said.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub enum Shape {
     #[default]
     Problem,
@@ -27,7 +31,7 @@ pub enum Shape {
 }
 
 /// JSON-RPC calls that wait for an answer.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Calls {
     pub ids: Vec<Value>,
     /// Answers that others have got already, for the same batch.
@@ -35,6 +39,8 @@ pub struct Calls {
     pub batch: bool,
     /// The client takes nothing but events.
     pub events: bool,
+    /// The stream on which the client waits for the answers.
+    pub mailbox: Option<Arc<Mailbox>>,
 }
 
 impl Shape {
@@ -50,7 +56,7 @@ impl Shape {
                 }
                 // A notification gets no answer.
                 let calls =
-                    Calls { ids, batch: understood.batch.is_some(), events: events_only(headers), made: Vec::new() };
+                    Calls { ids, batch: understood.batch.is_some(), events: events_only(headers), ..Calls::default() };
                 if calls.ids.is_empty() { Self::Problem } else { Self::JsonRpc(calls) }
             }
             Some(protocol) => Self::Provider(protocol),
@@ -71,7 +77,11 @@ impl Shape {
     /// The HTTP status under which it is said: JSON-RPC has its errors in answers like any other.
     #[must_use]
     pub fn status(&self, refusal: &Refusal) -> StatusCode {
-        if self.answers(refusal) { StatusCode::OK } else { refusal.status }
+        match self {
+            Self::JsonRpc(Calls { mailbox: Some(_), .. }) if self.answers(refusal) => StatusCode::ACCEPTED,
+            Self::JsonRpc(_) if self.answers(refusal) => StatusCode::OK,
+            _ => refusal.status,
+        }
     }
 
     /// Only what the policy said is an answer to the call. Trouble with tokens, rates or HTTP itself is not the protocol's.
@@ -89,10 +99,17 @@ impl Shape {
     ) -> Response<ToAgent> {
         let refused = refused(refusal, reference);
         match self {
-            Self::JsonRpc(Calls { ids, made, batch, events }) if self.answers(refusal) => {
+            Self::JsonRpc(Calls { ids, made, batch, events, mailbox }) if self.answers(refusal) => {
                 let own = ids.iter().map(|id| denial::json_rpc(id, &refused));
                 let answers: Vec<Value> = own.chain(made.iter().cloned()).collect();
-                *response.status_mut() = StatusCode::OK;
+                *response.status_mut() = self.status(refusal);
+                if let Some(mailbox) = mailbox
+                    && answers.iter().all(|answer| mailbox.put(denial::event(answer)))
+                {
+                    response.headers_mut().remove(CONTENT_TYPE);
+                    *response.body_mut() = ToAgent::Own(Bytes::new());
+                    return response;
+                }
                 let (kind, body) = rendered(answers, *batch, *events);
                 response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
                 *response.body_mut() = ToAgent::Own(Bytes::from(body));

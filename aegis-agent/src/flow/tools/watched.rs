@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::batch::Split;
 use super::gate::{Checking, Gate};
+use super::mailbox::Listening;
 use super::merge;
 use super::notes::Notes;
 use crate::flow::response::{RelayError, ToAgent};
@@ -41,6 +42,7 @@ pub struct Watched {
     /// Blocks that wait for the one before them.
     waiting: VecDeque<Bytes>,
     checking: Option<Checking>,
+    listening: Option<Listening>,
     ended: bool,
     trailers: Option<HeaderMap>,
 }
@@ -70,7 +72,24 @@ impl Watched {
             ready.extend(split.answers.drain(..).map(|answer| Bytes::from(denial::event(&answer))));
         }
         let waiting = VecDeque::new();
-        Self { inner, mode, observer, notes, split, ready, waiting, checking: None, ended: false, trailers: None }
+        Self {
+            inner,
+            mode,
+            observer,
+            notes,
+            split,
+            ready,
+            waiting,
+            checking: None,
+            listening: None,
+            ended: false,
+            trailers: None,
+        }
+    }
+
+    pub(super) fn listening(mut self, listening: Option<Listening>) -> Self {
+        self.listening = listening;
+        self
     }
 
     /// Takes what came; says what of it goes on at once.
@@ -104,6 +123,9 @@ impl Watched {
     /// The next block, or a check of it.
     fn advance(&mut self) {
         let Some(block) = self.waiting.pop_front() else { return };
+        if let Some(listening) = &mut self.listening {
+            listening.hears(&block);
+        }
         let gate = match &self.mode {
             Mode::Events { gate, .. } => gate.as_ref(),
             _ => None,
@@ -187,6 +209,10 @@ impl Body for Watched {
             }
             if !this.waiting.is_empty() {
                 this.advance();
+                continue;
+            }
+            if let Some(said) = this.listening.as_ref().and_then(|listening| listening.next(cx)) {
+                this.ready.push_back(said);
                 continue;
             }
             if this.ended {
