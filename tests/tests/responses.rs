@@ -152,7 +152,7 @@ fn what_no_rule_asks_about_comes_back_as_it_was_sent() {
     let _origin = Service::start(&lab, "origin").unwrap();
     for path in ["/leak/ssn", "/leak/key", "/leak/key/chunked", "/leak/marker", "/sse/536-22-8741"] {
         let outcome = get(&lab, "", path);
-        assert!(outcome.ok() && outcome.stdout.contains("200 OK"), "{outcome:?}");
+        assert!(outcome.ok() && outcome.stdout.contains(" 200"), "{outcome:?}");
     }
     let outcome = get(&lab, "--compressed", "/leak/key/gzip");
     assert!(outcome.stdout.contains(KEY) && outcome.stdout.to_ascii_lowercase().contains("content-encoding: gzip"));
