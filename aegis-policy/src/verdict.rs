@@ -48,6 +48,10 @@ pub enum FailMode {
 
 /// The answer for a request.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it lives on the stack for one call; most are permits, and a box would cost each of them"
+)]
 pub enum Verdict {
     /// Forward, as the permit says.
     Permit(Permit),
