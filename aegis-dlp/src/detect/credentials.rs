@@ -96,7 +96,8 @@ fn strong(value: &[u8]) -> bool {
 
 /// Whether a value is filled in later, or was taken out.
 fn stands_for_another(value: &[u8]) -> bool {
-    matches!(value.first(), Some(b'$' | b'{' | b'<' | b'%' | b'[' | b'*' | b'('))
+    // Or, behind a quote that ended something, what comes after it.
+    value.first().is_some_and(|first| b"${<%[*(> ,;/?)".contains(first))
         || value.iter().all(|byte| Some(byte) == value.first())
 }
 

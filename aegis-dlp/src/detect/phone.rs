@@ -33,6 +33,10 @@ struct Groups {
 
 /// The number behind the `+` at `plus`.
 pub(super) fn international(view: &View<'_>, plus: usize) -> Eval<Option<Match>> {
+    // Behind a mask the sign may have been a blank of a form.
+    if matches!(view.slice(plus.saturating_sub(2), plus), [.., b']'] | [b']', b'"']) {
+        return Ok(None);
+    }
     let end = longest(view, plus + 1, |groups| {
         let digits = groups.digits.get(..groups.length).unwrap_or_default();
         in_world(digits)

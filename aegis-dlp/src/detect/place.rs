@@ -38,7 +38,7 @@ pub(super) fn examine(view: &View<'_>, digits: usize) -> Eval<Option<Match>> {
 fn degrees(view: &View<'_>, from: usize, most: u32) -> Eval<Option<(usize, usize)>> {
     let point = view.run(from, 4, |byte| byte.is_ascii_digit())?;
     if view.at(point)? != Some(b'.')
-        || !value(view.slice(from, point)).is_some_and(|whole| whole <= most)
+        || value(view.slice(from, point)).is_none_or(|whole| whole > most)
         || point == from
     {
         return Ok(None);

@@ -21,7 +21,7 @@ pub(super) fn itin(number: &[u8]) -> bool {
 /// US bank routing: Federal Reserve district, weights 3-7-1.
 pub(super) fn routing(number: &[u8]) -> bool {
     let district = value(part(number, 0, 2)).unwrap_or(99);
-    matches!(district, 1..=12 | 21..=32 | 61..=72 | 80) && weighted(number, &[3, 7, 1, 3, 7, 1, 3, 7, 1]) % 10 == 0
+    matches!(district, 1..=12 | 21..=32 | 61..=72 | 80) && weighted(number, &[3, 7, 1, 3, 7, 1, 3, 7, 1]).is_multiple_of(10)
 }
 
 /// UK national insurance: prefixes that are in use, suffix A to D.
@@ -185,7 +185,7 @@ pub(super) fn pan(code: &[u8]) -> bool {
 
 /// Australian tax file number: weights modulo 11.
 pub(super) fn tfn(number: &[u8]) -> bool {
-    weighted(number, &[1, 4, 3, 7, 5, 8, 6, 9, 10]) % 11 == 0 && !uniform(number)
+    weighted(number, &[1, 4, 3, 7, 5, 8, 6, 9, 10]).is_multiple_of(11) && !uniform(number)
 }
 
 /// Australian Medicare card: first digit 2 to 6, weights modulo 10 in the ninth place, the issue last.
