@@ -288,7 +288,8 @@ except httpx.HTTPError as e: print('stream', type(e).__name__)
         .service
         .seen()
         .iter()
-        .filter_map(|line| line["sink"].is_string().then(|| line["body"].to_string()))
+        .filter(|line| line["sink"].is_string())
+        .map(|line| line["body"].to_string())
         .collect();
     assert_eq!(bodies.len(), 3, "{bodies:?}");
     assert!(bodies.iter().all(|body| !body.contains("536-22")), "{bodies:?}");

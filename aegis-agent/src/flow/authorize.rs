@@ -13,6 +13,7 @@ use super::sniff::{self, Opening, Replay, TlsOpening};
 use crate::policy::Choice;
 
 /// An authorized connection.
+#[allow(clippy::large_enum_variant, reason = "one lives for a moment, on the way from one step to the next")]
 pub enum Authorized {
     /// Terminate TLS with the agent, then decide each request.
     Tls { opening: Box<TlsOpening>, target: Target },

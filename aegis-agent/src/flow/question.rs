@@ -24,6 +24,7 @@ pub struct Question {
     asked: Asked,
 }
 
+#[allow(clippy::large_enum_variant, reason = "requests are what there is most of: no box for each")]
 enum Asked {
     Request { head: Arc<Head>, moment: Moment, sight: Sight },
     Connection { host: Option<String>, protocol: Option<Sniffed> },

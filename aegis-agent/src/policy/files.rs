@@ -164,7 +164,8 @@ mod tests {
     #[test]
     fn a_policy_that_cannot_be_read_is_an_error_wherever_it_lies() {
         use std::os::unix::fs::symlink;
-        let lay: [(&str, fn(&Path)); 5] = [
+        type Lay = fn(&Path);
+        let lay: [(&str, Lay); 5] = [
             ("a link to nothing", |at| symlink("nowhere.yaml", at).unwrap()),
             ("a directory", |at| fs::create_dir(at).unwrap()),
             ("a pipe", |at| nix::unistd::mkfifo(at, Mode::S_IRUSR | Mode::S_IWUSR).unwrap()),

@@ -37,9 +37,7 @@ pub(super) fn examine(view: &View<'_>, digits: usize) -> Eval<Option<Match>> {
 /// The end of a number of degrees, at most so many, and how many digits it has after the point.
 fn degrees(view: &View<'_>, from: usize, most: u32) -> Eval<Option<(usize, usize)>> {
     let point = view.run(from, 4, |byte| byte.is_ascii_digit())?;
-    if view.at(point)? != Some(b'.')
-        || value(view.slice(from, point)).is_none_or(|whole| whole > most)
-        || point == from
+    if view.at(point)? != Some(b'.') || value(view.slice(from, point)).is_none_or(|whole| whole > most) || point == from
     {
         return Ok(None);
     }

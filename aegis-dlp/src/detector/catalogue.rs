@@ -14,7 +14,7 @@ macro_rules! catalogue {
         }
 
         /// The built-in detectors by number.
-        enum Number {
+        enum Slot {
             $($variant,)+
         }
 
@@ -59,7 +59,7 @@ macro_rules! catalogue {
             /// Its bit in a set.
             pub(super) const fn number(self) -> usize {
                 match self {
-                    $(Detector::$variant => Number::$variant as usize,)+
+                    $(Detector::$variant => Slot::$variant as usize,)+
                     Detector::Own(own) => MOST_BUILT_IN + own.index(),
                 }
             }

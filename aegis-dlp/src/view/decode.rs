@@ -101,8 +101,8 @@ impl Decoder {
                 if grouped { Escape::Byte(b' ', 1) } else { Escape::Literal }
             }
             [b'+'] if self.encoding == Encoding::JsonForm && !end => Escape::Partial,
-            // Within a URL a percent sign begins an escape whatever follows; behind a mask too, as it may have been one.
-            [b'%', ..] if matches!(self.last, b'=' | b'/' | b'&' | b'?' | b']') && self.encoding.has_references() => {
+            // Within a URL a percent sign begins an escape whatever follows.
+            [b'%', ..] if matches!(self.last, b'=' | b'/' | b'&' | b'?') && self.encoding.has_references() => {
                 match read(Encoding::Percent, bytes, end) {
                     Escape::Byte(byte, _) if !(0x20..0x7F).contains(&byte) || byte == b'"' => {
                         read(self.encoding, bytes, end)

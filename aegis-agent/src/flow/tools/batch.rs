@@ -38,7 +38,7 @@ pub struct Split {
     /// The calls that were sent on and wait for an answer.
     pub sent: Vec<Value>,
     /// Records of the calls that were sent on beside the first.
-    others: Vec<Box<Recorder>>,
+    others: Vec<Recorder>,
 }
 
 /// Whose batch it is, and all that its calls have in common.
@@ -142,7 +142,7 @@ fn settle(asked: &Asked<'_>, decided: Vec<Decided>, recorder: &mut Recorder) -> 
                     let mut other = another(asked, &called)?;
                     other.usage().count(Instant::now()).keep();
                     other.permitted(&permitted);
-                    split.others.push(other);
+                    split.others.push(*other);
                 }
             }
             Err(refusal) if none_passes && kept.is_none() => {

@@ -21,7 +21,8 @@ pub(super) fn itin(number: &[u8]) -> bool {
 /// US bank routing: Federal Reserve district, weights 3-7-1.
 pub(super) fn routing(number: &[u8]) -> bool {
     let district = value(part(number, 0, 2)).unwrap_or(99);
-    matches!(district, 1..=12 | 21..=32 | 61..=72 | 80) && weighted(number, &[3, 7, 1, 3, 7, 1, 3, 7, 1]).is_multiple_of(10)
+    matches!(district, 1..=12 | 21..=32 | 61..=72 | 80)
+        && weighted(number, &[3, 7, 1, 3, 7, 1, 3, 7, 1]).is_multiple_of(10)
 }
 
 /// UK national insurance: prefixes that are in use, suffix A to D.
