@@ -75,7 +75,7 @@ impl Wanted for Request {
             // What its scanner would find in a body that streams is not known; what it says of the rest is.
             Body::Gone => Payload::Empty,
         };
-        let reading = Reading::of(&self.head, &payload, &needs);
+        let reading = Reading::of(&self.head, &payload, &needs, false);
         if reading.batch.is_some() {
             // Several answers at once, each of its own call.
             return Said::Unknown;

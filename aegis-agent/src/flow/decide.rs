@@ -83,7 +83,7 @@ pub fn request_noting(
     let intent = intent(&identity.agent, head, moment);
     let question = Question { snapshot, intent: &intent, called: &reading.called, body };
     let (verdict, seen) = tools::ask_noting(snapshot, &intent, &reading.called, &question.content(&[]));
-    let mut sight = Sight { seen, body: known, ..Sight::default() };
+    let mut sight = Sight { seen, body: known, tool: reading.tool(), ..Sight::default() };
     let outcome = match verdict {
         Verdict::Permit(permit) => {
             sight.looked_for = permit.profile().detectors();

@@ -158,7 +158,7 @@ async fn decided(
     let usage = counted.usage();
     let moment = Moment { now: SystemTime::now(), usage };
     let asked = beside::request(snapshot, &identity, &head, &payload, moment);
-    let mut reading = Reading::of(&head, &payload, &needs);
+    let mut reading = Reading::of(&head, &payload, &needs, recorder.is_told());
     if let Shape::JsonRpc(calls) = &mut reading.shape {
         let target = head.query.as_ref().map_or_else(|| head.path.clone(), |query| format!("{}?{query}", head.path));
         calls.mailbox = aegis.mailboxes.find(identity.enrolled.index, &server(&head), &target);

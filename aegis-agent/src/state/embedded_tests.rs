@@ -48,6 +48,25 @@ async fn a_token_is_one_holders_until_it_ends_also_after_a_restart() {
     assert_eq!((total, list), (1, vec![Revoked { id: id("a"), until: NOW + 90 }]));
 }
 
+#[tokio::test]
+async fn the_first_definition_is_the_one_that_is_known_also_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state.redb");
+    let one = |tool: &str, hash: &str| Defined { tool: tool.into(), hash: hash.into() };
+    let known = |hashes: &[&str]| Ok(hashes.iter().map(|hash| (*hash).to_owned()).collect::<Vec<_>>());
+    let store = open(&path);
+    assert_eq!(store.define("a", vec![one("s:1\nadd", "h1")], NOW).await, known(&["h1"]));
+    assert_eq!(store.define("a", vec![one("s:1\nadd", "h2"), one("s:1\nsub", "h3")], NOW).await, known(&["h1", "h3"]));
+    drop(store);
+    let store = open(&path);
+    assert_eq!(store.define("a", vec![one("s:1\nadd", "h2")], NOW).await, known(&["h1"]));
+    assert_eq!(store.define("a", vec![one("s:2\nadd", "h2")], NOW).await, known(&["h2"]), "another server");
+    assert_eq!(store.define("a-", vec![one("s:1\nadd", "h2")], NOW).await, known(&["h2"]), "another agent");
+    let many = |n: usize| (0..n).map(|n| one(&format!("s:1\n{n}"), "h")).collect::<Vec<_>>();
+    assert!(store.define("b", many(definitions::MOST + 1), NOW).await.is_err(), "nobody fills the store");
+    assert_eq!(store.define("a", vec![one("s:3\nadd", "h9")], NOW).await, known(&["h9"]), "for others");
+}
+
 #[test]
 fn of_many_at_once_exactly_one_is_first() {
     let dir = tempfile::tempdir().unwrap();

@@ -196,3 +196,21 @@ fn the_feed_is_read_on_from_where_it_was_or_all_is_lost() {
     let foreign = vec![entry("5-0", "a"), ("6-0".to_owned(), vec!["other".to_owned()])];
     assert_eq!(read(Some("5-0"), foreign), (revoked(&[]), Some("6-0".into())));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn definitions_that_others_kept_are_theirs() {
+    // What is there was kept by another host.
+    let port = server(|command| match command {
+        "HLEN" => ":2\r\n".to_owned(),
+        "HMGET" => "*2\r\n$2\r\nh1\r\n$2\r\nh3\r\n".to_owned(),
+        _ => "+OK\r\n".to_owned(),
+    });
+    let all = ["h2", "h3"].map(|hash| Defined { tool: format!("s:1\n{hash}"), hash: hash.to_owned() });
+    assert_eq!(redis(port).define("a", &all).await, Ok(vec!["h1".to_owned(), "h3".to_owned()]));
+    let full = server(|command| match command {
+        "HLEN" => format!(":{}\r\n", definitions::MOST),
+        "HMGET" => "*2\r\n$-1\r\n$-1\r\n".to_owned(),
+        _ => "+OK\r\n".to_owned(),
+    });
+    assert!(redis(full).define("a", &all).await.is_err());
+}

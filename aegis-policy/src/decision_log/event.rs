@@ -127,6 +127,9 @@ pub struct Context {
     /// What is known of the body.
     #[serde(default)]
     pub body: BodyKnown,
+    /// Nobody looked for the name that the protocol has for the tool, or it has several.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tool_unread: bool,
     /// What the agent had used before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,

@@ -14,4 +14,4 @@ pub use event::{
 };
 pub(crate) use mask::escaped;
 pub use seen::Seen;
-pub use write::{Connection, Decided, Sight};
+pub use write::{Connection, Decided, OwnTool, Sight};

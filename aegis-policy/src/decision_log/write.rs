@@ -52,6 +52,19 @@ pub struct Decided<'a> {
     pub findings: Vec<Found>,
 }
 
+/// What was found of the name that the protocol has for the tool.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum OwnTool {
+    /// As the intent says.
+    #[default]
+    Asked,
+    None,
+    Named(String),
+    InDoubt,
+    /// Nobody looked, or there are several.
+    Unread,
+}
+
 /// What the policy saw of a request beyond its head.
 #[derive(Clone, Debug, Default)]
 pub struct Sight {
@@ -59,6 +72,8 @@ pub struct Sight {
     pub seen: Seen,
     /// What was known of the body.
     pub body: BodyKnown,
+    /// How the protocol names the tool.
+    pub tool: OwnTool,
     /// What the agent had used before, where somebody counted.
     pub usage: Option<Usage>,
     /// What the data-loss scan looked for in all of it.
@@ -97,16 +112,26 @@ impl Event {
         if input::query_pairs(intent.query.unwrap_or_default()).is_none() {
             mark_ambiguous(&mut input, "query");
         }
-        if let Some(tool) = intent.tool {
+        let own = match &sight.tool {
+            OwnTool::Named(name) => Some(name.as_str()),
+            OwnTool::Asked => intent.tool,
+            OwnTool::None | OwnTool::InDoubt | OwnTool::Unread => None,
+        };
+        if let Some(tool) = own {
             input.insert("tool".into(), json!({ "own": tool }));
         }
+        if sight.tool == OwnTool::InDoubt {
+            mark_ambiguous(&mut input, "tool");
+        }
+        let tool_unread = sight.tool == OwnTool::Unread;
         mask::clean(&mut input, &mut taken);
         let (header_names, cut) = header_names(intent.headers);
         let (query_names, more) = query_names(intent.query);
         let looked_for = sight.looked_for.iter().collect();
         let names_cut = cut || more;
         let Sight { body, usage, .. } = *sight;
-        let context = Context { reads: seen.reads(), header_names, query_names, names_cut, body, usage, looked_for };
+        let context =
+            Context { reads: seen.reads(), header_names, query_names, names_cut, body, tool_unread, usage, looked_for };
         event(decided, intent.now, REQUEST_PATH, input, taken, context)
     }
 

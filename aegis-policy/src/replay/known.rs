@@ -84,7 +84,7 @@ impl Known {
             Probe::Index | Probe::Port | Probe::Region | Probe::Time(_) => None,
             Probe::Scopes => self.bare.then(|| "the agent's scopes".to_owned()),
             Probe::Actor => self.bare.then(|| "the sub-agent".to_owned()),
-            Probe::Tool if self.bare => Some("the tool".to_owned()),
+            Probe::Tool if self.bare || self.context.tool_unread => Some("the tool".to_owned()),
             // By the place that it was declared for.
             Probe::Tool => self.missing(&Probe::Method).or_else(|| self.missing(&Probe::Path)),
             Probe::Usage(..) => self.context.usage.is_none().then(|| "usage so far".to_owned()),

@@ -29,6 +29,12 @@ impl Recorder {
         }
     }
 
+    /// Whether the decision log wants to know.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        self.question.is_some()
+    }
+
     /// How a refusal is said.
     pub fn says(&mut self, shape: Shape) {
         self.call.shape = shape;

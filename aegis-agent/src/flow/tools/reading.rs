@@ -1,6 +1,6 @@
 //! The request, read once: its body as JSON, and what it calls.
 
-use aegis_policy::decision_log::BodyKnown;
+use aegis_policy::decision_log::{BodyKnown, OwnTool};
 use aegis_policy::{JSON_DEPTH, JsonBody, Needs, parse_strict_json};
 use aegis_tools::{Body, Protocol, Request, Tool, Understood, understand};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
@@ -20,6 +20,8 @@ pub struct Reading {
     /// A rule reads the body: the policy gets to see it.
     shown: bool,
     pub called: Called,
+    /// What it calls is known: all of it that could say so was looked at.
+    looked: bool,
     /// For the record; none where nothing is known of the protocol.
     pub told: Option<Told>,
     /// How a refusal is said.
@@ -47,11 +49,11 @@ pub struct Called {
 }
 
 impl Reading {
-    /// Reads what `needs` asks for, and what the record should tell.
+    /// Reads what `needs` asks for, and what the record should tell; all that can be, where somebody is `curious`.
     #[must_use]
-    pub fn of(head: &Head, payload: &Payload, needs: &Needs) -> Self {
+    pub fn of(head: &Head, payload: &Payload, needs: &Needs, curious: bool) -> Self {
         let asked = needs.json || needs.tool;
-        if !asked && !tells(head) {
+        if !asked && !curious && !tells(head) {
             return Self::default();
         }
         let json = match payload {
@@ -67,8 +69,15 @@ impl Reading {
             (Payload::Whole(bytes), Json::Value(_), Some(_)) if asked => {
                 reading.batch = Some(Batch::new(bytes, &understood));
             }
-            _ if needs.tool => reading.called = Called::of(&understood),
-            _ => {}
+            _ => {
+                reading.called = Called::of(&understood);
+                reading.looked = !matches!(payload, Payload::Streaming(_));
+            }
+        }
+        if !needs.tool && reading.called.names.len() > 1 {
+            // Nobody asks for any of them: one stands for all in the record.
+            reading.called.names.truncate(1);
+            reading.looked = false;
         }
         reading.json = json;
         reading
@@ -77,7 +86,18 @@ impl Reading {
     /// One element of a batch, as if it had come alone.
     pub(super) fn of_element(element: &RawValue, called: Called, shown: bool) -> Self {
         let json = parse_strict_json(element.get().as_bytes(), JSON_DEPTH).map_or(Json::Invalid, Json::Value);
-        Self { json, shown, called, ..Self::default() }
+        Self { json, shown, called, looked: true, ..Self::default() }
+    }
+
+    /// What is known of the tool, for the decision log.
+    #[must_use]
+    pub fn tool(&self) -> OwnTool {
+        match (self.called.names.as_slice(), self.looked) {
+            ([], true) if self.called.in_doubt => OwnTool::InDoubt,
+            ([], true) => OwnTool::None,
+            ([one], true) if !self.called.in_doubt => OwnTool::Named(one.clone()),
+            _ => OwnTool::Unread,
+        }
     }
 
     pub(super) fn shown(&self) -> bool {

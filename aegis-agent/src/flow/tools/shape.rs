@@ -170,3 +170,56 @@ fn provider(protocol: Protocol, mut response: Response<ToAgent>, refused: &Refus
     }
     response
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use aegis_policy::Denial;
+    use serde_json::json;
+
+    use super::*;
+    use crate::flow::refusal;
+
+    fn said(shape: &Shape, denial: Denial) -> (StatusCode, String, String) {
+        let refusal = Refusal::from(denial);
+        let reference = Reference { decision_id: "d1", agent_id: "a", approval_id: None };
+        let response = shape.apply(refusal::response(&refusal, &reference, false), &refusal, &reference);
+        assert_eq!(response.status(), shape.status(&refusal));
+        let kind = response.headers().get(CONTENT_TYPE).map(|kind| kind.to_str().unwrap().to_owned());
+        let ToAgent::Own(body) = response.body() else { panic!("not our own") };
+        (response.status(), kind.unwrap_or_default(), String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    fn denied() -> Denial {
+        Denial::new(DenialKind::Policy, "not today", "v1")
+    }
+
+    #[test]
+    fn a_refusal_takes_the_form_that_the_client_reads() {
+        let calls = |batch, events| {
+            Shape::JsonRpc(Calls { ids: vec![json!(7)], made: Vec::new(), batch, events, mailbox: None })
+        };
+        let (status, kind, body) = said(&calls(false, false), denied());
+        assert_eq!((status, kind.as_str()), (StatusCode::OK, "application/json"));
+        assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["id"], 7);
+        let (_, _, body) = said(&calls(true, false), denied());
+        assert!(body.starts_with('['), "{body}");
+        let (_, kind, body) = said(&calls(false, true), denied());
+        let event = body.starts_with("event: message\ndata: {") && body.ends_with("\n\n");
+        assert!(kind == "text/event-stream" && event, "{body}");
+        let (status, kind, body) = said(&Shape::Provider(Protocol::Anthropic), denied());
+        assert_eq!((status, kind.as_str()), (StatusCode::FORBIDDEN, "application/problem+json"));
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((&body["error"]["type"], &body["reason"]), (&json!("permission_error"), &json!("not today")));
+        let mailbox = Arc::new(Mailbox::default());
+        let waits = Calls { ids: vec![json!(7)], mailbox: Some(mailbox), ..Calls::default() };
+        assert_eq!(said(&Shape::JsonRpc(waits), denied()), (StatusCode::ACCEPTED, String::new(), String::new()));
+    }
+
+    #[test]
+    fn trouble_that_is_not_the_policys_keeps_its_status() {
+        let shape = Shape::JsonRpc(Calls { ids: vec![json!(7)], ..Calls::default() });
+        assert_eq!(said(&shape, Denial::token("no", "v1")).0, StatusCode::UNAUTHORIZED);
+        assert_eq!(said(&shape, Denial::unavailable("no", "v1")).0, StatusCode::SERVICE_UNAVAILABLE);
+    }
+}
