@@ -105,7 +105,7 @@ pub fn check_invariants(format: Format, input: &[u8]) -> Run {
 fn touches_mask(finding: &Finding, out: &[u8]) -> bool {
     let Place::Body { offset, .. } = finding.place else { return false };
     let before = usize::try_from(offset).ok().and_then(|offset| out.get(..offset)).unwrap_or_default();
-    before.ends_with(b"]")
+    before.iter().rev().take(4).any(|byte| *byte == b']')
 }
 
 fn was_encoded(finding: &Finding) -> bool {
