@@ -119,10 +119,13 @@ fn an_agent_that_must_show_a_token_gets_nothing_out_without_one() {
         none.status == 401 && none.json()["next_steps"][0].as_str().unwrap().contains("POST /v1/token"),
         "{none:?}"
     );
+    // The same token twice is one token; two are not.
     let (header, forged) = (shown(&token), with_alg_none(&token));
+    assert_eq!(lab.agent("strict").curl(&["-H", &header, "-H", &bearer, URL]).unwrap().status, 200);
+    let second = shown(&minted(&lab, "strict", ""));
     for arguments in [
-        &["-H", &header, "-H", &header, URL][..],
-        &["-H", &header, "-H", &bearer, URL],
+        &["-H", &header, "-H", &second, URL][..],
+        &["-H", &second, "-H", &bearer, URL],
         &["-H", "Aegis-Token;", URL],
         &["-H", &shown(&forged), URL],
         &["-H", "Proxy-Authorization: Basic eDp5", URL],
@@ -136,7 +139,7 @@ fn an_agent_that_must_show_a_token_gets_nothing_out_without_one() {
     let refused = lab.agent("strict").curl(&unread).unwrap();
     assert_eq!(refused.status, 0, "{refused:?}");
     daemon.record(|record| record["agent_id"] == "strict" && record["host"] == "passthrough.allowed.test").unwrap();
-    assert_eq!(lab.internet.requests.all().len(), 3);
+    assert_eq!(lab.internet.requests.all().len(), 4);
 }
 
 /// The same claims, unsigned.
