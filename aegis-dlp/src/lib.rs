@@ -13,6 +13,7 @@ mod coding;
 mod container;
 mod content;
 mod context;
+mod descriptor;
 mod detect;
 mod detector;
 mod finding;
@@ -31,9 +32,11 @@ mod stream;
 mod text;
 mod url;
 mod view;
+mod wire;
 
 pub use coding::MAX_CODINGS;
 pub use content::{Attachment, Attachments, ContentRules, Markers, ResponseRules, Unreadable};
+pub use descriptor::{DescriptorError, Descriptors, MessageType, NotOneMessage};
 pub use detector::{Detector, DetectorSet, Group, UnknownDetector};
 pub use finding::{Confidence, Finding, MAX_FINDINGS, Place};
 pub use format::Format;
@@ -44,7 +47,9 @@ pub use own::{
 };
 pub use profile::{Action, Details, Profile};
 pub use scanner::{Flow, HOLD_BACK, Scanner};
-pub use stream::{Deed, Described, Opaque, OutputEncoding, Reason, Remark, STREAM_MEMORY, Stream, StreamFlow, Why};
+pub use stream::{
+    Deed, Described, MethodBody, Opaque, OutputEncoding, Reason, Remark, STREAM_MEMORY, Stream, StreamFlow, Why,
+};
 pub use text::{Scanned, scan_text};
 pub use url::scan_url;
 pub use view::Charset;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::content::{ContentRules, ResponseRules, Unreadable};
+use crate::descriptor::{Descriptors, MessageType};
 use crate::mask::{Mask, MaskKey, Masks};
 use crate::own::OwnDetectors;
 use crate::{Detector, DetectorSet};
@@ -72,6 +73,10 @@ pub struct Details {
     pub content: ContentRules,
     /// The detectors that the policies declare; those that are at work stand in the profile's sets.
     pub own: OwnDetectors,
+    /// What protocol buffers are called.
+    pub descriptors: Descriptors,
+    /// The type of a request whose body is a message of protocol buffers; `None` where its head says it, or nobody.
+    pub message: Option<MessageType>,
     /// The agent is told in the response how much was replaced.
     pub tell: bool,
 }
@@ -80,6 +85,8 @@ static PLAIN: Details = Details {
     masks: Masks::TYPED,
     content: ContentRules::plain(Unreadable::Deny),
     own: OwnDetectors::NONE,
+    descriptors: Descriptors::NONE,
+    message: None,
     tell: false,
 };
 /// In shadow.
@@ -196,6 +203,16 @@ impl Profile {
     /// The detectors that the policies declare.
     pub fn own(&self) -> &OwnDetectors {
         &self.details().own
+    }
+
+    /// What protocol buffers are called.
+    pub fn descriptors(&self) -> &Descriptors {
+        &self.details().descriptors
+    }
+
+    /// The type of a request's body, where the rule says it.
+    pub(crate) fn message(&self) -> Option<&MessageType> {
+        self.details().message.as_ref()
     }
 
     /// Whether the agent is told in the response how much was replaced.

@@ -1,8 +1,12 @@
 //! One body, message or event as it is looked through on its way, in either direction: the scanner's stream, and for what
 //! comes back the marks of a prompt injection and the rule's bound.
 
+use std::sync::Arc;
+
 use aegis_audit::FindingEntry;
-use aegis_dlp::{Deed, Described, Finding, Markers, OutputEncoding, Place, Profile, Stream, StreamFlow, Watch};
+use aegis_dlp::{
+    Deed, Described, Finding, Markers, MethodBody, OutputEncoding, Place, Profile, Stream, StreamFlow, Watch,
+};
 use http::header::{self, HeaderMap};
 
 use super::stop::{Cause, Direction, Stop};
@@ -18,14 +22,17 @@ pub struct Rules {
     pub direction: Direction,
     markers: Option<Markers>,
     most: Option<u64>,
+    /// The path of the request, where descriptors may know it for a method.
+    method: Option<Arc<str>>,
 }
 
 impl Rules {
     /// What is asked of a request with this profile; `None` where nothing is.
     #[must_use]
     pub fn out(profile: &Profile) -> Option<Self> {
-        let rules = Self { profile: profile.clone(), direction: Direction::Out, markers: None, most: None };
-        (!profile.is_empty()).then_some(rules)
+        let profile = profile.clone();
+        let rules = Self { profile, direction: Direction::Out, markers: None, most: None, method: None };
+        (!rules.profile.is_empty()).then_some(rules)
     }
 
     /// What is asked of the response to such a request; `None` where nothing is.
@@ -36,7 +43,14 @@ impl Rules {
         let markers = rules.markers.map(|markers| if profile.observing { Markers::Report } else { markers });
         let most = rules.max_bytes.filter(|_| !profile.observing);
         let asked = !profile.is_empty() || markers.is_some() || most.is_some();
-        asked.then_some(Self { profile, direction: Direction::Back, markers, most })
+        asked.then_some(Self { profile, direction: Direction::Back, markers, most, method: None })
+    }
+
+    /// The same for what belongs to a request to this path.
+    #[must_use]
+    pub fn of_call(self, path: &str) -> Self {
+        let known = !self.profile.descriptors().is_empty();
+        Self { method: known.then(|| path.into()), ..self }
     }
 
     /// The longest that may come back, in bytes.
@@ -91,6 +105,10 @@ impl Look {
             content_type: text("content-type"),
             content_encoding: &codings,
             grpc_encoding: text("grpc-encoding").or_else(|| text("connect-content-encoding")),
+            method: rules.method.as_deref().map(match rules.direction {
+                Direction::Out => MethodBody::Request,
+                Direction::Back => MethodBody::Response,
+            }),
             decoded: false,
         };
         let look = Self::new(rules, &described)?;

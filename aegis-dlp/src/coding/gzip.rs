@@ -155,6 +155,11 @@ impl Gzip {
         self.hides
     }
 
+    /// Members so far.
+    pub(crate) fn members(&self) -> usize {
+        self.members
+    }
+
     pub(crate) fn held(&self) -> usize {
         let member = if self.member.is_some() { Inflate::HELD } else { 0 };
         self.held.capacity() + self.fields.capacity() + member

@@ -6,6 +6,7 @@
 
 use crate::Format;
 use crate::coding::{Decoder, Stop};
+use crate::descriptor::MessageType;
 use crate::stream::{Content, Reason, Step, Why};
 
 use super::protobuf::{self, MAX_MESSAGE};
@@ -21,6 +22,8 @@ const TRAILERS: u8 = 0x80;
 
 pub(crate) struct Grpc {
     json: bool,
+    /// The type of the messages, where the method is known.
+    shape: Option<MessageType>,
     /// How messages with the flag are compressed.
     coding: Box<str>,
     state: State,
@@ -47,7 +50,11 @@ impl Grpc {
     ///
     /// # Errors
     /// Messages are compressed in a way that is not known.
-    pub(super) fn of(essence: &str, coding: Option<&str>) -> Result<Option<Reader>, Reason> {
+    pub(super) fn of(
+        essence: &str,
+        coding: Option<&str>,
+        shape: Option<MessageType>,
+    ) -> Result<Option<Reader>, Reason> {
         let kind = essence.strip_prefix("application/").unwrap_or_default();
         let (family, codec) = kind.split_once('+').unwrap_or((kind, "proto"));
         let family = match family {
@@ -56,8 +63,8 @@ impl Grpc {
         };
         let coding = coding.unwrap_or("identity").trim();
         Decoder::named(coding)?;
-        let grpc =
-            Grpc { json: codec == "json", coding: coding.into(), state: State::Prefix, held: Vec::new(), messages: 0 };
+        let json = codec == "json";
+        let grpc = Grpc { json, shape, coding: coding.into(), state: State::Prefix, held: Vec::new(), messages: 0 };
         let reader = Reader::Grpc(Box::new(grpc));
         Ok(Some(if family == "grpc-web-text" {
             Reader::Transfer(Box::new(Transfer::new(Encoding::Segments, reader, &Within::default())))
@@ -147,8 +154,10 @@ impl Grpc {
             message = &plain;
         }
         let text = self.json || flags & (LAST | TRAILERS) != 0;
-        let read =
-            if text { text_message(content, message, &within)? } else { protobuf::read(content, message, &within)? };
+        let read = match text {
+            true => text_message(content, message, &within)?,
+            false => protobuf::read(content, message, &within, self.shape.as_ref())?,
+        };
         match read {
             Some(changed) => put(flags & !COMPRESSED, &changed, out),
             // What is in no message must not leave beside one.

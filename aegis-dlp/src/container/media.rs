@@ -1,5 +1,7 @@
 //! Media types and the parameters of header values (RFC 2045, RFC 2183, RFC 8187).
 
+use crate::descriptor::{Descriptors, MessageType};
+
 /// A media type as a header declares it.
 pub(crate) struct Media<'a> {
     /// The value as it was sent.
@@ -23,6 +25,13 @@ impl<'a> Media<'a> {
         let first = all.next()?;
         // Twice the same: who reads it may take either.
         all.next().is_none().then_some(first.1)
+    }
+
+    /// The message type that it names, where it is one of these and the content is one message.
+    pub(crate) fn message(&self, descriptors: &Descriptors) -> Option<MessageType> {
+        let delimited = self.parameter("encoding").is_some_and(|encoding| encoding.eq_ignore_ascii_case("delimited"));
+        let name = ["messagetype", "proto"].into_iter().find_map(|name| self.parameter(name));
+        name.filter(|_| !delimited && !descriptors.is_empty()).and_then(|name| descriptors.message(&name))
     }
 
     /// Whether it is declared to be something that is read as text and sent as such, not as a file.

@@ -23,7 +23,7 @@ mod transfer;
 mod zip;
 
 use crate::Profile;
-use crate::stream::{Content, Described, Reason, Step, join};
+use crate::stream::{Content, Described, MethodBody, Reason, Step, join};
 
 use binary::Binary;
 use encoded::Encoded;
@@ -93,10 +93,20 @@ impl Reader {
     ///
     /// # Errors
     /// Its head says that it cannot be read.
-    pub(crate) fn for_body(described: &Described<'_>) -> Result<Reader, Reason> {
+    pub(crate) fn for_body(described: &Described<'_>, profile: &Profile) -> Result<Reader, Reason> {
         let media = Media::of(described.content_type);
-        if let Some(grpc) = Grpc::of(media.essence(), described.grpc_encoding)? {
+        let descriptors = profile.descriptors();
+        let (of_method, of_rule) = match described.method {
+            Some(MethodBody::Request(path)) => (descriptors.request(path), profile.message()),
+            Some(MethodBody::Response(path)) => (descriptors.response(path), None),
+            None => (None, profile.message()),
+        };
+        if let Some(grpc) = Grpc::of(media.essence(), described.grpc_encoding, of_method.clone())? {
             return Ok(grpc);
+        }
+        if Message::is(media.essence()) {
+            let shape = of_rule.cloned().or_else(|| media.message(descriptors)).or(of_method);
+            return Ok(Reader::Protobuf(Box::new(Message::new(Within::default(), shape))));
         }
         Reader::declared(&media, Within::default())
     }
@@ -110,7 +120,7 @@ impl Reader {
             return Ok(Reader::Multipart(Box::new(Multipart::new(media, within)?)));
         }
         if Message::is(media.essence()) {
-            return Ok(Reader::Protobuf(Box::new(Message::new(within))));
+            return Ok(Reader::Protobuf(Box::new(Message::new(within, None))));
         }
         Ok(Reader::Opening(Box::new(Opening::new(media.value, within))))
     }

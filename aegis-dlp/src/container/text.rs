@@ -30,6 +30,11 @@ impl Text {
         Text { scanner, path: path.into(), polyglot: None }
     }
 
+    /// Names what the text is the value of.
+    pub(crate) fn with_heading(self, heading: &str) -> Self {
+        Text { scanner: self.scanner.with_heading(heading), ..self }
+    }
+
     pub(crate) fn push(&mut self, content: &mut Content, bytes: &[u8], out: &mut Vec<u8>) -> Step {
         let other = self.polyglot.as_mut().and_then(|polyglot| polyglot.watch(bytes));
         let (before, rest) = bytes.split_at(other.as_ref().map_or(bytes.len(), |(at, _)| (*at).min(bytes.len())));

@@ -25,8 +25,19 @@ pub struct Described<'a> {
     pub content_encoding: &'a [&'a str],
     /// The value of `grpc-encoding`, or of Connect's `connect-content-encoding`.
     pub grpc_encoding: Option<&'a str>,
+    /// Which method the body belongs to, where it may be one of gRPC or Connect.
+    pub method: Option<MethodBody<'a>>,
     /// What is put out is to be the decoded body, whatever the profile says: somebody else reads it, too.
     pub decoded: bool,
+}
+
+/// A body of a method by the path of its request, `/SERVICE/METHOD`: descriptors say what its messages are.
+#[derive(Copy, Clone, Debug)]
+pub enum MethodBody<'a> {
+    /// What is sent to it.
+    Request(&'a str),
+    /// What it answers.
+    Response(&'a str),
 }
 
 /// Inspects one body in chunks of any size: undoes codings, opens containers, scans, and puts out what may leave.
@@ -64,7 +75,7 @@ impl Stream {
             return Ok(stream);
         }
         let decoders = coding::decoders(described.content_encoding);
-        let readers = decoders.and_then(|decoders| Ok((decoders, Reader::for_body(described)?)));
+        let readers = decoders.and_then(|decoders| Ok((decoders, Reader::for_body(described, profile)?)));
         match readers {
             // Nobody asks what is in it: only its codings are undone.
             Ok((decoders, _)) if profile.is_empty() => {
