@@ -4,7 +4,7 @@
 //! decision depends on the first bytes only, and redaction does not change it: a body and its redacted form
 //! are read alike.
 
-use crate::view::{Charset, Encoding, Transcoder, Window};
+use crate::view::{Charset, Encoding, Transcoder, Window, is_utf32};
 use crate::{Detector, Format};
 
 /// How far a form is looked for, in bytes after the leading blanks.
@@ -19,6 +19,8 @@ pub(crate) struct Opening {
     declared: Option<Charset>,
     /// The bytes as they came, until their charset is known.
     first: Vec<u8>,
+    /// It is in UTF-32, which nobody here reads.
+    pub(crate) utf32: bool,
     transcoder: Option<Transcoder>,
     /// The bytes as UTF-8.
     held: Vec<u8>,
@@ -29,11 +31,16 @@ pub(crate) struct Opening {
 impl Opening {
     pub(crate) fn of(format: Format) -> Self {
         let (first, held) = (Vec::new(), Vec::new());
-        Opening { format, declared: None, first, transcoder: None, held, passed: 0 }
+        Opening { format, declared: None, first, utf32: false, transcoder: None, held, passed: 0 }
     }
 
     pub(crate) fn declare(&mut self, charset: Charset) {
         self.declared = Some(charset);
+    }
+
+    /// It is in UTF-8.
+    pub(crate) fn settle(&mut self) {
+        self.transcoder = Some(Transcoder::new(Charset::Utf8));
     }
 
     /// Takes the next bytes and passes a leading byte order mark and blanks on, which belong to no match.
@@ -42,7 +49,10 @@ impl Opening {
             Some(transcoder) => transcoder.append(bytes, &mut self.held),
             None => {
                 self.first.extend_from_slice(bytes);
-                let Some(charset) = Charset::of(&self.first, self.declared, end) else { return };
+                let Some(utf32) = is_utf32(&self.first, end) else { return };
+                let told = if utf32 { Some(Charset::Utf8) } else { Charset::of(&self.first, self.declared, end) };
+                let Some(charset) = told else { return };
+                self.utf32 = utf32;
                 let mut transcoder = Transcoder::new(charset);
                 transcoder.append(&std::mem::take(&mut self.first), &mut self.held);
                 self.transcoder = Some(transcoder);
@@ -92,6 +102,7 @@ impl Opening {
             (true, _) => Some(Encoding::Json),
             (false, Format::Form) => Some(Encoding::Form),
             (false, Format::Csv) => Some(Encoding::Csv),
+            (false, Format::Xml) => Some(Encoding::Xml),
             (false, _) => opens_form(&self.held, end).map(|form| if form { Encoding::Form } else { Encoding::Plain }),
         }
     }
@@ -225,6 +236,7 @@ mod tests {
             (Format::Xml, " <a/>", Encoding::Xml),
             (Format::Xml, "{}", Encoding::Json),
             (Format::Xml, "words", Encoding::Xml),
+            (Format::Xml, "[SSN] words", Encoding::Xml),
         ] {
             assert_eq!(read(format, body.as_bytes()), encoding, "{body:?}");
         }

@@ -2,21 +2,25 @@
 
 mod apply;
 mod inside;
+mod layer;
 mod lead;
 mod queue;
+mod weave;
 
 use crate::context::LOOK_BEHIND;
 use crate::detect::{self, Match, Tail, settled};
 use crate::finding::{Finding, Findings, Place};
-use crate::nested::{Layer, Nested, Packed, Unread};
+use crate::nested::{Nested, Packed, Unread};
 use crate::opening::Opening;
 use crate::own::Candidate;
 use crate::place::Followed;
 use crate::prefilter::{Anchor, Prefilter};
+use crate::stream::Reason;
 use crate::view::{Charset, Encoding, Eval, Transcoder, View, Window};
 use crate::{Action, Detector, DetectorSet, Format, Profile};
 use lead::Lead;
 use queue::Queue;
+use weave::Weave;
 
 /// The most bytes that a [`Scanner`] holds back after a chunk, whatever the input. Normally it is the
 /// token that the chunk ends in, and nothing where it ends between words.
@@ -79,6 +83,8 @@ pub struct Scanner {
     candidates: Vec<Candidate>,
     leads: Vec<Lead>,
     nested: Nested,
+    /// In XML: the text as it is shown, without the markup that cuts it.
+    weave: Option<Weave>,
     /// Bytes put out before this push, the length of `out` when it began, and how many were put out before the first that
     /// differs from what came in.
     before: u64,
@@ -129,6 +135,15 @@ impl Scanner {
         self
     }
 
+    /// Reads the body as UTF-8 however it begins: it was put together here.
+    #[must_use]
+    pub(crate) fn of_utf8(mut self) -> Self {
+        if let Some(opening) = &mut self.opening {
+            opening.settle();
+        }
+        self
+    }
+
     pub(crate) fn with(profile: Profile, encoding: Encoding, place: Option<Place>) -> Self {
         let wanted = profile.detectors();
         let nested = Nested::new(profile.content().nesting);
@@ -154,6 +169,7 @@ impl Scanner {
             candidates: Vec::new(),
             leads: Vec::new(),
             nested,
+            weave: None,
             before: 0,
             base: 0,
             altered: None,
@@ -210,7 +226,8 @@ impl Scanner {
         let anchors = self.anchors.capacity() * size_of::<Anchor>()
             + self.candidates.capacity() * size_of::<Candidate>()
             + self.leads.capacity() * size_of::<Lead>();
-        size_of::<Scanner>() + opening + self.window.held() + anchors + self.nested.held()
+        let weave = self.weave.as_ref().map_or(0, Weave::held);
+        size_of::<Scanner>() + opening + self.window.held() + anchors + self.nested.held() + weave
     }
 
     fn count(&mut self, out: &[u8]) -> Flow {
@@ -234,11 +251,11 @@ impl Scanner {
             self.opening = Some(opening);
             return;
         };
-        self.window = opening.into_window(encoding);
-        self.place_in = Followed::new(encoding);
-        self.column = (encoding == Encoding::Csv).then(|| Followed::new(encoding));
+        self.open(opening, encoding);
         self.window.append(&[], end);
-        self.advance(end, out);
+        if self.stopped.is_none() {
+            self.advance(end, out);
+        }
     }
 
     /// Examines what is in the window and puts out what is decided.
@@ -261,8 +278,12 @@ impl Scanner {
                 self.decided = self.decided.max(open.unwrap_or(keep));
             }
         }
+        if self.window.is_over() && self.stopped.is_none() {
+            self.cannot_read(Reason::TooLarge("what nobody sees within a value"));
+        }
         if end && self.stopped.is_none() {
             self.window.put_out_rest(out);
+            self.end_other_readings(out);
         }
         self.compact();
     }
@@ -301,6 +322,9 @@ impl Scanner {
             if let Some((first, others)) = found {
                 // What is found inside of what stands before comes first.
                 self.put_out(detect::earliest(&self.view(end), at).min(first.start), false, out);
+                if self.stopped.is_some() {
+                    break;
+                }
                 let length = self.window.bytes().len();
                 self.apply(first, &others, end, out);
                 let moved = self.window.bytes().len().wrapping_sub(length).cast_signed();
@@ -363,36 +387,14 @@ impl Scanner {
             followed.reach(self.window.bytes(), gone);
             followed.at -= gone;
         }
+        self.weave();
         self.window.drop_before(gone);
         self.nested.dropped(gone);
+        if let Some(weave) = &mut self.weave {
+            weave.at = weave.at.saturating_sub(gone);
+        }
         for position in [&mut self.done, &mut self.sent, &mut self.decided] {
             *position = position.saturating_sub(gone);
         }
-    }
-}
-
-impl Layer for Scanner {
-    fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Flow {
-        Scanner::push(self, chunk, out)
-    }
-
-    fn finish(&mut self, out: &mut Vec<u8>) -> Flow {
-        Scanner::finish(self, out)
-    }
-
-    fn take_findings(&mut self) -> Vec<Finding> {
-        Scanner::take_findings(self)
-    }
-
-    fn altered_at(&self) -> Option<u64> {
-        self.altered
-    }
-
-    fn take_unread(&mut self) -> Unread {
-        Scanner::take_unread(self)
-    }
-
-    fn held(&self) -> usize {
-        Scanner::held(self)
     }
 }

@@ -163,6 +163,36 @@ fn lines_stay_lines() {
 }
 
 #[test]
+fn lines_of_any_width_are_one_run() {
+    let long = "A long text before it, and then some. ".repeat(20);
+    let text = base64(&format!("{long}jane.doe@example.com, 123-45-6789, {long}"));
+    for widths in [&[76, 70, 61, 40, 55][..], &[30, 50, 20, 41], &[200, 190, 77], &[41], &[20, 60]] {
+        for end in ["\n", "\r\n"] {
+            let (mut rest, mut lines) = (text.as_str(), Vec::new());
+            for width in widths.iter().cycle() {
+                let (line, more) = rest.split_at(rest.len().min(*width));
+                lines.push(line);
+                rest = more;
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            let body = format!("File:\n\n{}\n\nNext line", lines.join(end));
+            let run = check_invariants(Format::Text, body.as_bytes());
+            assert_eq!(run.names(), ["email", "ssn"], "{widths:?}");
+            let out = run.text();
+            let out = out.strip_prefix("File:\n\n").unwrap().strip_suffix("\n\nNext line").unwrap();
+            let decoded = STANDARD.decode(out.replace(['\r', '\n'], "")).unwrap();
+            let expected = format!("{long}[EMAIL], [SSN], {long}");
+            assert_eq!(String::from_utf8(decoded).unwrap(), expected, "{widths:?}");
+            let clean = body.replace(&text[1100..1160], "");
+            let clean = run_bytewise(redact(aegis_dlp::Detector::Iban.into()), Format::Text, clean.as_bytes());
+            assert_eq!(clean.findings, []);
+        }
+    }
+}
+
+#[test]
 fn words_after_a_full_line_are_none_of_it() {
     let line = base64(&"x".repeat(57));
     assert_eq!(line.len(), 76);

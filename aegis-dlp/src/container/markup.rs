@@ -4,11 +4,10 @@
 //! text is put together again. All that is no text (names, attributes, comments, instructions) is read beside
 //! it, so that no byte goes unread, be it XML or not. Nothing in it can be replaced.
 
-use crate::Format;
-use crate::stream::{Content, Step};
+use crate::stream::{Content, Reason, Step};
 
 use super::trail::{Mark, PIECE, Trail};
-use super::{Text, Within};
+use super::{Voice, Within};
 
 /// Elements at which text ends, by their local names: paragraphs, lines, cells.
 const BREAKS: [&str; 16] =
@@ -23,15 +22,9 @@ pub(crate) struct Markup {
     /// The name or the entity being read.
     word: Vec<u8>,
     trail: Trail,
-}
-
-/// A scanner, and what it is to see next.
-struct Voice {
-    text: Text,
-    said: Vec<u8>,
-    spoken: u64,
-    judged: u64,
-    scratch: Vec<u8>,
+    path: Box<str>,
+    /// It declares entities of its own: what they stand for is not known.
+    entities: bool,
 }
 
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
@@ -56,12 +49,17 @@ impl Markup {
             state: State::Text,
             word: Vec::new(),
             trail: Trail::default(),
+            path: within.path.clone(),
+            entities: false,
         }
     }
 
     pub(crate) fn push(&mut self, content: &mut Content, bytes: &[u8], out: &mut Vec<u8>) -> Step {
         for piece in bytes.chunks(PIECE) {
             piece.iter().for_each(|byte| self.read(*byte));
+            if std::mem::take(&mut self.entities) {
+                content.opaque(Reason::Unreadable("XML with entities of its own"), &self.path)?;
+            }
             let step = self.text.speak(content).and_then(|()| self.aside.speak(content));
             self.trail.add(piece, self.spoken());
             self.trail.release([self.text.judged, self.aside.judged], out);
@@ -76,8 +74,7 @@ impl Markup {
             self.say_word(quote);
         }
         for voice in [&mut self.text, &mut self.aside] {
-            voice.speak(content)?;
-            voice.text.finish(content, &mut voice.scratch)?;
+            voice.finish(content)?;
         }
         self.trail.release([u64::MAX; 2], out);
         Ok(())
@@ -112,6 +109,8 @@ impl Markup {
                 State::Text
             }
             (State::Tag, quote @ (b'"' | b'\'')) => State::Value(quote),
+            // Within a declaration.
+            (State::Tag, b'<') => State::Name,
             (State::Tag, _) => State::Tag,
             (State::Value(quote), b'&') => State::Entity(Some(quote)),
             (State::Value(quote), byte) if byte == quote => State::Tag,
@@ -172,6 +171,10 @@ impl Markup {
             let opened = match self.word.as_slice() {
                 b"!--" => State::Comment(0),
                 b"![CDATA[" => State::Characters(0),
+                b"!ENTITY" => {
+                    self.entities = true;
+                    State::Tag
+                }
                 _ => return State::Name,
             };
             self.word.clear();
@@ -196,26 +199,6 @@ impl Markup {
     pub(crate) fn held(&self) -> usize {
         let voices = self.text.held() + self.aside.held();
         size_of::<Markup>() + self.word.capacity() + voices + self.trail.held()
-    }
-}
-
-impl Voice {
-    fn new(content: &Content, within: &Within) -> Self {
-        let text = Text::of_format(within.fixed().profile(content), Format::Text, &within.path);
-        Voice { text, said: Vec::new(), spoken: 0, judged: 0, scratch: Vec::new() }
-    }
-
-    fn speak(&mut self, content: &mut Content) -> Step {
-        self.spoken += self.said.len() as u64;
-        let step = self.text.push(content, &self.said, &mut self.scratch);
-        self.said.clear();
-        self.judged += self.scratch.len() as u64;
-        self.scratch.clear();
-        step
-    }
-
-    fn held(&self) -> usize {
-        self.text.held() + self.said.capacity() + self.scratch.capacity()
     }
 }
 

@@ -19,7 +19,7 @@ mod sniff;
 mod text;
 mod trail;
 mod transfer;
-
+mod voice;
 mod zip;
 
 use crate::Profile;
@@ -31,7 +31,7 @@ use grpc::Grpc;
 use label::label;
 use markup::Markup;
 use media::Media;
-use multipart::Multipart;
+use multipart::{Enclosed, MessageKind, Multipart};
 use opening::Opening;
 use packed::Packed;
 use polyglot::Polyglot;
@@ -39,6 +39,7 @@ use protobuf::Message;
 use sniff::Kind;
 use text::Text;
 use transfer::Transfer;
+use voice::Voice;
 use zip::Zip;
 
 /// Where in a body a piece of content is.
@@ -79,6 +80,7 @@ pub(crate) enum Reader {
     Markup(Box<Markup>),
     Binary(Box<Binary>),
     Multipart(Box<Multipart>),
+    Enclosed(Box<Enclosed>),
     Grpc(Box<Grpc>),
     Protobuf(Box<Message>),
     Transfer(Box<Transfer>),
@@ -119,6 +121,9 @@ impl Reader {
         if media.essence().starts_with("multipart/") {
             return Ok(Reader::Multipart(Box::new(Multipart::new(media, within)?)));
         }
+        if let Some(kind) = MessageKind::of(media.essence()) {
+            return Ok(Reader::Enclosed(Box::new(Enclosed::new(kind, &within))));
+        }
         if Message::is(media.essence()) {
             return Ok(Reader::Protobuf(Box::new(Message::new(within, None))));
         }
@@ -158,6 +163,7 @@ impl Reader {
             Reader::Markup(markup) => markup.push(content, bytes, out),
             Reader::Binary(binary) => binary.push(content, bytes, out),
             Reader::Multipart(multipart) => multipart.push(content, bytes, out),
+            Reader::Enclosed(message) => message.push(content, bytes, out),
             Reader::Grpc(grpc) => grpc.push(content, bytes, out),
             Reader::Protobuf(message) => message.push(content, bytes, out),
             Reader::Transfer(transfer) => transfer.push(content, bytes, out),
@@ -178,6 +184,7 @@ impl Reader {
             Reader::Markup(markup) => markup.finish(content, out),
             Reader::Binary(binary) => binary.finish(content, out),
             Reader::Multipart(multipart) => multipart.finish(content, out),
+            Reader::Enclosed(message) => message.finish(content, out),
             Reader::Grpc(grpc) => grpc.finish(content, out),
             Reader::Protobuf(message) => message.finish(content, out),
             Reader::Transfer(transfer) => transfer.finish(content, out),
@@ -195,6 +202,7 @@ impl Reader {
             Reader::Markup(markup) => markup.held(),
             Reader::Binary(binary) => binary.held(),
             Reader::Multipart(multipart) => multipart.held(),
+            Reader::Enclosed(message) => message.held(),
             Reader::Grpc(grpc) => grpc.held(),
             Reader::Protobuf(message) => message.held(),
             Reader::Transfer(transfer) => transfer.held(),

@@ -1,5 +1,6 @@
 //! Content whose kind its first bytes tell.
 
+use crate::Charset;
 use crate::stream::{Content, Reason, Step, Why};
 
 use super::sniff::{self, Kind};
@@ -49,6 +50,7 @@ impl Opening {
         if self.within.depth == 0 {
             self.judge(kind, content)?;
         }
+        let kind = self.declared_kind(kind, content)?;
         let kind = if self.within.fixed && kind == Kind::Text { self.text_kind(content)? } else { kind };
         let reader = Reader::of_kind(kind, self.declared.as_deref(), content, &self.within);
         let mut reader = match reader {
@@ -61,6 +63,24 @@ impl Opening {
         };
         reader.push(content, &std::mem::take(&mut self.held), out)?;
         Ok(reader)
+    }
+
+    /// What is declared to be text is read as such: in a charset that has ASCII in single bytes, or UTF-16.
+    fn declared_kind(&self, kind: Kind, content: &mut Content) -> Result<Kind, Why> {
+        let media = Media::of(self.declared.as_deref());
+        let wide = !matches!(Charset::from_content_type(media.value), None | Some(Charset::Utf8));
+        let reason = match kind {
+            Kind::Binary(sniff::OCTETS) if wide => return Ok(Kind::Text),
+            Kind::Binary(sniff::OCTETS) if media.is_textual() && !media.essence().is_empty() => {
+                Reason::Unreadable(sniff::OCTETS)
+            }
+            Kind::Text if !media.value.is_none_or(Charset::is_read) => {
+                Reason::Unreadable("text in a charset that Aegis does not read")
+            }
+            kind => return Ok(kind),
+        };
+        content.opaque(reason, &self.within.path)?;
+        Ok(kind)
     }
 
     /// Whether text that cannot be rewritten is a document. Where that cannot be told it is not guessed.

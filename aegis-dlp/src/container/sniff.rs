@@ -20,6 +20,11 @@ pub(crate) enum Kind {
     Closed(&'static str),
 }
 
+/// The media type of content that is not text and not of a kind that is known.
+pub(crate) const OCTETS: &str = "application/octet-stream";
+/// Bytes that tell whether content is text, where the first of them is none of text.
+const TOLD: usize = 16;
+
 /// First bytes, and what they say.
 const MAGIC: &[(&[u8], Kind)] = &[
     (b"PK\x03\x04", Kind::Zip),
@@ -35,10 +40,14 @@ const MAGIC: &[(&[u8], Kind)] = &[
     (b"\x04\x22\x4d\x18", Kind::Closed("application/x-lz4")),
     (b"\x1f\x9d\x90", Kind::Closed("application/x-compress")),
     (b"\x02\x21\x4c\x18", Kind::Closed("application/x-lz4")),
-    (b"\x78\x9c", Kind::Closed("application/zlib")),
-    (b"\x78\xda", Kind::Closed("application/zlib")),
+    (b"\x78\x01", Kind::Closed("application/zlib")),
     (b"\x5d\x00\x00", Kind::Closed("application/x-lzma")),
     (b"\xff\x06\x00\x00sNaPpY", Kind::Closed("application/x-snappy-framed")),
+    (b"LZIP\x01", Kind::Closed("application/lzip")),
+    (b"\x89LZO\x00\r\n\x1a\n", Kind::Closed("application/x-lzop")),
+    (b"\xed\xab\xee\xdb", Kind::Closed("application/x-rpm")),
+    (b"!<arch>\ndebian-binary", Kind::Closed("application/vnd.debian.binary-package")),
+    (b"\x89HDF\r\n\x1a\n", Kind::Closed("application/x-hdf5")),
     (b"Obj\x01", Kind::Closed("application/avro")),
     (b"PAR1\x15", Kind::Closed("application/vnd.apache.parquet")),
     (b"MSCF\x00\x00\x00\x00", Kind::Closed("application/vnd.ms-cab-compressed")),
@@ -64,6 +73,11 @@ const MAGIC: &[(&[u8], Kind)] = &[
     (b"wOF2OTTO", Kind::Binary("font/woff2")),
     (b"\x00\x01\x00\x00\x00", Kind::Binary("font/ttf")),
     (b"OTTO\x00", Kind::Binary("font/otf")),
+    (b"MZ\x90\x00", Kind::Binary("application/vnd.microsoft.portable-executable")),
+    (b"MZ\x78\x00", Kind::Binary("application/vnd.microsoft.portable-executable")),
+    (b"MZP\x00", Kind::Binary("application/vnd.microsoft.portable-executable")),
+    (b"8BPS\x00\x01", Kind::Binary("image/vnd.adobe.photoshop")),
+    (b"MThd\x00\x00\x00\x06", Kind::Binary("audio/midi")),
     (b"\x7fELF", Kind::Binary("application/x-executable")),
     (b"\xca\xfe\xba\xbe", Kind::Binary("application/java-vm")),
     (b"\xfe\xed\xfa", Kind::Binary("application/x-mach-binary")),
@@ -81,11 +95,17 @@ pub(crate) fn kind(opening: &[u8], end: bool) -> Option<Kind> {
     if let Some((_, kind)) = MAGIC.iter().find(|(magic, _)| opening.starts_with(magic)) {
         return Some(*kind);
     }
-    let boxed = [typed_box(opening), riff(opening), gif(opening)];
+    let boxed =
+        [typed_box(opening), riff(opening), gif(opening), bitmap(opening), zlib(opening, end), skipped(opening)];
     if let Some(kind) = boxed.iter().find_map(|known| known.kind()) {
         return Some(kind);
     }
-    let open = MAGIC.iter().any(|(magic, _)| magic.starts_with(opening)) || boxed.contains(&Known::Open);
+    let unknown = unknown(opening, end);
+    if let Some(kind) = unknown.kind() {
+        return Some(kind);
+    }
+    let waits = unknown == Known::Open || boxed.contains(&Known::Open);
+    let open = waits || MAGIC.iter().any(|(magic, _)| magic.starts_with(opening));
     (end || !open).then_some(Kind::Text)
 }
 
@@ -158,8 +178,77 @@ fn gif(opening: &[u8]) -> Known {
     }
 }
 
+/// A bitmap of Windows: its mark, and two fields that nobody uses.
+fn bitmap(opening: &[u8]) -> Known {
+    let matches = opening.iter().zip(b"BM").all(|(byte, letter)| byte == letter);
+    let unused = opening.get(6..).unwrap_or_default();
+    match unused.iter().take(4).any(|byte| *byte != 0) || !matches {
+        true => Known::No,
+        false if unused.len() < 4 => Known::Open,
+        false => Known::Yes(Kind::Binary("image/bmp")),
+    }
+}
+
+/// Data of zlib (RFC 1950): a method, a window and a check; behind what could be two letters, something that is no text.
+fn zlib(opening: &[u8], end: bool) -> Known {
+    let closed = Known::Yes(Kind::Closed("application/zlib"));
+    match *opening {
+        [first, ..] if first & 0x0F != 8 || first >> 4 > 7 => Known::No,
+        [] | [_] => Known::Open,
+        [first, check, ..] if !u16::from_be_bytes([first, check]).is_multiple_of(31) => Known::No,
+        [_, 0x80..=0xFF, ..] => closed,
+        [0x78, 0x5E, ref rest @ ..] => match rest.get(..TOLD) {
+            _ if is_noise(rest.get(..TOLD).unwrap_or(rest)) => closed,
+            None if !end => Known::Open,
+            _ => Known::No,
+        },
+        _ => Known::No,
+    }
+}
+
+/// A frame of zstd or lz4 that decoders skip, with which compressed data may begin (RFC 8878, section 3.1.2).
+fn skipped(opening: &[u8]) -> Known {
+    let rest = b"\x2a\x4d\x18";
+    let matches =
+        matches!(opening, [0x50..=0x5F, ..]) && opening.iter().skip(1).zip(rest).all(|(byte, mark)| byte == mark);
+    match opening.len() > rest.len() {
+        _ if !matches => Known::No,
+        true => Known::Yes(Kind::Closed("application/zstd")),
+        false => Known::Open,
+    }
+}
+
+/// What begins with a byte that is none of text, and goes on as no text does.
+fn unknown(opening: &[u8], end: bool) -> Known {
+    let first = opening.get(..TOLD).unwrap_or(opening);
+    match *first {
+        [] | [0x20..=0x7E | b'\t' | b'\n' | b'\r' | 0x0C | 0x1B, ..] => Known::No,
+        // Text of two or four bytes a character.
+        [0xFF, 0xFE, ..]
+        | [0xFE, 0xFF, ..]
+        | [0, 0x09..=0x7E, ..]
+        | [0, 0, 0, 0x09..=0x7E, ..]
+        | [0, 0, 0xFE, 0xFF, ..] => Known::No,
+        [0x80..=0xFF, ..] if std::str::from_utf8(first).map_or_else(|error| error.valid_up_to() > 0, |_| true) => {
+            Known::No
+        }
+        _ if first.len() < TOLD && !end => Known::Open,
+        _ if is_noise(first) => Known::Yes(Kind::Binary(OCTETS)),
+        _ => Known::No,
+    }
+}
+
+/// Whether bytes are text in no charset: control characters among them, and what UTF-8 does not have.
+fn is_noise(bytes: &[u8]) -> bool {
+    let control = |byte: &u8| *byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0C | 0x1B);
+    let foreign = std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_some());
+    foreign && bytes.iter().any(control)
+}
+
 fn riff(opening: &[u8]) -> Known {
-    let matches = opening.iter().zip(b"RIFF").all(|(byte, letter)| byte == letter);
+    // The last byte of its length is none of text: no such file has 512 MiB.
+    let matches = opening.iter().zip(b"RIFF").all(|(byte, letter)| byte == letter)
+        && opening.get(7).is_none_or(|length| *length < 0x20);
     match opening.get(8..12) {
         _ if !matches => Known::No,
         None => Known::Open,
@@ -204,6 +293,28 @@ mod tests {
             (b"PK\x03\x04\x14\x00", Kind::Zip),
             (b"%PDF-1.7\n", Kind::Closed("application/pdf")),
             (b"\x1f\x8b\x08\x00", Kind::Gzip),
+            (b"RIFFabcdWAVE and more", Kind::Text),
+            (b"x^2 + y^2 = z^2, as is known", Kind::Text),
+            (b"x^\x4b\xcb\xcf\x07\x00\x02\x82\x01\x45", Kind::Closed("application/zlib")),
+            (b"x\x9cK\xcb\xcf", Kind::Closed("application/zlib")),
+            (b"H\x89\x4b\xcb", Kind::Closed("application/zlib")),
+            (b"\x5d\x00\x00\x80\x00", Kind::Closed("application/x-lzma")),
+            (b"\xff\x06\x00\x00sNaPpY\x01", Kind::Closed("application/x-snappy-framed")),
+            (b"\x04\x22\x4d\x18\x64", Kind::Closed("application/x-lz4")),
+            (b"Obj\x01\x04\x14avro.codec", Kind::Closed("application/avro")),
+            (b"PAR1\x15\x04", Kind::Closed("application/vnd.apache.parquet")),
+            (b"\x50\x2a\x4d\x18\x00\x00\x00\x00", Kind::Closed("application/zstd")),
+            (b"Possibly", Kind::Text),
+            (b"BM\x46\x00\x00\x00\x00\x00\x00\x00\x36", Kind::Binary("image/bmp")),
+            (b"BMW is a make", Kind::Text),
+            (b"MZ\x90\x00\x03", Kind::Binary("application/vnd.microsoft.portable-executable")),
+            (b"\x80\x04\x95\x1d\x00\x00\x00\x00\x00\x00\x00}\x94(", Kind::Binary(OCTETS)),
+            (b"\x93NUMPY\x01\x00v\x00{'descr'", Kind::Binary(OCTETS)),
+            (b"\0user\0pass", Kind::Text),
+            (b"\xe9t\xe9 et hiver", Kind::Text),
+            ("\u{4e2d}\u{6587}".as_bytes(), Kind::Text),
+            (b"\x82\xa3ssn\xab123-45-6789", Kind::Text),
+            (b"\x01", Kind::Text),
         ] {
             assert_eq!(kind(bytes, true), Some(expected), "{bytes:?}");
             let first = (0..=bytes.len()).find_map(|length| kind(&bytes[..length], length == bytes.len()));
@@ -213,7 +324,7 @@ mod tests {
 
     #[test]
     fn plain_text_does_not_wait() {
-        for text in ["d", "{", "[", "\"", "<", " ", "a", "e", "1", "-"] {
+        for text in ["d", "{", "[1", "\"", "<", " ", "a", "e", "1", "-"] {
             assert_eq!(kind(text.as_bytes(), false), Some(Kind::Text), "{text}");
         }
         assert!(MAGIC.iter().all(|(magic, _)| magic.len() <= LOOKED_AT));

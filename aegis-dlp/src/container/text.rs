@@ -35,6 +35,12 @@ impl Text {
         Text { scanner: self.scanner.with_heading(heading), ..self }
     }
 
+    /// Text that was put together from content.
+    pub(crate) fn of_parts(profile: Profile, path: &str) -> Self {
+        let text = Text::of_format(profile, Format::Text, path);
+        Text { scanner: text.scanner.of_utf8(), ..text }
+    }
+
     pub(crate) fn push(&mut self, content: &mut Content, bytes: &[u8], out: &mut Vec<u8>) -> Step {
         let other = self.polyglot.as_mut().and_then(|polyglot| polyglot.watch(bytes));
         let (before, rest) = bytes.split_at(other.as_ref().map_or(bytes.len(), |(at, _)| (*at).min(bytes.len())));

@@ -11,11 +11,10 @@ mod runs;
 
 use crate::finding::Finding;
 use crate::stream::{Opaque, Remark};
-use crate::view::Window;
 use crate::{Flow, Profile, Scanner};
 use codec::in_alphabet;
 use judge::{AHEAD, LONG, judge};
-use run::{Line, break_after};
+use run::in_lines;
 use runs::Next;
 
 pub(crate) use judge::Judged;
@@ -85,8 +84,8 @@ pub(crate) enum Ahead {
     Nothing(usize),
     /// Not content up to this position.
     Passed(usize),
-    /// Content from this position on, perhaps in lines: of so many characters, with breaks of so many bytes.
-    Content(usize, Judged, Option<(usize, usize)>),
+    /// Content from this position on.
+    Content(usize, Judged),
 }
 
 impl Nested {
@@ -103,6 +102,11 @@ impl Nested {
 
     pub(crate) fn is_off(&self) -> bool {
         self.depth == 0
+    }
+
+    /// The levels that are left.
+    pub(crate) fn depth(&self) -> u8 {
+        self.depth
     }
 
     /// The levels that are left within content that is found here.
@@ -123,19 +127,8 @@ impl Nested {
     }
 
     /// Begins a run at `start`, read by `inner`.
-    pub(crate) fn begin(
-        &mut self,
-        (start, judged): (usize, &Judged),
-        line: Option<(usize, usize)>,
-        inner: Box<dyn Layer>,
-        path: String,
-        window: &Window,
-    ) {
-        let line = line.map(|(characters, length)| {
-            let text = window.raw_text(start + characters, start + characters + length).to_vec();
-            Line { characters, length, text }
-        });
-        self.run = Some(Run::new(start, judged, line, inner, path));
+    pub(crate) fn begin(&mut self, start: usize, judged: &Judged, inner: Box<dyn Layer>, path: String) {
+        self.run = Some(Run::new(start, judged, inner, path));
     }
 
     /// Positions move: the view before `gone` was dropped.
@@ -168,16 +161,13 @@ impl Nested {
             return Ahead::Nothing(from + start);
         }
         let first = rest.get(start..end.min(start + AHEAD)).unwrap_or_default();
-        let line = if first.len() < AHEAD {
-            match break_after(rest, end, first.len(), flush) {
-                Ok(length) => length.map(|length| (first.len(), length)),
-                Err(_) => return Ahead::Nothing(from + start),
-            }
-        } else {
-            None
+        let lines = match first.len() {
+            AHEAD.. => Ok(false),
+            length => in_lines(rest, end, length, flush),
         };
-        match judge(first, first.len() >= LONG || line.is_some(), before) {
-            Some(judged) => Ahead::Content(from + start, judged, line),
+        let Ok(lines) = lines else { return Ahead::Nothing(from + start) };
+        match judge(first, first.len() >= LONG || lines, before) {
+            Some(judged) => Ahead::Content(from + start, judged),
             None => {
                 self.skipping = !whole;
                 Ahead::Passed(from + end)

@@ -1,21 +1,26 @@
 //! One run of encoded content, followed to its end.
 
+use std::collections::VecDeque;
+
 use super::Layer;
 use super::codec::{Codec, Decoder, Encoder, in_alphabet};
-use super::judge::Judged;
+use super::judge::{Judged, SHORTEST};
 use crate::view::{More, Window};
 
-/// The lines that a run is broken into.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Line {
-    pub(super) characters: usize,
-    /// Bytes of a line break in the view.
-    pub(super) length: usize,
-    /// The first line break as it came.
-    pub(super) text: Vec<u8>,
+/// The lines that a run is broken into: as many characters as the first one has, and its line break as it came.
+struct Line {
+    characters: usize,
+    text: Vec<u8>,
 }
 
-/// A run under way. Characters are counted from its first one.
+/// A line break within a run: how many characters come before it, and how many bytes of the view all breaks up to it have.
+#[derive(Copy, Clone)]
+struct Break {
+    at: u64,
+    total: u64,
+}
+
+/// A run under way. Characters are counted from the first one of its first line.
 pub(crate) struct Run {
     pub(crate) inner: Box<dyn Layer>,
     /// Where the run is in the document.
@@ -25,6 +30,9 @@ pub(crate) struct Run {
     /// What writes the run anew, from the first change on.
     coder: Option<Coder>,
     line: Option<Line>,
+    /// Breaks that may still be asked for, and the last one before them.
+    breaks: VecDeque<Break>,
+    passed: Break,
     /// Where the first line begins in the view; gone, where that is below zero.
     origin: i64,
     /// Characters of the first line that are none of the content.
@@ -54,16 +62,23 @@ struct Coder {
     column: usize,
 }
 
+/// Characters behind which no break is asked for any more.
+const REACH: u64 = 32 * 1024;
+/// A line of so many characters goes on with the run before it, and a shorter one of so many where nothing else is in it.
+const WIDE: usize = 40;
+
 impl Run {
     /// A run that begins at `start`, with `skip` characters before the content.
-    pub(crate) fn new(start: usize, judged: &Judged, line: Option<Line>, inner: Box<dyn Layer>, path: String) -> Self {
+    pub(crate) fn new(start: usize, judged: &Judged, inner: Box<dyn Layer>, path: String) -> Self {
         Run {
             inner,
             path,
             codec: judged.codec,
             decoder: Decoder::new(judged.codec),
             coder: None,
-            line,
+            line: None,
+            breaks: VecDeque::new(),
+            passed: Break { at: 0, total: 0 },
             origin: i64::try_from(start).unwrap_or(i64::MAX),
             skip: judged.skip as u64,
             fed: start + judged.skip,
@@ -85,31 +100,60 @@ impl Run {
         self.fed = self.fed.saturating_sub(gone);
     }
 
-    /// Decodes what is there, and gives where the run ends if it does. With `flush` it ends with the view at the latest.
-    pub(crate) fn feed(&mut self, view: &[u8], flush: bool, bytes: &mut Vec<u8>) -> Option<usize> {
+    /// Decodes what is there of the view up to `to`, and gives where the run ends if it does. With `flush` it ends there at the
+    /// latest.
+    pub(crate) fn feed(&mut self, window: &Window, to: usize, flush: bool, bytes: &mut Vec<u8>) -> Option<usize> {
+        let view = window.bytes().get(..to).unwrap_or_default();
         loop {
             let rest = view.get(self.fed..).unwrap_or_default();
-            let room = self.line.as_ref().map_or(usize::MAX, |line| line.characters - self.column);
-            let piece = rest.get(..room.min(rest.len())).unwrap_or_default();
-            let taken = self.decoder.decode(piece, bytes);
+            let taken = self.decoder.decode(rest, bytes);
             self.fed += taken;
             self.characters += taken as u64;
             self.column += taken;
-            if taken < piece.len() {
-                return self.padded_end(view, flush);
-            }
             if self.fed >= view.len() {
                 return flush.then_some(self.fed);
             }
-            let line = self.line.as_ref()?;
-            match break_after(view, self.fed, line.characters, flush) {
+            match self.goes_on(view, flush) {
                 Err(_) => return None,
-                Ok(Some(length)) if length == line.length => {
-                    self.fed += length;
-                    self.column = 0;
-                }
-                Ok(_) => return self.padded_end(view, flush),
+                Ok(None) => return self.padded_end(view, flush),
+                Ok(Some(length)) => self.break_line(window, length),
             }
+        }
+    }
+
+    /// The length of the line break that is next, where the run goes on behind it.
+    fn goes_on(&self, view: &[u8], flush: bool) -> Result<Option<usize>, More> {
+        let line = self.line.as_ref().map_or(self.column, |line| line.characters);
+        let Some(length) = break_length(view, self.fed, flush)? else { return Ok(None) };
+        let (run, alone) = next_line(view, self.fed + length, WIDE, flush)?;
+        // What is all of a line and ends a group, or is padded, is the rest of the last one.
+        let padded = view.get(self.fed + length + run) == Some(&b'=');
+        let whole = padded || (self.characters + run as u64).is_multiple_of(4);
+        let full = self.column == line || whole;
+        let goes_on = run >= WIDE
+            || padded
+            || self.column == line && run >= line
+            || alone && (run >= SHORTEST || full && run > 0);
+        Ok(goes_on.then_some(length))
+    }
+
+    fn break_line(&mut self, window: &Window, length: usize) {
+        self.line.get_or_insert_with(|| Line {
+            characters: self.column,
+            text: window.raw_text(self.fed, self.fed + length).to_vec(),
+        });
+        let total = self.breaks.back().map_or(self.passed.total, |last| last.total) + length as u64;
+        self.breaks.push_back(Break { at: self.skip + self.characters, total });
+        self.forget(self.characters.saturating_sub(REACH));
+        self.fed += length;
+        self.column = 0;
+    }
+
+    /// Forgets the breaks before a character.
+    fn forget(&mut self, before: u64) {
+        while let Some(first) = self.breaks.front().copied().filter(|first| first.at < before) {
+            self.passed = first;
+            self.breaks.pop_front();
         }
     }
 
@@ -130,10 +174,9 @@ impl Run {
 
     /// How far in the view a character of the first line on is from the origin: before a line break, or after it.
     fn position(&self, character: u64, before_break: bool) -> i64 {
-        let breaks = self.line.as_ref().map_or(0, |line| {
-            let lines = character.saturating_sub(u64::from(before_break)) / line.characters as u64;
-            lines * line.length as u64
-        });
+        let passed = self.breaks.partition_point(|one| one.at + u64::from(before_break) <= character);
+        let breaks =
+            passed.checked_sub(1).and_then(|last| self.breaks.get(last)).map_or(self.passed.total, |last| last.total);
         i64::try_from(character + breaks).unwrap_or(i64::MAX)
     }
 
@@ -177,6 +220,7 @@ impl Run {
             self.carry.drain(..self.carry.len() - rest);
         }
         let whole = self.skip + self.confirmed / group * characters;
+        self.forget(whole.saturating_sub(1));
         usize::try_from(self.origin.saturating_add(self.position(whole, true))).unwrap_or(0)
     }
 
@@ -184,10 +228,8 @@ impl Run {
     fn rewrite(&mut self, window: &Window, out: &mut Vec<u8>) {
         let (characters, group) = self.codec.group();
         let written = self.skip + self.confirmed / group * characters;
-        let column = match &self.line {
-            Some(line) if written > 0 => usize::try_from((written - 1) % line.characters as u64).unwrap_or(0) + 1,
-            _ => 0,
-        };
+        let begun = self.breaks.iter().rev().find(|one| one.at < written).map_or(self.passed.at, |one| one.at);
+        let column = usize::try_from(written - begun).unwrap_or(0);
         self.coder = Some(Coder { encoder: Encoder::new(self.codec), column });
         let carry = std::mem::take(&mut self.carry);
         self.write(&carry, window, out);
@@ -219,16 +261,15 @@ impl Run {
 
 impl Coder {
     fn put_out(&mut self, characters: &[u8], line: Option<&Line>, window: &Window, out: &mut Vec<u8>) {
-        let Some(line) = line else {
-            return window.put_out_text(characters, out);
-        };
         let mut rest = characters;
         while !rest.is_empty() {
-            if self.column == line.characters {
+            let room = line.map_or(usize::MAX, |line| line.characters.saturating_sub(self.column));
+            if let Some(line) = line.filter(|_| room == 0) {
                 window.put_out_raw(&line.text, out);
                 self.column = 0;
+                continue;
             }
-            let (piece, more) = rest.split_at((line.characters - self.column).min(rest.len()));
+            let (piece, more) = rest.split_at(room.min(rest.len()));
             window.put_out_text(piece, out);
             self.column += piece.len();
             rest = more;
@@ -236,30 +277,44 @@ impl Coder {
     }
 }
 
-/// The length of a line break at `at` after which a run in lines of so many characters goes on: with a full line, or with a
-/// shorter one that is the end of the run and of whatever it stands in. A line of words is neither.
-pub(super) fn break_after(view: &[u8], at: usize, line: usize, flush: bool) -> Result<Option<usize>, More> {
-    let byte = |position: usize| match view.get(position) {
-        None if !flush => Err(More),
-        byte => Ok(byte.copied()),
-    };
-    let length = match byte(at)? {
-        Some(b'\n') => 1,
-        Some(b'\r') if byte(at + 1)? == Some(b'\n') => 2,
+/// Whether a run of so many characters that ends at `at` is a line of content: one as long follows, or a shorter one that is
+/// the end of it and of whatever it stands in. A line of words is neither.
+pub(super) fn in_lines(view: &[u8], at: usize, line: usize, flush: bool) -> Result<bool, More> {
+    let Some(length) = break_length(view, at, flush)? else { return Ok(false) };
+    let (run, alone) = next_line(view, at + length, line, flush)?;
+    Ok(run == line || run > 0 && alone)
+}
+
+/// The length of the line break at `at`, if one is there.
+fn break_length(view: &[u8], at: usize, flush: bool) -> Result<Option<usize>, More> {
+    let byte = |position: usize| byte_at(view, position, flush);
+    Ok(match byte(at)? {
+        Some(b'\n') => Some(1),
+        Some(b'\r') if byte(at + 1)? == Some(b'\n') => Some(2),
         // Escapes that stayed in the content.
         Some(b'\\') => match byte(at + 1)? {
-            Some(b'n') => 2,
-            Some(b'r') if byte(at + 2)? == Some(b'\\') && byte(at + 3)? == Some(b'n') => 4,
-            _ => return Ok(None),
+            Some(b'n') => Some(2),
+            Some(b'r') if byte(at + 2)? == Some(b'\\') && byte(at + 3)? == Some(b'n') => Some(4),
+            _ => None,
         },
-        _ => return Ok(None),
-    };
-    let from = at + length;
+        _ => None,
+    })
+}
+
+/// The characters of a run that begins at `from`, at most `most`, and whether nothing but padding is behind them in their line.
+fn next_line(view: &[u8], from: usize, most: usize, flush: bool) -> Result<(usize, bool), More> {
     let next = view.get(from..).unwrap_or_default();
-    let run = next.iter().take(line).take_while(|byte| in_alphabet(**byte)).count();
-    if run == line {
-        return Ok(Some(length));
+    let run = next.iter().take(most).take_while(|byte| in_alphabet(**byte)).count();
+    if run == most {
+        return Ok((run, false));
     }
-    let ends = byte(from + run)?.is_none_or(|byte| b"=\"'<>)\\\r\n".contains(&byte));
-    Ok((run > 0 && ends).then_some(length))
+    let alone = byte_at(view, from + run, flush)?.is_none_or(|byte| b"=\"'<>)\\\r\n".contains(&byte));
+    Ok((run, alone))
+}
+
+fn byte_at(view: &[u8], position: usize, flush: bool) -> Result<Option<u8>, More> {
+    match view.get(position) {
+        None if !flush => Err(More),
+        byte => Ok(byte.copied()),
+    }
 }

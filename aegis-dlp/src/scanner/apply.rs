@@ -3,6 +3,7 @@
 use super::{Flow, Scanner};
 use crate::detect::Match;
 use crate::finding::{MAX_FINDINGS, Place};
+use crate::stream::Reason;
 use crate::view::{DEEP_QUOTE, Encoding};
 use crate::{Action, Detector, Profile, scan_text};
 
@@ -20,7 +21,7 @@ impl Scanner {
             return;
         }
         self.place_in.reach(self.window.bytes(), start);
-        let Some(first) = self.within_markup(start, first) else { return };
+        let Some(first) = self.within_markup(start, first, action) else { return };
         for found in std::iter::once(&first).chain(others) {
             let place = self.place_of(found.start.max(self.done), found.detector, action);
             self.findings.add(found.detector, action, found.confidence, place);
@@ -36,13 +37,22 @@ impl Scanner {
         }
     }
 
-    /// A match as far as it is in the text or the attribute of XML that it begins in: what is found by quotes may take tags for a
-    /// value. `None` where nothing of it is.
-    fn within_markup(&self, start: usize, found: Match) -> Option<Match> {
+    /// A match to be replaced as far as it is in the text or the attribute of XML that it begins in: what is found by quotes may
+    /// take tags for a value. `None` where nothing of it is; where it is in the tag itself, which no mask fits into, that stops.
+    fn within_markup(&mut self, start: usize, found: Match, action: Action) -> Option<Match> {
+        if action != Action::Redact {
+            return Some(found);
+        }
         let text = self.view(false).slice(start, found.end);
         let length = self.place_in.tracker.text_length(text);
         match length {
             None => Some(found),
+            Some(0) if self.place_in.tracker.in_markup() => {
+                let place = self.place_of(start, found.detector, action);
+                self.findings.add(found.detector, action, found.confidence, place);
+                self.refuse(Reason::Ambiguous("a document with a value in a tag"));
+                None
+            }
             Some(0) => None,
             Some(length) => Some(Match { end: start + length, tail: None, ..found }),
         }

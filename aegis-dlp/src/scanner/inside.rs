@@ -1,20 +1,43 @@
 //! What is decided goes out by here: past what is found in content that stands encoded within this one.
 
 use super::apply::joined;
+use super::weave::{Weave, Woven};
 use super::{Flow, Scanner};
 use crate::finding::{Finding, MAX_FINDINGS, Place};
 use crate::nested::{Ahead, Judged, Layer, Run, Unread};
-use crate::stream::{Opaque, Reason, Remark};
+use crate::opening::Opening;
+use crate::place::Followed;
+use crate::stream::{Deed, Opaque, Reason, Remark};
 use crate::view::{Charset, Encoding};
 use crate::{Action, Format, Unreadable};
 
 impl Scanner {
+    /// Begins to read a body of which is known how it is written.
+    pub(super) fn open(&mut self, opening: Opening, encoding: Encoding) {
+        if opening.utf32 {
+            self.cannot_read(Reason::Unreadable("text in UTF-32"));
+        }
+        self.window = opening.into_window(encoding);
+        if self.is_strict() {
+            self.window.be_strict();
+        }
+        self.place_in = Followed::new(encoding);
+        self.column = (encoding == Encoding::Csv).then(|| Followed::new(encoding));
+        self.weave = (encoding == Encoding::Xml && self.profile.enforces()).then(Weave::default);
+    }
+
+    /// Whether what cannot be read is refused.
+    fn is_strict(&self) -> bool {
+        self.profile.enforces() && self.profile.content().unreadable != Unreadable::Pass
+    }
+
     /// Lets the view up to `to` out; with `flush` all of it, though encoded content may go on.
     pub(super) fn put_out(&mut self, to: usize, flush: bool, out: &mut Vec<u8>) {
         self.let_out(to, flush, out);
         if self.window.charset() != Charset::Utf8 {
             self.read_as_bytes(out);
         }
+        self.weave();
     }
 
     /// Reads what was put out in UTF-16 as the single bytes that it may be as well: a mark in front of ASCII makes other
@@ -23,21 +46,85 @@ impl Scanner {
         let read = usize::try_from(self.nested.reread.saturating_sub(self.before)).unwrap_or(usize::MAX);
         let from = (self.base + read).min(out.len());
         self.nested.reread = self.before + (out.len() - self.base) as u64;
+        let depth = self.nested.depth();
         let twin = self.nested.twin.get_or_insert_with(|| {
-            Box::new(Scanner::with(self.profile.report_only(), Encoding::Plain, None).with_depth(0))
+            Box::new(Scanner::with(self.profile.report_only(), Encoding::Plain, None).with_depth(depth))
         });
         let _ = twin.push(out.get(from..).unwrap_or_default(), &mut Vec::new());
-        for found in twin.take_findings() {
-            if self.profile.action(found.detector) > Some(Action::Report) {
-                out.truncate(from);
-                self.refuse(Reason::Ambiguous("UTF-16 text"));
-            }
-            self.findings.merge(found);
+        let found = twin.take_findings();
+        if self.found_as_bytes(found) {
+            out.truncate(from);
+        }
+    }
+
+    /// Notes what was found in UTF-16 read as single bytes: whether it stops the stream.
+    fn found_as_bytes(&mut self, found: Vec<Finding>) -> bool {
+        let stops = found.iter().any(|found| self.profile.action(found.detector) > Some(Action::Report));
+        found.into_iter().for_each(|found| self.findings.merge(found));
+        if stops {
+            self.refuse(Reason::Ambiguous("UTF-16 text"));
+        }
+        stops
+    }
+
+    /// Ends what reads the content in another way besides: a match may end with it.
+    pub(super) fn end_other_readings(&mut self, out: &mut Vec<u8>) {
+        if self.window.charset() != Charset::Utf8 {
+            self.read_as_bytes(out);
+        }
+        if let Some(mut twin) = self.nested.twin.take() {
+            let _ = twin.finish(&mut Vec::new());
+            let found = twin.take_findings();
+            self.found_as_bytes(found);
+        }
+        self.weave();
+        if let Some(weave) = self.weave.take().filter(|_| self.stopped.is_none()) {
+            let found = weave.finish();
+            self.cut(found);
+        }
+    }
+
+    /// Reads what was put out of XML as it is shown: what markup cuts is a value all the same.
+    pub(super) fn weave(&mut self) {
+        let Some(mut weave) = self.weave.take().filter(|_| self.stopped.is_none()) else { return };
+        let told = weave.read(&self.window, self.sent, &self.profile);
+        self.weave = Some(weave);
+        match told {
+            Woven::Nothing => {}
+            Woven::Found(found) => self.cut(found),
+            Woven::Unreadable(reason) => self.cannot_read(reason),
+        }
+    }
+
+    /// Stops because of what was found in the text that markup cuts: it cannot be replaced as one.
+    fn cut(&mut self, found: Vec<Finding>) {
+        if found.is_empty() {
+            return;
+        }
+        found.into_iter().for_each(|found| self.note_here(found));
+        self.refuse(Reason::Ambiguous("text with a value that markup cuts"));
+    }
+
+    fn note_here(&mut self, mut found: Finding) {
+        if let Place::Body { path, .. } = &mut found.place {
+            *path = self.prefix.clone();
+        }
+        self.findings.merge(found);
+    }
+
+    /// Content that nobody can read: it passes as the rule says, and the record tells.
+    pub(super) fn cannot_read(&mut self, reason: Reason) {
+        if self.is_strict() {
+            return self.refuse(reason);
+        }
+        let path = self.prefix.clone().unwrap_or_default();
+        if self.unread.remarks.len() < MAX_FINDINGS {
+            self.unread.remarks.push(Remark { deed: Deed::Unread, reason, path });
         }
     }
 
     /// Stops because of what the content is.
-    fn refuse(&mut self, reason: Reason) {
+    pub(super) fn refuse(&mut self, reason: Reason) {
         let approvable = self.profile.content().unreadable == Unreadable::Approve;
         let path = joined([self.prefix.as_deref().unwrap_or_default()]).unwrap_or_default();
         self.unread.refused = Some(Opaque { reason, approvable, path });
@@ -46,8 +133,7 @@ impl Scanner {
 
     fn let_out(&mut self, to: usize, flush: bool, out: &mut Vec<u8>) {
         self.done = self.done.max(to);
-        let strict = self.nested.strict && self.profile.enforces();
-        if self.nested.is_off() && !(strict && self.profile.content().unreadable != Unreadable::Pass) {
+        if self.nested.is_off() && !(self.nested.strict && self.is_strict()) {
             return self.pass(self.done, out);
         }
         while self.stopped.is_none() {
@@ -61,19 +147,19 @@ impl Scanner {
             match self.nested.ahead(view, self.sent, flush) {
                 Ahead::Nothing(to) => return self.pass(to, out),
                 Ahead::Passed(to) => self.pass(to, out),
-                Ahead::Content(start, judged, _) if self.nested.is_off() => {
+                Ahead::Content(start, judged) if self.nested.is_off() => {
                     self.pass(start, out);
                     self.nested.skip_run();
                     if judged.is_plain() {
                         self.refuse(Reason::TooLarge("levels of encoding"));
                     }
                 }
-                Ahead::Content(start, judged, line) => {
+                Ahead::Content(start, judged) => {
                     self.pass(start, out);
                     self.place_in.reach(self.window.bytes(), start);
                     let inner = self.inner(&judged);
                     let path = if self.place.is_none() { self.path("") } else { String::new() };
-                    self.nested.begin((start, &judged), line, inner, path, &self.window);
+                    self.nested.begin(start, &judged, inner, path);
                 }
             }
         }
@@ -104,7 +190,7 @@ impl Scanner {
         let mut put = std::mem::take(&mut self.nested.put);
         bytes.clear();
         put.clear();
-        let end = run.feed(self.window.bytes().get(..self.done).unwrap_or_default(), flush, &mut bytes);
+        let end = run.feed(&self.window, self.done, flush, &mut bytes);
         let mut flow = run.inner.push(&bytes, &mut put);
         if end.is_some() && flow == Flow::Continue {
             flow = run.inner.finish(&mut put);

@@ -3,6 +3,24 @@
 //! Lone surrogates become three bytes each, as if they were characters (WTF-8), so that every sequence of units has its own
 //! bytes and leaves as it came.
 
+use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
+
+/// Names of charsets that have ASCII in single bytes and that the Encoding Standard does not list.
+const OTHERS: [&str; 12] = [
+    "binary",
+    "8bit",
+    "unknown-8bit",
+    "utf8mb4",
+    "latin-1",
+    "ansi",
+    "cp437",
+    "ibm437",
+    "cp850",
+    "ibm850",
+    "cp852",
+    "ibm852",
+];
+
 /// How the characters of a body are written.
 #[derive(Copy, Clone, Debug, Default, Eq, PartialEq, Hash)]
 pub enum Charset {
@@ -19,15 +37,17 @@ impl Charset {
     /// What the `charset` parameter of a `Content-Type` says, where it is one of these; `utf-16` alone is big-endian. How a body
     /// begins has the last word: see [`Scanner::with_charset`](crate::Scanner::with_charset).
     pub fn from_content_type(value: Option<&str>) -> Option<Charset> {
-        let parameters = value?.split(';').skip(1);
-        let mut named = parameters.filter_map(|parameter| parameter.split_once('='));
-        let (_, charset) = named.find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))?;
-        match charset.trim().trim_matches('"').to_ascii_lowercase().as_str() {
+        match declared(value?).next()?.as_str() {
             "utf-8" | "us-ascii" | "ascii" => Some(Charset::Utf8),
             "utf-16" | "utf-16be" | "ucs-2" | "iso-10646-ucs-2" | "unicode" => Some(Charset::Utf16Be),
             "utf-16le" => Some(Charset::Utf16Le),
             _ => None,
         }
+    }
+
+    /// Whether text of this media type can be read: its charset, where it names one, has ASCII in single bytes or is UTF-16.
+    pub(crate) fn is_read(content_type: &str) -> bool {
+        declared(content_type).all(|name| is_known(&name))
     }
 
     /// How a body that begins so is written; `None` while that depends on bytes to come. `declared` counts where the bytes
@@ -37,8 +57,9 @@ impl Charset {
         Some(match *first {
             [0xFF, 0xFE, ..] => Charset::Utf16Le,
             [0xFE, 0xFF, ..] => Charset::Utf16Be,
-            [a, 0, b, 0, ..] if is_text(a) && is_text(b) => Charset::Utf16Le,
-            [0, a, 0, b, ..] if is_text(a) && is_text(b) => Charset::Utf16Be,
+            // As parsers of JSON tell it (RFC 4627, section 3): by the NUL of the first character.
+            [a, 0, x, y, ..] if opens_wide(a, x, y) && (x, y) != (0, 0) => Charset::Utf16Le,
+            [0, a, x, y, ..] if opens_wide(a, x, y) => Charset::Utf16Be,
             // Nobody writes four ASCII characters and says that they are two others: whoever reads by content reads them.
             [a, b, c, d, ..] if undeclared == Charset::Utf8 || [a, b, c, d].is_ascii() => Charset::Utf8,
             [_, _, _, _, ..] => undeclared,
@@ -87,6 +108,57 @@ impl Charset {
                 unit(code);
             }
         }
+    }
+}
+
+/// Whether a character of ASCII and two bytes are UTF-16. What reads as a string, an end and a string is that, unless it is a
+/// quote: behind that one JSON has any character.
+fn opens_wide(first: u8, second: u8, third: u8) -> bool {
+    is_text(first) && (first == b'"' || !is_text(second) || !is_text(third))
+}
+
+/// The charsets that a media type names, in small letters.
+fn declared(content_type: &str) -> impl Iterator<Item = String> {
+    let parameters = content_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    let named = parameters.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+    named.map(|(_, charset)| charset.trim().trim_matches(['"', '\'']).to_ascii_lowercase())
+}
+
+/// Whether text in a charset of this name is read: ASCII characters are single bytes in it, or it is UTF-16.
+///
+/// In others (UTF-7, UTF-32, EBCDIC, ISO-2022, HZ) a number is written in other bytes than it is looked for.
+pub(crate) fn is_known(name: &str) -> bool {
+    let listed = Encoding::for_label(name.as_bytes());
+    let read = listed.is_some_and(|one| one.is_ascii_compatible() || one == UTF_16LE || one == UTF_16BE);
+    read || name.is_empty() || OTHERS.contains(&name) || matches!(name, "utf-16le" | "utf-16be")
+}
+
+/// Whether text that begins so is in UTF-32: a mark, or a character of ASCII and another one, of four bytes each. `None` while
+/// that depends on bytes to come.
+pub(crate) fn is_utf32(first: &[u8], end: bool) -> Option<bool> {
+    let unit = |from: usize| first.get(from..from + 4).and_then(|unit| <[u8; 4]>::try_from(unit).ok());
+    let marks: [&[u8]; 2] = [&[0xFF, 0xFE, 0, 0], &[0, 0, 0xFE, 0xFF]];
+    let Some(one) = unit(0) else {
+        let open = match *first {
+            [] => true,
+            [byte, ref rest @ ..] if is_text(byte) => rest.iter().all(|zero| *zero == 0),
+            _ => marks.iter().any(|mark| mark.starts_with(first)) || first.iter().all(|zero| *zero == 0),
+        };
+        return if open && !end { None } else { Some(false) };
+    };
+    if marks.contains(&one.as_slice()) {
+        return Some(true);
+    }
+    let wide: fn([u8; 4]) -> u32 = match one {
+        [a, 0, 0, 0] if is_text(a) => u32::from_le_bytes,
+        [0, 0, 0, a] if is_text(a) => u32::from_be_bytes,
+        _ => return Some(false),
+    };
+    match unit(4) {
+        Some(two) => {
+            Some(char::from_u32(wide(two)).is_some_and(|second| !second.is_control() || second.is_whitespace()))
+        }
+        None => end.then_some(first.len() == 4),
     }
 }
 
@@ -204,6 +276,9 @@ mod tests {
             (b"a\0", None, Utf16Le),
             (b"a", None, Utf8),
             (b"\0\0", None, Utf8),
+            (b"\"\0\x2d\x4e", None, Utf16Le),
+            (b"\0\"\x4e\x2d", None, Utf16Be),
+            (b"a\0\0\0", None, Utf8),
             (b"", None, Utf8),
         ] {
             assert_eq!(Charset::of(first, declared, true), Some(charset), "{first:?}");
@@ -217,5 +292,53 @@ mod tests {
         assert_eq!(declared("text/plain; charset=UTF-16LE"), Some(Utf16Le));
         assert_eq!(declared("text/plain; a=b; Charset=\"utf-16\""), Some(Utf16Be));
         assert_eq!((declared("text/plain"), declared("text/plain; charset=latin1")), (None, None));
+    }
+
+    #[test]
+    fn charsets_that_are_read() {
+        for (value, read) in [
+            ("text/plain", true),
+            ("text/plain; charset=UTF-8", true),
+            ("text/plain; charset=\"iso-8859-15\"", true),
+            ("text/plain; charset=windows-1252", true),
+            ("text/plain; charset=shift_jis", true),
+            ("text/plain; charset=utf-16", true),
+            ("application/octet-stream; charset=binary", true),
+            ("text/plain; charset=utf-7", false),
+            ("text/plain; charset='UTF-7'", false),
+            ("text/plain; charset=utf-8; charset=utf-7", false),
+            ("application/json; charset=utf-32", false),
+            ("text/plain; charset=ibm037", false),
+            ("text/plain; charset=cp500", false),
+            ("text/plain; charset=hz-gb-2312", false),
+            ("text/plain; charset=iso-2022-jp", false),
+            ("text/plain; charset=x-nobody-knows", false),
+        ] {
+            assert_eq!(Charset::is_read(value), read, "{value}");
+        }
+    }
+
+    #[test]
+    fn utf32_is_told_by_its_zeros() {
+        for (first, told) in [
+            (&b"\xff\xfe\0\0"[..], true),
+            (b"\0\0\xfe\xff", true),
+            (b"{\0\0\0\"\0\0\0", true),
+            (b"\0\0\0{\0\0\0\n", true),
+            (b"\"\0\0\0\x2d\x4e\0\0", true),
+            (b"a\0\0\0", true),
+            (b"a\0b\0", false),
+            (b"a\0\0\0\x02\0\0\0", false),
+            (b"a\0\0\0\xff\xff\xff\xff", false),
+            (b"\0\0\0\0", false),
+            (b"abcd", false),
+            (b"", false),
+        ] {
+            assert_eq!(is_utf32(first, true), Some(told), "{first:?}");
+            for length in 0..first.len() {
+                assert!(is_utf32(&first[..length], false).is_none_or(|early| early == told), "{first:?} {length}");
+            }
+        }
+        assert_eq!(is_utf32(b"ab", false), Some(false), "two bytes are enough");
     }
 }

@@ -3,15 +3,17 @@
 use memchr::{memchr, memchr3};
 
 use super::Encoding;
+use super::again::{Again, TIMES};
 use super::escape::{Escape, read};
 use super::json::simple;
 use super::lookalike::{Fold, fold, is_plain, is_script};
 
 /// Stands in the view for any character beyond ASCII that was written as an escape: no detector cares which.
 const BEYOND_ASCII: u8 = 0x80;
-/// So many characters in a row that take no room are left out of the view; more show as [`BEYOND_ASCII`] each, so that what
-/// is held back stays bounded.
-const UNSEEN: u8 = 32;
+/// Raw bytes that each byte of the view may have, and those that a stretch may have beyond that: nobody writes so many of which
+/// nothing is seen, and all of them are held until what they stand in is decided.
+const ROOM: usize = 24;
+const PADDING: usize = 8 * 1024;
 /// Letters in a row of other scripts than ours that may pass for ASCII ones: no word of those scripts is folded.
 const WORD: usize = 8;
 
@@ -26,14 +28,18 @@ pub(super) enum Step {
     Same(usize),
     /// That depends on bytes to come.
     Wait,
+    /// There is more that nobody sees than may be.
+    Over,
 }
 
 /// What is known of the characters before the next one.
 #[derive(Debug)]
 pub(super) struct Decoder {
     encoding: Encoding,
-    /// Characters in a row that took no room.
-    unseen: u8,
+    /// Raw bytes beyond those that the bytes of the view before may have.
+    padding: usize,
+    /// Whether more than may be is refused, and not shown.
+    pub(super) strict: bool,
     /// The last byte of the view.
     last: u8,
     letters: Letters,
@@ -49,18 +55,28 @@ enum Letters {
 
 impl Decoder {
     pub(super) fn new(encoding: Encoding) -> Self {
-        Decoder { encoding, unseen: 0, last: 0, letters: Letters::None }
+        Decoder { encoding, padding: 0, strict: false, last: 0, letters: Letters::None }
     }
 
     /// Notes bytes that are no special ones.
     pub(super) fn plain(&mut self, bytes: &[u8]) {
         if let Some(last) = bytes.last() {
-            (self.last, self.unseen, self.letters) = (*last, 0, Letters::None);
+            (self.last, self.letters) = (*last, Letters::None);
+            self.seen(bytes.len(), bytes.len());
         }
+    }
+
+    /// Notes that so many raw bytes were so many of the view.
+    #[inline]
+    fn seen(&mut self, raw: usize, view: usize) {
+        self.padding = (self.padding + raw).saturating_sub(ROOM * view);
     }
 
     /// What begins at a special byte.
     pub(super) fn step(&mut self, bytes: &[u8], end: bool) -> Step {
+        if self.strict && self.padding > PADDING {
+            return Step::Over;
+        }
         if let [b'\\', kind, ..] = bytes
             && self.encoding.is_json()
             && let Some(byte) = simple(*kind)
@@ -76,7 +92,8 @@ impl Decoder {
             let pairs = bytes.as_chunks::<2>().0.iter();
             let script = 2 * pairs.take_while(|pair| matches!(pair, [0xCE..=0xD3, 0x80..=0xBF])).count();
             if script > 0 {
-                (self.last, self.unseen) = (BEYOND_ASCII, 0);
+                self.last = BEYOND_ASCII;
+                self.seen(script, script);
                 return Step::Same(script);
             }
         }
@@ -92,30 +109,55 @@ impl Decoder {
         }
     }
 
-    /// Reads an escape, in view of what stands before it.
+    /// Reads an escape, in view of what stands before it, and the one that it may make with what follows.
     fn escape(&self, bytes: &[u8], end: bool) -> Escape {
+        self.again(self.encoding, bytes, self.once(self.encoding, bytes, end), end, TIMES)
+    }
+
+    /// Goes on from an escape for a byte that begins one.
+    fn again(&self, encoding: Encoding, bytes: &[u8], escape: Escape, end: bool, times: usize) -> Escape {
+        let (byte, length) = match escape {
+            Escape::Byte(byte @ (b'%' | b'\\' | b'&'), length) => (byte, length),
+            // Before digits it is none for sure only where what it makes is none.
+            Escape::Literal if bytes.starts_with(b"%25") => (b'%', 3),
+            escape => return escape,
+        };
+        let again = match Again::of(encoding, bytes, byte, length, end) {
+            Ok(Some(again)) if times > 1 => again,
+            Ok(_) => return escape,
+            Err(partial) => return partial,
+        };
+        // What an escape makes is text within the format, as its receiver reads it.
+        let inner = if encoding == Encoding::Xml { Encoding::Xml } else { Encoding::Plain };
+        let once = self.once(inner, again.bytes(), !again.is_open());
+        let all = self.again(inner, again.bytes(), once, !again.is_open(), times - 1);
+        again.as_it_came(all).unwrap_or(escape)
+    }
+
+    fn once(&self, encoding: Encoding, bytes: &[u8], end: bool) -> Escape {
         match bytes {
             // A receiver that reads a form sees a blank, one that reads JSON a sign.
-            [b'+', next, ..] if self.encoding == Encoding::JsonForm => {
+            [b'+', next, ..] if encoding == Encoding::JsonForm => {
                 let grouped = self.last.is_ascii_digit() && next.is_ascii_digit();
                 if grouped { Escape::Byte(b' ', 1) } else { Escape::Literal }
             }
-            [b'+'] if self.encoding == Encoding::JsonForm && !end => Escape::Partial,
+            [b'+'] if encoding == Encoding::JsonForm && !end => Escape::Partial,
             // Within a URL a percent sign begins an escape whatever follows.
-            [b'%', ..] if matches!(self.last, b'=' | b'/' | b'&' | b'?') && self.encoding.has_references() => {
+            [b'%', ..] if matches!(self.last, b'=' | b'/' | b'&' | b'?') && encoding.has_references() => {
                 match read(Encoding::Percent, bytes, end) {
                     Escape::Byte(byte, _) if !(0x20..0x7F).contains(&byte) || byte == b'"' => {
-                        read(self.encoding, bytes, end)
+                        read(encoding, bytes, end)
                     }
                     escape => escape,
                 }
             }
-            _ => read(self.encoding, bytes, end),
+            _ => read(encoding, bytes, end),
         }
     }
 
     fn byte(&mut self, byte: u8, length: usize) -> Step {
-        (self.last, self.unseen, self.letters) = (byte, 0, Letters::None);
+        (self.last, self.letters) = (byte, Letters::None);
+        self.seen(length, 1);
         Step::Byte(byte, length)
     }
 
@@ -127,8 +169,8 @@ impl Decoder {
         };
         match fold(code) {
             Fold::Ascii(byte) => self.byte(byte, length),
-            Fold::Nothing if self.unseen < UNSEEN => {
-                self.unseen += 1;
+            Fold::Nothing if self.padding <= PADDING => {
+                self.seen(length, 0);
                 Step::Nothing(length)
             }
             Fold::Letter(byte) => {

@@ -3,6 +3,7 @@
 //! Every escape, and every character that looks like an ASCII one, is one byte of the view, and characters that nobody sees
 //! are none: so a position in the view has one place in the raw bytes, and a match never begins or ends inside an escape.
 
+mod again;
 mod charset;
 mod cursor;
 mod decode;
@@ -14,7 +15,7 @@ mod percent;
 mod window;
 
 pub use charset::Charset;
-pub(crate) use charset::Transcoder;
+pub(crate) use charset::{Transcoder, is_known as is_known_charset, is_utf32};
 pub(crate) use cursor::{Eval, More, View};
 pub(crate) use json::DEEP_QUOTE;
 pub(crate) use window::Window;

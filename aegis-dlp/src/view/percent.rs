@@ -1,23 +1,13 @@
-//! Percent encoding (RFC 3986, section 2.1), also where it was applied more than once.
+//! Percent encoding (RFC 3986, section 2.1).
 
+use super::Encoding;
 use super::escape::{Escape, hex};
-use super::{Encoding, json};
-
-/// How often percent encoding is undone of one character.
-const TIMES: usize = 4;
-/// Bytes that are looked at where percent encoding may have been applied again: enough for a character that was encoded three
-/// times, each digit of it.
-const SYMBOLS: usize = 72;
 
 /// What the `%` at the start of `bytes` stands for.
 ///
 /// In forms and URLs a percent sign begins an escape. Elsewhere it may be one for itself (`LIKE '%523-45-6789%'`): there only
 /// what stands for a printable character is one, and two digits before a third are not, but for `%20` and `%40`.
 pub(super) fn unescape(bytes: &[u8], encoding: Encoding) -> Escape {
-    unescape_times(bytes, encoding, TIMES)
-}
-
-fn unescape_times(bytes: &[u8], encoding: Encoding, times: usize) -> Escape {
     let code = match hex(bytes, 1, 2) {
         Ok(code) => code,
         Err(escape) => return escape,
@@ -30,12 +20,6 @@ fn unescape_times(bytes: &[u8], encoding: Encoding, times: usize) -> Escape {
         Ok(byte) => Escape::Byte(byte, 3),
         Err(_) => return Escape::Literal,
     };
-    if matches!(code, 0x25 | 0x5C) && times > 1 {
-        match Once::of(bytes).escape(code, times - 1) {
-            Escape::Literal => {}
-            escape => return escape,
-        }
-    }
     if encoding.is_percent() {
         return once;
     }
@@ -43,50 +27,6 @@ fn unescape_times(bytes: &[u8], encoding: Encoding, times: usize) -> Escape {
         Ok(true) => once,
         Ok(false) => Escape::Literal,
         Err(escape) => escape,
-    }
-}
-
-/// What comes next with percent encoding undone once, for what is an escape again: `%2540`, `%25%34%30`, `%5Cu0040`.
-struct Once {
-    bytes: [u8; SYMBOLS],
-    /// Where each byte begins, and where the last ends.
-    starts: [usize; SYMBOLS + 1],
-    length: usize,
-}
-
-impl Once {
-    fn of(bytes: &[u8]) -> Self {
-        let mut once = Once { bytes: [0; SYMBOLS], starts: [0; SYMBOLS + 1], length: 0 };
-        let mut at = 0;
-        while let (Some(first), Some(slot)) = (bytes.get(at), once.bytes.get_mut(once.length)) {
-            let decoded = if *first == b'%' { hex(bytes, at + 1, 2) } else { Err(Escape::Literal) };
-            let (byte, length) = match decoded.map(u8::try_from) {
-                Err(Escape::Partial) => break,
-                Ok(Ok(byte)) => (byte, 3),
-                _ => (*first, 1),
-            };
-            *slot = byte;
-            at += length;
-            once.length += 1;
-            if let Some(end) = once.starts.get_mut(once.length) {
-                *end = at;
-            }
-        }
-        once
-    }
-
-    /// The escape that begins with the byte of this code.
-    fn escape(&self, code: u32, times: usize) -> Escape {
-        let bytes = self.bytes.get(..self.length).unwrap_or_default();
-        let escape =
-            if code == 0x25 { unescape_times(bytes, Encoding::Plain, times) } else { json::unescape(bytes, false) };
-        let raw = |length: usize| self.starts.get(length).copied().unwrap_or(0);
-        match escape {
-            Escape::Byte(byte, length) => Escape::Byte(byte, raw(length)),
-            Escape::Char(code, length) => Escape::Char(code, raw(length)),
-            Escape::Partial if self.length == SYMBOLS => Escape::Literal,
-            escape => escape,
-        }
     }
 }
 

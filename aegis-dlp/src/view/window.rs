@@ -52,6 +52,8 @@ pub(crate) struct Window {
     passed: u64,
     /// The byte at the end of the stream that belongs to no character.
     odd: Option<u8>,
+    /// There is more that nobody sees than may be: it is not read on.
+    over: bool,
 }
 
 impl Window {
@@ -69,6 +71,7 @@ impl Window {
             sent: 0,
             passed,
             odd: None,
+            over: false,
         }
     }
 
@@ -78,6 +81,16 @@ impl Window {
 
     pub(crate) fn encoding(&self) -> Encoding {
         self.encoding
+    }
+
+    /// Refuses what has more bytes of which nothing is seen than anybody writes; else those are shown.
+    pub(crate) fn be_strict(&mut self) {
+        self.decoder.strict = true;
+    }
+
+    /// Whether it is refused.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over
     }
 
     /// Bytes of memory that the window holds.
@@ -123,6 +136,10 @@ impl Window {
                     self.taken += length;
                 }
                 Step::Wait => break,
+                Step::Over => {
+                    self.over = true;
+                    break;
+                }
             }
         }
     }
@@ -299,6 +316,15 @@ mod tests {
     }
 
     #[test]
+    fn escapes_that_escapes_make() {
+        assert_eq!(decoded(Encoding::Json, r"\u0025\u0034\u0030 \u0026#64; \u005cu0040 \u0026\u0023x40;"), "@ @ @ @");
+        assert_eq!(decoded(Encoding::Form, "%26%2364; %5Cu0040 %26amp; %2526%2523x40;"), "@ @ &amp; @");
+        assert_eq!(decoded(Encoding::Xml, "&#37;40 &#92;u0040 &#38;#64; &amp;commat; &#37;x"), "@ @ @ @ %x");
+        assert_eq!(decoded(Encoding::Plain, "%5C%75%30%30%34%30 %25252540 &#92;x40"), "@ @ @");
+        assert_eq!(decoded(Encoding::Json, r"\u0025523-45-6789 \u0026amp; \u005cn \u0025"), r"%523-45-6789 &amp; \n %");
+    }
+
+    #[test]
     fn json_declared_a_form() {
         assert_eq!(decoded(Encoding::JsonForm, r#"{"a+%40\u0040":"%22\"%5c%5Cn%zz%4"#), r#"{"a+@@":"''\\n%zz%4"#);
     }
@@ -306,7 +332,7 @@ mod tests {
     #[test]
     fn references() {
         assert_eq!(decoded(Encoding::Xml, "&#49;&#x32;&#0051;&amp;&lt;&commat;&#64 &x; &#; &"), "123&'@@ &x; &#; &");
-        assert_eq!(decoded(Encoding::Xml, "&amp;#49;&amp;amp;x&shy;&#xff12;"), "1&amp;x2");
+        assert_eq!(decoded(Encoding::Xml, "&amp;#49;&amp;amp;x&shy;&#xff12;"), "1&x2");
         assert_eq!(
             decoded(Encoding::Json, "&#49;&amp;#x32;&amp;&commat;&#0000000000000000000000051;"),
             "12&amp;&commat;3"
@@ -319,8 +345,10 @@ mod tests {
         assert_eq!(decoded(Encoding::Json, r"\uff11\ud835\udfcf\u200b2\ud83d3"), "112\u{fffd}3");
         assert_eq!(decoded(Encoding::Form, "%EF%BC%91%E2%80%8B%D0%90KIA"), "1AKIA");
         assert_eq!(decoded(Encoding::Plain, "АКIA_ sk-аnt- сора почта"), "AKIA_ sk-ant- сора почта");
-        let many = "\u{200b}".repeat(40);
-        assert_eq!(decoded(Encoding::Plain, &many), "\u{200b}", "only so many in a row");
+        let many = "\u{200b}".repeat(2000);
+        assert_eq!(decoded(Encoding::Plain, &format!("1{many}2")), "12");
+        let strike = "1\u{336}2\u{2800}3\u{fff9}";
+        assert_eq!(decoded(Encoding::Plain, strike), "123");
     }
 
     #[test]

@@ -1,20 +1,30 @@
 //! The header fields of a part.
 
-use super::delimiter::{Delimiter, Newline};
-use super::{AMBIGUOUS, HEADERS};
+use super::delimiter::Newline;
+use super::{AMBIGUOUS, HEADERS, words};
 use crate::coding::Stop;
 use crate::stream::{Content, Reason, Why, join};
-use crate::{Place, scan_text};
+use crate::{Place, Profile, scan_text};
 
+use super::super::Within;
 use super::super::media::{Media, parameters, percent_decoded};
-use super::super::{Within, label};
+
+/// Name and value of a field.
+type Field = (String, String);
+
+/// How fields are written.
+pub(super) struct Style<'a> {
+    pub(super) newline: Newline,
+    /// The delimiter of the multipart body that they stand in: there no field may be twice.
+    pub(super) boundary: Option<&'a [u8]>,
+}
 
 /// The fields of a part.
 pub(super) struct Headers {
     /// What is sent, up to the empty line and with it.
     pub(super) sent: Vec<u8>,
     /// Name and value, in order, as they are sent.
-    fields: Vec<(String, String)>,
+    fields: Vec<Field>,
     /// Every file name that a reader could see.
     pub(super) file_names: Vec<String>,
 }
@@ -52,38 +62,49 @@ pub(super) fn length(held: &[u8], newline: Newline) -> Result<Option<usize>, Rea
     }
 }
 
-/// Reads fields, and scans and redacts them line by line: names of fields and files are content, too.
+/// Reads fields, and scans and redacts them line by line: names of fields and files are content, too. `within` says where they
+/// are.
 pub(super) fn read(
     content: &mut Content,
     block: &[u8],
-    delimiter: &Delimiter,
-    within: &Within,
-    number: usize,
+    style: &Style<'_>,
+    within: &dyn Fn(&Content, &[Field]) -> Within,
 ) -> Result<(Headers, Within), Stop> {
-    let lines = lines(block, delimiter)?;
-    let before = fields(&lines)?;
-    let part = within.piece(&format!("part:{}", label(content, &name(&before, number))));
+    let lines = lines(block, style)?;
+    let before = fields(&lines, style)?;
+    let part = within(content, &before);
+    let newline = style.newline.text().as_bytes();
     let mut sent = Vec::with_capacity(block.len());
     let mut changed = Vec::new();
     for line in &lines {
         let offset = sent.len() as u64;
-        let line = scan(content, line, offset, &part).map_err(Stop::Why)?;
+        let line = scan(content, line, offset, &part.profile(content), &part.path).map_err(Stop::Why)?;
+        for reading in words::readings(&line)? {
+            // What is found in it cannot be replaced where it stands.
+            scan(content, &reading, offset, &content.fixed.clone(), &part.path).map_err(Stop::Why)?;
+        }
         sent.extend_from_slice(line.as_bytes());
-        sent.extend_from_slice(delimiter.newline().text().as_bytes());
+        sent.extend_from_slice(newline);
         changed.push(line);
     }
-    sent.extend_from_slice(delimiter.newline().text().as_bytes());
+    sent.extend_from_slice(newline);
     // Only where something was found: folded lines and bytes that are no text stay as they are.
     let same = changed == lines;
     let sent = if same { block.to_vec() } else { sent };
-    let fields = if same { before } else { fields(&changed)? };
+    let fields = if same { before } else { fields(&changed, style)? };
     let file_names = file_names(&fields);
     Ok((Headers { sent, fields, file_names }, part))
 }
 
-fn scan(content: &mut Content, line: &str, offset: u64, part: &Within) -> Result<String, Why> {
-    let place = Place::Body { offset, path: Some(join(&part.path, Some("headers"))) };
-    let scanned = scan_text(&part.profile(content), place, line);
+pub(super) fn scan(
+    content: &mut Content,
+    line: &str,
+    offset: u64,
+    profile: &Profile,
+    path: &str,
+) -> Result<String, Why> {
+    let place = Place::Body { offset, path: Some(join(path, Some("headers"))) };
+    let scanned = scan_text(profile, place, line);
     content.found(scanned.findings, "");
     match (scanned.deny, scanned.approve) {
         (Some(detector), _) => Err(Why::Detector(detector)),
@@ -93,15 +114,15 @@ fn scan(content: &mut Content, line: &str, offset: u64, part: &Within) -> Result
 }
 
 /// The lines of a block, folded ones put together.
-fn lines(block: &[u8], delimiter: &Delimiter) -> Result<Vec<String>, Reason> {
+fn lines(block: &[u8], style: &Style<'_>) -> Result<Vec<String>, Reason> {
     let mut lines: Vec<String> = Vec::new();
     for line in block.split_inclusive(|byte| *byte == b'\n') {
-        let text = match delimiter.newline() {
+        let text = match style.newline {
             Newline::Crlf => line.strip_suffix(b"\r\n"),
             Newline::Lf => line.strip_suffix(b"\n"),
         };
         let text = text.filter(|text| !text.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0))).ok_or(AMBIGUOUS)?;
-        if text.starts_with(delimiter.dashed()) {
+        if style.boundary.is_some_and(|boundary| text.starts_with(boundary)) {
             return Err(AMBIGUOUS);
         }
         let text = String::from_utf8_lossy(text);
@@ -114,13 +135,14 @@ fn lines(block: &[u8], delimiter: &Delimiter) -> Result<Vec<String>, Reason> {
     Ok(lines)
 }
 
-fn fields(lines: &[String]) -> Result<Vec<(String, String)>, Reason> {
-    let mut fields: Vec<(String, String)> = Vec::new();
+fn fields(lines: &[String], style: &Style<'_>) -> Result<Vec<Field>, Reason> {
+    let mut fields: Vec<Field> = Vec::new();
     for line in lines {
         let (name, value) = line.split_once(':').ok_or(AMBIGUOUS)?;
         let name = name.to_ascii_lowercase();
         let formed = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
-        if !formed || fields.iter().any(|(known, _)| *known == name) {
+        let single = style.boundary.is_some() || name.starts_with("content-");
+        if !formed || single && fields.iter().any(|(known, _)| *known == name) {
             return Err(AMBIGUOUS);
         }
         fields.push((name, value.trim().to_owned()));
@@ -129,7 +151,7 @@ fn fields(lines: &[String]) -> Result<Vec<(String, String)>, Reason> {
 }
 
 /// What a part is called: by its field of the form, or by its number.
-fn name(fields: &[(String, String)], number: usize) -> String {
+pub(super) fn name(fields: &[Field], number: usize) -> String {
     let disposition = fields.iter().find(|(name, _)| name == "content-disposition");
     let parameters = disposition.map(|(_, value)| parameters(value)).unwrap_or_default();
     let named = parameters.into_iter().find(|(name, _)| name == "name").map(|(_, value)| value);
@@ -137,7 +159,7 @@ fn name(fields: &[(String, String)], number: usize) -> String {
 }
 
 /// Every name that a reader could take the file to have (RFC 7578, RFC 8187, RFC 2231).
-fn file_names(fields: &[(String, String)]) -> Vec<String> {
+fn file_names(fields: &[Field]) -> Vec<String> {
     let mut names = Vec::new();
     let wanted = [("content-disposition", "filename"), ("content-type", "name")];
     for (field, parameter) in wanted {

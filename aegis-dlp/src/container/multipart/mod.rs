@@ -6,15 +6,20 @@
 
 mod delimiter;
 mod headers;
+mod message;
 mod part;
+mod words;
 
 use crate::Format;
 use crate::coding::Stop;
 use crate::stream::{Content, Reason, Step};
 
 use self::delimiter::{Delimiter, Next};
+use self::headers::Style;
 use self::part::Part;
-use super::{Media, Text, Within};
+use super::{Media, Text, Within, label};
+
+pub(super) use message::{Enclosed, Kind as MessageKind};
 
 const BROKEN: Reason = Reason::Broken("multipart body");
 const AMBIGUOUS: Reason = Reason::Ambiguous("a multipart body");
@@ -167,7 +172,10 @@ impl Multipart {
         let newline = self.delimiter.newline();
         let Some(length) = headers::length(&self.held, newline)? else { return Ok(false) };
         let block = self.held.get(..length).unwrap_or_default();
-        let (headers, within) = headers::read(content, block, &self.delimiter, &self.within, self.parts)?;
+        let style = Style { newline, boundary: Some(self.delimiter.dashed()) };
+        let (headers, within) = headers::read(content, block, &style, &|content, fields| {
+            self.within.piece(&format!("part:{}", label(content, &headers::name(fields, self.parts))))
+        })?;
         let part = Part::new(content, headers, within, newline, self.form)?;
         self.state = State::Part(Box::new(part));
         self.held.drain(..length);

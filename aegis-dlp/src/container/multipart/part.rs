@@ -6,9 +6,9 @@ use crate::stream::{Content, Deed, Reason, Step};
 use super::super::media::parameters;
 use super::super::transfer::{self, Encoding};
 use super::super::{Reader, Transfer, Within, sniff};
-use super::AMBIGUOUS;
 use super::delimiter::Newline;
 use super::headers::Headers;
+use super::{AMBIGUOUS, MessageKind};
 
 /// Bytes that tell what a file is, encoded or not.
 const LOOKED_AT: usize = sniff::LOOKED_AT * 3 / 2;
@@ -53,8 +53,9 @@ impl Part {
         if encoding != Encoding::None && (form || media.essence().starts_with("multipart/")) {
             return Err(AMBIGUOUS.into());
         }
-        if media.essence().starts_with("multipart/") && within.depth >= content.rules().nesting {
-            return Err(Reason::TooLarge("multipart within multipart").into());
+        let holds_parts = media.essence().starts_with("multipart/") || MessageKind::of(media.essence()).is_some();
+        if holds_parts && within.depth >= content.rules().nesting {
+            return Err(Reason::TooLarge("messages and multipart within each other").into());
         }
         // What a field of a form is called says what its value is, as a key of JSON does.
         let heading = if headers.file_names.is_empty() { headers.field_name() } else { Box::default() };
