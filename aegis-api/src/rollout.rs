@@ -44,7 +44,7 @@ pub struct PolicyVersions {
 pub struct PolicyFile {
     /// Its path below the policy's directory.
     pub name: String,
-    /// All of it.
+    /// All of it; a descriptor set (`*.binpb`) in base64.
     pub text: String,
 }
 

@@ -109,7 +109,7 @@ impl Inventory {
     fn of(sources: &[Source]) -> Inventory {
         let mut inventory = Inventory::default();
         for source in sources {
-            let parsed = (!source.name.ends_with(".rego")).then(|| serde_yaml::from_str::<Value>(&source.text));
+            let parsed = source.is_document().then(|| serde_yaml::from_str::<Value>(&source.text));
             match parsed {
                 Some(Ok(Value::Object(file))) => inventory.file(&source.name, file),
                 _ => {

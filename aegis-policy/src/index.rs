@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aegis_dlp::{Details, DetectorSet, Profile};
+use aegis_dlp::{Descriptors, Details, DetectorSet, Profile};
 
 use crate::declared::Declared;
 use crate::engine::{Chain, EngineError, Program, Weight};
@@ -34,6 +34,8 @@ pub(crate) struct Catalog {
     pub(crate) declared: Declared,
     /// Everything that is looked for anywhere, replaced.
     pub(crate) everything: Profile,
+    /// What protocol buffers are called.
+    pub(crate) descriptors: Descriptors,
     /// The raw Rego modules that rules name.
     pub(crate) modules: Modules,
     buckets: Mutex<HashMap<Numbers, Arc<Bucket>>>,
@@ -77,7 +79,7 @@ pub(crate) struct HostRules {
 
 impl Catalog {
     pub(crate) fn new(document: Document) -> Catalog {
-        let Document { policies, mut rules, tools, regions, modules, own, .. } = document;
+        let Document { policies, mut rules, tools, regions, modules, own, descriptors, .. } = document;
         let delegated = |rule: &Rule| policies.get(rule.policy).is_none_or(|policy| policy.team.is_some());
         rules.sort_by_key(|rule| (delegated(rule), std::cmp::Reverse(rule.priority)));
         rules.iter_mut().filter_map(|rule| rule.rego.as_mut()).for_each(|condition| condition.settle(&modules));
@@ -85,7 +87,7 @@ impl Catalog {
         let redact = DetectorSet::ALL.union(own.names());
         let details = (!own.is_empty()).then(|| Arc::new(Details { own, ..Details::default() }));
         let everything = Profile { redact, details, ..Profile::default() };
-        Catalog { policies, rules, declared, modules, everything, buckets: Mutex::default() }
+        Catalog { policies, rules, declared, modules, everything, descriptors, buckets: Mutex::default() }
     }
 
     pub(crate) fn numbered<'c>(&'c self, numbers: &'c [usize]) -> impl Iterator<Item = (usize, &'c Rule)> {

@@ -7,6 +7,7 @@
 //! ```
 
 mod agent;
+mod body;
 pub mod bundle;
 pub mod cases;
 mod content;
@@ -42,6 +43,7 @@ mod verdict;
 mod window;
 
 pub use agent::{Agent, Mode};
+pub use body::ReadBody;
 pub use content::{RedactedHead, redact_head};
 pub use decide::{Grant, Permit};
 pub use diff::{Changed, ChangedKey, Difference, unified};
@@ -58,13 +60,13 @@ pub use tokens::{OnTheft, Replay, TokenRules};
 pub use usage::{Usage, Usd, Used};
 pub use verdict::{ConnectPlan, Decision, Denial, DenialKind, FailMode, NameVerdict, Verdict};
 
-/// Whether a file of a policy directory belongs to its policies: YAML, JSON, Rego or a dictionary by its name, and not the cases that lie beside a
-/// policy (`NAME.test.yaml`).
+/// Whether a file of a policy directory belongs to its policies: YAML, JSON, Rego, a dictionary or a descriptor set by its name, and not the cases
+/// that lie beside a policy (`NAME.test.yaml`).
 pub fn is_policy_file(path: &std::path::Path) -> bool {
     let kind = path.extension().and_then(|kind| kind.to_str());
     let cases =
         path.file_stem().is_some_and(|stem| std::path::Path::new(stem).extension().is_some_and(|e| e == "test"));
-    matches!(kind, Some("yaml" | "yml" | "json" | "rego" | "dict")) && !cases
+    matches!(kind, Some("yaml" | "yml" | "json" | "rego" | "dict" | "binpb")) && !cases
 }
 
 /// The policy that applies where none is configured (`policies/starter.yaml`).

@@ -42,7 +42,7 @@ fn yaml_files(folder: &Path, found: &mut Vec<PathBuf>) {
         if path.is_dir() {
             yaml_files(&path, found);
         } else if aegis_policy::is_policy_file(&path)
-            && path.extension().is_some_and(|kind| kind != "rego" && kind != "dict")
+            && path.extension().is_some_and(|kind| kind != "rego" && kind != "dict" && kind != "binpb")
         {
             found.push(path);
         }
@@ -100,6 +100,9 @@ fn what_is_broken_is_refused_by_schema_and_reader() {
         "use: [{name: t, agents: [a]}]".to_owned(),
         "tools: [{name: t}]".to_owned(),
         "regions: {eu: []}".to_owned(),
+        "protobuf: [{descriptors: x.pb}]".to_owned(),
+        "protobuf: [{descriptors: a/x.binpb}]".to_owned(),
+        "protobuf: [{}]".to_owned(),
         "bounds: [{name: b, teams: [x], agents: [a]}]".to_owned(),
         "templates: [{name: t, teams: [x], agents: [a]}]".to_owned(),
     ];
@@ -239,6 +242,7 @@ fn the_schema_knows_every_key_that_the_reader_knows() {
             "/$defs/ownDetector/properties/examples",
             "detectors: [{name: ab, values: [bluebird], examples: {zzz: 1}}]".to_owned(),
         ),
+        ("/properties/protobuf/items", "protobuf: [{zzz: 1}]".to_owned()),
         ("/$defs/tokens", "policies: [{tokens: {zzz: 1}}]".to_owned()),
         ("/$defs/regexTest", rule("headers: {x: {zzz: 1}}")),
         ("/$defs/bodyTest", rule("body: [{zzz: 1}]")),

@@ -124,12 +124,12 @@ fn source(found: &Found, name: String) -> Result<Source, PolicyError> {
     if !file.metadata().map_err(|error| failed(path, &error))?.is_file() {
         return Err(refused(path, "is no file; fix: take it out of the policies, or give it another name".to_owned()));
     }
-    let mut text = String::new();
-    let read = file.take(MAX_POLICY_BYTES.saturating_add(1)).read_to_string(&mut text);
+    let mut bytes = Vec::new();
+    let read = file.take(MAX_POLICY_BYTES.saturating_add(1)).read_to_end(&mut bytes);
     if read.map_err(|error| failed(path, &error))? as u64 > MAX_POLICY_BYTES {
         return Err(refused(path, format!("is too long for a policy (at most {MAX_POLICY_BYTES} bytes)")));
     }
-    Ok(Source { name, text })
+    Source::of_file(name, bytes).map_err(|error| refused(path, format!("is no text: {error}")))
 }
 
 fn failed(path: &Path, error: &io::Error) -> PolicyError {

@@ -5,7 +5,8 @@
 //! data.json                    {}
 //! aegis/policy.rego            the complete module: decides in any Rego engine from the documented input
 //! aegis/custom/NAME.rego       conditions of rules in raw Rego, which it asks
-//! aegis/sources/0000-p.yaml    the policies as written, numbered in their order, authors' Rego modules among them
+//! aegis/sources/0000-p.yaml    the policies as written, numbered in their order, authors' Rego modules, dictionaries and
+//!                              descriptor sets among them
 //! .signatures.json             a JWT over the digests of all files above, as `opa sign` writes it
 //! ```
 //!
@@ -118,7 +119,7 @@ impl Bundle {
             if !archive::is_path(&path) {
                 return Err(BundleError::Path(source.name.clone()));
             }
-            files.insert(path, source.text.as_bytes().to_vec());
+            files.insert(path, source.to_bytes());
         }
         Ok(files)
     }
@@ -151,9 +152,9 @@ fn sources(files: Files) -> Result<Vec<Source>, BundleError> {
     let mut numbered = BTreeMap::new();
     for (path, bytes) in files {
         let Some((number, name)) = named(&path) else { return Err(BundleError::Stranger(path)) };
-        let text = String::from_utf8(bytes).map_err(|_| BundleError::NotText(path.clone()))?;
+        let source = Source::of_file(name, bytes).map_err(|_| BundleError::NotText(path.clone()))?;
         // Two files of one number: which comes first, nobody can say.
-        if numbered.insert(number, Source { name, text }).is_some() {
+        if numbered.insert(number, source).is_some() {
             return Err(BundleError::Stranger(path));
         }
     }

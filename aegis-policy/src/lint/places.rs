@@ -27,7 +27,7 @@ impl Places {
     /// Of files that compile.
     pub(super) fn of(sources: &[Source]) -> Places {
         let mut places = Places::default();
-        for source in sources.iter().filter(|source| !source.is_rego() && !source.is_dictionary()) {
+        for source in sources.iter().filter(|source| source.is_document()) {
             let Ok(node) = Node::parse(&source.text) else { continue };
             let file = places.files.len();
             for list in ["policies", "use"] {

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use aegis_dlp::{
-    Attachment, Attachments, ContentRules, Details, Detector, DetectorSet, Markers, Mask, Masks, OwnDetectors, Profile,
-    ResponseRules, Unreadable,
+    Attachment, Attachments, ContentRules, Descriptors, Details, Detector, DetectorSet, Markers, Mask, Masks,
+    MessageType, OwnDetectors, Profile, ResponseRules, Unreadable,
 };
 
+use crate::schema::descriptors::message;
 use crate::schema::words;
 use crate::source::cursor::{Cursor, Fields};
 use crate::source::node::Node;
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "redact",
     "deny",
     "approve",
@@ -22,6 +23,7 @@ const KEYS: [&str; 11] = [
     "nesting",
     "max_unfolded",
     "responses",
+    "message",
     "tell",
 ];
 
@@ -39,6 +41,7 @@ pub(crate) struct Dlp {
     nesting: Option<u8>,
     unfolded: Option<u64>,
     responses: Option<ResponseRules>,
+    message: Option<MessageType>,
     tell: Option<bool>,
 }
 
@@ -51,8 +54,8 @@ pub(crate) struct Sets {
     pub(crate) report: Option<DetectorSet>,
 }
 
-/// Reads a `dlp`; `own` are the detectors that the policies declare.
-pub(super) fn read(at: &Cursor<'_>, own: &OwnDetectors) -> Dlp {
+/// Reads a `dlp`; `own` are the detectors and `descriptors` the message types that the policies declare.
+pub(super) fn read(at: &Cursor<'_>, own: &OwnDetectors, descriptors: &Descriptors) -> Dlp {
     let fields = at.fields(&KEYS);
     Dlp {
         sets: sets(&fields, own),
@@ -62,6 +65,7 @@ pub(super) fn read(at: &Cursor<'_>, own: &OwnDetectors) -> Dlp {
         nesting: fields.get("nesting").and_then(nesting),
         unfolded: fields.get("max_unfolded").and_then(size),
         responses: fields.get("responses").map(|at| responses(at, own)),
+        message: fields.get("message").and_then(|at| message(at, descriptors)),
         tell: fields.get("tell").and_then(Cursor::boolean),
     }
 }
@@ -222,7 +226,7 @@ fn size(at: &Cursor<'_>) -> Option<u64> {
 
 impl Dlp {
     /// What holds for a rule: its own, key by key, else its policy's.
-    pub(super) fn profile(self, policy: &Dlp, own: &OwnDetectors) -> Profile {
+    pub(super) fn profile(self, policy: &Dlp, own: &OwnDetectors, descriptors: &Descriptors) -> Profile {
         let sets = (self.sets, policy.sets);
         let pick = |of: fn(&Sets) -> Option<DetectorSet>| of(&sets.0).or(of(&sets.1)).unwrap_or_default();
         let mut profile = Profile {
@@ -246,6 +250,8 @@ impl Dlp {
                 responses,
             },
             own: if wanted.intersects(own.names()) { own.clone() } else { OwnDetectors::NONE },
+            descriptors: if wanted.is_empty() { Descriptors::NONE } else { descriptors.clone() },
+            message: self.message.or_else(|| policy.message.clone()),
             tell: self.tell.or(policy.tell).unwrap_or_default(),
         };
         if details != Details::default() {

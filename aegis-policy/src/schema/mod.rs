@@ -2,6 +2,7 @@
 
 mod conditions;
 mod declarations;
+mod descriptors;
 mod detectors;
 pub(crate) mod dlp;
 mod handling;
@@ -12,7 +13,7 @@ pub(crate) mod words;
 
 pub(crate) use policy::read as policy;
 
-use aegis_dlp::OwnDetectors;
+use aegis_dlp::{Descriptors, OwnDetectors};
 
 use crate::declared::{Regions, Tool};
 use crate::raw_rego::Modules;
@@ -25,7 +26,8 @@ use crate::source::node::Node;
 use crate::templates::{Library, Scope};
 
 /// What a file of those who own the policy may hold.
-const KEYS: [&str; 8] = ["version", "policies", "use", "templates", "bounds", "tools", "regions", "detectors"];
+const KEYS: [&str; 9] =
+    ["version", "policies", "use", "templates", "bounds", "tools", "regions", "detectors", "protobuf"];
 /// What a team's file may hold.
 const TEAM_KEYS: [&str; 3] = ["version", "policies", "use"];
 
@@ -40,6 +42,8 @@ pub(crate) struct Document {
     pub(crate) regions: Regions,
     /// The detectors that the files declare.
     pub(crate) own: OwnDetectors,
+    /// What the descriptor sets that the files name say of protocol buffers.
+    pub(crate) descriptors: Descriptors,
     /// The raw Rego modules that rules name.
     pub(crate) modules: Modules,
 }
@@ -47,7 +51,8 @@ pub(crate) struct Document {
 impl Document {
     /// The same declarations and no policy.
     pub(crate) fn empty_like(&self) -> Document {
-        Document { regions: self.regions.clone(), own: self.own.clone(), ..Document::default() }
+        let (regions, own, descriptors) = (self.regions.clone(), self.own.clone(), self.descriptors.clone());
+        Document { regions, own, descriptors, ..Document::default() }
     }
 }
 
@@ -62,7 +67,7 @@ struct File<'s> {
 pub(crate) fn read(sources: &[Source]) -> Result<Document, Diagnostics> {
     let (modules, mut problems) = Modules::read(sources);
     let mut files = Vec::new();
-    for source in sources.iter().filter(|source| !source.is_rego() && !source.is_dictionary()) {
+    for source in sources.iter().filter(|source| source.is_document()) {
         match Node::parse(&source.text) {
             Ok(node) => files.push(File { source, node, problems: Problems::new(source) }),
             Err(stop) => {
@@ -86,6 +91,7 @@ fn read_files(files: &[File<'_>], sources: &[Source], modules: &Modules) -> Docu
     let mut detectors = Detectors::default();
     owners().for_each(|(root, _)| detectors.read(root, sources));
     document.own = detectors.finish();
+    document.descriptors = descriptors::read(owners().map(|(root, _)| root), sources);
     let mut library = Library::default();
     let mut declarations = Declarations::default();
     for (root, _) in owners() {

@@ -32,8 +32,9 @@ pub(crate) fn read(at: &Cursor<'_>, scope: &Scope<'_>, document: &mut Document) 
         name,
         mode: policy.mode,
         priority: fields.get("priority").and_then(|at| at.integer("a whole number")).unwrap_or(0),
-        dlp: fields.get("dlp").map(|at| dlp::read(at, &document.own)).unwrap_or_default(),
+        dlp: fields.get("dlp").map(|at| dlp::read(at, &document.own, &document.descriptors)).unwrap_or_default(),
         own: &document.own,
+        descriptors: &document.descriptors,
         regions: &document.regions,
     };
     scope.check_policy(at, &policy);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aegis_dlp::{OwnDetectors, Profile};
+use aegis_dlp::{Descriptors, OwnDetectors, Profile};
 use ipnet::IpNet;
 
 use crate::declared::Regions;
@@ -80,6 +80,8 @@ pub(super) struct Defaults<'a> {
     pub(super) dlp: Dlp,
     /// The detectors that were declared.
     pub(super) own: &'a OwnDetectors,
+    /// The message types that were declared.
+    pub(super) descriptors: &'a Descriptors,
     /// The regions that were declared.
     pub(super) regions: &'a Regions,
 }
@@ -92,7 +94,7 @@ pub(super) fn read(at: &Cursor<'_>, policy: &Defaults<'_>, before: &[Rule]) -> O
     let decision = fields.require("decision").and_then(words::decision);
     let hosts = hosts(&fields, private);
     let mode = fields.get("mode").and_then(words::mode).unwrap_or_default();
-    let dlp = fields.get("dlp").map(|at| dlp::read(at, policy.own)).unwrap_or_default();
+    let dlp = fields.get("dlp").map(|at| dlp::read(at, policy.own, policy.descriptors)).unwrap_or_default();
     let tool = fields.get("tool").and_then(|at| words::name(at, "a tool's name")).map(Arc::from);
     let reason = fields.get("reason").and_then(words::text);
     let priority = fields.get("priority").and_then(|at| at.integer("a whole number"));
@@ -297,7 +299,7 @@ fn check_decision(
         }
         return (decision, Profile::default());
     }
-    let profile = dlp.profile(&policy.dlp, policy.own);
+    let profile = dlp.profile(&policy.dlp, policy.own, policy.descriptors);
     let changes = !profile.redact.is_empty() || !profile.content().attachments.strip.is_empty();
     match (decision, !changes) {
         (Decision::Sanitize, true) => {

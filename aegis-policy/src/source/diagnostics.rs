@@ -1,7 +1,9 @@
 //! Problems of a policy file: all of them at once, each with its file, line, column and a caret.
 
 use std::fmt;
+use std::string::FromUtf8Error;
 
+use data_encoding::BASE64;
 use miette::{LabeledSpan, NamedSource, SourceCode};
 
 /// One problem.
@@ -33,9 +35,10 @@ pub struct Diagnostics {
 /// [`Source::team`].
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// The name shown in messages; normally the file's path. `*.rego` is a raw Rego module, `*.dict` a dictionary.
+    /// The name shown in messages; normally the file's path. `*.rego` is a raw Rego module, `*.dict` a dictionary, `*.binpb` a
+    /// compiled descriptor set.
     pub name: String,
-    /// YAML, JSON, Rego, or values.
+    /// YAML, JSON, Rego, or values; a descriptor set in base64 (RFC 4648, section 4).
     pub text: String,
 }
 
@@ -51,6 +54,31 @@ impl Source {
         parts.next().map(|_| parts.next().unwrap_or_default())
     }
 
+    /// A file of this name with these bytes.
+    ///
+    /// # Errors
+    /// It is no descriptor set, and no UTF-8.
+    pub fn of_file(name: String, bytes: Vec<u8>) -> Result<Source, FromUtf8Error> {
+        let text = if is_descriptors(&name) { BASE64.encode(&bytes) } else { String::from_utf8(bytes)? };
+        Ok(Source { name, text })
+    }
+
+    /// The bytes of the file; those of the text where it should be base64 and is not.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let decoded = self.is_descriptors().then(|| BASE64.decode(self.text.as_bytes()).ok()).flatten();
+        decoded.unwrap_or_else(|| self.text.clone().into_bytes())
+    }
+
+    /// Whether it is a compiled descriptor set.
+    pub fn is_descriptors(&self) -> bool {
+        is_descriptors(&self.name)
+    }
+
+    /// Whether it is policy in YAML or JSON.
+    pub fn is_document(&self) -> bool {
+        !self.is_rego() && !self.is_dictionary() && !self.is_descriptors()
+    }
+
     /// Whether it is a dictionary of a detector.
     pub fn is_dictionary(&self) -> bool {
         self.name.ends_with(".dict")
@@ -60,6 +88,10 @@ impl Source {
     pub fn is_rego(&self) -> bool {
         self.name.ends_with(".rego")
     }
+}
+
+fn is_descriptors(name: &str) -> bool {
+    name.ends_with(".binpb")
 }
 
 impl Problem {

@@ -87,13 +87,14 @@ fn in_directory(path: &Path, team: Option<&Path>) -> io::Result<File> {
 }
 
 fn source(path: &Path, file: io::Result<File>) -> Result<Source, Failure> {
-    let mut text = String::new();
-    let read = file.and_then(|file| file.take(MAX_POLICY_BYTES.saturating_add(1)).read_to_string(&mut text));
+    let mut bytes = Vec::new();
+    let read = file.and_then(|file| file.take(MAX_POLICY_BYTES.saturating_add(1)).read_to_end(&mut bytes));
     if read.map_err(|error| failed(path, &error))? as u64 > MAX_POLICY_BYTES {
         let why = format!("{} is too long for a policy (at most {MAX_POLICY_BYTES} bytes)", path.display());
         return Err(Failure::No(why));
     }
-    Ok(Source { name: path.display().to_string(), text })
+    Source::of_file(path.display().to_string(), bytes)
+        .map_err(|error| Failure::No(format!("{} is no text: {error}", path.display())))
 }
 
 fn failed(path: &Path, error: &io::Error) -> Failure {
