@@ -41,8 +41,8 @@ enum Command {
     BuildEbpf,
     /// Measures Aegis against the direct way (root)
     Bench {
-        /// Passed on to the benchmark
-        #[arg(last = true)]
+        /// Passed on to the benchmark, such as --quick or --page docs/performance.md; `-- --help` tells the others
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
 }

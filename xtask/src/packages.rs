@@ -50,6 +50,9 @@ pub const CLIENTS: &[Package] = &[
     program("nodejs", "node"),
 ];
 
+/// What Python packages of our own need.
+pub const PYTHON_ENVIRONMENT: &[Package] = &[Package { name: "python3-venv", shows: Shows::PythonModule("ensurepip") }];
+
 /// What the virtual machines of the kernel matrix need.
 pub const VIRTUAL_MACHINES: &[Package] = &[
     program("qemu-system-x86", "qemu-system-x86_64"),

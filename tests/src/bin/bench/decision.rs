@@ -1,61 +1,44 @@
-//! Parts alone: the decision and the scanner, without a network.
+//! The decision alone, without a network.
 
 use std::time::{Instant, SystemTime};
 
-use aegis_dlp::{DetectorSet, Format, Profile, Scanner};
-use aegis_policy::{Agent, Content, Intent, JSON_DEPTH, JsonBody, Source, Usage, compile, parse_strict_json};
+use aegis_policy::{Agent, Content, Intent, JSON_DEPTH, JsonBody, Snapshot, Source, Usage, compile, parse_strict_json};
+use anyhow::{Result, ensure};
 use hdrhistogram::Histogram;
+
+use crate::load::Quantiles;
 
 const AGENTS: usize = 100;
 const RULES_PER_AGENT: usize = 10;
 const DECISIONS: usize = 20_000;
-const SCANNED: usize = 64 << 20;
 
-/// Nanoseconds: the median and the 99th percentile.
-pub struct Quantiles {
-    pub p50_ns: u64,
-    pub p99_ns: u64,
-}
-
-/// Nanoseconds a decision, and gigabytes a second through the scanner.
-pub struct Micro {
-    /// 1,000 rules over 100 agents, a 4 KB JSON body that was read already.
-    pub decision: Quantiles,
+/// What a decision takes, for a 4 KB JSON body.
+pub struct Decisions {
+    /// 1,000 rules over 100 agents; the body was read already.
+    pub alone: Quantiles,
     /// With ten times as many other agents and rules.
     pub among_ten_times_more: Quantiles,
     /// With the reading of the body.
     pub with_parsing: Quantiles,
-    pub scan_text_gbs: f64,
-    pub scan_json_gbs: f64,
 }
 
-pub fn run() -> Micro {
-    let text = "The quick brown fox jumps over the lazy dog while order 4711 ships on Monday. ".repeat(800);
-    let json = format!(
-        "[{}]",
-        vec![
-            r#"{"id":12345,"name":"Ordinary Widget","description":"a plain thing, blue, 3 cm","tags":["a","b"]}"#;
-            600
-        ]
-        .join(",")
-    );
-    Micro {
-        decision: decisions(AGENTS, false),
-        among_ten_times_more: decisions(10 * AGENTS, false),
-        with_parsing: decisions(AGENTS, true),
-        scan_text_gbs: scan(text.as_bytes(), Format::Text),
-        scan_json_gbs: scan(json.as_bytes(), Format::Json),
-    }
+pub fn run() -> Result<Decisions> {
+    let usual = compiled(AGENTS)?;
+    Ok(Decisions {
+        alone: decisions(&usual, false)?,
+        among_ten_times_more: decisions(&compiled(10 * AGENTS)?, false)?,
+        with_parsing: decisions(&usual, true)?,
+    })
 }
 
-/// Ten rules for each of `agents`; decisions for one of them.
-fn decisions(agents: usize, parsing: bool) -> Quantiles {
-    let snapshot = compile(&[Source { name: "micro.yaml".into(), text: policy(agents) }]).expect("the policy compiles");
+/// Decisions for one of the agents.
+fn decisions(snapshot: &Snapshot, parsing: bool) -> Result<Quantiles> {
     let agent = Agent { name: "agent-50".into(), ..Agent::default() };
     let body = serde_json::json!({"amount": 4000, "notes": vec!["an ordinary entry of some length"; 110]});
     let bytes = body.to_string().into_bytes();
+    ensure!(parse_strict_json(&bytes, JSON_DEPTH).is_ok(), "the body is no JSON");
     let headers = http::HeaderMap::new();
-    let mut seen = Histogram::<u64>::new(3).expect("a histogram");
+    let mut seen = Histogram::<u64>::new(3)?;
     for number in 0..DECISIONS {
         let intent = Intent {
             agent: &agent,
@@ -72,18 +55,19 @@ fn decisions(agents: usize, parsing: bool) -> Quantiles {
             usage: Usage::default(),
         };
         let begin = Instant::now();
-        let parsed = parsing.then(|| parse_strict_json(&bytes, JSON_DEPTH).expect("JSON"));
+        let parsed = if parsing { parse_strict_json(&bytes, JSON_DEPTH).ok() } else { None };
         let json = JsonBody::Value(parsed.as_ref().unwrap_or(&body));
         let verdict = snapshot.decide(&intent, &Content { json, findings: &[] });
         let took = begin.elapsed();
         std::hint::black_box(&verdict);
-        seen.record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX)).expect("in range");
+        seen.record(u64::try_from(took.as_nanos())?)?;
     }
-    Quantiles { p50_ns: seen.value_at_quantile(0.5), p99_ns: seen.value_at_quantile(0.99) }
+    Ok(Quantiles::of(&seen))
 }
 
-fn policy(agents: usize) -> String {
-    let mut yaml = String::from("version: micro\npolicies:\n");
+/// Ten rules for each of `agents`.
+fn compiled(agents: usize) -> Result<Snapshot> {
+    let mut yaml = String::from("version: bench\npolicies:\n");
     for agent in 0..agents {
         yaml.push_str(&format!("  - name: p{agent}\n    agents: [agent-{agent}]\n    rules:\n"));
         for rule in 0..RULES_PER_AGENT {
@@ -94,23 +78,5 @@ fn policy(agents: usize) -> String {
             ));
         }
     }
-    yaml
-}
-
-fn scan(piece: &[u8], format: Format) -> f64 {
-    let profile = Profile { redact: DetectorSet::ALL, ..Profile::default() };
-    let mut out = Vec::with_capacity(piece.len() * 2);
-    let mut done = 0;
-    let begin = Instant::now();
-    while done < SCANNED {
-        let mut scanner = Scanner::new(profile.clone(), format);
-        for chunk in piece.chunks(16 * 1024) {
-            let _ = scanner.push(chunk, &mut out);
-        }
-        let _ = scanner.finish(&mut out);
-        done += piece.len();
-        std::hint::black_box(&out);
-        out.clear();
-    }
-    done as f64 / begin.elapsed().as_secs_f64() / 1e9
+    Ok(compile(&[Source { name: "bench.yaml".into(), text: yaml }])?)
 }

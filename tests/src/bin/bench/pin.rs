@@ -1,6 +1,6 @@
 //! Which core does what.
 
-use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
 /// The core of whatever stands between load and origin.
@@ -8,23 +8,21 @@ pub const PROXY_CORE: usize = 0;
 /// The core of load and origin.
 pub const LOAD_CORE: usize = 1;
 
-/// Pins this process (call it before threads are made) to `core`, where there is one.
+/// Pins this thread, and all that it starts from now on, to `core`, where there is one.
 pub fn here(core: usize) {
-    process(0, core);
-}
-
-/// Pins every thread of a process.
-pub fn process(pid: u32, core: usize) {
     let mut set = CpuSet::new();
     if std::thread::available_parallelism().is_ok_and(|n| n.get() > core) && set.set(core).is_ok() {
-        let tasks = if pid == 0 { Vec::new() } else { threads(pid) };
-        for task in tasks.into_iter().chain((pid == 0).then_some(0)) {
-            let _ = sched_setaffinity(Pid::from_raw(task), &set);
-        }
+        let _ = sched_setaffinity(Pid::from_raw(0), &set);
     }
 }
 
-fn threads(pid: u32) -> Vec<i32> {
-    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
-    tasks.flatten().filter_map(|task| task.file_name().to_str()?.parse().ok()).collect()
+/// Does `start` on the proxy's core: the processes that it starts stay there and size themselves for one core.
+pub fn on_proxy_core<T>(start: impl FnOnce() -> T) -> T {
+    let before = sched_getaffinity(Pid::from_raw(0));
+    here(PROXY_CORE);
+    let started = start();
+    if let Ok(before) = before {
+        let _ = sched_setaffinity(Pid::from_raw(0), &before);
+    }
+    started
 }

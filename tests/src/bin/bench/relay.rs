@@ -35,13 +35,15 @@ impl Relay {
 
     async fn serve(&self) -> Result<()> {
         let acceptor = TlsAcceptor::from(tls::server(&self.certificate, &self.key)?);
-        let connector = TlsConnector::from(tls::client(&self.ca)?);
+        // What the agent speaks is spoken with the origin, too.
+        let [h1, h2] = [tls::H1, tls::H2].map(|alpn| tls::client(&self.ca, alpn).map(TlsConnector::from));
+        let connectors = [h1?, h2?];
         let name = ServerName::try_from(self.name.clone())?;
         let listener = TcpListener::bind(self.listen).await?;
         println!("ready");
         loop {
             let (stream, _) = listener.accept().await?;
-            let relayed = relay(stream, self.target, acceptor.clone(), connector.clone(), name.clone());
+            let relayed = relay(stream, self.target, acceptor.clone(), connectors.clone(), name.clone());
             tokio::spawn(relayed);
         }
     }
@@ -51,11 +53,12 @@ async fn relay(
     stream: TcpStream,
     target: SocketAddr,
     acceptor: TlsAcceptor,
-    connector: TlsConnector,
+    [h1, h2]: [TlsConnector; 2],
     name: ServerName<'static>,
 ) -> Result<()> {
     stream.set_nodelay(true)?;
     let mut agent = acceptor.accept(stream).await?;
+    let connector = if agent.get_ref().1.alpn_protocol() == Some(tls::H2) { h2 } else { h1 };
     let upstream = TcpStream::connect(target).await?;
     upstream.set_nodelay(true)?;
     let mut origin = connector.connect(name, upstream).await?;

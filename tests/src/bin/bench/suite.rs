@@ -1,7 +1,8 @@
-//! The whole benchmark: a laboratory, an origin, a relay, a daemon, and the same load over each way.
+//! The whole benchmark: a laboratory, an origin, a relay, a peer, a daemon, and the same load over each way.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -13,106 +14,47 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::json;
 
 use crate::load::Seen;
-use crate::report::{Figure, Report};
-use crate::{bpf_stats, micro, pin};
+use crate::works::{POLICY, Table, Work};
+use crate::{bpf_stats, peer, pin};
 
-const NAME: &str = "api.allowed.test";
+pub const NAME: &str = "api.allowed.test";
+pub const IDLE_CONNECTIONS: usize = 1000;
 const AGENT: &str = "tester";
 const ORIGIN_PORT: u16 = 9443;
 const RELAY_PORT: u16 = 9444;
-const IDLE_CONNECTIONS: usize = 1000;
+const PEER_PORT: u16 = 9445;
 
-const POLICY: &str = r#"
-version: bench-1
-policies:
-  - name: bench
-    agents: ["*"]
-    dlp: {deny: [secrets]}
-    rules:
-      - {name: plain, hosts: [api.allowed.test], ports: [9443], methods: [POST], paths: [/plain], private: true, decision: allow, dlp: {}}
-      - {name: scanned, hosts: [api.allowed.test], ports: [9443], methods: [POST], paths: [/scanned], private: true, decision: sanitize, dlp: {redact: [pii], deny: [secrets]}}
-      - {name: amount, hosts: [api.allowed.test], ports: [9443], methods: [POST], paths: [/amount], body: [{path: amount, op: "<=", value: 5000}], private: true, decision: allow}
-      - {name: get, hosts: [api.allowed.test], ports: [9443], methods: [GET], private: true, decision: allow}
-"#;
-
-/// One kind of load.
-struct Work {
-    name: &'static str,
-    connections: usize,
-    arguments: &'static [&'static str],
+/// How a request gets to the origin.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    Direct,
+    Relay,
+    Peer,
+    Aegis,
 }
 
-const WORKS: &[Work] = &[
-    Work { name: "GET 1 KB, 1 connection", connections: 1, arguments: &[] },
-    Work { name: "GET 1 KB, 32 connections", connections: 32, arguments: &[] },
-    Work { name: "GET 1 KB, 256 connections", connections: 256, arguments: &[] },
-    Work {
-        name: "POST 4 KB, no DLP, 1 connection",
-        connections: 1,
-        arguments: &["--body", "4096", "--path", "/plain"],
-    },
-    Work { name: "POST 4 KB, DLP, 1 connection", connections: 1, arguments: &["--body", "4096", "--path", "/scanned"] },
-    Work {
-        name: "POST 4 KB, no DLP, 32 connections",
-        connections: 32,
-        arguments: &["--body", "4096", "--path", "/plain"],
-    },
-    Work {
-        name: "POST 4 KB, DLP, 32 connections",
-        connections: 32,
-        arguments: &["--body", "4096", "--path", "/scanned"],
-    },
-    Work {
-        name: "POST 4 KB, no DLP, 256 connections",
-        connections: 256,
-        arguments: &["--body", "4096", "--path", "/plain"],
-    },
-    Work {
-        name: "POST 4 KB, DLP, 256 connections",
-        connections: 256,
-        arguments: &["--body", "4096", "--path", "/scanned"],
-    },
-    Work {
-        name: "POST 4 KB, body rule + DLP, 32 connections",
-        connections: 32,
-        arguments: &["--body", "4096", "--path", "/amount"],
-    },
-    Work {
-        name: "POST 1 MB, DLP, 4 connections",
-        connections: 4,
-        arguments: &["--body", "1048576", "--path", "/scanned"],
-    },
-    Work { name: "new TLS connection a request, 8 at once", connections: 8, arguments: &["--kind", "connections"] },
-];
-
-pub fn run(seconds: u64, runs: usize) -> Result<Report> {
-    eprintln!("building the laboratory");
-    let lab = Lab::new()?;
-    let bench = Bench::start(&lab)?;
-    let mut report = Report::new(seconds, runs);
-    for work in WORKS {
-        eprintln!("{}", work.name);
-        report.add(work.name, bench.measure(work, seconds, runs)?);
-    }
-    eprintln!("memory at {IDLE_CONNECTIONS} idle connections");
-    report.memory(bench.memory()?, IDLE_CONNECTIONS);
-    eprintln!("the connect hook");
-    report.hooks(bench.hooks()?);
-    eprintln!("decision and scanner alone");
-    report.micro(micro::run());
-    Ok(report)
+/// All runs of one kind of load over one way.
+#[derive(Default)]
+pub struct Runs {
+    pub seen: Vec<Seen>,
+    /// Microseconds of the proxy's processor time a request.
+    pub cpu: Vec<f64>,
 }
 
-struct Bench<'lab> {
+pub type Figure = BTreeMap<Way, Runs>;
+
+pub struct Bench<'lab> {
     lab: &'lab Lab,
     daemon: Daemon<'lab>,
     idle_bytes: u64,
     address: Ipv4Addr,
     _origin: Killed,
     relay: Killed,
+    peer: Option<Killed>,
 }
 
-struct Killed(Child);
+/// A process that ends with its owner.
+pub struct Killed(pub Child);
 
 impl Drop for Killed {
     fn drop(&mut self) {
@@ -122,7 +64,7 @@ impl Drop for Killed {
 }
 
 impl<'lab> Bench<'lab> {
-    fn start(lab: &'lab Lab) -> Result<Self> {
+    pub fn start(lab: &'lab Lab, envoy: Option<&Path>) -> Result<Self> {
         let files = certificates(lab)?;
         // The origin lives in the host's own namespace: its traffic does not pass the laboratory's capture.
         let address = wiring::address(NAME).0;
@@ -142,56 +84,77 @@ impl<'lab> Bench<'lab> {
             "upstream": {"extra_roots": [files.ca]},
             "limits": {"connections_per_agent": 5000},
         });
-        let daemon = Daemon::start(lab, &settings)?;
-        pin::process(daemon.pid(), pin::PROXY_CORE);
+        let peer_at = SocketAddr::from((address, PEER_PORT));
+        let (peer, daemon) = pin::on_proxy_core(|| {
+            let peer = envoy.map(|envoy| peer::start(lab, envoy, peer_at, origin, &files)).transpose()?;
+            anyhow::Ok((peer, Daemon::start(lab, &settings)?))
+        })?;
         let idle_bytes = daemon.resident()?;
-        Ok(Self { lab, daemon, idle_bytes, address, _origin, relay })
+        Ok(Self { lab, daemon, idle_bytes, address, _origin, relay, peer })
     }
 
-    fn measure(&self, work: &Work, seconds: u64, runs: usize) -> Result<Figure> {
-        let milliseconds = (seconds * 1000).to_string();
-        let mut figure = Figure::default();
+    /// The same load over each way, as often as is wanted.
+    pub fn measure(&self, work: &Work, time: Duration, runs: usize) -> Result<Figure> {
+        let mut figure = Figure::new();
         for _ in 0..runs {
-            // Interleaved, so that a slow minute of the machine hits all three alike.
-            figure.direct.push(self.load(work, ORIGIN_PORT, false, &milliseconds)?);
-            let before = cpu(self.relay.0.id())?;
-            let seen = self.load(work, RELAY_PORT, false, &milliseconds)?;
-            figure.relay_cpu.push(per_request(cpu(self.relay.0.id())? - before, &seen));
-            figure.relay.push(seen);
-            let before = self.daemon.cpu()?;
-            let seen = self.load(work, ORIGIN_PORT, true, &milliseconds)?;
-            figure.aegis_cpu.push(per_request(self.daemon.cpu()? - before, &seen));
-            figure.aegis.push(seen);
+            // Interleaved, so that a slow minute of the machine hits all alike.
+            for way in [Way::Direct, Way::Relay, Way::Peer, Way::Aegis] {
+                let absent = way == Way::Peer && self.peer.is_none();
+                if absent || work.table == Table::Scanning && way != Way::Aegis {
+                    continue;
+                }
+                let before = self.cpu(way)?;
+                let seen = self.load(work, way, time)?;
+                let used = self.cpu(way)?.saturating_sub(before);
+                let runs = figure.entry(way).or_default();
+                runs.cpu.push(used.as_secs_f64() * 1e6 / seen.requests.max(1) as f64);
+                runs.seen.push(seen);
+            }
         }
         Ok(figure)
     }
 
-    fn load(&self, work: &Work, port: u16, as_agent: bool, milliseconds: &str) -> Result<Seen> {
-        let command = self.command(port, work.connections, as_agent)?;
+    fn cpu(&self, way: Way) -> Result<Duration> {
+        match (way, &self.peer) {
+            (Way::Relay, _) => cpu(self.relay.0.id()),
+            (Way::Peer, Some(peer)) => cpu(peer.0.id()),
+            (Way::Direct | Way::Peer, _) => Ok(Duration::ZERO),
+            (Way::Aegis, _) => self.daemon.cpu(),
+        }
+    }
+
+    fn load(&self, work: &Work, way: Way, time: Duration) -> Result<Seen> {
+        let command = self.command(way, work.connections)?;
+        let milliseconds = time.as_millis().to_string();
         let mut command: Vec<&str> = command.iter().map(String::as_str).collect();
-        command.extend(["--milliseconds", milliseconds]);
+        command.extend(["--milliseconds", &milliseconds]);
         command.extend(work.arguments);
-        let runner = if as_agent { self.lab.agent(AGENT) } else { self.lab.bystander() };
-        let outcome = runner.limit(Duration::from_secs(120)).run(&command)?;
-        ensure!(outcome.ok(), "the load failed: {}\n{}", outcome.stderr, self.daemon.log());
+        let runner = if way == Way::Aegis { self.lab.agent(AGENT) } else { self.lab.bystander() };
+        let outcome = runner.limit(time + Duration::from_secs(120)).run(&command)?;
+        ensure!(outcome.ok(), "the load {} failed: {}\n{}", work.name, outcome.stderr, self.daemon.log());
         serde_json::from_str(outcome.stdout.trim()).with_context(|| outcome.stdout.clone())
     }
 
-    fn command(&self, port: u16, connections: usize, as_agent: bool) -> Result<Vec<String>> {
+    fn command(&self, way: Way, connections: usize) -> Result<Vec<String>> {
+        let port = match way {
+            Way::Direct | Way::Aegis => ORIGIN_PORT,
+            Way::Relay => RELAY_PORT,
+            Way::Peer => PEER_PORT,
+        };
         let own = std::env::current_exe()?.to_string_lossy().into_owned();
         let target = SocketAddr::from((self.address, port)).to_string();
         let mut command = vec![own, "load".into(), "--connect".into(), target, "--name".into(), NAME.into()];
         command.extend(["--connections".into(), connections.to_string()]);
-        if !as_agent {
+        if way != Way::Aegis {
             command.extend(["--ca".into(), self.lab.path("bench-ca.pem").to_string_lossy().into_owned()]);
         }
         Ok(command)
     }
 
-    /// Resident bytes: idle, and with many idle intercepted connections.
-    fn memory(&self) -> Result<(u64, u64, u64)> {
+    /// Resident bytes: just started, now, and with many idle intercepted connections.
+    pub fn memory(&self) -> Result<(u64, u64, u64)> {
         let before = self.daemon.resident()?;
-        let mut command = self.command(ORIGIN_PORT, IDLE_CONNECTIONS, true)?;
+        let mut command = self.command(Way::Aegis, IDLE_CONNECTIONS)?;
         command.extend(["--kind".into(), "hold".into()]);
         // The load holds its connections until its standard input ends.
         let script = format!("(sleep 10) | {}", command.join(" "));
@@ -205,12 +168,12 @@ impl<'lab> Bench<'lab> {
     }
 
     /// Name, runs and mean nanoseconds of each hook that ran while an agent opened connections.
-    fn hooks(&self) -> Result<Vec<(String, u64, f64)>> {
+    pub fn hooks(&self) -> Result<Vec<(String, u64, f64)>> {
         let names = bpf_stats::pinned(&self.lab.path("bpf").join("aegis/links"))?;
         let _switch = bpf_stats::Switch::on()?;
         let before = bpf_stats::all()?;
-        let work = Work { name: "", connections: 8, arguments: &["--kind", "connections"] };
-        self.load(&work, ORIGIN_PORT, true, "2000")?;
+        let work = Work { name: "", table: Table::Rates, connections: 8, arguments: &["--kind", "connections"] };
+        self.load(&work, Way::Aegis, Duration::from_secs(2))?;
         let after = bpf_stats::all()?;
         let mut seen: Vec<(String, u64, f64)> = after
             .iter()
@@ -226,10 +189,11 @@ impl<'lab> Bench<'lab> {
     }
 }
 
-struct Files {
-    ca: PathBuf,
-    certificate: PathBuf,
-    key: PathBuf,
+/// What origin, relay and peer show.
+pub struct Files {
+    pub ca: PathBuf,
+    pub certificate: PathBuf,
+    pub key: PathBuf,
 }
 
 fn certificates(lab: &Lab) -> Result<Files> {
@@ -255,10 +219,6 @@ fn ready(lab: &Lab, command: &mut Command) -> Result<Killed> {
     std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line)?;
     ensure!(line == "ready\n", "a part of the benchmark did not start");
     Ok(Killed(child))
-}
-
-fn per_request(cpu: Duration, seen: &Seen) -> f64 {
-    cpu.as_secs_f64() * 1e6 / seen.requests.max(1) as f64
 }
 
 /// User and system time of a process: fields 14 and 15 of `/proc/PID/stat`, in ticks of 10 ms.

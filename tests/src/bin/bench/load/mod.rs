@@ -1,22 +1,27 @@
 //! Closed-loop load: each connection sends its next request when the answer to the last one is there.
 
+mod bodies;
+mod calls;
+mod events;
+mod requests;
+mod socket;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use hdrhistogram::Histogram;
-use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+pub use bodies::{Content, document};
 
 use crate::{pin, tls};
 
@@ -35,9 +40,14 @@ pub struct Load {
     milliseconds: u64,
     #[arg(long, default_value = "/")]
     path: String,
-    /// Bytes of a JSON body to POST; 0 is a GET.
+    /// Every second request goes to this path; it is counted by itself.
+    #[arg(long)]
+    against: Option<String>,
+    /// Bytes of a body to POST; 0 is a GET.
     #[arg(long, default_value_t = 0)]
     body: usize,
+    #[arg(long, value_enum, default_value_t = Content::Json)]
+    content: Content,
     #[arg(long, value_enum, default_value_t = Kind::Requests)]
     kind: Kind,
 }
@@ -48,6 +58,12 @@ enum Kind {
     Requests,
     /// A new TLS connection for every request.
     Connections,
+    /// Server-sent events: the time to the first of a stream that goes on.
+    Events,
+    /// Messages to a WebSocket that gives them back.
+    Socket,
+    /// Unary gRPC calls.
+    Calls,
     /// Open all connections, say so, and hold them until standard input closes.
     Hold,
 }
@@ -57,8 +73,40 @@ enum Kind {
 pub struct Seen {
     pub requests: u64,
     pub seconds: f64,
-    pub p50_us: u64,
-    pub p99_us: u64,
+    /// Of the requests to the path.
+    pub path: Quantiles,
+    /// Of those to the other path.
+    pub against: Quantiles,
+}
+
+/// Microseconds.
+#[derive(Debug, Default, Clone, Copy, Serialize, Deserialize)]
+pub struct Quantiles {
+    pub p50: f64,
+    pub p99: f64,
+}
+
+impl Quantiles {
+    pub fn of(nanoseconds: &Histogram<u64>) -> Self {
+        let at = |quantile| nanoseconds.value_at_quantile(quantile) as f64 / 1e3;
+        Self { p50: at(0.5), p99: at(0.99) }
+    }
+}
+
+/// What is spoken on a connection.
+enum Client {
+    Requests(requests::Sender),
+    Socket(Box<socket::Socket>),
+    Calls(calls::Sender),
+}
+
+/// One connection's times, in nanoseconds, by the path that was asked.
+struct Times([Histogram<u64>; 2]);
+
+impl Times {
+    fn new() -> Result<Self> {
+        Ok(Self([Histogram::new(3)?, Histogram::new(3)?]))
+    }
 }
 
 impl Load {
@@ -72,92 +120,109 @@ impl Load {
     }
 
     async fn measure(self: Arc<Self>) -> Result<()> {
-        let connector = TlsConnector::from(tls::client(&self.ca)?);
+        let connector = self.connector()?;
+        let body = self.content.bytes(self.body)?;
         let started = Instant::now();
         let end = started + Duration::from_millis(self.milliseconds);
         let mut workers = Vec::new();
         for _ in 0..self.connections {
-            workers.push(tokio::spawn(Arc::clone(&self).work(connector.clone(), end)));
+            workers.push(tokio::spawn(Arc::clone(&self).work(connector.clone(), body.clone(), end)));
         }
-        let mut all = Histogram::<u64>::new(3)?;
+        let mut all = Times::new()?;
         for worker in workers {
-            all.add(worker.await??)?;
+            let seen = worker.await??;
+            for (all, seen) in all.0.iter_mut().zip(&seen.0) {
+                all.add(seen)?;
+            }
         }
+        let [path, against] = &all.0;
         let seen = Seen {
-            requests: all.len(),
+            requests: path.len() + against.len(),
             seconds: started.elapsed().as_secs_f64(),
-            p50_us: all.value_at_quantile(0.5) / 1000,
-            p99_us: all.value_at_quantile(0.99) / 1000,
+            path: Quantiles::of(path),
+            against: Quantiles::of(against),
         };
         println!("{}", serde_json::to_string(&seen)?);
         Ok(())
     }
 
-    async fn work(self: Arc<Self>, connector: TlsConnector, end: Instant) -> Result<Histogram<u64>> {
-        let mut seen = Histogram::<u64>::new(3)?;
-        let mut sender = self.open(&connector).await?;
+    fn connector(&self) -> Result<TlsConnector> {
+        let alpn = if self.kind == Kind::Calls { tls::H2 } else { tls::H1 };
+        Ok(TlsConnector::from(tls::client(&self.ca, alpn)?))
+    }
+
+    async fn work(self: Arc<Self>, connector: TlsConnector, body: Bytes, end: Instant) -> Result<Times> {
+        let mut seen = Times::new()?;
+        let paths = [Some(&self.path), self.against.as_ref()];
+        let mut clients = Vec::new();
+        for path in paths.into_iter().flatten() {
+            clients.push(self.client(&connector, path).await?);
+        }
         while Instant::now() < end {
-            let begin = Instant::now();
-            if self.kind == Kind::Connections {
-                sender = self.open(&connector).await?;
+            let turns = clients.iter_mut().zip(paths.into_iter().flatten()).zip(&mut seen.0);
+            for ((client, path), seen) in turns {
+                let begin = Instant::now();
+                if self.kind == Kind::Connections {
+                    *client = self.client(&connector, path).await?;
+                }
+                let answered = self.turn(client, path, &body).await?;
+                seen.record(u64::try_from(answered.duration_since(begin).as_nanos())?)?;
             }
-            self.exchange(&mut sender).await?;
-            seen.record(u64::try_from(begin.elapsed().as_nanos())?)?;
         }
         Ok(seen)
     }
 
-    async fn open(&self, connector: &TlsConnector) -> Result<SendRequest<Full<Bytes>>> {
+    /// One exchange; gives the moment at which what is measured was there.
+    async fn turn(&self, client: &mut Client, path: &str, body: &Bytes) -> Result<Instant> {
+        match client {
+            Client::Requests(sender) if self.kind == Kind::Events => {
+                events::first(sender, &self.authority(), path).await
+            }
+            Client::Requests(sender) => {
+                requests::exchange(sender, &self.authority(), path, self.content, body.clone()).await?;
+                Ok(Instant::now())
+            }
+            Client::Socket(socket) => {
+                socket.echo().await?;
+                Ok(Instant::now())
+            }
+            Client::Calls(sender) => {
+                calls::unary(sender, &self.authority(), path).await?;
+                Ok(Instant::now())
+            }
+        }
+    }
+
+    async fn client(&self, connector: &TlsConnector, path: &str) -> Result<Client> {
+        let stream = self.open(connector).await?;
+        Ok(match self.kind {
+            Kind::Socket => Client::Socket(Box::new(socket::Socket::open(stream, &self.authority(), path).await?)),
+            Kind::Calls => Client::Calls(calls::connection(stream).await?),
+            _ => Client::Requests(requests::connection(stream).await?),
+        })
+    }
+
+    async fn open(&self, connector: &TlsConnector) -> Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect(self.connect).await.context("connect")?;
         stream.set_nodelay(true)?;
         let name = ServerName::try_from(self.name.clone())?;
-        let stream = connector.connect(name, stream).await.context("TLS")?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(connection);
-        Ok(sender)
+        connector.connect(name, stream).await.context("TLS")
     }
 
-    async fn exchange(&self, sender: &mut SendRequest<Full<Bytes>>) -> Result<()> {
-        sender.ready().await?;
-        let method = if self.body == 0 { "GET" } else { "POST" };
-        let request = Request::builder()
-            .method(method)
-            .uri(&self.path)
-            .header("host", format!("{}:{}", self.name, self.connect.port()))
-            .header("content-type", "application/json")
-            .body(Full::new(document(self.body)))?;
-        let response = sender.send_request(request).await?;
-        let status = response.status();
-        let body = response.into_body().collect().await?.to_bytes();
-        ensure!(status == StatusCode::OK, "{status}: {}", String::from_utf8_lossy(&body));
-        Ok(())
+    fn authority(&self) -> String {
+        format!("{}:{}", self.name, self.connect.port())
     }
 
     async fn hold(self: Arc<Self>) -> Result<()> {
-        let connector = TlsConnector::from(tls::client(&self.ca)?);
+        let connector = self.connector()?;
         let mut held = Vec::new();
         for _ in 0..self.connections {
-            let mut sender = self.open(&connector).await?;
-            self.exchange(&mut sender).await?;
-            held.push(sender);
+            let mut client = self.client(&connector, &self.path).await?;
+            self.turn(&mut client, &self.path, &Bytes::new()).await?;
+            held.push(client);
         }
         println!("holding");
         tokio::task::spawn_blocking(|| std::io::read_to_string(std::io::stdin())).await??;
         Ok(())
     }
-}
-
-/// A JSON document of about `size` bytes, of the kind that tools are called with: no sensitive data in it.
-fn document(size: usize) -> Bytes {
-    if size == 0 {
-        return Bytes::new();
-    }
-    let mut text = String::from(r#"{"amount":4999,"currency":"usd","notes":["#);
-    let mut number = 0_u64;
-    while text.len() + 70 < size {
-        text.push_str(&format!(r#""entry {number} of an ordinary order, nothing secret in it","#));
-        number += 1;
-    }
-    text.push_str(r#""end"]}"#);
-    Bytes::from(text)
 }

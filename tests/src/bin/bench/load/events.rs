@@ -1,0 +1,24 @@
+//! Server-sent events: how long the first of them takes.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, StatusCode};
+
+use super::requests::Sender;
+
+/// Asks for a stream, gives the moment of its first event, and reads it to its end, which comes later.
+pub async fn first(sender: &mut Sender, authority: &str, path: &str) -> Result<Instant> {
+    sender.ready().await?;
+    let request = Request::get(path).header("host", authority).header("accept", "text/event-stream");
+    let response = sender.send_request(request.body(Full::new(Bytes::new()))?).await?;
+    ensure!(response.status() == StatusCode::OK, "{}", response.status());
+    let mut body = response.into_body();
+    let first = body.frame().await.context("no event came")??;
+    let arrived = Instant::now();
+    let length = first.data_ref().map_or(0, Bytes::len);
+    ensure!(length > 0 && !body.collect().await?.to_bytes().is_empty(), "the events came in one piece");
+    Ok(arrived)
+}
