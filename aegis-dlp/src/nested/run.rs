@@ -308,7 +308,8 @@ fn next_line(view: &[u8], from: usize, most: usize, flush: bool) -> Result<(usiz
     if run == most {
         return Ok((run, false));
     }
-    let alone = byte_at(view, from + run, flush)?.is_none_or(|byte| b"=\"'<>)\\\r\n".contains(&byte));
+    // A mask ends it too, as what it stands for did.
+    let alone = byte_at(view, from + run, flush)?.is_none_or(|byte| b"=\"'<>)[\\\r\n".contains(&byte));
     Ok((run, alone))
 }
 

@@ -2,7 +2,7 @@
 
 /// What a character beyond ASCII is to the detectors.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
-pub(super) enum Fold {
+pub(crate) enum Fold {
     /// The same as this ASCII character wherever it stands.
     Ascii(u8),
     /// A letter that looks like this one, where it stands in a word of ASCII letters.
@@ -120,7 +120,7 @@ const TWINS: [u8; 0x1C0] = {
 };
 
 /// What a character beyond ASCII is.
-pub(super) fn fold(code: u32) -> Fold {
+pub(crate) fn fold(code: u32) -> Fold {
     match code {
         0xAD
         // Combining marks: what they stand on is what is read.

@@ -18,6 +18,7 @@ pub use charset::Charset;
 pub(crate) use charset::{Transcoder, is_known as is_known_charset, is_utf32};
 pub(crate) use cursor::{Eval, More, View};
 pub(crate) use json::DEEP_QUOTE;
+pub(crate) use lookalike::{Fold, fold};
 pub(crate) use window::Window;
 
 /// The syntax of a body: which escapes are undone, and how a mask is written.
