@@ -1,5 +1,6 @@
 //! What the words before a place say of what stands there.
 
+mod topic;
 mod words;
 
 use std::sync::LazyLock;
@@ -10,7 +11,7 @@ use memchr::{memchr2, memrchr};
 use crate::detect::is_mask;
 use crate::view::View;
 
-pub(crate) use words::Topic;
+pub(crate) use topic::Topic;
 use words::WORDS;
 
 /// How far back from a match its context reaches, in bytes; the key of a JSON value adds as much again.
@@ -26,10 +27,15 @@ struct Searcher {
 }
 
 static SEARCHER: LazyLock<Option<Searcher>> = LazyLock::new(|| {
-    let (mut texts, mut meaning) = (Vec::<&str>::new(), Vec::new());
+    let (mut texts, mut meaning) = (Vec::<String>::new(), Vec::new());
     for (topic, parts, words) in WORDS {
-        texts.extend(parts.iter().chain(*words));
-        meaning.extend(parts.iter().map(|_| (*topic, true)).chain(words.iter().map(|_| (*topic, false))));
+        for (word, inside) in parts.iter().map(|part| (part, true)).chain(words.iter().map(|word| (word, false))) {
+            // Names of fields are written with other signs where people put blanks, or with none.
+            for between in ["_", "-", "", " "].into_iter().skip(if word.contains(' ') { 0 } else { 3 }) {
+                texts.push(word.replace(' ', between));
+                meaning.push((*topic, inside));
+            }
+        }
     }
     // Cannot fail on these constants; a test holds that.
     let automaton = AhoCorasick::builder()
@@ -92,8 +98,12 @@ fn key_of<'a>(view: &View<'a>, value: usize) -> Option<&'a [u8]> {
         let nested = elements.iter().any(|byte| matches!(byte, b'{' | b'}'));
         before = before.get(..colon).filter(|_| !nested)?;
     }
-    let key = before.strip_suffix(b":")?.trim_ascii_end().strip_suffix(b"\"")?;
-    Some(string_before(view, floor + key.len()))
+    // What begins like JSON may be settings or a script: names without quotes, behind which an equals sign may stand.
+    let name = before.strip_suffix(b":").or_else(|| before.strip_suffix(b"="))?.trim_ascii_end();
+    match name.strip_suffix(b"\"") {
+        Some(key) => Some(string_before(view, floor + key.len())),
+        None => Some(field(name)),
+    }
 }
 
 /// The string that ends with the quote at `end`.
@@ -107,10 +117,15 @@ fn string_before<'a>(view: &View<'a>, end: usize) -> &'a [u8] {
 fn field(text: &[u8]) -> &[u8] {
     let (_, text) = cut(text, b'&');
     let (above, line) = cut(text, b'\n');
-    let line = if line.trim_ascii().is_empty() { cut(above.trim_ascii_end(), b'\n').1 } else { line };
+    let line = if line.trim_ascii().is_empty() { heading(cut(above.trim_ascii_end(), b'\n').1) } else { line };
     // `dob: none, created: 2020-01-01`: what has a name of its own is not about the one before it.
     let (_, last) = cut(line, b',');
     if memchr2(b':', b'=', last).is_some() { last } else { line }
+}
+
+/// A line above a value as far as it may be the value's name: one with digits in it is about what it holds itself.
+fn heading(line: &[u8]) -> &[u8] {
+    if line.iter().any(u8::is_ascii_digit) { &[] } else { line }
 }
 
 /// The text before and after the last such byte; all of it is after where there is none.
@@ -129,6 +144,9 @@ fn said(text: &[u8]) -> Topics {
             && !is_mask(text, found.start())
         {
             topics.0 |= 1 << *topic as u8;
+            if *topic == Topic::AwsSecret {
+                topics.0 |= 1 << Topic::Secret as u8;
+            }
         }
     }
     topics
@@ -140,7 +158,10 @@ fn is_word(text: &[u8], start: usize, end: usize) -> bool {
     let (previous, first, next) = (letter(start.checked_sub(1)), letter(Some(start)), letter(Some(end)));
     let next = if next == b's' { letter(Some(end + 1)) } else { next };
     let opens = !previous.is_ascii_alphabetic() || previous.is_ascii_lowercase() && first.is_ascii_uppercase();
-    opens && !next.is_ascii_lowercase()
+    // `TELEGRAM_TOKEN` is not about a `tel`; `SSNField` is about an `SSN`.
+    let last = letter(end.checked_sub(1));
+    let longer = last.is_ascii_uppercase() && next.is_ascii_uppercase() && !letter(Some(end + 1)).is_ascii_lowercase();
+    opens && !next.is_ascii_lowercase() && !longer
 }
 
 #[cfg(test)]

@@ -1,105 +1,6 @@
 //! The words that say what something is.
 
-/// What a number, a date or a word may be said to be.
-#[derive(Copy, Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Topic {
-    /// What is a date of birth.
-    Birth,
-    /// US social security numbers.
-    SocialSecurity,
-    /// US taxpayer numbers.
-    Itin,
-    /// US bank routing numbers.
-    Routing,
-    /// UK national insurance numbers.
-    Nino,
-    /// UK NHS numbers.
-    Nhs,
-    /// German tax ids.
-    SteuerId,
-    /// French social security numbers.
-    Nir,
-    /// Spanish identity documents.
-    Dni,
-    /// Italian tax codes.
-    CodiceFiscale,
-    /// Dutch citizen service numbers.
-    Bsn,
-    /// Belgian national numbers.
-    Rijksregister,
-    /// Polish PESEL.
-    Pesel,
-    /// Swedish, Norwegian personal numbers.
-    Personnummer,
-    /// Danish personal numbers.
-    Cpr,
-    /// Portuguese tax numbers.
-    Nif,
-    /// Canadian social insurance numbers.
-    Sin,
-    /// Brazilian CPF.
-    Cpf,
-    /// Indian Aadhaar.
-    Aadhaar,
-    /// Indian PAN.
-    Pan,
-    /// Australian tax file numbers.
-    Tfn,
-    /// Australian Medicare cards.
-    Medicare,
-    /// Irish PPS numbers.
-    Pps,
-    /// Passports.
-    Passport,
-    /// Medical records.
-    MedicalRecord,
-    /// Telephone numbers.
-    Phone,
-    /// Places on earth.
-    Geo,
-    /// Bank accounts.
-    Iban,
-    /// AWS secret access keys.
-    AwsSecret,
-    /// Azure keys.
-    AzureKey,
-    /// Twilio.
-    Twilio,
-    /// Datadog.
-    Datadog,
-    /// Cohere.
-    Cohere,
-    /// Mistral.
-    Mistral,
-    /// Okta.
-    Okta,
-    /// Auth0.
-    Auth0,
-    /// Heroku.
-    Heroku,
-    /// Cloudflare.
-    Cloudflare,
-    /// IBM Cloud.
-    Ibm,
-    /// PagerDuty.
-    PagerDuty,
-    /// Algolia.
-    Algolia,
-    /// Together AI.
-    Together,
-    /// Weights & Biases.
-    Wandb,
-    /// Deepgram.
-    Deepgram,
-    /// PayPal.
-    Paypal,
-    /// New Relic.
-    NewRelic,
-    /// Credentials of any kind.
-    Secret,
-    /// Something else, in spite of a word above.
-    Nothing,
-}
+use super::topic::Topic;
 
 /// The words of a topic: those that also count inside of a longer one ("birthdate"), and those that stand alone.
 pub(super) type Words = (Topic, &'static [&'static str], &'static [&'static str]);
@@ -147,7 +48,75 @@ pub(super) const WORDS: &[Words] = &[
     (Topic::Pan, &["permanent account number"], &["pan"]),
     (Topic::Tfn, &["tax file"], &["tfn"]),
     (Topic::Medicare, &["medicare"], &[]),
-    (Topic::Pps, &["personal public service"], &["pps", "ppsn", "pps no"]),
+    (Topic::Pps, &["personal public service"], &["pps", "ppsn", "pps no", "pps number"]),
+    (
+        Topic::Rentenversicherung,
+        &["rentenversicherung", "sozialversicherung", "sv-nummer", "versicherungsnummer"],
+        &["rvnr", "svnr", "sv-nr"],
+    ),
+    (Topic::RodneCislo, &["rodné č", "rodne c", "rodne_c", "rodneč", "rodnec", "birth number"], &[]),
+    (Topic::Cnp, &["cod numeric personal"], &["cnp"]),
+    (Topic::Egn, &["единен граждански"], &["egn", "егн", "ЕГН"]),
+    (Topic::Oib, &["osobni identifikacijski"], &["oib"]),
+    (Topic::Isikukood, &["isikukood", "asmens kod", "asmens_kod", "personal code"], &[]),
+    (Topic::Amka, &["αμκα", "ΑΜΚΑ"], &["amka"]),
+    (Topic::Kimlik, &["kimlik"], &["tckn", "tc no", "t.c. no"]),
+    (
+        Topic::SouthAfrican,
+        &["south african id", "sa id number", "za id number", "identity number", "id number", "id_number"],
+        &["rsa id", "za id"],
+    ),
+    (Topic::Thai, &["thai id", "thai national", "thai citizen", "เลขประจำตัวประชาชน", "บัตรประชาชน"], &["tnin"]),
+    (Topic::Zehut, &["zehut", "israeli id", "israel id", "תעודת זהות", "מספר זהות"], &[]),
+    (Topic::MyNumber, &["マイナンバー", "個人番号", "individual number"], &["my number", "mynumber", "my_number"]),
+    (Topic::Cuit, &[], &["cuit", "cuil"]),
+    (
+        Topic::DriverLicense,
+        &[
+            "driver license",
+            "driver_license",
+            "driverlicense",
+            "driver's license",
+            "drivers license",
+            "driver's licence",
+            "driver licence",
+            "drivers licence",
+            "driving licence",
+            "driving_licence",
+            "driving license",
+            "driving_license",
+            "licence number",
+            "führerschein",
+            "fuehrerschein",
+            "permis de conduire",
+            "patente di guida",
+            "permiso de conducir",
+        ],
+        &["dl number", "dl no", "dl#"],
+    ),
+    (
+        Topic::BankAccount,
+        &[
+            "bank account",
+            "bank_account",
+            "bankaccount",
+            "account number",
+            "account_number",
+            "accountnumber",
+            "account no",
+            "acct no",
+            "acct_no",
+            "acct number",
+            "checking account",
+            "savings account",
+            "kontonummer",
+            "kontonr",
+            "numero de cuenta",
+            "número de cuenta",
+            "numéro de compte",
+        ],
+        &["acct"],
+    ),
     (
         Topic::Passport,
         &["passport", "passeport", "reisepass", "pasaporte", "passaporto", "paspoort", "passaporte", "paszport"],
@@ -213,8 +182,8 @@ pub(super) const WORDS: &[Words] = &[
         &[],
     ),
     (Topic::Twilio, &["twilio"], &[]),
-    (Topic::Datadog, &["datadog"], &["dd_api_key", "dd_app_key", "dd-api-key", "dd-application-key"]),
-    (Topic::Cohere, &["cohere"], &["co_api_key"]),
+    (Topic::Datadog, &["datadog"], &["dd api key", "dd app key", "dd application key"]),
+    (Topic::Cohere, &["cohere"], &["co api key"]),
     (Topic::Mistral, &["mistral"], &[]),
     (Topic::Okta, &["okta"], &["ssws"]),
     (Topic::Auth0, &["auth0"], &[]),
@@ -223,10 +192,14 @@ pub(super) const WORDS: &[Words] = &[
     (Topic::Ibm, &["ibm_cloud", "ibmcloud", "ibm cloud", "bluemix", "iam_apikey", "ibm-cloud"], &[]),
     (Topic::PagerDuty, &["pagerduty", "pager_duty"], &["pd_api_key"]),
     (Topic::Algolia, &["algolia"], &[]),
-    (Topic::Together, &["together_api", "together ai", "togetherai", "together.ai"], &[]),
+    (Topic::Together, &["together api", "together ai", "together.ai"], &[]),
     (Topic::Wandb, &["wandb"], &[]),
     (Topic::Deepgram, &["deepgram"], &[]),
     (Topic::Paypal, &["paypal"], &[]),
+    (Topic::Vault, &["vault"], &[]),
+    (Topic::Vercel, &["vercel"], &[]),
+    (Topic::Mailgun, &["mailgun"], &[]),
+    (Topic::Pinecone, &["pinecone"], &[]),
     (Topic::NewRelic, &["newrelic", "new_relic", "new relic"], &[]),
     (
         Topic::Secret,

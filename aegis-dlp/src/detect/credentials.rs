@@ -40,21 +40,27 @@ pub(super) fn named_password(view: &View<'_>, at: usize, wanted: DetectorSet) ->
         return Ok(None);
     }
     let name = view.run(at, 12, |byte| byte.is_ascii_alphabetic())?;
-    let Some(value) = value(view, name)? else {
+    let Some((value, near)) = value(view, name)? else {
         return Ok(None);
     };
     let quote = view.before(value).filter(|byte| matches!(byte, b'"' | b'\'' | b'`'));
     let end = match quote {
         Some(quote) => view.run(value, LONGEST, |byte| byte != quote && byte >= b' ' && byte != b'\\')?,
-        None => view.run(value, LONGEST, |byte| byte > b' ' && !b",;&\"'`<>{}()[]|\\".contains(&byte))?,
+        None if near => view.run(value, LONGEST, |byte| byte > b' ' && !b",;&\"'`<>{}()[]|\\".contains(&byte))?,
+        None => view.run(value, LONGEST, |byte| byte > b' ' && !b",;\"'`<>|".contains(&byte))?,
     };
     let password = view.slice(value, end);
-    let closed = quote.is_none_or(|quote| view.seen(end) == Some(quote));
-    if end - value >= LONGEST || !closed || mask_at(view, end)? || !strong(password) {
+    // A quote that began with a backslash ends with one.
+    let escaped = quote.is_some() && view.slice(value.saturating_sub(2), value).first() == Some(&b'\\');
+    let closed = quote.is_none_or(|quote| view.seen(end) == Some(if escaped { b'\\' } else { quote }));
+    let looks = if near { strong(password) } else { unlike_a_word(password) };
+    if end - value >= LONGEST || !closed || mask_at(view, end)? || !looks {
         return Ok(None);
     }
-    // Of one among others with semicolons between, as drivers of databases take them.
-    let listed = quote.is_none() && view.before(at_name(view, at)) == Some(b';') || view.at(end)? == Some(b';');
+    // Of one among others with semicolons or blanks between, as drivers of databases take them.
+    let listed = quote.is_none()
+        && near
+        && (view.before(at_name(view, at)) == Some(b';') || view.at(end)? == Some(b';') || another(view, end)?);
     let detector = if listed && wanted.contains(Detector::ConnectionString) {
         Detector::ConnectionString
     } else {
@@ -68,21 +74,87 @@ fn at_name(view: &View<'_>, at: usize) -> usize {
     view.run_back(at, 8, |byte| byte.is_ascii_alphabetic())
 }
 
-/// Where the value begins whose name ends at `name`: after `=`, `:`, `=>` or `": "`.
-fn value(view: &View<'_>, name: usize) -> Eval<Option<usize>> {
+/// Whether a blank and another setting of a connection follow, as in the strings of PostgreSQL.
+fn another(view: &View<'_>, end: usize) -> Eval<bool> {
+    const NAMES: [&[u8]; 6] = [b"dbname", b"host", b"hostaddr", b"port", b"sslmode", b"connect_timeout"];
+    if view.at(end)? != Some(b' ') {
+        return Ok(false);
+    }
+    let name = view.run(end + 1, 24, |byte| byte.is_ascii_alphabetic() || byte == b'_')?;
+    Ok(NAMES.contains(&view.slice(end + 1, name)) && view.at(name)? == Some(b'='))
+}
+
+/// Where the value begins whose name ends at `name`, and whether a sign says that it is one: `=`, `:`, `=>` or `": "`. Otherwise it
+/// stands in the next cell of a table, in the next string of a list, or behind an "is".
+fn value(view: &View<'_>, name: usize) -> Eval<Option<(usize, bool)>> {
     let quote = |byte: Option<u8>| matches!(byte, Some(b'"' | b'\'' | b'`'));
     let blank = |byte: u8| matches!(byte, b' ' | b'\t');
-    let closing = usize::from(quote(view.at(name)?));
-    let sign = view.run(name + closing, 4, blank)?;
-    if !matches!(view.at(sign)?, Some(b':' | b'=')) {
+    // In text that holds JSON or a program in a string, quotes have backslashes; in a cell of a table they stand twice.
+    let escaped = view.run(name, 4, |byte| byte == b'\\')?;
+    let closing = quote(view.at(escaped)?);
+    let twice = closing && view.at(escaped + 1)? == view.at(escaped)?;
+    let name = if closing { escaped + 1 + usize::from(twice) } else { name };
+    let sign = view.run(name, 4, blank)?;
+    // `:=`, `.=`, `?=`, `==`, `!=` and alike say as much.
+    let after = view.run(sign, 4, |byte| b":=.?+!".contains(&byte))?;
+    if !matches!(view.slice(sign, after), [.., b':' | b'=']) {
+        let cell = next_cell(view, sign, closing)?;
+        return Ok(cell.map(|start| (start, false)));
+    }
+    let after = after + usize::from(view.at(after)? == Some(b'>'));
+    let blanks = view.run(after, 4, blank)?;
+    let escaped = view.run(blanks, 4, |byte| byte == b'\\')?;
+    let start = if quote(view.at(escaped)?) { escaped } else { blanks };
+    let opening = view.at(start)?;
+    // What is compared without quotes is another name.
+    let compared = matches!(view.slice(sign, after), [.., b'=' | b'!', b'=']);
+    if compared && !quote(opening) {
         return Ok(None);
     }
-    let after = sign + 1 + usize::from(view.at(sign + 1)? == Some(b'>'));
-    let start = view.run(after, 4, blank)?;
-    let opening = view.at(start)?;
-    // In a string of JSON a quote is the end of the string.
-    let ends = view.json && closing == 0 && opening == Some(b'"');
-    Ok((!ends).then_some(start + usize::from(quote(opening))))
+    if quote(opening) && view.at(start + 1)? == opening && !view.json {
+        return Ok(Some((start + 2, true)));
+    }
+    // In a string of JSON a quote is the end of the string; in settings that begin like JSON it is none.
+    let ends = view.json && !closing && opening == Some(b'"');
+    let ends = ends && view.at(start + 1)?.is_none_or(|byte| byte <= b' ' || b",:]}\"".contains(&byte));
+    Ok((!ends).then_some((start + usize::from(quote(opening)), true)))
+}
+
+/// Where the next cell, the next string or the word behind an "is" begins, what stands between being at `from`.
+fn next_cell(view: &View<'_>, from: usize, quoted: bool) -> Eval<Option<usize>> {
+    let blank = |byte: u8| matches!(byte, b' ' | b'\t');
+    let quote = |byte: Option<u8>| matches!(byte, Some(b'"' | b'\'' | b'`'));
+    match view.at(from)? {
+        Some(b'|') => view.run(from + 1, 16, blank).map(Some),
+        Some(b',') if quoted => {
+            let next = view.run(from + 1, 4, blank)?;
+            Ok(quote(view.at(next)?).then_some(next + 1))
+        }
+        Some(b'<') => {
+            let mut at = from;
+            for _ in 0..4 {
+                let inside = view.run(at, 48, |byte| byte >= b' ' && byte != b'>')?;
+                if view.at(at)? != Some(b'<') || view.at(inside)? != Some(b'>') {
+                    break;
+                }
+                at = view.run(inside + 1, 16, |byte| byte.is_ascii_whitespace())?;
+            }
+            Ok((at > from).then_some(at))
+        }
+        // A type, or the attribute beside the one that has the name.
+        Some(b's' | b'v') if view.before(from) == Some(b' ') => {
+            let word = view.run(from, 8, |byte| byte.is_ascii_alphabetic())?;
+            let sign = view.run(word, 3, blank)?;
+            let named = matches!(view.slice(from, word), b"string" | b"value") && view.at(sign)? == Some(b'=');
+            let next = view.run(sign + 1, 3, blank)?;
+            Ok((named && quote(view.at(next)?)).then_some(next + 1))
+        }
+        Some(b'i') if view.before(from) == Some(b' ') && view.at(from + 1)? == Some(b's') => {
+            let next = view.run(from + 2, 3, |byte| matches!(byte, b' ' | b':' | b'"' | b'\'' | b'`'))?;
+            Ok((next > from + 2).then_some(next))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Whether a value may be a password rather than a word about one: letters, and digits or signs.
@@ -91,7 +163,22 @@ fn strong(value: &[u8]) -> bool {
     let others =
         value.iter().any(|byte| byte.is_ascii_digit() || byte.is_ascii_punctuation() && !b"_-./:".contains(byte));
     let words = value.iter().filter(|byte| **byte == b' ').count();
+    let others = others || scrambled(value);
     value.len() >= SHORTEST && letters && others && words <= 2 && !stands_for_another(value)
+}
+
+/// Whether capitals and small letters take turns as in no name.
+fn scrambled(value: &[u8]) -> bool {
+    let turns = value
+        .windows(2)
+        .filter(|pair| matches!(pair, [one, other] if one.is_ascii_uppercase() != other.is_ascii_uppercase()));
+    value.len() >= 12 && value.iter().all(u8::is_ascii_alphabetic) && turns.count() * 5 >= value.len() * 2
+}
+
+/// Whether nobody would write it but for a password: letters and digits, no blanks.
+fn unlike_a_word(value: &[u8]) -> bool {
+    let digits = value.iter().any(u8::is_ascii_digit) || scrambled(value);
+    value.len() >= 8 && digits && !value.contains(&b' ') && strong(value)
 }
 
 /// Whether a value is filled in later, or was taken out.

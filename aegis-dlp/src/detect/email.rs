@@ -7,6 +7,8 @@ use crate::view::{Eval, View};
 
 /// The longest domain name (RFC 1035, section 2.3.4).
 const DOMAIN: usize = 253;
+/// Ends of the names of systemd's units; none is a top-level domain.
+const UNITS: [&[u8]; 7] = [b".service", b".socket", b".timer", b".slice", b".scope", b".mount", b".target"];
 
 /// The address around the `@` at `at`.
 pub(super) fn examine(view: &View<'_>, at: usize) -> Eval<Option<Match>> {
@@ -20,9 +22,11 @@ pub(super) fn examine(view: &View<'_>, at: usize) -> Eval<Option<Match>> {
     // `git@github.com:` is how SSH remotes are written, `icon@2x.png` how images for dense screens are named.
     let ssh = view.slice(start, at) == b"git";
     let density = matches!(view.slice(at + 1, at + 4), [b'1'..=b'9', b'x', b'.']);
+    // `agent@3.service` is how systemd writes instances of a unit.
+    let unit = UNITS.iter().any(|unit| view.slice(at + 1, end).ends_with(unit));
     // In what is no text, any byte may stand beside an `@`.
     let text = is_text(view.slice(start, at)) && is_text(view.slice(at + 1, end));
-    Ok((!ssh && !density && text).then(|| Match::new(Detector::Email, Confidence::High, start, end)))
+    Ok((!ssh && !density && !unit && text).then(|| Match::new(Detector::Email, Confidence::High, start, end)))
 }
 
 /// The start of the local part that ends before `at`; `at` itself where there is none.

@@ -90,8 +90,9 @@ pub(crate) const LITERALS: &[(&str, Literal)] = &[
     ("://", Literal::Scheme),
     ("assw", Literal::Password),
     ("ASSW", Literal::Password),
-    ("wd=", Literal::Password),
-    ("WD=", Literal::Password),
+    ("pwd", Literal::Password),
+    ("Pwd", Literal::Password),
+    ("PWD", Literal::Password),
     ("Basic ", Literal::Basic),
     (credentials::BRAINTREE, Literal::Braintree),
 ];

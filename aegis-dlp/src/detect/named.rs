@@ -1,7 +1,7 @@
 //! Keys that bear no mark: found only where the text says whose they are, or that something secret stands there.
 
 use super::Match;
-use super::keys::shape::{alnum, hex, mixed, url_safe, uuid};
+use super::keys::shape::{alnum, hex, mixed, parts, url_safe, uuid};
 use super::words::random;
 use crate::context::{Topic, Topics, topics};
 use crate::finding::Confidence;
@@ -36,6 +36,11 @@ const VENDORS: &[Vendor] = &[
     vendor(Detector::OktaToken, Topic::Okta, |word| word.len() == 42 && word.starts_with(b"00") && all(word, url_safe)),
     vendor(Detector::Auth0Secret, Topic::Auth0, |word| word.len() == 64 && all(word, url_safe)),
     vendor(Detector::HerokuKey, Topic::Heroku, uuid),
+    vendor(Detector::PineconeKey, Topic::Pinecone, uuid),
+    vendor(Detector::VaultToken, Topic::Vault, vault),
+    vendor(Detector::VaultToken, Topic::Secret, vault),
+    vendor(Detector::VercelToken, Topic::Vercel, |word| word.len() == 24 && all(word, alnum)),
+    vendor(Detector::MailgunKey, Topic::Mailgun, mailgun),
     vendor(Detector::CloudflareToken, Topic::Cloudflare, |word| {
         hexadecimal(word, &[37]) || word.len() == 40 && all(word, url_safe)
     }),
@@ -81,7 +86,9 @@ impl Named<'_, '_> {
                 }
             }
         }
-        let wanted = wanted.contains(Detector::GenericSecret) && !word.contains(&b'/') && random(word);
+        let path = word.contains(&b'/') && !in_base64(word);
+        let random = random(word) && (!uuid(word) || is_given(self.view, self.start));
+        let wanted = wanted.contains(Detector::GenericSecret) && !path && random;
         let said = wanted && said.unwrap_or_else(|| topics(self.view, self.start)).has(Topic::Secret);
         said.then(|| self.found(Detector::GenericSecret, Confidence::Medium))
     }
@@ -89,6 +96,16 @@ impl Named<'_, '_> {
     fn found(&self, detector: Detector, confidence: Confidence) -> Match {
         Match::new(detector, confidence, self.start, self.end)
     }
+}
+
+/// Whether a word is a value that was given to a name, and not one among others: identifiers of all kinds are UUIDs.
+fn is_given(view: &View<'_>, start: usize) -> bool {
+    if view.before(start) != Some(b' ') {
+        return true;
+    }
+    let word = view.run_back(start - 1, 16, |byte| byte.is_ascii_alphabetic());
+    let word = view.slice(word, start - 1).to_ascii_lowercase();
+    matches!(&word[..], b"" | b"is" | b"bearer" | b"token" | b"key" | b"secret" | b"apikey")
 }
 
 fn all(word: &[u8], class: fn(u8) -> bool) -> bool {
@@ -101,6 +118,25 @@ fn hexadecimal(word: &[u8], lengths: &[usize]) -> bool {
 
 fn base64(word: &[u8]) -> bool {
     all(word, |byte| alnum(byte) || matches!(byte, b'+' | b'/'))
+}
+
+/// At least 40 characters of base64 in which capitals, small letters and digits take turns as in no path.
+fn in_base64(word: &[u8]) -> bool {
+    let kind = |byte: &u8| (byte.is_ascii_digit(), byte.is_ascii_uppercase(), byte.is_ascii_lowercase());
+    let turns = word.windows(2).filter(|pair| matches!(pair, [one, other] if kind(one) != kind(other))).count();
+    word.len() >= 40 && base64(word) && turns * 5 >= word.len() * 2
+}
+
+/// A token of Vault before version 1.10: `s.`, 24 letters and digits.
+fn vault(word: &[u8]) -> bool {
+    let body = word.strip_prefix(b"s.").unwrap_or_default();
+    let capitals = body.iter().filter(|byte| byte.is_ascii_uppercase()).count();
+    body.len() == 24 && all(body, alnum) && mixed(body) && (2..20).contains(&capitals)
+}
+
+/// 32, 8 and 8 hexadecimal digits.
+fn mailgun(word: &[u8]) -> bool {
+    parts(word, b'-').eq([32, 8, 8]) && all(word, |byte| hex(byte) || byte == b'-')
 }
 
 /// 40 characters of base64 with letters of both cases and digits: no hash, no path.

@@ -29,8 +29,9 @@ pub(super) fn version_6(view: &View<'_>, colon: usize) -> Eval<Option<Match>> {
     let end = view.run(start, LONGEST, |byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'))?;
     let text = without_full_stop(view.slice(start, end));
     let closes = !view.at(start + text.len())?.is_some_and(|byte| byte.is_ascii_alphanumeric());
-    // `::` alone is a path of a language more often than an address.
-    Ok((closes && text.len() > 3 && parsed::<Ipv6Addr>(text)).then(|| found(start, text)))
+    // Without a digit it is a path of a language more often than an address.
+    let digits = text.iter().any(u8::is_ascii_digit);
+    Ok((closes && digits && parsed::<Ipv6Addr>(text)).then(|| found(start, text)))
 }
 
 fn without_full_stop(text: &[u8]) -> &[u8] {

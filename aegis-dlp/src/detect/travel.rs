@@ -8,11 +8,16 @@ use crate::view::{Eval, View};
 use crate::{Detector, DetectorSet};
 
 /// What is found by a word before it.
-pub(super) const DETECTORS: DetectorSet =
-    DetectorSet::EMPTY.with(Detector::Passport).with(Detector::MedicalRecordNumber);
+pub(super) const DETECTORS: DetectorSet = DetectorSet::EMPTY
+    .with(Detector::Passport)
+    .with(Detector::MedicalRecordNumber)
+    .with(Detector::DriverLicense)
+    .with(Detector::BankAccount);
 
-/// The longest number looked for.
-const LONGEST: usize = 15;
+/// The longest number looked for: of a British driving licence, with its issue.
+const LONGEST: usize = 18;
+/// The longest number of a medical record.
+const RECORD: usize = 15;
 
 /// The number around the digits at `digits` that its context calls a passport's or a medical record's.
 pub(super) fn named(view: &View<'_>, digits: usize, wanted: DetectorSet) -> Eval<Option<Match>> {
@@ -24,19 +29,29 @@ pub(super) fn named(view: &View<'_>, digits: usize, wanted: DetectorSet) -> Eval
     let asked = lead.windows(4).any(|four| four.iter().all(u8::is_ascii_digit))
         || matches!(lead, [.., b'0'..=b'9', b'0'..=b'9', b'A'..=b'Z']);
     let whole = opens(view, start) && closes(view, end)?;
-    if asked || !whole || !(5..=LONGEST).contains(&number.len()) || count < 4 {
+    if asked || !whole || is_date(number) || !(5..=LONGEST).contains(&number.len()) || count < 4 {
         return Ok(None);
     }
     let plain = (7..=9).contains(&number.len()) && !number.contains(&b'-');
     let is = |detector, topic| wanted.contains(detector) && speaks_of(view, start, topic);
     let detector = if plain && is(Detector::Passport, Topic::Passport) {
         Detector::Passport
-    } else if is(Detector::MedicalRecordNumber, Topic::MedicalRecord) {
+    } else if number.len() <= RECORD && is(Detector::MedicalRecordNumber, Topic::MedicalRecord) {
         Detector::MedicalRecordNumber
+    } else if is(Detector::DriverLicense, Topic::DriverLicense) {
+        Detector::DriverLicense
+    } else if count == number.len() && (6..=17).contains(&count) && is(Detector::BankAccount, Topic::BankAccount) {
+        Detector::BankAccount
     } else {
         return Ok(None);
     };
     Ok(Some(Match::new(detector, Confidence::Medium, start, end)))
+}
+
+/// Whether three groups of digits are a date.
+fn is_date(number: &[u8]) -> bool {
+    let sizes: Vec<usize> = number.split(|byte| *byte == b'-').map(<[u8]>::len).collect();
+    matches!(sizes[..], [4, 1..=2, 1..=2] | [1..=2, 1..=2, 4])
 }
 
 /// The bounds of the capitals and digits around a place, with single hyphens between them.

@@ -164,7 +164,7 @@ fn terraform(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
         return Ok(None);
     }
     let end = view.run(body, 100, url_safe)?;
-    Ok((end - body >= 60).then_some((start, end)))
+    Ok((end - body >= 60 && mixed(view.slice(body, end))).then_some((start, end)))
 }
 
 /// A licence key: 36 hexadecimal digits and `NRAL`.
@@ -244,7 +244,9 @@ pub(super) fn random(word: &[u8]) -> bool {
         .filter(|pair| matches!(pair, [one, other] if kind(one).max(kind(other)) < 3 && kind(one) != kind(other)))
         .count();
     let shaped = uuid(word) || signs * 6 <= word.len() && changes * 6 >= word.len();
-    digits >= 2 && letters >= 2 && shaped && varied(word)
+    // With one digit only where capitals and small letters take turns as in no name.
+    let digits = digits >= 2 || digits == 1 && changes * 5 >= word.len() * 2;
+    digits && letters >= 2 && shaped && varied(word)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::Detector;
 
 pub(super) const FORMATS: &[Format] = &[
     key(Detector::SlackToken, "xox", hyphenated, (17, OPEN), slack),
+    key(Detector::SlackToken, "xoxe.xox", hyphenated, (40, OPEN), slack),
     key(Detector::SlackToken, "xapp-", hyphenated, (20, OPEN), mixed),
     key(Detector::SlackWebhook, "hooks.slack.com/services/", path, (30, OPEN), mixed),
     key(Detector::SlackWebhook, "hooks.slack.com/workflows/", path, (30, OPEN), mixed),

@@ -1,6 +1,6 @@
 //! Keys of what keeps secrets and machines.
 
-use super::shape::{dotted, hex, hyphenated, mixed, padded, upper, url_safe, varied};
+use super::shape::{dotted, hex, hyphenated, mixed, padded, parts, upper, url_safe, varied};
 use super::{Format, OPEN, key};
 use crate::Detector;
 
@@ -19,6 +19,7 @@ pub(super) const FORMATS: &[Format] = &[
     key(Detector::PulumiToken, "pul-", hex, (40, 40), varied),
     key(Detector::TailscaleKey, "tskey-", hyphenated, (22, OPEN), mixed),
     key(Detector::OnepasswordToken, "ops_eyJ", padded, (100, OPEN), mixed),
+    key(Detector::OnepasswordToken, "A3-", hyphenated, (36, 37), account_key),
 ];
 
 /// At least three parts, the second of which is JSON as well; or the five of an encrypted one. What is longer than is looked at may
@@ -31,4 +32,10 @@ fn jwt(body: &[u8]) -> bool {
     let more = parts.count();
     let signed = claims.starts_with(b"eyJ") && (more >= 1 || body.len() >= super::DECIDED);
     header.len() >= 12 && (signed || more >= 3)
+}
+
+/// Groups of capitals and digits: 6, 11 or 6 and 5, and three of 5.
+fn account_key(body: &[u8]) -> bool {
+    let groups = parts(body, b'-').eq([6, 11, 5, 5, 5]) || parts(body, b'-').eq([6, 6, 5, 5, 5, 5]);
+    groups && body.iter().all(|byte| upper(*byte) || *byte == b'-') && mixed(body)
 }

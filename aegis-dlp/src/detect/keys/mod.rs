@@ -4,6 +4,7 @@ mod chat;
 mod cloud;
 mod infrastructure;
 mod llm;
+mod minor;
 mod payment;
 mod service;
 pub(super) mod shape;
@@ -56,7 +57,7 @@ impl Format {
     }
 }
 
-const TABLES: [&[Format]; 7] = [
+const TABLES: [&[Format]; 8] = [
     cloud::FORMATS,
     source::FORMATS,
     chat::FORMATS,
@@ -64,6 +65,7 @@ const TABLES: [&[Format]; 7] = [
     llm::FORMATS,
     service::FORMATS,
     infrastructure::FORMATS,
+    minor::FORMATS,
 ];
 
 /// Formats by the first bytes of their prefix.

@@ -36,7 +36,7 @@ pub(super) const FORMATS: &[Format] = &[
     key(Detector::ClojarsToken, "CLOJARS_", lower, (60, 60), mixed),
     key(Detector::PackagistToken, "packagist_", word, (60, OPEN), mixed),
     key(Detector::JfrogKey, "AKCp", alnum, (60, 80), mixed),
-    key(Detector::JfrogKey, "cmVmdGtu", alnum, (50, 64), mixed),
+    key(Detector::JfrogKey, "cmVmd", alnum, (59, 59), mixed),
     key(Detector::CircleciToken, "CCIPAT_", word, (40, OPEN), mixed),
     key(Detector::CircleciToken, "CCIPRJ_", word, (40, OPEN), mixed),
     key(Detector::BuildkiteToken, "bkua_", lower, (40, 40), mixed),

@@ -98,10 +98,32 @@ const KINDS: &[Kind] = &[
     marked(D::ChAhv, b"000.0000.0000.00", check::ahv, High, T::Nir),
     marked(D::ChAhv, b"0000000000000", check::ahv, Medium, T::Nir),
     marked(D::CnResidentId, b"00000000000000000X", check::resident_id, High, T::Nir),
+    marked(D::CnResidentId, b"000000000000000000", check::resident_id, High, T::Nir),
     marked(D::KrRrn, b"000000-0000000", check::rrn, Medium, T::Nir),
     marked(D::SgNric, b"A0000000A", check::nric, Medium, T::Nir),
     marked(D::MxCurp, b"AAAA000000AAAAAAX0", check::curp, High, T::Nir),
     marked(D::ClRut, b"00.000.000-X", check::rut, High, T::Nir),
+    marked(D::ClRut, b"0.000.000-X", check::rut, High, T::Nir),
+    marked(D::DeRvnr, b"00000000A000", check::rvnr, Medium, T::Rentenversicherung),
+    named(D::AtSvnr, b"0000000000", check::svnr, T::Rentenversicherung),
+    named(D::AtSvnr, b"0000 000000", check::svnr, T::Rentenversicherung),
+    marked(D::CzRodneCislo, b"000000/0000", check::rodne_cislo, Medium, T::RodneCislo),
+    named(D::CzRodneCislo, b"0000000000", check::rodne_cislo, T::RodneCislo),
+    named(D::RoCnp, b"0000000000000", check::cnp, T::Cnp),
+    named(D::BgEgn, b"0000000000", check::egn, T::Egn),
+    named(D::HrOib, b"00000000000", check::oib, T::Oib),
+    named(D::EeIsikukood, b"00000000000", check::isikukood, T::Isikukood),
+    named(D::GrAmka, b"00000000000", check::amka, T::Amka),
+    named(D::TrKimlik, b"00000000000", check::tckn, T::Kimlik),
+    named(D::ZaId, b"0000000000000", check::za_id, T::SouthAfrican),
+    named(D::ThId, b"0000000000000", check::thai, T::Thai),
+    marked(D::ThId, b"0-0000-00000-00-0", check::thai, Medium, T::Thai),
+    named(D::IlId, b"000000000", check::zehut, T::Zehut),
+    named(D::JpMyNumber, b"000000000000", check::my_number, T::MyNumber),
+    named(D::JpMyNumber, b"0000 0000 0000", check::my_number, T::MyNumber),
+    named(D::JpMyNumber, b"0000-0000-0000", check::my_number, T::MyNumber),
+    marked(D::ArCuit, b"00-00000000-0", check::cuit, Medium, T::Cuit),
+    named(D::ArCuit, b"00000000000", check::cuit, T::Cuit),
 ];
 
 /// The longest pattern.
@@ -169,7 +191,13 @@ pub(super) fn examine(view: &View<'_>, digits: usize, size: usize, wanted: Detec
 
 /// Whether digits are the day, the month and, if there are more, the year of a date in this order.
 pub(in crate::detect) fn date_of(day: &[u8], month: &[u8]) -> bool {
-    value(day).is_some_and(|day| (1..=31).contains(&day)) && value(month).is_some_and(|month| (1..=12).contains(&month))
+    let last = match value(month) {
+        Some(2) => 29,
+        Some(4 | 6 | 9 | 11) => 30,
+        Some(1..=12) => 31,
+        _ => 0,
+    };
+    value(day).is_some_and(|day| (1..=last).contains(&day))
 }
 
 #[cfg(test)]

@@ -18,6 +18,12 @@ const LONGEST: usize = 20;
 /// The match that the digits at `start` belong to; `long` where there are at least four.
 pub(super) fn examine(view: &View<'_>, start: usize, long: bool, wanted: DetectorSet) -> Eval<Option<Match>> {
     let end = view.run(start, LONGEST, |byte| byte.is_ascii_digit())?;
+    // Of so many digits are old cards, too: a word before them says more.
+    if end - start == 13
+        && let Some(found) = kinds::examine(view, start, end - start, wanted)?
+    {
+        return Ok(Some(found));
+    }
     if long {
         for (detector, confidence, attempt) in attempts(end - start) {
             if wanted.contains(*detector)

@@ -197,7 +197,11 @@ pub(super) fn medicare(number: &[u8]) -> bool {
 
 /// Irish PPS: a letter modulo 23, the second letter counting nine times.
 pub(super) fn pps(code: &[u8]) -> bool {
-    let second = code.get(8).map_or(0, |byte| if *byte == b'W' { 0 } else { u32::from(byte.wrapping_sub(b'A')) + 1 });
+    // T and W were given to wives and do not count.
+    let second = code.get(8).map_or(0, |byte| match byte {
+        b'T' | b'W' => 0,
+        byte => u32::from(byte.wrapping_sub(b'A')) + 1,
+    });
     let rest = (weighted(code, &[8, 7, 6, 5, 4, 3, 2]) + 9 * second) % 23;
     let letter = if rest == 0 { b'W' } else { b'@' + u8::try_from(rest).unwrap_or(0) };
     letter == at(code, 7) && second <= 9
@@ -224,7 +228,7 @@ pub(super) fn resident_id(code: &[u8]) -> bool {
 pub(super) fn rrn(number: &[u8]) -> bool {
     let sum = weighted(number, &[2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5]);
     date_of(part(number, 4, 6), part(number, 2, 4))
-        && matches!(at(number, 6), b'1'..=b'8')
+        && at(number, 6).is_ascii_digit()
         && (11 - sum % 11) % 10 == last(number)
 }
 
@@ -260,11 +264,118 @@ pub(super) fn curp(code: &[u8]) -> bool {
 
 /// Chilean RUT: weights 2 to 7 from the right, modulo 11, ten being K.
 pub(super) fn rut(code: &[u8]) -> bool {
-    let rest = weighted(code, &[3, 2, 7, 6, 5, 4, 3, 2]) % 11;
+    let Some((last, number)) = code.split_last() else { return false };
+    let weights: &[u32] = if number.len() == 8 { &[3, 2, 7, 6, 5, 4, 3, 2] } else { &[2, 7, 6, 5, 4, 3, 2] };
+    let rest = weighted(number, weights) % 11;
     let letter = match 11 - rest {
         11 => b'0',
         10 => b'K',
         digit => b'0' + u8::try_from(digit).unwrap_or(0),
     };
-    at(code, 8).to_ascii_uppercase() == letter && !uniform(part(code, 0, 8))
+    last.to_ascii_uppercase() == letter && !uniform(number)
+}
+
+/// German pension insurance: area, date, letter, two digits; sums of the digits of weighted digits modulo 10.
+pub(super) fn rvnr(code: &[u8]) -> bool {
+    const WEIGHTS: [u32; 12] = [2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1];
+    let letter = u32::from(at(code, 8).wrapping_sub(b'A')) + 1;
+    let digits = part(code, 0, 8).iter().map(|byte| digit(*byte));
+    let digits = digits.chain([letter / 10, letter % 10]).chain(part(code, 9, 11).iter().map(|byte| digit(*byte)));
+    let sum: u32 = digits.zip(WEIGHTS).map(|(digit, weight)| digit * weight / 10 + digit * weight % 10).sum();
+    // 20 or 40 more in the day where several were born on one.
+    let day = value(part(code, 2, 4)).unwrap_or(99);
+    let month = value(part(code, 4, 6)).unwrap_or(99);
+    day <= 71 && (1..=12).contains(&month) && letter <= 26 && sum % 10 == last(code)
+}
+
+/// Austrian social insurance: the fourth digit checks the others, modulo 11; a date (months to 15) follows.
+pub(super) fn svnr(number: &[u8]) -> bool {
+    let (day, month) = (value(part(number, 4, 6)).unwrap_or(99), value(part(number, 6, 8)).unwrap_or(99));
+    let sum = weighted(number, &[3, 7, 9, 0, 5, 8, 4, 2, 1, 6]);
+    at(number, 0) != b'0' && (1..=31).contains(&day) && (1..=15).contains(&month) && sum % 11 == digit(at(number, 3))
+}
+
+/// Czech and Slovak birth number: a date (50 more in the month of women, 20 where numbers ran out), and a multiple of 11.
+pub(super) fn rodne_cislo(number: &[u8]) -> bool {
+    let month = value(part(number, 2, 4)).unwrap_or(99) % 50;
+    let day = value(part(number, 4, 6)).unwrap_or(99);
+    let month = if month > 20 { month - 20 } else { month };
+    // In some years a rest of 10 was written as 0.
+    let rest = modulo(part(number, 0, 9), 11) % 10;
+    (1..=12).contains(&month) && (1..=31).contains(&day) && rest == u64::from(last(number))
+}
+
+/// Romanian personal number: sex and century, a date, weights modulo 11.
+pub(super) fn cnp(number: &[u8]) -> bool {
+    let rest = weighted(number, &[2, 7, 9, 1, 4, 6, 3, 5, 8, 2, 7, 9]) % 11;
+    at(number, 0) != b'0'
+        && date_of(part(number, 5, 7), part(number, 3, 5))
+        && last(number) == if rest == 10 { 1 } else { rest }
+}
+
+/// Bulgarian civil number: a date (20 or 40 more in the month for another century), weights modulo 11.
+pub(super) fn egn(number: &[u8]) -> bool {
+    let (month, day) = (value(part(number, 2, 4)).unwrap_or(99), value(part(number, 4, 6)).unwrap_or(99));
+    let sum = weighted(number, &[2, 4, 8, 5, 10, 9, 7, 3, 6]);
+    month < 53 && (1..=12).contains(&(month % 20)) && (1..=31).contains(&day) && sum % 11 % 10 == last(number)
+}
+
+/// Croatian personal number: ISO 7064 MOD 11,10.
+pub(super) fn oib(number: &[u8]) -> bool {
+    iso_11_10(number) && !uniform(number)
+}
+
+/// Estonian and Lithuanian personal code: sex and century, a date, weights modulo 11, other ones where that is 10.
+pub(super) fn isikukood(number: &[u8]) -> bool {
+    let first = weighted(number, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 1]) % 11;
+    let second = weighted(number, &[3, 4, 5, 6, 7, 8, 9, 1, 2, 3]) % 11 % 10;
+    matches!(at(number, 0), b'1'..=b'8')
+        && date_of(part(number, 5, 7), part(number, 3, 5))
+        && last(number) == if first == 10 { second } else { first }
+}
+
+/// Greek social security: a date, Luhn.
+pub(super) fn amka(number: &[u8]) -> bool {
+    date_of(part(number, 0, 2), part(number, 2, 4)) && luhn(number)
+}
+
+/// Turkish identity number: two check digits.
+pub(super) fn tckn(number: &[u8]) -> bool {
+    let odd = weighted(number, &[1, 0, 1, 0, 1, 0, 1, 0, 1]);
+    let even = weighted(number, &[0, 1, 0, 1, 0, 1, 0, 1]);
+    let all = weighted(number, &[1; 10]);
+    at(number, 0) != b'0' && (odd * 7 + 90 - even) % 10 == digit(at(number, 9)) && all % 10 == last(number)
+}
+
+/// South African identity number: a date, whether a citizen, Luhn.
+pub(super) fn za_id(number: &[u8]) -> bool {
+    date_of(part(number, 4, 6), part(number, 2, 4)) && matches!(at(number, 10), b'0'..=b'2') && luhn(number)
+}
+
+/// Thai identity number: weights 13 to 2, modulo 11.
+pub(super) fn thai(number: &[u8]) -> bool {
+    let sum = weighted(number, &[13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2]);
+    matches!(at(number, 0), b'1'..=b'8') && (11 - sum % 11) % 10 == last(number)
+}
+
+/// Israeli identity number: Luhn.
+pub(super) fn zehut(number: &[u8]) -> bool {
+    luhn(number) && !uniform(number)
+}
+
+/// Japanese individual number: weights from the right, modulo 11.
+pub(super) fn my_number(number: &[u8]) -> bool {
+    let rest = weighted(number, &[6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11;
+    last(number) == if rest < 2 { 0 } else { 11 - rest } && !uniform(number)
+}
+
+/// Argentine CUIT and CUIL: of whom it is, weights modulo 11.
+pub(super) fn cuit(number: &[u8]) -> bool {
+    let rest = weighted(number, &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11;
+    let check = match 11 - rest {
+        11 => 0,
+        10 => 9,
+        check => check,
+    };
+    matches!(value(part(number, 0, 2)), Some(20 | 23..=27 | 30 | 33 | 34)) && check == last(number)
 }
