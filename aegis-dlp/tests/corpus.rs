@@ -3,8 +3,12 @@
 
 #[path = "support/documents.rs"]
 mod documents;
+#[path = "support/packing.rs"]
+mod packing;
 #[path = "support/streams.rs"]
 mod streams;
+#[path = "support/structured.rs"]
+mod structured;
 mod support;
 
 use std::path::Path;
@@ -95,4 +99,29 @@ fn utf16() {
 #[test]
 fn encoded() {
     replay("dlp_encoded", documents::check_encoded);
+}
+
+#[test]
+fn multipart() {
+    replay("dlp_multipart", structured::check_multipart);
+}
+
+#[test]
+fn grpc() {
+    replay("dlp_grpc", structured::check_grpc);
+}
+
+#[test]
+fn zip() {
+    replay("dlp_zip", structured::check_zip);
+}
+
+#[test]
+fn codings() {
+    replay("dlp_coding", structured::check_coding);
+}
+
+#[test]
+fn own_detectors() {
+    replay("dlp_own", structured::check_own);
 }

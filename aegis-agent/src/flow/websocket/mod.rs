@@ -1,6 +1,8 @@
 //! WebSocket (RFC 6455) through the proxy: two handshakes, and between them messages that are looked into one by one.
 
 mod close;
+#[cfg(test)]
+mod corpus_tests;
 mod deflate;
 mod frame;
 mod gate;
