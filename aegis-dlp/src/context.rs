@@ -3,9 +3,10 @@
 mod topic;
 mod words;
 
+use std::cell::Cell;
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Anchored, Input, MatchKind, StartKind};
 use memchr::{memchr2, memrchr};
 
 use crate::detect::is_mask;
@@ -24,40 +25,124 @@ struct Searcher {
     automaton: AhoCorasick,
     /// By the number of the word: its topic, and whether it counts inside of a longer one.
     meaning: Vec<(Topic, bool)>,
+    /// A bit for each hash of three bytes that a word begins with.
+    heads: Vec<u64>,
 }
 
-static SEARCHER: LazyLock<Option<Searcher>> = LazyLock::new(|| {
-    let (mut texts, mut meaning) = (Vec::<String>::new(), Vec::new());
-    for (topic, parts, words) in WORDS {
-        for (word, inside) in parts.iter().map(|part| (part, true)).chain(words.iter().map(|word| (word, false))) {
-            // Names of fields are written with other signs where people put blanks, or with none.
-            for between in ["_", "-", "", " "].into_iter().skip(if word.contains(' ') { 0 } else { 3 }) {
-                texts.push(word.replace(' ', between));
-                meaning.push((*topic, inside));
+/// Values of the hash of three bytes.
+const HASHES: usize = 1 << 15;
+
+/// The same for a letter and its capital.
+#[inline]
+fn hash(head: [u8; 3]) -> usize {
+    let [one, two, three] = head.map(|byte| usize::from(byte & 31));
+    one << 10 | two << 5 | three
+}
+
+impl Searcher {
+    fn new() -> Option<Searcher> {
+        let (mut texts, mut meaning) = (Vec::<String>::new(), Vec::new());
+        for (topic, parts, words) in WORDS {
+            for (word, inside) in parts.iter().map(|part| (part, true)).chain(words.iter().map(|word| (word, false))) {
+                // Names of fields are written with other signs where people put blanks, or with none.
+                for between in ["_", "-", "", " "].into_iter().skip(if word.contains(' ') { 0 } else { 3 }) {
+                    texts.push(word.replace(' ', between));
+                    meaning.push((*topic, inside));
+                }
+            }
+        }
+        let mut heads = vec![0_u64; HASHES / 64];
+        for text in &texts {
+            let hash = hash(*text.as_bytes().first_chunk()?);
+            *heads.get_mut(hash / 64)? |= 1 << (hash % 64);
+        }
+        let automaton = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .match_kind(MatchKind::LeftmostLongest)
+            .start_kind(StartKind::Anchored)
+            .kind(Some(AhoCorasickKind::DFA))
+            .build(texts)
+            .ok()?;
+        Some(Searcher { automaton, meaning, heads })
+    }
+
+    /// Tells of each word of `text`, from the left and the longest that begins at a place: which it is, and where.
+    fn each(&self, text: &[u8], mut told: impl FnMut(Topic, bool, usize, usize)) {
+        let mut from = 0;
+        while let Some(start) = self.head(text, from) {
+            // Does not fail: the automaton is built for searches at one place.
+            let input = Input::new(text).range(start..).anchored(Anchored::Yes);
+            let found = self.automaton.try_find(input).ok().flatten();
+            from = found.map_or(start + 1, |found| found.end());
+            if let Some(found) = found
+                && let Some((topic, inside)) = self.meaning.get(found.pattern().as_usize())
+            {
+                told(*topic, *inside, found.start(), found.end());
             }
         }
     }
-    // Cannot fail on these constants; a test holds that.
-    let automaton = AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        .match_kind(MatchKind::LeftmostLongest)
-        .kind(Some(AhoCorasickKind::DFA))
-        .build(texts)
-        .ok()?;
-    Some(Searcher { automaton, meaning })
-});
+
+    /// The next place from `from` on where a word may begin.
+    #[inline]
+    fn head(&self, text: &[u8], from: usize) -> Option<usize> {
+        let rest = text.get(from..)?;
+        let may_begin = |head: &[u8]| match head {
+            [one, two, three] => {
+                let hash = hash([*one, *two, *three]);
+                self.heads.get(hash / 64).is_some_and(|bits| bits >> (hash % 64) & 1 == 1)
+            }
+            _ => false,
+        };
+        rest.windows(3).position(may_begin).map(|at| from + at)
+    }
+}
+
+// Cannot fail on these constants; a test holds that.
+static SEARCHER: LazyLock<Option<Searcher>> = LazyLock::new(Searcher::new);
 
 /// What is said of a place: a bit for each topic.
 #[derive(Copy, Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Topics(u128);
 
 impl Topics {
+    pub(crate) const NONE: Topics = Topics(0);
+
+    pub(crate) const fn with(self, topic: Topic) -> Topics {
+        Topics(self.0 | 1 << topic as u8)
+    }
+
+    /// Those of them that are among others; `None` where no one is.
+    pub(crate) fn of(self, others: Topics) -> Option<Topics> {
+        let both = self.0 & others.0;
+        (both != 0).then_some(Topics(both))
+    }
+
     pub(crate) const fn has(self, topic: Topic) -> bool {
         self.0 >> topic as u8 & 1 == 1
     }
 
     fn and(self, other: Topics) -> Topics {
         Topics(self.0 | other.0)
+    }
+}
+
+/// What is said of the places that one examination asks about: mostly of one, again and again.
+pub(crate) struct Said<'v, 'a> {
+    pub(crate) view: &'v View<'a>,
+    known: Cell<Option<(usize, Topics)>>,
+}
+
+impl<'v, 'a> Said<'v, 'a> {
+    pub(crate) fn new(view: &'v View<'a>) -> Self {
+        Said { view, known: Cell::new(None) }
+    }
+
+    /// Whether what stands before `start` says that what is there is about `topic`.
+    pub(crate) fn of(&self, start: usize, topic: Topic) -> bool {
+        let known = self.known.get().filter(|(at, _)| *at == start);
+        let (_, topics) = known.unwrap_or_else(|| (start, topics(self.view, start)));
+        self.known.set(Some((start, topics)));
+        topics.has(topic)
     }
 }
 
@@ -134,21 +219,23 @@ fn cut(text: &[u8], byte: u8) -> (&[u8], &[u8]) {
 }
 
 fn said(text: &[u8]) -> Topics {
+    let mut topics = Topics::default();
+    // Numbers say nothing, and many stand among others.
+    let letters = text.iter().fold(false, |any, byte| any | byte.is_ascii_alphabetic());
+    if !letters {
+        return topics;
+    }
     let Some(searcher) = SEARCHER.as_ref() else {
         return Topics(u128::MAX);
     };
-    let mut topics = Topics::default();
-    for found in searcher.automaton.find_iter(text) {
-        if let Some((topic, inside)) = searcher.meaning.get(found.pattern().as_usize())
-            && (*inside || is_word(text, found.start(), found.end()))
-            && !is_mask(text, found.start())
-        {
-            topics.0 |= 1 << *topic as u8;
-            if *topic == Topic::AwsSecret {
-                topics.0 |= 1 << Topic::Secret as u8;
+    searcher.each(text, |topic, inside, start, end| {
+        if (inside || is_word(text, start, end)) && !is_mask(text, start) {
+            topics = topics.with(topic);
+            if topic == Topic::AwsSecret {
+                topics = topics.with(Topic::Secret);
             }
         }
-    }
+    });
     topics
 }
 

@@ -315,7 +315,7 @@ impl Scanner {
             if let Some(column) = &mut self.column {
                 column.reach(self.window.bytes(), at);
             }
-            let Ok(found) = self.matches_at(lead, queue.clone(), end) else {
+            let Ok(found) = self.matches_at(lead, &queue, end) else {
                 return Some(at);
             };
             self.decided = at + 1;
@@ -340,16 +340,21 @@ impl Scanner {
 
     /// The match that the leads of one place have, with those that begin inside of what it would redact: they make it
     /// longer, or forbid it.
-    fn matches_at(&self, lead: Lead, rest: Queue<'_>, end: bool) -> Eval<Option<(Match, Vec<Match>)>> {
+    fn matches_at(&self, lead: Lead, rest: &Queue<'_>, end: bool) -> Eval<Option<(Match, Vec<Match>)>> {
         let view = self.view(end);
+        let mut one = lead.examine(&view, self.wanted, &self.profile)?;
+        if one.is_none() && !rest.goes_on_at(lead.at()) {
+            return Ok(None);
+        }
         let (mut found, mut reach) = (Vec::new(), 0);
-        let (mut rest, mut next) = (rest.peekable(), Some(lead));
-        while let Some(here) = next {
-            if let Some(one) = here.examine(&view, self.wanted, &self.profile)? {
+        let (mut rest, mut here) = (rest.clone().peekable(), lead);
+        loop {
+            if let Some(one) = one {
                 reach = here.touches(&view, one.end)?.max(reach);
                 found.push(one);
             }
-            next = rest.next_if(|other| other.at() == lead.at());
+            let Some(next) = rest.next_if(|other| other.at() == lead.at()) else { break };
+            (here, one) = (next, next.examine(&view, self.wanted, &self.profile)?);
         }
         let Some((mut first, mut others)) = lead::strictest(&self.profile, &found) else {
             return Ok(None);

@@ -14,12 +14,12 @@ pub(super) fn contiguous(view: &View<'_>, start: usize, end: usize) -> Eval<Opti
 
 /// Groups as printed on cards, from the first group on: 4-4-4-4, 4-4-4-4-3, 4-6-5 or 4-6-4.
 pub(super) fn grouped(view: &View<'_>, start: usize, end: usize) -> Eval<Option<(usize, usize)>> {
-    if !opens(view, start) || issuer_lengths(view.slice(start, end)).is_empty() {
-        return Ok(None);
-    }
     let Some(separator @ (b' ' | b'-')) = view.at(end)? else {
         return Ok(None);
     };
+    if !opens(view, start) || issuer_lengths(view.slice(start, end)).is_empty() {
+        return Ok(None);
+    }
     let mut digits = [0_u8; LONGEST];
     let mut length = 0;
     let (mut from, mut to) = (start, end);

@@ -85,7 +85,7 @@ fn year_first(view: &View<'_>, start: usize, end: usize) -> Eval<Option<(usize, 
 fn in_words(view: &View<'_>, year: usize, end: usize) -> Eval<Option<(usize, usize)>> {
     let from = year.saturating_sub(WORDS);
     let before = view.slice(from, year);
-    if !before.iter().any(u8::is_ascii_digit) {
+    if !before.iter().any(u8::is_ascii_digit) || !ends_in_part(before) {
         return Ok(None);
     }
     let found = BEFORE_YEAR.as_ref().and_then(|pattern| pattern.find(before)).map(|found| from + found.start());
@@ -93,6 +93,16 @@ fn in_words(view: &View<'_>, year: usize, end: usize) -> Eval<Option<(usize, usi
         Some(start) if closes(view, end)? => Some((start, end)),
         _ => None,
     })
+}
+
+/// Whether the last word may be a month, or the day of one: what stands before a year mostly is none.
+fn ends_in_part(before: &[u8]) -> bool {
+    let before = before.split_last().map_or(before, |(_, rest)| rest);
+    let before = before.strip_suffix(b",").unwrap_or(before);
+    let inside = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'.';
+    let length = before.iter().rev().take_while(|byte| inside(byte)).count();
+    let word = before.get(before.len() - length..).unwrap_or_default();
+    word.iter().any(u8::is_ascii_digit) || is_month(word)
 }
 
 /// The value of one or two digits.

@@ -103,6 +103,10 @@ const LENGTHS: &[(&[u8; 2], usize)] = &[
 
 /// The number of which the digits between two positions are the first four or more in a row.
 pub(super) fn around(view: &View<'_>, digits: usize, _end: usize) -> Eval<Option<(usize, usize)>> {
+    // Its letters, or a blank after four of its characters.
+    if !matches!(view.before(digits), Some(b' ' | b'A'..=b'Z' | b'0'..=b'9')) {
+        return Ok(None);
+    }
     let word = view.run_back(digits, LEAD, |byte| byte.is_ascii_alphanumeric());
     // In groups of four, or in one word.
     let starts = (1..=3).filter_map(|groups| digits.checked_sub(5 * groups)).chain([word]);

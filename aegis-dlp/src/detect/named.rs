@@ -70,6 +70,19 @@ pub(super) const DETECTORS: DetectorSet = {
     set
 };
 
+/// What may be said of them.
+const TOPICS: Topics = {
+    let mut topics = Topics::NONE.with(Topic::Secret);
+    let mut number = 0;
+    while number < VENDORS.len() {
+        #[allow(clippy::indexing_slicing, reason = "the bound is the loop's; const fn has no get")]
+        let vendor = &VENDORS[number];
+        topics = topics.with(vendor.topic);
+        number += 1;
+    }
+    topics
+};
+
 impl Named<'_, '_> {
     /// The key, when it looks like one and is called one.
     pub(super) fn examine(&self, wanted: DetectorSet) -> Option<Match> {
@@ -77,20 +90,18 @@ impl Named<'_, '_> {
         if !mixed(word) {
             return None;
         }
-        let mut said: Option<Topics> = None;
+        // Of most words nothing is said.
+        let said = topics(self.view, self.start).of(TOPICS)?;
         for vendor in VENDORS {
-            if wanted.contains(vendor.detector) && (vendor.looks)(word) {
-                let said = said.get_or_insert_with(|| topics(self.view, self.start));
-                if said.has(vendor.topic) {
-                    return Some(self.found(vendor.detector, Confidence::High));
-                }
+            if said.has(vendor.topic) && (vendor.looks)(word) && wanted.contains(vendor.detector) {
+                return Some(self.found(vendor.detector, Confidence::High));
             }
         }
+        let secret = said.has(Topic::Secret) && wanted.contains(Detector::GenericSecret);
         let path = word.contains(&b'/') && !in_base64(word);
-        let random = random(word) && (!uuid(word) || is_given(self.view, self.start));
-        let wanted = wanted.contains(Detector::GenericSecret) && !path && random;
-        let said = wanted && said.unwrap_or_else(|| topics(self.view, self.start)).has(Topic::Secret);
-        said.then(|| self.found(Detector::GenericSecret, Confidence::Medium))
+        let given = !uuid(word) || is_given(self.view, self.start);
+        let generic = secret && !path && given && random(word);
+        generic.then(|| self.found(Detector::GenericSecret, Confidence::Medium))
     }
 
     fn found(&self, detector: Detector, confidence: Confidence) -> Match {

@@ -28,6 +28,11 @@ pub(super) fn version_6(view: &View<'_>, colon: usize) -> Eval<Option<Match>> {
     }
     let end = view.run(start, LONGEST, |byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'))?;
     let text = without_full_stop(view.slice(start, end));
+    // Eight groups, the last two of which may be an address of version 4, or fewer around `::`: no time of day.
+    let colons = text.iter().filter(|byte| **byte == b':').count();
+    if colons < 6 && !text.windows(2).any(|pair| pair == b"::") {
+        return Ok(None);
+    }
     let closes = !view.at(start + text.len())?.is_some_and(|byte| byte.is_ascii_alphanumeric());
     // Without a digit it is a path of a language more often than an address.
     let digits = text.iter().any(u8::is_ascii_digit);

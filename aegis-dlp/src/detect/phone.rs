@@ -3,12 +3,15 @@
 use super::Match;
 use super::number::{closes, continues, opens};
 use crate::Detector;
-use crate::context::{Topic, speaks_of};
+use crate::context::{Said, Topic, speaks_of};
 use crate::finding::Confidence;
 use crate::view::{Eval, View};
 
 /// The most digits a number has (E.164, section 6.1).
 const MOST: usize = 15;
+
+/// How many digits a number has that is called a telephone's.
+const NAMED: std::ops::RangeInclusive<usize> = 7..=13;
 
 /// Country codes of three digits, by the first two of them; `20`, `27` and alike are codes of two.
 const THREE: &[&[u8; 2]] = &[
@@ -45,41 +48,88 @@ pub(super) fn international(view: &View<'_>, plus: usize) -> Eval<Option<Match>>
     Ok(end.map(|end| Match::new(Detector::Phone, confidence(plus), plus, end)))
 }
 
-/// The number whose first group of digits is at `digits`.
-pub(super) fn national(view: &View<'_>, digits: usize) -> Eval<Option<Match>> {
+/// The number whose first group of digits is between two positions.
+pub(super) fn national(said: &Said<'_, '_>, digits: usize, last: usize) -> Eval<Option<Match>> {
+    let view = said.view;
     if continues(view, digits) || !opens(view, digits) || view.before(digits) == Some(b'+') {
         return Ok(None);
     }
     let start = digits - usize::from(view.before(digits) == Some(b'('));
-    // Where the area is in brackets, or groups are of three, three and four.
-    let american = longest(view, digits, |groups| {
-        let digits = groups.digits.get(..groups.length).unwrap_or_default();
-        let sizes = groups.sizes.get(..groups.groups).unwrap_or_default();
-        matches!((sizes, digits), ([3, 3, 4], _)) && in_north_america(digits)
-            || matches!(sizes, [1, 3, 3, 4]) && digits.strip_prefix(b"1").is_some_and(in_north_america)
+    if !view.at(last)?.is_some_and(in_gap) {
+        // One group of digits.
+        let named = NAMED.contains(&(last - digits)) && closes(view, last)? && said.of(start, Topic::Phone);
+        return Ok(named.then(|| Match::new(Detector::Phone, Confidence::Medium, start, last)));
+    }
+    let (mut american, mut named) = (None, None);
+    each_end(view, digits, |groups, end| {
+        // Where the area is in brackets, or groups are of three, three and four.
+        let is_american = groups.are_american();
+        let is_named = NAMED.contains(&groups.length) && groups.groups <= 6;
+        if (is_american || is_named) && closes(view, end)? {
+            american = if is_american { Some(end) } else { american };
+            named = if is_named { Some(end) } else { named };
+        }
+        Ok(())
     })?;
     if let Some(end) = american {
         let separated = !view.slice(start, end).contains(&b' ') || start < digits;
-        let said = speaks_of(view, start, Topic::Phone);
+        let said = said.of(start, Topic::Phone);
         if said || separated {
             let confidence = if said { Confidence::High } else { Confidence::Medium };
             return Ok(Some(Match::new(Detector::Phone, confidence, start, end)));
         }
     }
-    let named = longest(view, digits, |groups| (7..=13).contains(&groups.length) && groups.groups <= 6)?;
-    let named = named.filter(|_| speaks_of(view, start, Topic::Phone));
+    let named = named.filter(|_| said.of(start, Topic::Phone));
     Ok(named.map(|end| Match::new(Detector::Phone, Confidence::Medium, start, end)))
+}
+
+/// The number of two groups with the point given between them.
+pub(super) fn decimal(said: &Said<'_, '_>, start: usize, (point, end): (usize, usize)) -> Eval<Option<Match>> {
+    let view = said.view;
+    let may_be = NAMED.contains(&(end - start - 1))
+        && opens(view, start)
+        && !continues(view, start)
+        && view.before(start) != Some(b'+');
+    if !may_be || point == start || !closes(view, end)? {
+        return Ok(None);
+    }
+    let from = start - usize::from(view.before(start) == Some(b'('));
+    let named = said.of(from, Topic::Phone);
+    Ok(named.then(|| Match::new(Detector::Phone, Confidence::Medium, from, end)))
+}
+
+impl Groups {
+    fn are_american(&self) -> bool {
+        let digits = self.digits.get(..self.length).unwrap_or_default();
+        match self.sizes.get(..self.groups).unwrap_or_default() {
+            [3, 3, 4] => in_north_america(digits),
+            [1, 3, 3, 4] => digits.strip_prefix(b"1").is_some_and(in_north_america),
+            _ => false,
+        }
+    }
 }
 
 /// The end of the longest number from `from` on, at the end of one of its groups, of which `right` holds.
 fn longest(view: &View<'_>, from: usize, right: impl Fn(&Groups) -> bool) -> Eval<Option<usize>> {
+    let mut found = None;
+    each_end(view, from, |groups, end| {
+        if right(groups) && closes(view, end)? {
+            found = Some(end);
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Tells of each group of the number from `from` on, with those before it, and where it ends.
+fn each_end(view: &View<'_>, from: usize, mut told: impl FnMut(&Groups, usize) -> Eval<()>) -> Eval<()> {
     let mut groups = Groups { digits: [0; MOST], length: 0, sizes: [0; MOST], groups: 0 };
-    let (mut position, mut found) = (from, None);
+    let mut position = from;
     loop {
         let end = view.run(position, MOST + 1, |byte| byte.is_ascii_digit())?;
         let size = end - position;
         if size == 0 || groups.length + size > MOST {
-            return Ok(found);
+            return Ok(());
         }
         for (slot, digit) in groups.digits.iter_mut().skip(groups.length).zip(view.slice(position, end)) {
             *slot = *digit;
@@ -89,17 +139,20 @@ fn longest(view: &View<'_>, from: usize, right: impl Fn(&Groups) -> bool) -> Eva
         }
         groups.length += size;
         groups.groups += 1;
-        if right(&groups) && closes(view, end)? {
-            found = Some(end);
-        }
+        told(&groups, end)?;
         // One sign, or one with a bracket: `) `, ` (`, `)-`.
-        let gap = view.run(end, 3, |byte| b" -./()".contains(&byte))?;
+        let gap = view.run(end, 3, in_gap)?;
         let bracket = view.slice(end, gap).iter().any(|byte| matches!(byte, b'(' | b')'));
         if gap == end || gap - end > 1 + usize::from(bracket) {
-            return Ok(found);
+            return Ok(());
         }
         position = gap;
     }
+}
+
+/// Whether a byte may stand between groups.
+fn in_gap(byte: u8) -> bool {
+    matches!(byte, b' ' | b'-'..=b'/' | b'(' | b')')
 }
 
 /// Whether digits are a country code and as many more as numbers have.

@@ -2,7 +2,7 @@
 
 use super::Match;
 use super::number::{closes, opens, weighted};
-use crate::context::{Topic, speaks_of};
+use crate::context::{Said, Topic};
 use crate::finding::Confidence;
 use crate::view::{Eval, View};
 use crate::{Detector, DetectorSet};
@@ -14,26 +14,36 @@ pub(super) const DETECTORS: DetectorSet = DetectorSet::EMPTY
     .with(Detector::DriverLicense)
     .with(Detector::BankAccount);
 
-/// The longest number looked for: of a British driving licence, with its issue.
+/// The shortest number looked for, and the longest: of a British driving licence, with its issue.
+const SHORTEST: usize = 5;
 const LONGEST: usize = 18;
 /// The longest number of a medical record.
 const RECORD: usize = 15;
 
-/// The number around the digits at `digits` that its context calls a passport's or a medical record's.
-pub(super) fn named(view: &View<'_>, digits: usize, wanted: DetectorSet) -> Eval<Option<Match>> {
-    let (start, end) = bounds(view, digits)?;
+/// The number around the digits from `digits` to `last` that its context calls a passport's or a medical record's.
+pub(super) fn named(said: &Said<'_, '_>, digits: usize, last: usize, wanted: DetectorSet) -> Eval<Option<Match>> {
+    let view = said.view;
+    let joins = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_uppercase() || byte == b'-');
+    let (start, end) = if joins(view.before(digits)) || joins(view.seen(last)) {
+        bounds(view, digits)?
+    } else {
+        // Nothing else is of the number.
+        (digits, last)
+    };
     let number = view.slice(start, end);
+    if !(SHORTEST..=LONGEST).contains(&number.len()) || !opens(view, start) || !closes(view, end)? {
+        return Ok(None);
+    }
     let count = number.iter().filter(|byte| byte.is_ascii_digit()).count();
     // It was not asked for digits of it before these, and it is no part of a word.
     let lead = view.slice(start, digits);
     let asked = lead.windows(4).any(|four| four.iter().all(u8::is_ascii_digit))
         || matches!(lead, [.., b'0'..=b'9', b'0'..=b'9', b'A'..=b'Z']);
-    let whole = opens(view, start) && closes(view, end)?;
-    if asked || !whole || is_date(number) || !(5..=LONGEST).contains(&number.len()) || count < 4 {
+    if asked || count < 4 || is_date(number) {
         return Ok(None);
     }
     let plain = (7..=9).contains(&number.len()) && !number.contains(&b'-');
-    let is = |detector, topic| wanted.contains(detector) && speaks_of(view, start, topic);
+    let is = |detector, topic| wanted.contains(detector) && said.of(start, topic);
     let detector = if plain && is(Detector::Passport, Topic::Passport) {
         Detector::Passport
     } else if number.len() <= RECORD && is(Detector::MedicalRecordNumber, Topic::MedicalRecord) {
@@ -74,10 +84,12 @@ fn bounds(view: &View<'_>, digits: usize) -> Eval<(usize, usize)> {
 /// digit; sex, the date of expiry and its check digit follow. In passports the document's number stands before.
 pub(super) fn machine_readable(view: &View<'_>, birth: usize, end: usize) -> Eval<Option<(usize, usize)>> {
     let inside = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'<';
+    if !matches!(view.at(end)?, Some(b'M' | b'F' | b'X' | b'<')) {
+        return Ok(None);
+    }
     let stop = view.run(birth, 44, inside)?;
     let line = view.slice(birth, stop);
-    let sex = matches!(view.at(end)?, Some(b'M' | b'F' | b'X' | b'<'));
-    if !sex || !checked(line.get(..7)) || !checked(line.get(8..15)) {
+    if !checked(line.get(..7)) || !checked(line.get(8..15)) {
         return Ok(None);
     }
     // Number, its check digit and the nationality.

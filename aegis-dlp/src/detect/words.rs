@@ -65,8 +65,11 @@ fn exactly(view: &View<'_>, start: usize, length: usize, class: fn(u8) -> bool) 
 /// A line of base64 right behind a private key, or the header of one, that something other than a line end divides from it:
 /// the elements of an array, lines of a quoted message, breaks of a page. What was found before is a mask now.
 fn rest_of_private_key(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
+    if !behind_private_key(view, start) {
+        return Ok(None);
+    }
     let end = view.run(start, LONGEST, |byte| alnum(byte) || matches!(byte, b'+' | b'/' | b'='))?;
-    Ok((end - start >= WORD && behind_private_key(view, start)).then_some((start, end)))
+    Ok((end - start >= WORD).then_some((start, end)))
 }
 
 /// Whether nothing but what divides lines is between a private key and `start`.
@@ -134,6 +137,9 @@ fn digits_in_base64(text: &[u8]) -> bool {
 
 /// 32 hexadecimal digits and the data centre.
 fn mailchimp(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
+    if view.seen(start + 32).is_some_and(|byte| byte != b'-') {
+        return Ok(None);
+    }
     let end = view.run(start, 40, hyphenated)?;
     let word = view.slice(start, end);
     let key = word.get(..32).filter(|key| key.iter().all(|byte| hex(*byte)) && mixed(key));
@@ -179,11 +185,13 @@ fn new_relic(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
 
 /// Three characters, a digit, `Q~`, and 31 to 34 characters.
 fn azure_client_secret(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
+    if !matches!(view.slice(start + 3, start + 6), [b'0'..=b'9', b'Q', b'~']) {
+        return Ok(None);
+    }
     let class = |byte: u8| dotted(byte) || byte == b'~';
     let end = view.run(start, 41, class)?;
     let word = view.slice(start, end);
-    let mark = matches!(word.get(3..6), Some([b'0'..=b'9', b'Q', b'~']));
-    Ok((mark && (37..=40).contains(&word.len()) && mixed(word)).then_some((start, end)))
+    Ok(((37..=40).contains(&word.len()) && mixed(word)).then_some((start, end)))
 }
 
 /// Keys with the mark of their service where Azure puts one since 2022, and tokens of Azure DevOps.

@@ -12,7 +12,9 @@ pub(super) enum Codec {
     },
 }
 
-/// What is in neither alphabet.
+/// Characters that are decoded before it is seen whether a run goes on.
+const PIECE: usize = 256;
+/// What is in neither alphabet: the only value with the highest bit.
 const NONE: u8 = 0xFF;
 
 const BASE64: [u8; 256] = {
@@ -113,16 +115,24 @@ impl Decoder {
             return 0;
         }
         let mut taken = 0;
-        bytes.reserve(characters.len() / 4 * 3);
-        for group in characters.as_chunks::<4>().0 {
-            let values = group.map(|character| BASE64[usize::from(character)]);
-            if values.contains(&NONE) {
+        for piece in characters.chunks(PIECE) {
+            let (start, groups) = (bytes.len(), piece.as_chunks::<4>().0);
+            bytes.resize(start + 3 * groups.len(), 0);
+            let slots = bytes.get_mut(start..).unwrap_or_default().as_chunks_mut::<3>().0;
+            let mut whole = 0;
+            for (group, slot) in groups.iter().zip(slots) {
+                let [one, two, three, four] = group.map(|character| BASE64[usize::from(character)]);
+                if (one | two | three | four) & 0x80 != 0 {
+                    break;
+                }
+                *slot = [one << 2 | two >> 4, two << 4 | three >> 2, three << 6 | four];
+                whole += 1;
+            }
+            taken += 4 * whole;
+            if 4 * whole < piece.len() {
+                bytes.truncate(start + 3 * whole);
                 break;
             }
-            let bits = values.iter().fold(0, |bits, value| bits << 6 | u32::from(*value));
-            let [_, first, second, third] = bits.to_be_bytes();
-            bytes.extend_from_slice(&[first, second, third]);
-            taken += 4;
         }
         taken
     }

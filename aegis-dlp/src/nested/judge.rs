@@ -39,16 +39,21 @@ pub(super) fn judge(run: &[u8], long: bool, before: Option<u8>) -> Option<Judged
         return None;
     }
     if let Some(digits) = hex(run) {
+        if digits.len() < SHORTEST_HEX && !long {
+            return None;
+        }
         let codec = Codec::Hex { upper: run.iter().any(u8::is_ascii_uppercase) };
         let opening = decode(codec, digits);
         let content = digits.len() >= SHORTEST_HEX && is_readable(&opening);
         return (content || long).then_some(Judged { skip: run.len() - digits.len(), codec, opening });
     }
     let glued = run.iter().enumerate().filter(|(_, byte)| b"/-_+".contains(byte)).map(|(at, _)| at + 1);
+    let mut few = Vec::with_capacity(8);
     for skip in std::iter::once(0).chain(glued).take(BEGINNINGS) {
         let Some(rest) = run.get(skip..).filter(|rest| rest.len() >= SHORTEST) else { continue };
         let codec = Codec::Base64 { url: is_url(rest, before) };
-        let few = decode(codec, rest.get(..8).unwrap_or(rest));
+        few.clear();
+        Decoder::new(codec).decode(rest.get(..8).unwrap_or(rest), &mut few);
         if !is_readable(&few) {
             continue;
         }

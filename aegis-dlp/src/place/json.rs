@@ -40,11 +40,32 @@ impl Stretch<'_> {
     /// The quotes with those of a block at `at`.
     #[inline]
     fn with(&self, quotes: u64, at: usize) -> [Option<usize>; 2] {
-        let highest = |bits: u64| (bits != 0).then(|| 63 - bits.leading_zeros() as usize);
         let Some(last) = highest(quotes) else { return self.quotes };
-        let other = highest(quotes & !(1 << last)).map(|bit| at + bit);
-        [Some(at + last), other.or(self.quotes[0])]
+        let other = highest(quotes & !(1 << last)).map(|bit| at + bit as usize);
+        [Some(at + last as usize), other.or(self.quotes[0])]
     }
+}
+
+/// The bits of a block at a position.
+struct Marks {
+    at: usize,
+    quotes: u64,
+    /// What is outside of strings.
+    brackets: u64,
+    commas: u64,
+    colons: u64,
+}
+
+/// The number of the highest bit.
+#[inline]
+fn highest(bits: u64) -> Option<u32> {
+    bits.checked_ilog2()
+}
+
+/// All bits below this one.
+#[inline]
+fn below(bit: u32) -> u64 {
+    (1 << bit) - 1
 }
 
 impl Pointer {
@@ -79,11 +100,6 @@ impl Pointer {
         if quotes == 0 && self.in_string {
             return;
         }
-        let structure = lanes.which(|lane| {
-            // The brackets of arrays are those of objects but for one bit.
-            let brackets = lane | u8x16::splat(0x20);
-            is(brackets, b'{') | is(brackets, b'}') | is(lane, b':') | is(lane, b',')
-        });
         // Whether the number of quotes up to each byte is odd.
         let mut inside = quotes;
         for shift in [1, 2, 4, 8, 16, 32] {
@@ -93,25 +109,83 @@ impl Pointer {
             inside = !inside;
         }
         self.in_string = inside >> (BLOCK - 1) == 1;
-        let before = stretch.quotes;
-        let mut events = structure & !inside;
-        while events != 0 {
-            let bit = events.trailing_zeros() as usize;
-            events &= events - 1;
-            let byte = block.get(bit).copied().unwrap_or_default();
-            match byte {
-                b':' => {
-                    stretch.quotes = stretch.with(quotes & ((1 << bit) - 1), at);
-                    self.note_key(false, stretch);
-                    stretch.quotes = before;
-                }
-                b'{' | b'[' => self.keep_key(stretch),
-                _ => stretch.key = None,
-            }
-            self.structure(byte);
-            stretch.since = at + bit + 1;
+        let outside = |bits: u64| bits & !inside;
+        let mut marks = Marks {
+            at,
+            quotes,
+            brackets: outside(lanes.which(|lane| {
+                // The brackets of arrays are those of objects but for one bit.
+                let brackets = lane | u8x16::splat(0x20);
+                is(brackets, b'{') | is(brackets, b'}')
+            })),
+            commas: outside(lanes.which(|lane| is(lane, b','))),
+            colons: outside(lanes.which(|lane| is(lane, b':'))),
+        };
+        while marks.brackets != 0 {
+            let bit = marks.brackets.trailing_zeros();
+            let before = below(bit);
+            self.between(&marks, before, stretch);
+            (marks.commas, marks.colons) = (marks.commas & !before, marks.colons & !before);
+            marks.brackets &= marks.brackets - 1;
+            self.bracket(block.get(bit as usize).copied().unwrap_or_default(), stretch);
+            stretch.since = at + bit as usize + 1;
         }
+        self.between(&marks, u64::MAX, stretch);
         stretch.quotes = stretch.with(quotes, at);
+    }
+
+    /// Goes past the commas and colons among some bytes of a block, between which there is no bracket: of an array they count,
+    /// of an object only the last one matters.
+    #[inline]
+    fn between(&mut self, marks: &Marks, range: u64, stretch: &mut Stretch<'_>) {
+        let (commas, colons) = (marks.commas & range, marks.colons & range);
+        let Some(last) = highest(commas | colons) else { return };
+        let Some(frame) = self.innermost() else { return };
+        if frame.array {
+            frame.index += u64::from(commas.count_ones());
+        } else {
+            if let Some(comma) = highest(commas) {
+                frame.value = false;
+                frame.key.clear();
+                stretch.key = None;
+                stretch.since = marks.at + comma as usize + 1;
+            }
+            // The first behind the last comma: what comes after it is no JSON.
+            let colon = colons & !highest(commas).map_or(0, below);
+            if colon != 0 && !frame.value {
+                let before = stretch.quotes;
+                stretch.quotes = stretch.with(marks.quotes & below(colon.trailing_zeros()), marks.at);
+                self.note_key(false, stretch);
+                stretch.quotes = before;
+                if let Some(frame) = self.innermost() {
+                    frame.value = true;
+                }
+            }
+        }
+        stretch.since = marks.at + last as usize + 1;
+    }
+
+    /// Goes past a bracket.
+    #[inline]
+    fn bracket(&mut self, byte: u8, stretch: &mut Stretch<'_>) {
+        match byte {
+            b'{' | b'[' => {
+                self.keep_key(stretch);
+                if self.frames.len() < DEPTH {
+                    self.frames.push(Frame { array: byte == b'[', index: 0, key: Name::default(), value: false });
+                } else {
+                    self.deeper += 1;
+                }
+            }
+            _ => {
+                stretch.key = None;
+                if self.deeper > 0 {
+                    self.deeper -= 1;
+                } else {
+                    self.frames.pop();
+                }
+            }
+        }
     }
 
     /// Notes what of the last string is here, where it may be a key.
@@ -140,31 +214,6 @@ impl Pointer {
 
     fn innermost(&mut self) -> Option<&mut Frame> {
         self.frames.last_mut().filter(|_| self.deeper == 0)
-    }
-    #[inline]
-    fn structure(&mut self, byte: u8) {
-        match byte {
-            b',' => {
-                if let Some(frame) = self.innermost() {
-                    frame.index += 1;
-                    frame.value = false;
-                    frame.key.clear();
-                }
-            }
-            b':' => {
-                if let Some(frame) = self.innermost() {
-                    frame.value = true;
-                }
-            }
-            b'{' | b'[' if self.frames.len() < DEPTH => {
-                self.frames.push(Frame { array: byte == b'[', index: 0, key: Name::default(), value: false });
-            }
-            b'{' | b'[' => self.deeper += 1,
-            _ if self.deeper > 0 => self.deeper -= 1,
-            _ => {
-                self.frames.pop();
-            }
-        }
     }
 
     pub(super) fn write(&self, found: &str, path: &mut Path<'_>) {

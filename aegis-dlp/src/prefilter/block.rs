@@ -1,58 +1,54 @@
-//! A block of bytes, classified: first roughly and fast, then exactly where that is worth it.
+//! A block of bytes, classified: where in it clues begin.
 
-/// Bytes tested at once.
-pub(super) const BLOCK: usize = 64;
-/// A block and what of the next one is looked at.
-pub(super) const WINDOW: usize = BLOCK + 16;
-/// Bytes before the block that its masks begin with.
-const BEFORE: usize = 2;
+use wide::u8x16;
+
+pub(super) use crate::lanes::BLOCK;
+use crate::lanes::{Lanes, is, within};
+
 /// Words this long are looked at: no key is shorter, prefix included.
 pub(crate) const WORD: usize = 20;
 
-/// Whether anything in the block, or so near behind it that it could belong to what begins in the block, may be
-/// a clue: digits in a row or in groups, `@`, `+` and a digit, or [`WORD`] bytes of a word. May say yes where
-/// [`Signs`] say no, never the reverse. It has no branches, so that it compiles to vector code.
-#[allow(
-    clippy::needless_range_loop,
-    clippy::indexing_slicing,
-    reason = "overlapping loads from constant bounds are what vectorises"
-)]
-pub(super) fn hot(window: &[u8; WINDOW]) -> bool {
-    let value = |position: usize| window[position].wrapping_sub(b'0');
-    let mut any = 0;
-    for position in 0..BLOCK + 8 {
-        let ends = value(position).max(value(position + 1)).max(value(position + 3));
-        let largest = ends.max(value(position + 2).min(value(position + 4)));
-        let signed = (window[position] ^ b'+') | u8::from(value(position + 1) >= 10);
-        any |= u8::from(largest < 10) | u8::from(window[position] == b'@') | u8::from(signed == 0);
-    }
-    any != 0 || long_word(window)
+/// How far behind the block there is something that tells whether a clue in it is one.
+pub(super) const NEAR: usize = 8;
+
+/// What the bytes of a block are, one bit each.
+#[derive(Copy, Clone, Debug, Default)]
+pub(super) struct Kinds {
+    digit: u64,
+    /// Letters and digits.
+    alnum: u64,
+    /// What keys, names, paths and base64 are made of.
+    word: u64,
+    /// `@` or `+`: they are told apart where there is one.
+    mark: u64,
 }
 
-/// Whether four aligned groups of four bytes are of a word: in [`WORD`] bytes of one there are four.
-#[allow(clippy::needless_range_loop, clippy::indexing_slicing, reason = "as above")]
-fn long_word(window: &[u8; WINDOW]) -> bool {
-    let mut class = [0_u8; WINDOW];
-    for position in 0..WINDOW {
-        let byte = window[position];
-        // With a comma more than a word has: one range is faster than two.
-        let inside =
-            ((byte | 0x20).wrapping_sub(b'a') < 26) | (byte.wrapping_sub(b'+') < 15) | (byte == b'_') | (byte == b'~');
-        class[position] = 0_u8.wrapping_sub(u8::from(inside));
+impl Kinds {
+    #[inline]
+    pub(super) fn of(block: &[u8; BLOCK]) -> Kinds {
+        let lanes = Lanes::new(block);
+        let digit = lanes.which(|lane| within(lane, b'0', 10));
+        let alnum = digit | lanes.which(|lane| within(lane | u8x16::splat(0x20), b'a', 26));
+        let sign = lanes.which(|lane| is(lane, b'+') | within(lane, b'-', 3) | is(lane, b'_') | is(lane, b'~'));
+        let mark = lanes.which(|lane| is(lane, b'@') | is(lane, b'+'));
+        Kinds { digit, alnum, word: alnum | sign, mark }
     }
-    let mut groups = [0_u32; WINDOW / 4];
-    for (group, bytes) in groups.iter_mut().zip(class.as_chunks().0) {
-        *group = u32::from_le_bytes(*bytes);
+
+    /// With the bits from `seen` on as of a word that goes on, or none.
+    #[inline]
+    pub(super) fn open_from(self, seen: usize, open: bool) -> Kinds {
+        if seen >= BLOCK {
+            return self;
+        }
+        let beyond = u64::MAX << seen;
+        Kinds { word: if open { self.word | beyond } else { self.word & !beyond }, ..self }
     }
-    let mut pairs = [0_u32; WINDOW / 4 - 1];
-    for number in 0..pairs.len() {
-        pairs[number] = groups[number] & groups[number + 1];
-    }
-    let mut any = false;
-    for number in 0..pairs.len() - 2 {
-        any |= pairs[number] & pairs[number + 2] == u32::MAX;
-    }
-    any
+}
+
+/// Whether a byte may be inside a word: letters, digits and `_-+./~`.
+#[inline]
+pub(crate) fn in_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'~' | b'+' | b'-' | b'.' | b'/')
 }
 
 /// Where clues begin in a block: bit N for its byte N.
@@ -66,132 +62,158 @@ pub(super) struct Signs {
     pub(super) digits: u64,
     /// The first of one to three digits with a group of digits behind them, or with a capital and digits.
     pub(super) groups: u64,
-    /// The first letter or digit after something else, at least 16 bytes before the end of a word.
+    /// The first letter or digit after something else, at least [`WORD`] bytes before the end of a word.
     pub(super) starts: u64,
-    /// The first byte of a word of at least 16 bytes.
+    /// The first byte of a word of at least [`WORD`] bytes.
     pub(super) words: u64,
-    /// At least 16 bytes before the end of a word.
+    /// At least [`WORD`] bytes before the end of a word.
     pub(super) inside: u64,
-    /// A colon after or before a hexadecimal digit or a colon.
+    /// The first colon of what may be an address of IPv6.
     pub(super) colons: u64,
 }
 
-/// One bit a byte of the window, after [`BEFORE`] of the bytes before it.
-type Mask = u128;
-
-struct Classes {
-    digit: Mask,
-    capital: Mask,
-    /// Letters and digits.
-    alnum: Mask,
-    /// What keys, names, paths and base64 are made of.
-    word: Mask,
-    /// What may stand between groups of digits.
-    gap: Mask,
-}
-
 impl Signs {
-    /// Exact signs of the block at the start of the window. `seen`: bytes of the window that have arrived; the
-    /// rest counts as going on with a word if `open`.
-    pub(super) fn of(before: [u8; BEFORE], window: &[u8; WINDOW], seen: usize, open: bool) -> Signs {
-        let Classes { digit, capital, alnum, mut word, gap } = Classes::of(before, window);
-        let beyond = Mask::MAX << (BEFORE + seen);
-        word = if open { word | beyond } else { word & !beyond };
-        let two = word & word >> 1;
-        let four = two & two >> 2;
-        let eight = four & four >> 4;
-        let long = eight & eight >> 8;
-
-        let start = digit & !(digit << 1);
-        let four_digits = start & digit >> 1 & digit >> 2 & digit >> 3;
-        let one = start & !(digit >> 1);
-        let pair = start & digit >> 1 & !(digit >> 2);
-        let triple = start & digit >> 1 & digit >> 2 & !(digit >> 3);
-        let follows = |size: u32| gap >> size & (digit >> (size + 1) | gap >> (size + 1) & digit >> (size + 2));
-        let grouped = (one & follows(1) | pair & follows(2) | triple & follows(3)) & !(alnum << 1);
-        let inner = (gap & word) << 1 & digit << 2;
-        let lettered = pair & capital >> 2 & digit >> 3 & digit >> 4;
-        Signs {
-            at: bits(only(window, b'@')),
-            plus: bits(only(window, b'+') & digit >> 1 & !(word << 1)),
-            digits: bits(four_digits),
-            groups: bits(grouped & !inner | lettered),
-            starts: bits(alnum & !(alnum << 1) & long),
-            words: bits(word & !(word << 1) & long & !beyond),
-            inside: bits(long),
-            colons: 0,
-        }
-    }
-
-    /// Adds what addresses of IPv6 are found by.
-    pub(super) fn with_colons(self, before: [u8; BEFORE], window: &[u8; WINDOW]) -> Signs {
-        let colon = only(window, b':') | pack(BEFORE, before, |byte| byte == b':');
-        let hex = mask(window, |byte| byte.is_ascii_hexdigit()) | pack(BEFORE, before, |byte| byte.is_ascii_hexdigit());
-        let first = colon & !(colon << 1);
-        Signs { colons: bits(first & (colon >> 1 | hex >> 1 & hex << 1)), ..self }
-    }
-
     pub(super) fn any(self) -> u64 {
         self.at | self.plus | self.digits | self.groups | self.starts | self.words | self.colons
     }
 }
 
-impl Classes {
-    fn of(before: [u8; BEFORE], window: &[u8; WINDOW]) -> Classes {
-        let is = |class: fn(u8) -> bool| mask(window, class) | pack(BEFORE, before, class);
-        Classes {
-            digit: is(|byte| byte.wrapping_sub(b'0') < 10),
-            capital: is(|byte| byte.wrapping_sub(b'A') < 26),
-            alnum: is(alphanumeric),
-            word: is(in_word),
-            gap: is(|byte| (byte == b' ') | (byte.wrapping_sub(b'-') < 3) | (byte == b'(') | (byte == b')')),
+/// The bits of a class in a block, and in those before and after it.
+#[derive(Copy, Clone)]
+struct Row {
+    before: u64,
+    here: u64,
+    after: u64,
+}
+
+impl Row {
+    /// Bit N is of the byte that is `by` bytes before byte N, fewer than a block.
+    #[inline]
+    fn back(self, by: u32) -> u64 {
+        self.here << by | self.before >> (u64::BITS - by)
+    }
+
+    /// Bit N is of the byte that is `by` bytes after byte N, fewer than a block.
+    #[inline]
+    fn ahead(self, by: u32) -> u64 {
+        self.here >> by | self.after << (u64::BITS - by)
+    }
+
+    /// What is of the class, and `by` bytes on as well. True of the block and most of the one after it.
+    #[inline]
+    fn twice(self, by: u32) -> Row {
+        Row { before: 0, here: self.here & self.ahead(by), after: self.after & self.after >> by }
+    }
+
+    /// What is followed by [`WORD`] bytes of the class, itself counted.
+    #[inline]
+    fn long(self) -> u64 {
+        const _: () = assert!(WORD == 16 + 4);
+        let four = self.twice(1).twice(2);
+        four.twice(4).twice(8).here & four.ahead(16)
+    }
+}
+
+/// Where two digits in a row are not far on: a single one without is no group of a number of interest, but `4.2` or a list.
+#[inline]
+fn pair_near(digit: Row) -> u64 {
+    let pair = digit.twice(1);
+    (2..=7).fold(0, |near, by| near | pair.ahead(by))
+}
+
+/// A block, and what stands around it.
+pub(super) struct Around<'a> {
+    pub(super) before: u8,
+    pub(super) block: &'a [u8; BLOCK],
+    pub(super) next: &'a [u8; BLOCK],
+    /// More bytes are to come, within [`NEAR`] of the block.
+    pub(super) open: bool,
+}
+
+impl Around<'_> {
+    /// The signs of the block, given the kinds of its bytes and of those of the blocks before and after it, and whether
+    /// addresses of IP count.
+    #[inline]
+    pub(super) fn signs(&self, [before, here, after]: [Kinds; 3], addresses: bool) -> Signs {
+        // What has not arrived may be what a clue wants near.
+        let open = if self.open { u64::MAX } else { 0 };
+        let row = |class: fn(Kinds) -> u64| Row { before: class(before), here: class(here), after: class(after) };
+        let word = row(|kinds| kinds.word);
+        let inside = word.long();
+        let mut signs = Signs { inside, ..Signs::default() };
+        if inside != 0 {
+            signs.words = inside & !word.back(1);
+            signs.starts = inside & here.alnum & !row(|kinds| kinds.alnum).back(1);
+        }
+        if addresses {
+            signs.colons = self.colons(open);
+        }
+        if here.digit | here.mark == 0 {
+            return signs;
+        }
+        let digit = row(|kinds| kinds.digit);
+        if here.mark != 0 {
+            let lanes = Lanes::new(self.block);
+            signs.at = lanes.which(|lane| is(lane, b'@'));
+            signs.plus = lanes.which(|lane| is(lane, b'+')) & digit.ahead(1) & !word.back(1);
+        }
+        let first = digit.here & !digit.back(1);
+        let four = digit.ahead(1) & digit.ahead(2) & digit.ahead(3);
+        signs.digits = first & four;
+        let few = first & !four;
+        let few = if addresses || few == 0 { few } else { few & (digit.ahead(1) | pair_near(digit) | open) };
+        signs.groups = self.groups(few, digit, row(|kinds| kinds.alnum), word);
+        signs
+    }
+
+    /// Which of the first of one to three digits have more digits near.
+    #[inline]
+    fn groups(&self, first: u64, digit: Row, alnum: Row, word: Row) -> u64 {
+        let near = digit.ahead(2) | digit.ahead(3) | digit.ahead(4) | digit.ahead(5);
+        if first & near == 0 {
+            return 0;
+        }
+        let gap = self.row(
+            |lane| is(lane, b' ') | within(lane, b'-', 3) | within(lane, b'(', 2),
+            |byte| matches!(byte, b' ' | b'-'..=b'/' | b'(' | b')'),
+        );
+        let one = first & !digit.ahead(1);
+        let pair = first & digit.ahead(1) & !digit.ahead(2);
+        let triple = first & digit.ahead(1) & digit.ahead(2);
+        let follows =
+            |size: u32| gap.ahead(size) & (digit.ahead(size + 1) | gap.ahead(size + 1) & digit.ahead(size + 2));
+        let grouped = (one & follows(1) | pair & follows(2) | triple & follows(3)) & !alnum.back(1);
+        // A group that is not the first one.
+        let inner = gap.back(1) & word.back(1) & digit.back(2);
+        let lettered = pair & digit.ahead(3) & digit.ahead(4);
+        let capital = |lane| within(lane, b'A', 26);
+        let lettered = if lettered == 0 { 0 } else { lettered & self.row(capital, |_| false).ahead(2) };
+        grouped & !inner | lettered
+    }
+
+    /// Where the first colons of addresses of IPv6 may be: `::`, or with another colon at most four digits on.
+    fn colons(&self, open: u64) -> u64 {
+        let colon = self.row(|lane| is(lane, b':'), |byte| byte == b':');
+        let first = colon.here & !colon.back(1);
+        let near = open | colon.ahead(2) | colon.ahead(3) | colon.ahead(4) | colon.ahead(5);
+        if first & (colon.ahead(1) | near) == 0 {
+            return 0;
+        }
+        let hex = self.row(
+            |lane| within(lane, b'0', 10) | within(lane | u8x16::splat(0x20), b'a', 6),
+            |byte| byte.is_ascii_hexdigit(),
+        );
+        first & (colon.ahead(1) | near & hex.ahead(1) & hex.back(1))
+    }
+
+    /// The bits of a class that is seldom asked for; of the block before only the last one.
+    fn row(&self, test: impl Fn(u8x16) -> u8x16 + Copy, class: impl Fn(u8) -> bool) -> Row {
+        Row {
+            before: u64::from(class(self.before)) << (u64::BITS - 1),
+            here: Lanes::new(self.block).which(test),
+            after: Lanes::new(self.next).which(test),
         }
     }
-}
-
-/// Branch-free, unlike the standard one.
-#[inline]
-fn alphanumeric(byte: u8) -> bool {
-    ((byte | 0x20).wrapping_sub(b'a') < 26) | (byte.wrapping_sub(b'0') < 10)
-}
-
-/// Whether a byte may be inside a word: letters, digits and `_-+./~`.
-#[inline]
-pub(crate) fn in_word(byte: u8) -> bool {
-    alphanumeric(byte) | (byte == b'_') | (byte == b'~') | (byte == b'+') | (byte.wrapping_sub(b'-') < 3)
-}
-
-fn only(window: &[u8; WINDOW], wanted: u8) -> Mask {
-    mask(window, |byte| byte == wanted)
-}
-
-/// The bytes of a class.
-#[inline]
-#[allow(clippy::needless_range_loop, clippy::indexing_slicing, reason = "constant bounds are what vectorises")]
-fn mask(window: &[u8; WINDOW], class: impl Fn(u8) -> bool) -> Mask {
-    let mut high = [0_u8; WINDOW];
-    for position in 0..WINDOW {
-        high[position] = u8::from(class(window[position])) << 7;
-    }
-    let mut bits = 0;
-    for (number, word) in high.as_chunks().0.iter().enumerate() {
-        bits |= Mask::from(high_bits(u64::from_le_bytes(*word))) << (number * 8 + BEFORE);
-    }
-    bits
-}
-
-fn pack(count: usize, bytes: [u8; BEFORE], class: impl Fn(u8) -> bool) -> Mask {
-    bytes.iter().take(count).enumerate().fold(0, |bits, (number, byte)| bits | Mask::from(class(*byte)) << number)
-}
-
-/// The bits of the block itself.
-fn bits(mask: Mask) -> u64 {
-    (mask >> BEFORE) as u64
-}
-
-/// The high bits of eight bytes, of which no other is set, side by side.
-fn high_bits(bytes: u64) -> u64 {
-    (bytes >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
 #[cfg(test)]
@@ -200,32 +222,43 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_hot_has_no_signs() {
-        let pieces =
-            ["85T10", "12 34", "1 84 12", "(555) 12-34", "0123", "+4", "@", "abcdefghij_klmnop-qrst.uv", "a", " ", "."];
-        for piece in pieces {
-            for lead in 0..BLOCK {
-                let mut window = [b' '; WINDOW];
-                for (slot, byte) in window[lead..].iter_mut().zip(piece.bytes()) {
-                    *slot = byte;
-                }
-                let signs = Signs::of([b' '; 2], &window, WINDOW, false);
-                assert!(
-                    signs.any() == 0 || hot(&window) || signs.any() == signs.words | signs.starts,
-                    "{piece} at {lead}"
-                );
-            }
+    fn bytes_are_classified_exactly() {
+        for byte in 0..=255_u8 {
+            let mut block = [0; BLOCK];
+            block[3] = byte;
+            let kinds = Kinds::of(&block);
+            let is = |bits: u64| bits == 1 << 3;
+            assert_eq!(is(kinds.digit), byte.is_ascii_digit(), "{byte}");
+            assert_eq!(is(kinds.alnum), byte.is_ascii_alphanumeric(), "{byte}");
+            assert_eq!(is(kinds.word), in_word(byte), "{byte}");
+            assert_eq!(is(kinds.mark), b"@+".contains(&byte), "{byte}");
+            assert_eq!((kinds.digit | kinds.alnum | kinds.word | kinds.mark) & !(1 << 3), 0, "{byte}");
         }
     }
 
     #[test]
-    fn bytes_are_classified_exactly() {
-        for byte in 0..=255_u8 {
-            let mut window = [0; WINDOW];
-            window[3] = byte;
-            let is = |class: fn(u8) -> bool| mask(&window, class) >> (BEFORE + 3) & 1 == 1;
-            assert_eq!(is(alphanumeric), byte.is_ascii_alphanumeric(), "{byte}");
-            assert_eq!(is(in_word), byte.is_ascii_alphanumeric() || b"_-+./~".contains(&byte), "{byte}");
+    fn what_has_not_arrived_is_of_the_word_or_not() {
+        let kinds = Kinds::of(&[b'.'; BLOCK]);
+        assert_eq!(kinds.open_from(10, false).word, (1 << 10) - 1);
+        assert_eq!(Kinds::default().open_from(10, true).word, !((1 << 10) - 1));
+        assert_eq!(kinds.open_from(BLOCK, false).word, u64::MAX);
+    }
+
+    /// A word is long where it has [`WORD`] bytes, whichever block it ends in.
+    #[test]
+    fn long_words_are_told_across_blocks() {
+        for length in 1..=2 * BLOCK {
+            for from in 0..BLOCK {
+                let bits = |range: std::ops::Range<usize>| {
+                    range.fold(0_u64, |bits, at| bits << 1 | u64::from((from..from + length).contains(&at)))
+                };
+                let row = Row {
+                    before: 0,
+                    here: bits(0..BLOCK).reverse_bits(),
+                    after: bits(BLOCK..2 * BLOCK).reverse_bits(),
+                };
+                assert_eq!(row.long() >> from & 1 == 1, length >= WORD, "{length} from {from}");
+            }
         }
     }
 }

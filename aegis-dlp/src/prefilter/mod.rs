@@ -1,11 +1,14 @@
 //! Finds the few places worth a detector's look, at the speed of the machine's vector units.
 //!
 //! Every match contains a clue: an `@`, digits in a row or in groups, the start of a long word, or one of a few
-//! literals such as `://`. Two passes look for them: branch-free loops over blocks, which compilers turn into vector
-//! code, and a packed multi-literal search (Teddy, of the aho-corasick crate), fast as long as its literals are few.
+//! literals such as `://`. Two passes look for them: one that classifies the bytes of a block at once and finds clues by
+//! shifts of the bits that this gives, and a packed multi-literal search (Teddy, of the aho-corasick crate), fast as long as
+//! its literals are few.
 //! Keys with a prefix of their own, however many formats there are, need no literal: they begin long words.
 
 mod block;
+#[cfg(test)]
+mod density;
 
 use std::sync::LazyLock;
 
@@ -13,7 +16,7 @@ use aho_corasick::{AhoCorasick, MatchKind};
 
 pub(crate) use block::WORD;
 pub(crate) use block::in_word;
-use block::{BLOCK, Signs, WINDOW, hot};
+use block::{Around, BLOCK, Kinds, NEAR, Signs};
 
 use crate::detect::{LITERALS, Literal, may_begin_key};
 use crate::{Detector, DetectorSet, Group};
@@ -76,6 +79,12 @@ static SEARCHER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(LITERALS.iter().map(|(text, _)| text)).ok()
 });
 
+/// Runs of digits that are longer need not be measured further.
+const MOST_DIGITS: usize = 20;
+
+/// What is found by its digits.
+static NUMBERS: LazyLock<DetectorSet> = LazyLock::new(|| DetectorSet::PII.difference(Group::Contact.set()));
+
 /// What a set of detectors needs looked for.
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct Prefilter {
@@ -83,21 +92,21 @@ pub(crate) struct Prefilter {
     numbers: bool,
     words: bool,
     literals: bool,
-    /// Every block is looked at: what is wanted may be short.
-    all: bool,
+    /// Addresses of IP are wanted: they have colons, or single digits with dots between.
+    addresses: bool,
 }
 
 impl Prefilter {
     pub(crate) fn new(wanted: DetectorSet) -> Self {
-        let all = wanted.contains(Detector::IpAddress) || wanted.contains(Detector::Geo);
+        let addresses = wanted.contains(Detector::IpAddress);
         let secrets = wanted.intersects(DetectorSet::SECRETS);
-        let numbers = wanted.intersects(DetectorSet::PII.difference(Group::Contact.set()));
+        let numbers = wanted.intersects(*NUMBERS);
         Prefilter {
             at: wanted.contains(Detector::Email),
-            numbers: all || numbers || wanted.contains(Detector::Phone),
+            numbers: addresses || numbers || wanted.contains(Detector::Phone) || wanted.contains(Detector::Geo),
             words: secrets,
             literals: secrets,
-            all,
+            addresses,
         }
     }
 
@@ -130,94 +139,149 @@ impl Prefilter {
         /// The bytes before a clue that count, and one.
         const NEAR: usize = 3;
         anchors.clear();
-        self.locate(bytes, from, &padded(bytes.get(from..).unwrap_or_default()), end, anchors);
-        anchors.retain(|anchor| anchor.at < from + NEAR);
+        if from < bytes.len() {
+            let block = block_at(bytes, from);
+            let kinds = [Kinds::of(&block_before(bytes, from)), self.kinds(&block, bytes.len() - from, end)];
+            self.list_block(bytes, (from, &block), kinds, end, anchors);
+            anchors.retain(|anchor| anchor.at < from + NEAR);
+        }
     }
 
     fn list_signs(self, bytes: &[u8], from: usize, end: bool, anchors: &mut Vec<Anchor>) {
-        let mut at = from;
-        while let Some(window) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
-            if self.all || hot(window) {
-                self.locate(bytes, at, window, end, anchors);
-            }
-            at += BLOCK;
+        if from >= bytes.len() {
+            return;
         }
-        // The rest is shorter than a window: padded with what is no clue.
-        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-            self.locate(bytes, at, &padded(rest), end, anchors);
-            at += BLOCK;
+        let mut block = block_at(bytes, from);
+        let mut kinds = [Kinds::of(&block_before(bytes, from)), self.kinds(&block, bytes.len() - from, end)];
+        for at in (from..bytes.len()).step_by(BLOCK) {
+            (block, kinds) = self.list_block(bytes, (at, &block), kinds, end, anchors);
         }
     }
 
-    /// Lists the clues that begin in the block at `at`.
-    fn locate(self, bytes: &[u8], at: usize, window: &[u8; WINDOW], end: bool, anchors: &mut Vec<Anchor>) {
-        let byte = |back: usize| at.checked_sub(back).and_then(|position| bytes.get(position)).copied().unwrap_or(0);
-        let before = [byte(2), byte(1)];
-        let seen = bytes.len().saturating_sub(at).min(WINDOW);
-        let mut signs = Signs::of(before, window, seen, !end);
-        if self.all {
-            signs = signs.with_colons(before, window);
+    /// The kinds of the bytes of a block, of which so many have arrived.
+    #[inline]
+    fn kinds(self, block: &[u8; BLOCK], arrived: usize, end: bool) -> Kinds {
+        Kinds::of(block).open_from(arrived, !end)
+    }
+
+    /// Lists the clues that begin in the block at a position, given the kinds of its bytes and of those before it; gives what
+    /// the next block has.
+    #[inline]
+    fn list_block(
+        self,
+        bytes: &[u8],
+        (at, block): (usize, &[u8; BLOCK]),
+        [before, here]: [Kinds; 2],
+        end: bool,
+        anchors: &mut Vec<Anchor>,
+    ) -> ([u8; BLOCK], [Kinds; 2]) {
+        let next = block_at(bytes, at + BLOCK);
+        let after = self.kinds(&next, bytes.len().saturating_sub(at + BLOCK), end);
+        let last = at.checked_sub(1).and_then(|last| bytes.get(last)).copied().unwrap_or(0);
+        let around = Around { before: last, block, next: &next, open: !end && bytes.len() < at + BLOCK + NEAR };
+        let signs = around.signs([before, here, after], self.addresses);
+        if signs.any() | signs.inside & 1 != 0 {
+            self.locate(bytes, at, end, signs, anchors);
         }
+        (next, [here, after])
+    }
+
+    /// Lists the clues that begin in the block at `at`.
+    fn locate(self, bytes: &[u8], at: usize, end: bool, mut signs: Signs, anchors: &mut Vec<Anchor>) {
         if !self.at {
             signs.at = 0;
         }
         if !self.numbers {
             (signs.plus, signs.digits, signs.groups, signs.colons) = (0, 0, 0, 0);
         }
-        if !self.words {
-            (signs.starts, signs.words) = (0, 0);
-        }
         if self.words {
-            signs.starts |= after_escapes(before, window, signs);
+            // What has not arrived begins nothing.
+            signs.words &= u64::MAX >> (BLOCK - (bytes.len() - at).min(BLOCK));
+            signs.starts |= after_escapes(bytes, at, signs);
+        } else {
+            (signs.starts, signs.words) = (0, 0);
         }
         let mut clues = signs.any();
         while clues != 0 {
-            let bit = clues & clues.wrapping_neg();
-            clues ^= bit;
-            let position = at + bit.trailing_zeros() as usize;
-            let mut sign = 0;
-            for (mask, meaning) in [
-                (signs.at, Sign::AT),
-                (signs.plus, Sign::PLUS),
-                (signs.digits, Sign::DIGITS),
-                (signs.groups, Sign::GROUPS),
-                (signs.words, Sign::WORD),
-                (signs.colons, Sign::COLON),
-            ] {
-                sign |= if mask & bit == 0 { 0 } else { meaning.0 };
+            let bit = clues.trailing_zeros();
+            clues &= clues - 1;
+            let position = at + bit as usize;
+            let rest = bytes.get(position..).unwrap_or_default();
+            let sign = |mask: u64, sign: Sign| if mask >> bit & 1 == 1 { sign.0 } else { 0 };
+            let mut found = sign(signs.at, Sign::AT)
+                | sign(signs.plus, Sign::PLUS)
+                | sign(signs.digits, Sign::DIGITS)
+                | sign(signs.groups, Sign::GROUPS)
+                | sign(signs.words, Sign::WORD)
+                | sign(signs.colons, Sign::COLON);
+            if (found == Sign::DIGITS.0 || found == Sign::GROUPS.0) && is_part(bytes, position) {
+                found = 0;
             }
-            if signs.starts & bit != 0 && may_begin_key(bytes.get(position..).unwrap_or_default(), end) {
-                sign |= Sign::KEY.0;
+            if signs.starts >> bit & 1 == 1 && may_begin_key(rest, end) {
+                found |= Sign::KEY.0;
             }
-            if sign != 0 {
-                anchors.push(Anchor { at: position, clue: Clue::Signs(Sign(sign)) });
+            if found != 0 {
+                anchors.push(Anchor { at: position, clue: Clue::Signs(Sign(found)) });
             }
         }
     }
 }
 
-/// A window over the start of `bytes`, filled up with what is no clue.
-fn padded(bytes: &[u8]) -> [u8; WINDOW] {
-    let mut window = [0; WINDOW];
-    for (slot, byte) in window.iter_mut().zip(bytes) {
+/// The bytes from `at` on, filled up with what is no clue.
+#[inline]
+fn block_at(bytes: &[u8], at: usize) -> [u8; BLOCK] {
+    let rest = bytes.get(at..).unwrap_or_default();
+    if let Some(block) = rest.first_chunk() {
+        return *block;
+    }
+    let mut block = [0; BLOCK];
+    for (slot, byte) in block.iter_mut().zip(rest) {
         *slot = *byte;
     }
-    window
+    block
+}
+
+/// The bytes up to `at`, with what is no clue before them.
+fn block_before(bytes: &[u8], at: usize) -> [u8; BLOCK] {
+    let before = bytes.get(..at).unwrap_or_default();
+    let mut block = [0; BLOCK];
+    for (slot, byte) in block.iter_mut().rev().zip(before.iter().rev()) {
+        *slot = *byte;
+    }
+    block
+}
+
+/// Whether the digits at `position` are part of a word or of a decimal number, in which nothing is found by them: most digits
+/// of hashes, ids and tables are.
+fn is_part(bytes: &[u8], position: usize) -> bool {
+    let rest = bytes.get(position..).unwrap_or_default();
+    let digits = rest.iter().take(MOST_DIGITS).take_while(|byte| byte.is_ascii_digit()).count();
+    // No kind has a small letter behind its first group.
+    if rest.get(digits).is_some_and(u8::is_ascii_lowercase) {
+        return true;
+    }
+    match position.checked_sub(2).and_then(|from| bytes.get(from..position)) {
+        // Behind the point: longer than the year of a date, and the seven digits in a line of a passport.
+        Some([b'0'..=b'9', b'.']) => digits > 7,
+        // The letter of an escape that stayed in the content is none of the word.
+        Some([b'\\', b'n' | b'r' | b't']) => false,
+        Some([_, b'a'..=b'z']) => true,
+        _ => false,
+    }
 }
 
 /// A key may begin after the letter of an escape that stayed in the content: `\nghp_`, as in JSON within text.
-fn after_escapes(before: [u8; 2], window: &[u8; WINDOW], signs: Signs) -> u64 {
-    let escape = matches!(before, [b'\\', b'n' | b'r' | b't']);
-    let (mut found, mut left) = (u64::from(escape) & signs.inside, signs.words);
+fn after_escapes(bytes: &[u8], at: usize, signs: Signs) -> u64 {
+    let escape = |letter: usize| {
+        let pair = letter.checked_sub(1).and_then(|from| bytes.get(from..=letter));
+        matches!(pair, Some([b'\\', b'n' | b'r' | b't']))
+    };
+    let mut found = u64::from(at.checked_sub(1).is_some_and(escape)) & signs.inside;
+    let mut left = signs.words;
     while left != 0 {
         let bit = left & left.wrapping_neg();
         left ^= bit;
-        let at = bit.trailing_zeros() as usize;
-        let previous = match at.checked_sub(1) {
-            Some(previous) => window.get(previous).copied(),
-            None => before.last().copied(),
-        };
-        if previous == Some(b'\\') && matches!(window.get(at), Some(b'n' | b'r' | b't')) {
+        if escape(at + bit.trailing_zeros() as usize) {
             found |= bit << 1;
         }
     }

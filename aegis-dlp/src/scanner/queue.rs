@@ -20,6 +20,12 @@ impl<'a> Queue<'a> {
         Queue { leads, moved: 0, fresh: Vec::new() }
     }
 
+    /// Whether the next lead may be one of this place.
+    pub(super) fn goes_on_at(&self, at: usize) -> bool {
+        let listed = self.leads.first().and_then(|lead| lead.moved(self.moved));
+        listed.is_some_and(|lead| lead.at() == at) || self.fresh.iter().any(|lead| lead.at() == at)
+    }
+
     /// Notes that bytes before all that is left became so many more or fewer, and lists anew what begins at `from`.
     pub(super) fn replaced(
         &mut self,

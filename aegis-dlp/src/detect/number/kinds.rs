@@ -4,10 +4,10 @@ use std::sync::LazyLock;
 
 use super::national as check;
 use super::{closes, continues, opens, value};
-use crate::context::{Topic, speaks_of};
+use crate::context::{Said, Topic};
 use crate::detect::Match;
 use crate::finding::Confidence;
-use crate::view::{Eval, View};
+use crate::view::Eval;
 use crate::{Detector, DetectorSet};
 
 /// A way to write a number.
@@ -129,9 +129,23 @@ const KINDS: &[Kind] = &[
 /// The longest pattern.
 const LONGEST: usize = 24;
 
+/// A kind as it is looked up by its first group of digits.
+struct Entry {
+    kind: &'static Kind,
+    /// The bytes before the first digit.
+    lead: usize,
+    /// What comes behind the first group, if anything.
+    next: Option<u8>,
+}
+
 /// The kinds that have so many digits in their first group, by that number.
-static BY_GROUP: LazyLock<[Vec<&'static Kind>; LONGEST]> =
-    LazyLock::new(|| std::array::from_fn(|size| KINDS.iter().filter(|kind| kind.first_group().1 == size).collect()));
+static BY_GROUP: LazyLock<[Vec<Entry>; LONGEST]> = LazyLock::new(|| {
+    let entry = |kind: &'static Kind| {
+        let (lead, size) = kind.first_group();
+        Entry { kind, lead, next: kind.pattern.get(lead + size).copied() }
+    };
+    std::array::from_fn(|size| KINDS.iter().filter(|kind| kind.first_group().1 == size).map(entry).collect())
+});
 
 impl Kind {
     /// The bytes before the first digit, and the digits that follow each other there.
@@ -140,11 +154,9 @@ impl Kind {
         (lead, self.pattern.iter().skip(lead).take_while(|code| **code == b'0').count())
     }
 
-    /// The number whose first group of digits is at `digits`.
-    fn examine(&self, view: &View<'_>, digits: usize) -> Eval<Option<Match>> {
-        let Some(start) = digits.checked_sub(self.first_group().0) else {
-            return Ok(None);
-        };
+    /// The number that begins at `start`.
+    fn examine(&self, said: &Said<'_, '_>, start: usize) -> Eval<Option<Match>> {
+        let view = said.view;
         let (mut number, mut length) = ([0_u8; LONGEST], 0);
         for (position, code) in (start..).zip(self.pattern) {
             let Some(byte) = view.at(position)?.filter(|byte| fits(*code, *byte)) else {
@@ -161,7 +173,7 @@ impl Kind {
         if spaced || !opens(view, start) || !(self.valid)(number) || !closes(view, end)? {
             return Ok(None);
         }
-        let confidence = if speaks_of(view, start, self.topic) { Some(High) } else { self.alone };
+        let confidence = if said.of(start, self.topic) { Some(High) } else { self.alone };
         Ok(confidence.map(|confidence| Match::new(self.detector, confidence, start, end)))
     }
 }
@@ -178,10 +190,19 @@ fn fits(code: u8, byte: u8) -> bool {
 }
 
 /// The number whose first group is the `size` digits at `digits`.
-pub(super) fn examine(view: &View<'_>, digits: usize, size: usize, wanted: DetectorSet) -> Eval<Option<Match>> {
-    for kind in BY_GROUP.get(size).into_iter().flatten() {
-        if wanted.contains(kind.detector)
-            && let Some(found) = kind.examine(view, digits)?
+pub(super) fn examine(said: &Said<'_, '_>, digits: usize, size: usize, wanted: DetectorSet) -> Eval<Option<Match>> {
+    let after = said.view.seen(digits + size);
+    let opened = opens(said.view, digits);
+    for entry in BY_GROUP.get(size).into_iter().flatten() {
+        let follows = match entry.next {
+            Some(code) => after.is_some_and(|byte| fits(code, byte)),
+            None => !after.is_some_and(|byte| byte.is_ascii_alphanumeric()),
+        };
+        if !follows || entry.lead == 0 && !opened || !wanted.contains(entry.kind.detector) {
+            continue;
+        }
+        if let Some(start) = digits.checked_sub(entry.lead)
+            && let Some(found) = entry.kind.examine(said, start)?
         {
             return Ok(Some(found));
         }
@@ -211,6 +232,9 @@ mod tests {
             let (lead, size) = kind.first_group();
             assert!(kind.pattern.len() <= LONGEST && (1..LONGEST).contains(&size), "{}", kind.detector);
             assert!(lead < 8, "{}: further back than is kept", kind.detector);
+            let beside = (lead.checked_sub(1).map(|last| kind.pattern[last]), kind.pattern.get(lead + size));
+            // What `stands_alone` counts on.
+            assert!(beside.0 != Some(b'.') && !beside.1.is_some_and(u8::is_ascii_lowercase), "{}", kind.detector);
         }
     }
 }

@@ -5,6 +5,7 @@ mod kinds;
 mod national;
 
 use super::{Match, card, date, iban, network, phone, place, ssn, travel};
+use crate::context::Said;
 use crate::finding::Confidence;
 use crate::view::{Eval, View};
 use crate::{Detector, DetectorSet};
@@ -18,9 +19,16 @@ const LONGEST: usize = 20;
 /// The match that the digits at `start` belong to; `long` where there are at least four.
 pub(super) fn examine(view: &View<'_>, start: usize, long: bool, wanted: DetectorSet) -> Eval<Option<Match>> {
     let end = view.run(start, LONGEST, |byte| byte.is_ascii_digit())?;
+    if !stands_alone(view, start, end) {
+        return Ok(None);
+    }
+    let said = Said::new(view);
+    if let Some(last) = decimal(view, end)? {
+        return decimal_at(&said, start, (end, last), wanted);
+    }
     // Of so many digits are old cards, too: a word before them says more.
     if end - start == 13
-        && let Some(found) = kinds::examine(view, start, end - start, wanted)?
+        && let Some(found) = kinds::examine(&said, start, end - start, wanted)?
     {
         return Ok(Some(found));
     }
@@ -33,11 +41,11 @@ pub(super) fn examine(view: &View<'_>, start: usize, long: bool, wanted: Detecto
             }
         }
     }
-    if let Some(found) = kinds::examine(view, start, end - start, wanted)? {
+    if let Some(found) = kinds::examine(&said, start, end - start, wanted)? {
         return Ok(Some(found));
     }
     if wanted.intersects(travel::DETECTORS)
-        && let Some(found) = travel::named(view, start, wanted)?
+        && let Some(found) = travel::named(&said, start, end, wanted)?
     {
         return Ok(Some(found));
     }
@@ -51,7 +59,54 @@ pub(super) fn examine(view: &View<'_>, start: usize, long: bool, wanted: Detecto
     {
         return Ok(Some(found));
     }
-    if wanted.contains(Detector::Phone) { phone::national(view, start) } else { Ok(None) }
+    if wanted.contains(Detector::Phone) { phone::national(&said, start, end) } else { Ok(None) }
+}
+
+/// The end of the decimal number whose point is at a position: digits behind it, and nothing that more groups of a number could
+/// follow. Most numbers of tables and vectors are such.
+fn decimal(view: &View<'_>, point: usize) -> Eval<Option<usize>> {
+    if view.seen(point) != Some(b'.') {
+        return Ok(None);
+    }
+    let end = view.run(point + 1, LONGEST, |byte| byte.is_ascii_digit())?;
+    let goes_on = |byte: u8| byte.is_ascii_digit() || matches!(byte, b' ' | b'-'..=b'/' | b'(' | b')');
+    let ends = end > point + 1 && !view.seen(end).is_some_and(goes_on);
+    Ok(ends.then_some(end))
+}
+
+/// What a decimal number may be, of which the point and the end are given.
+fn decimal_at(
+    said: &Said<'_, '_>,
+    start: usize,
+    (point, end): (usize, usize),
+    wanted: DetectorSet,
+) -> Eval<Option<Match>> {
+    if wanted.contains(Detector::Geo)
+        && let Some(found) = place::examine(said.view, start)?
+    {
+        return Ok(Some(found));
+    }
+    if wanted.contains(Detector::Phone) { phone::decimal(said, start, (point, end)) } else { Ok(None) }
+}
+
+/// Whether the run of digits between two positions may belong to a number of any kind, by nothing but the bytes beside it:
+/// most digits are parts of hashes, names and decimals.
+fn stands_alone(view: &View<'_>, start: usize, end: usize) -> bool {
+    let after = view.seen(end);
+    // No kind has a small letter behind its first group.
+    if after.is_some_and(|byte| byte.is_ascii_lowercase()) {
+        return false;
+    }
+    match view.before(start) {
+        Some(b'a'..=b'z') => view.opens(start),
+        // Behind the point of a decimal: the year of a date, or a line that machines read.
+        Some(b'.') if view.before(start - 1).is_some_and(|byte| byte.is_ascii_digit()) => match end - start {
+            4 => true,
+            7 => matches!(after, Some(b'M' | b'F' | b'X' | b'<')),
+            _ => false,
+        },
+        _ => true,
+    }
 }
 
 /// What a run of so many digits may be or belong to.
