@@ -16,7 +16,7 @@ pub(crate) use topic::Topic;
 use words::WORDS;
 
 /// How far back from a match its context reaches, in bytes; the key of a JSON value adds as much again.
-const REACH: usize = 64;
+pub(crate) const REACH: usize = 64;
 
 /// Bytes before a place that the examination of a match starting there may look at.
 pub(crate) const LOOK_BEHIND: usize = 2 * REACH + 16;
@@ -221,7 +221,7 @@ fn cut(text: &[u8], byte: u8) -> (&[u8], &[u8]) {
 fn said(text: &[u8]) -> Topics {
     let mut topics = Topics::default();
     // Numbers say nothing, and many stand among others.
-    let letters = text.iter().fold(false, |any, byte| any | byte.is_ascii_alphabetic());
+    let letters = text.iter().fold(false, |any, byte| any | byte.is_ascii_alphabetic() | !byte.is_ascii());
     if !letters {
         return topics;
     }

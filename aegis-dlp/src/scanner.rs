@@ -292,7 +292,8 @@ impl Scanner {
     fn list(&mut self, end: bool) -> Vec<Lead> {
         let mut leads = std::mem::take(&mut self.leads);
         let (mut anchors, mut candidates) = (std::mem::take(&mut self.anchors), std::mem::take(&mut self.candidates));
-        self.prefilter.list(self.window.bytes(), self.done, end, &mut anchors);
+        let prefilter = self.prefilter.headed(self.column.is_some() || !self.heading.is_empty());
+        prefilter.list(self.window.bytes(), self.done, end, &mut anchors);
         self.profile.own().list(&self.view(end), self.done, self.wanted, &mut candidates);
         leads.clear();
         leads.extend(anchors.iter().copied().map(Lead::BuiltIn));

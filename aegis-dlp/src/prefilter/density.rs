@@ -20,7 +20,7 @@ const HASHES: &str = r#"{"sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b9
 fn clues(text: &str) -> f64 {
     let text = text.repeat(16 * 1024 / text.len());
     let mut anchors: Vec<Anchor> = Vec::new();
-    Prefilter::new(DetectorSet::ALL).list(text.as_bytes(), 0, true, &mut anchors);
+    Prefilter::new(DetectorSet::ALL).headed(false).list(text.as_bytes(), 0, true, &mut anchors);
     anchors.len() as f64 * 1024.0 / text.len() as f64
 }
 
@@ -30,8 +30,8 @@ fn ordinary_content_has_few_clues() {
         ("prose", PROSE, 4.0),
         ("a chat", CHAT, 1.8),
         ("code", CODE, 0.0),
-        ("log lines", LOG, 55.0),
-        ("an embedding", EMBEDDING, 80.0),
+        ("log lines", LOG, 50.0),
+        ("an embedding", EMBEDDING, 0.0),
         ("hashes and ids", HASHES, 26.0),
     ];
     let measured = corpora.map(|(name, text, most)| (name, clues(text), most));

@@ -18,6 +18,7 @@ pub(crate) use block::WORD;
 pub(crate) use block::in_word;
 use block::{Around, BLOCK, Kinds, NEAR, Signs};
 
+use crate::context::REACH;
 use crate::detect::{LITERALS, Literal, may_begin_key};
 use crate::{Detector, DetectorSet, Group};
 
@@ -94,6 +95,10 @@ pub(crate) struct Prefilter {
     literals: bool,
     /// Addresses of IP are wanted: they have colons, or single digits with dots between.
     addresses: bool,
+    /// Places on earth are: they are decimals.
+    decimals: bool,
+    /// Words that are not in the text itself may say what is in it.
+    headed: bool,
 }
 
 impl Prefilter {
@@ -107,7 +112,14 @@ impl Prefilter {
             words: secrets,
             literals: secrets,
             addresses,
+            decimals: wanted.contains(Detector::Geo),
+            headed: true,
         }
+    }
+
+    /// The same for content of which only its own words say what is in it, or not.
+    pub(crate) fn headed(self, headed: bool) -> Self {
+        Prefilter { headed, ..self }
     }
 
     /// Lists the clues of `bytes` from `from` on, in order. What began before `from` is not listed. Unless this is the
@@ -214,7 +226,8 @@ impl Prefilter {
                 | sign(signs.groups, Sign::GROUPS)
                 | sign(signs.words, Sign::WORD)
                 | sign(signs.colons, Sign::COLON);
-            if (found == Sign::DIGITS.0 || found == Sign::GROUPS.0) && is_part(bytes, position) {
+            let number = found == Sign::DIGITS.0 || found == Sign::GROUPS.0;
+            if number && (is_part(bytes, position) || self.is_none(bytes, position)) {
                 found = 0;
             }
             if signs.starts >> bit & 1 == 1 && may_begin_key(rest, end) {
@@ -251,22 +264,55 @@ fn block_before(bytes: &[u8], at: usize) -> [u8; BLOCK] {
     block
 }
 
+/// The length of the run of digits that a stretch begins with, as far as it matters.
+fn digits(bytes: &[u8]) -> usize {
+    bytes.iter().take(MOST_DIGITS).take_while(|byte| byte.is_ascii_digit()).count()
+}
+
 /// Whether the digits at `position` are part of a word or of a decimal number, in which nothing is found by them: most digits
 /// of hashes, ids and tables are.
 fn is_part(bytes: &[u8], position: usize) -> bool {
     let rest = bytes.get(position..).unwrap_or_default();
-    let digits = rest.iter().take(MOST_DIGITS).take_while(|byte| byte.is_ascii_digit()).count();
+    let digits = digits(rest);
+    let Some(after) = rest.get(digits) else { return false };
     // No kind has a small letter behind its first group.
-    if rest.get(digits).is_some_and(u8::is_ascii_lowercase) {
+    if after.is_ascii_lowercase() {
         return true;
     }
     match position.checked_sub(2).and_then(|from| bytes.get(from..position)) {
-        // Behind the point: longer than the year of a date, and the seven digits in a line of a passport.
-        Some([b'0'..=b'9', b'.']) => digits > 7,
+        // Behind the point: the year of a date, or the seven digits in a line of a passport.
+        Some([b'0'..=b'9', b'.']) => digits != 4 && !(digits == 7 && matches!(after, b'M' | b'F' | b'X' | b'<')),
         // The letter of an escape that stayed in the content is none of the word.
         Some([b'\\', b'n' | b'r' | b't']) => false,
         Some([_, b'a'..=b'z']) => true,
         _ => false,
+    }
+}
+
+impl Prefilter {
+    /// Whether the number at `position` is a decimal, or an element of a list, of which nothing says that it is anything: of
+    /// such there are a thousand in every vector.
+    fn is_none(self, bytes: &[u8], position: usize) -> bool {
+        let rest = bytes.get(position..).unwrap_or_default();
+        let whole = digits(rest);
+        if let Some([b'.', fraction @ ..]) = rest.get(whole..) {
+            let length = digits(fraction);
+            let goes_on = |byte: u8| byte.is_ascii_digit() || matches!(byte, b' ' | b'-'..=b'/' | b'(' | b')');
+            let ends = length > 0 && fraction.get(length).is_some_and(|byte| !goes_on(*byte));
+            // It may be a telephone's where it is called so.
+            return ends && !self.decimals && (!(7..=13).contains(&(whole + length)) || self.is_quiet(bytes, position));
+        }
+        let listed = matches!(rest.get(whole), Some(b',' | b']' | b'\n'))
+            && matches!(position.checked_sub(1).and_then(|last| bytes.get(last)), Some(b',' | b'[' | b'\n'));
+        // Numbers of these lengths in one run need a word, whatever their check digits are.
+        listed && matches!(whole, 1..=10 | 12) && self.is_quiet(bytes, position)
+    }
+
+    /// Whether no word and no key is near enough before a place to say what is there.
+    fn is_quiet(self, bytes: &[u8], position: usize) -> bool {
+        let before = bytes.get(position.saturating_sub(REACH + 2)..position).unwrap_or_default();
+        let says = |byte: &u8| byte.is_ascii_alphabetic() | !byte.is_ascii() | (*byte == b'"');
+        !self.headed && !before.iter().fold(false, |any, byte| any | says(byte))
     }
 }
 
