@@ -28,6 +28,7 @@ mod place;
 mod prefilter;
 mod profile;
 mod scanner;
+mod seam;
 mod stream;
 mod text;
 mod url;
@@ -43,10 +44,12 @@ pub use format::Format;
 pub use markers::Watch;
 pub use mask::{Mask, MaskKey, MaskSecret, Masks};
 pub use own::{
-    Dictionary, DictionaryError, Finder, OwnDetector, OwnDetectors, OwnName, OwnNameError, Pattern, PatternError,
+    Dictionary, DictionaryBuilder, DictionaryError, Finder, OwnDetector, OwnDetectors, OwnName, OwnNameError, Pattern,
+    PatternError,
 };
 pub use profile::{Action, Details, Profile};
 pub use scanner::{Flow, HOLD_BACK, Scanner};
+pub use seam::{Joined, SEAM, Seam};
 pub use stream::{
     Deed, Described, MethodBody, Opaque, OutputEncoding, Reason, Remark, STREAM_MEMORY, Stream, StreamFlow, Why,
 };

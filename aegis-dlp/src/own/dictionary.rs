@@ -5,7 +5,9 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 use siphasher::sip::SipHasher24;
 
-use super::words::{GAP, LONGEST, SHORTEST, Same, WORDS, is_gap, is_word};
+use super::words::{
+    CHAR, Class, GAP, LONGEST, SHORTEST, Same, WORDS, class, class_before, is_continuation, is_gap, may_be_word, word,
+};
 use crate::view::{Eval, More, View};
 
 /// Values of one dictionary.
@@ -58,6 +60,34 @@ pub enum DictionaryError {
     },
 }
 
+/// A dictionary that is being made: values are hashed as they come, and not kept.
+#[derive(Debug)]
+pub struct DictionaryBuilder(Dictionary);
+
+impl DictionaryBuilder {
+    /// Adds the value of a line.
+    ///
+    /// # Errors
+    /// It cannot be looked for, and is left out; or there are too many.
+    pub fn add(&mut self, line: usize, value: &str) -> Result<(), DictionaryError> {
+        let same = Same::of_value(value).map_err(|why| DictionaryError::Value { line, why })?;
+        // Before they are sorted the same one may stand twice.
+        if self.0.hashes.len() >= 2 * MOST {
+            return Err(DictionaryError::Full);
+        }
+        self.0.insert(&same);
+        Ok(())
+    }
+
+    /// The dictionary.
+    ///
+    /// # Errors
+    /// There are no values, or too many.
+    pub fn finish(self) -> Result<Dictionary, DictionaryError> {
+        self.0.finish()
+    }
+}
+
 impl Dictionary {
     /// Values, each with its line, hashed under `key`.
     ///
@@ -67,16 +97,16 @@ impl Dictionary {
         key: [u8; 16],
         values: impl IntoIterator<Item = (usize, &'v str)>,
     ) -> Result<Dictionary, DictionaryError> {
-        let mut dictionary = Dictionary::empty(key);
+        let mut builder = Dictionary::builder(key);
         for (line, value) in values {
-            let same = Same::of_value(value).map_err(|why| DictionaryError::Value { line, why })?;
-            // Before they are sorted the same one may stand twice.
-            if dictionary.hashes.len() >= 2 * MOST {
-                return Err(DictionaryError::Full);
-            }
-            dictionary.insert(&same);
+            builder.add(line, value)?;
         }
-        dictionary.finish()
+        builder.finish()
+    }
+
+    /// A dictionary that is made value by value, hashed under `key`.
+    pub fn builder(key: [u8; 16]) -> DictionaryBuilder {
+        DictionaryBuilder(Dictionary::empty(key))
     }
 
     pub(super) fn empty(key: [u8; 16]) -> Dictionary {
@@ -169,18 +199,18 @@ impl Dictionary {
     /// The end of the longest value that begins at `at`, in whole words.
     pub(super) fn examine(&self, view: &View<'_>, at: usize) -> Eval<Option<usize>> {
         let mut same = Same::EMPTY;
-        let (mut found, mut word) = (None, at);
+        let (mut found, mut from) = (None, at);
         for _ in 0..WORDS {
-            let end = match view.run(word, LONGEST + 1, is_word) {
+            let end = match word_at(view, from) {
                 Ok(end) => end,
                 Err(More) => {
-                    let begun = view.slice(word, view.bytes.len());
+                    let begun = view.slice(from, view.bytes.len());
                     // Half a character has no small letter.
                     let open = !begun.is_ascii() || same.add(begun) && self.may_go_on(&same);
                     return if open { Err(More) } else { Ok(found) };
                 }
             };
-            if end == word || !same.add(view.slice(word, end)) || !self.may_go_on(&same) {
+            if end == from || !same.add(view.slice(from, end)) || !self.may_go_on(&same) {
                 break;
             }
             if same.bytes().len() >= SHORTEST && self.holds(same.bytes()) {
@@ -189,10 +219,8 @@ impl Dictionary {
             if self.lengths >> same.bytes().len().min(63) == 0 {
                 break;
             }
-            word = view.run(end, GAP + 1, is_gap)?;
-            if word == end || word > end + GAP {
-                break;
-            }
+            let Some(next) = gap_at(view, end)? else { break };
+            from = next;
         }
         Ok(found)
     }
@@ -206,10 +234,8 @@ impl Dictionary {
     pub(super) fn list(&self, view: &View<'_>, from: usize, mut add: impl FnMut(usize)) {
         let mut previous = view.before(from).unwrap_or_default();
         for (at, byte) in (from..).zip(view.slice(from, view.bytes.len()).iter().copied()) {
-            // After the letter of an escape that stayed in the text a word begins: `\nACME`.
-            let first = !is_word(previous) || matches!(previous, b'n' | b'r' | b't') && view.opens(at);
-            previous = byte;
-            if is_word(byte) && first && self.begins(view.slice(at, at + SHORTEST)) {
+            let before = std::mem::replace(&mut previous, byte);
+            if may_be_word(byte) && is_first(view, at, before) && self.begins(view.slice(at, at + SHORTEST)) {
                 match self.examine(view, at) {
                     Ok(None) => {}
                     Ok(Some(_)) | Err(More) => add(at),
@@ -228,6 +254,54 @@ impl Dictionary {
             _ => true,
         }
     }
+}
+
+/// Whether the character at `at`, behind the byte `before`, may begin a word.
+fn is_first(view: &View<'_>, at: usize, before: u8) -> bool {
+    let here = view.slice(at, at + CHAR);
+    let ascii = here.first().is_some_and(u8::is_ascii);
+    if ascii && before.is_ascii() {
+        // After the letter of an escape that stayed in the text a word begins: `\nACME`.
+        return !before.is_ascii_alphanumeric() || matches!(before, b'n' | b'r' | b't') && view.opens(at);
+    }
+    if here.first().copied().is_some_and(is_continuation) && !before.is_ascii() {
+        return false;
+    }
+    match class(here) {
+        // The rest of it has not arrived.
+        None => true,
+        Some((Class::Edge, _)) => false,
+        Some((class, _)) => class_before(view.slice(at.saturating_sub(CHAR), at)) != class,
+    }
+}
+
+/// The end of the word that begins at `at`; `at` where none does.
+fn word_at(view: &View<'_>, at: usize) -> Eval<usize> {
+    let run = view.run(at, LONGEST + 1, may_be_word);
+    let bytes = view.slice(at, *run.as_ref().unwrap_or(&view.bytes.len()));
+    if bytes.is_ascii() {
+        return run;
+    }
+    let end = at + word(bytes);
+    // What ended before the end of what has arrived has ended for good.
+    if end < at + bytes.len() { Ok(end) } else { run }
+}
+
+/// Where the next word of a value may begin, behind what stands between words; `None` where that is too much.
+fn gap_at(view: &View<'_>, at: usize) -> Eval<Option<usize>> {
+    let run = view.run(at, CHAR * (GAP + 1), |byte| is_gap(byte) || !byte.is_ascii());
+    let bytes = view.slice(at, *run.as_ref().unwrap_or(&view.bytes.len()));
+    let (mut end, mut count) = (0, 0);
+    while let Some((class, length)) = class(bytes.get(end..).unwrap_or_default()) {
+        if class != Class::Edge {
+            return Ok(Some(at + end));
+        }
+        (end, count) = (end + length, count + 1);
+        if count > GAP {
+            return Ok(None);
+        }
+    }
+    run.map(|_| Some(at + end))
 }
 
 /// A key for values that are in memory only: no two lists share one.

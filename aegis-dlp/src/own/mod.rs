@@ -12,7 +12,7 @@ mod words;
 
 use std::sync::Arc;
 
-pub use dictionary::{Dictionary, DictionaryError};
+pub use dictionary::{Dictionary, DictionaryBuilder, DictionaryError};
 pub use name::{OwnName, OwnNameError};
 pub use pattern::{Pattern, PatternError};
 

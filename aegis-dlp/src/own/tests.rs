@@ -73,6 +73,44 @@ fn words_are_matched_whole() {
     }
 }
 
+/// What stands beside a value is told by character, not by byte.
+#[test]
+fn values_are_found_beside_characters_beyond_ascii() {
+    let own = all();
+    for text in [
+        "“ACME-001234”",
+        "‘ACME-001234’",
+        "•ACME-001234",
+        "ACME-001234…",
+        "€ACME-001234",
+        "«ACME-001234»",
+        "客户ACME-001234已付款",
+        "。ACME-001234、",
+        "고객ACME-001234를",
+        "\u{3000}ACME-001234\u{3000}",
+        "–ACME-001234–",
+        "№ACME-001234",
+    ] {
+        assert_eq!(texts(&own, text), ["own_people:ACME-001234"], "{text}");
+    }
+    assert_eq!(texts(&own, "Jane O’Brien’s"), ["own_people:Jane O’Brien"]);
+    assert_eq!(texts(&own, "“ACME”–0012•34"), ["own_people:ACME”–0012•34"]);
+    assert_eq!(texts(&own, "in der Ärger-Straße!"), ["own_people:Ärger-Straße"]);
+    // Letters of any script make it another word.
+    for text in ["éACME-001234", "ACME-001234é", "яACME-001234", "ACME-001234\u{301}", "ACME”–“•0012-34"] {
+        assert!(texts(&own, text).is_empty(), "{text}");
+    }
+    // Cut anywhere it is the same.
+    for text in ["x “ACME-001234” y", "客户ACME-001234已", "é“Jane O’Brien’s…”", "•bluebird…blue – bird"]
+    {
+        let whole = found(&own, text.as_bytes(), &[]);
+        assert!(!whole.is_empty(), "{text}");
+        for cut in 0..text.len() {
+            assert_eq!(found(&own, text.as_bytes(), &[cut]), whole, "{text} at {cut}");
+        }
+    }
+}
+
 #[test]
 fn values_are_found_however_they_are_written() {
     let own = all();
