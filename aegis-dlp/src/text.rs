@@ -1,5 +1,7 @@
 //! One-shot scanning of short text such as a header value.
 
+mod clean;
+
 use std::borrow::Cow;
 
 use crate::finding::{Finding, Place};
@@ -29,8 +31,15 @@ pub fn scan_text<'a>(profile: &Profile, place: Place, text: &'a str) -> Scanned<
 
 /// Scans a whole text in an encoding.
 pub(crate) fn scan<'a>(profile: &Profile, encoding: Encoding, place: Place, text: &'a str) -> Scanned<'a> {
-    if encoding == Encoding::Plain && !has_clue(profile, text) {
-        return Scanned { text: Cow::Borrowed(text), findings: Vec::new(), deny: None, approve: None };
+    // Without a percent sign nothing is encoded in a path: it is read as what it is.
+    let plain = encoding == Encoding::Plain || encoding == Encoding::Percent && !text.contains('%');
+    let nothing = || Scanned { text: Cow::Borrowed(text), findings: Vec::new(), deny: None, approve: None };
+    if text.is_empty() || clean::is_known(profile, encoding, text) {
+        return nothing();
+    }
+    if plain && !has_clue(profile, text) {
+        clean::remember(profile, encoding, text);
+        return nothing();
     }
     let mut scanner = Scanner::with(profile.clone(), encoding, Some(place));
     let mut out = Vec::with_capacity(text.len());
@@ -43,6 +52,9 @@ pub(crate) fn scan<'a>(profile: &Profile, encoding: Encoding, place: Place, text
         Flow::Continue | Flow::Opaque => (None, None),
     };
     let findings = scanner.into_findings();
+    if findings.is_empty() && deny.is_none() && approve.is_none() {
+        clean::remember(profile, encoding, text);
+    }
     let text = if findings.is_empty() {
         Cow::Borrowed(text)
     } else {
