@@ -45,7 +45,7 @@ mod window;
 pub use agent::{Agent, Mode};
 pub use body::ReadBody;
 pub use content::{RedactedHead, redact_head};
-pub use decide::{Grant, Permit};
+pub use decide::{Covers, Grant, Permit};
 pub use diff::{Changed, ChangedKey, Difference, unified};
 pub use explain::{Candidate, Condition, Explanation};
 pub use handling::{Handling, OnSigned, ToolChanges};

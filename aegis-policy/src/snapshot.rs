@@ -16,8 +16,8 @@ use crate::rule::{Policy, Rule, Transport};
 use crate::schema::{self, Document};
 use crate::source::diagnostics::{Diagnostics, Problem, Source};
 use crate::{
-    Agent, Connect, ConnectPlan, Content, Denial, Explanation, Intent, NameVerdict, Needs, TokenRules, Verdict, decide,
-    explain, input,
+    Agent, Connect, ConnectPlan, Content, Covers, Denial, Explanation, Intent, NameVerdict, Needs, TokenRules, Verdict,
+    decide, explain, input,
 };
 
 /// Agents whose tables are kept; beyond it all are made anew, so that made-up agents can't fill the memory.
@@ -120,6 +120,11 @@ impl Snapshot {
         &self.catalog.everything
     }
 
+    /// What a rule (`policy/rule`) looks for in what it lets pass; `None` where there is no such rule.
+    pub fn rule_profile(&self, rule: &str) -> Option<&Profile> {
+        self.catalog.rules.iter().find(|known| *known.id == *rule).map(|known| &known.profile)
+    }
+
     /// How many rules there are.
     pub fn rules(&self) -> usize {
         self.catalog.rules.len()
@@ -168,13 +173,13 @@ impl Snapshot {
         decide::needs(self, intent)
     }
 
-    /// Whether a request that another policy let through may go on under this one, when its body is gone; `private` tells that
-    /// it went to a private address. For requests of which [`Snapshot::needs`] asks for the body: others are decided again.
+    /// Whether a request that another policy's rule `by` let through may go on under this one, when its body is gone; `covers` tells
+    /// whether it went on the terms of a rule. For requests of which [`Snapshot::needs`] asks for the body: others are decided again.
     ///
     /// # Errors
     /// The denial.
-    pub fn stands(&self, intent: &Intent<'_>, private: bool) -> Result<(), Box<Denial>> {
-        decide::stands(self, intent, private)
+    pub fn stands(&self, intent: &Intent<'_>, by: Option<&str>, covers: &Covers<'_>) -> Result<(), Box<Denial>> {
+        decide::stands(self, intent, by, covers)
     }
 
     /// Decides a request.

@@ -4,16 +4,24 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-/// All values of `name`, decoded. What is no UTF-8 is none.
+/// All values of `name`, decoded. What is no UTF-8 has U+FFFD in its place: servers read the rest of such a value, too.
 pub(crate) fn values<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = String> + 'a {
-    let pairs = text.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    pairs.filter_map(move |(key, value)| (decode(key)? == name).then(|| decode(value).map(Cow::into_owned)).flatten())
+    pairs(text).filter_map(move |(key, value)| (decode(key) == name).then(|| decode(value).into_owned()))
 }
 
-fn decode(text: &str) -> Option<Cow<'_, str>> {
+/// Whether any of `names` is there.
+pub(crate) fn has_any(text: &str, names: &[&str]) -> bool {
+    pairs(text).any(|(key, _)| names.contains(&&*decode(key)))
+}
+
+fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+}
+
+fn decode(text: &str) -> Cow<'_, str> {
     if !text.contains(['%', '+']) {
-        return Some(Cow::Borrowed(text));
+        return Cow::Borrowed(text);
     }
     let spaced = text.replace('+', " ");
-    percent_decode_str(&spaced).decode_utf8().ok().map(|decoded| Cow::Owned(decoded.into_owned()))
+    Cow::Owned(percent_decode_str(&spaced).decode_utf8_lossy().into_owned())
 }

@@ -4,7 +4,7 @@
 mod support;
 
 use aegis_tools::denial::{self, Refused};
-use aegis_tools::stream::{Blocks, Event};
+use aegis_tools::stream::{Block, Blocks, Event, MAX_MESSAGE};
 use aegis_tools::{Observed, Observer, Protocol, Tokens, ToolCall, answers_to, canonical};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -224,7 +224,8 @@ fn events_are_read_as_browsers_read_them() {
         let mut found = Vec::new();
         Blocks::default().push(stream.as_bytes(), |block| {
             // The LF of the CRLF that ended a block.
-            if let Some(block) = block.filter(|block| *block != b"\n") {
+            let Block::Whole(block) = block else { panic!("{block:?}") };
+            if block != b"\n" {
                 let event = Event::read(block);
                 found.push((event.kind.into_owned(), event.data.map(|data| data.into_owned())));
             }
@@ -242,10 +243,27 @@ fn no_byte_of_an_event_waits_for_the_next() {
         for cut in 1..stream.len() {
             let (mut blocks, mut passed) = (Blocks::default(), Vec::new());
             for piece in [&stream[..cut], &stream[cut..]] {
-                blocks.push(piece.as_bytes(), |block| passed.extend_from_slice(block.unwrap()));
+                blocks.push(piece.as_bytes(), |block| passed.extend_from_slice(support::bytes(&block).0));
             }
             assert_eq!(String::from_utf8(passed).unwrap(), stream, "cut at {cut}");
         }
+    }
+}
+
+#[test]
+fn an_event_that_is_too_long_comes_in_parts_and_nothing_of_it_is_lost() {
+    let stream = format!("data: a\n\ndata: {}\n\ndata: b\n\n", "x".repeat(MAX_MESSAGE * 2));
+    for size in [1000, 65_536, usize::MAX] {
+        let (mut blocks, mut passed, mut whole, mut ends) = (Blocks::default(), Vec::new(), 0, 0);
+        for piece in stream.as_bytes().chunks(size) {
+            blocks.push(piece, |block| {
+                passed.extend_from_slice(support::bytes(&block).0);
+                whole += u32::from(matches!(block, Block::Whole(_)));
+                ends += u32::from(matches!(block, Block::Part { last: true, .. }));
+            });
+        }
+        assert!(passed == stream.as_bytes() && blocks.rest().is_empty(), "{size}");
+        assert_eq!((whole, ends), (2, 1), "{size}");
     }
 }
 
@@ -272,7 +290,7 @@ fn a_refusal_answers_the_very_call_in_its_own_form() {
         let event = denial::event(&answer);
         let mut found = Vec::new();
         Blocks::default().push(event.as_bytes(), |block| {
-            found.extend(Event::read(block.unwrap()).data.map(|data| data.into_owned()))
+            found.extend(Event::read(support::bytes(&block).0).data.map(|data| data.into_owned()))
         });
         assert_eq!(found, [answer.to_string()]);
     }

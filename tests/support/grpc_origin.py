@@ -1,4 +1,5 @@
-"""A gRPC origin on 9443 with grpcio: the service lab.Echo, whose messages are `message Text { string text = 1; }`."""
+"""A gRPC origin on 9443 with grpcio: the service lab.Echo, whose messages are `message Text { string text = 1; }`, and lab.v1.People
+(aegis-dlp/tests/support/proto/people.proto) with a method that no descriptor has."""
 
 import json, os
 from concurrent.futures import ThreadPoolExecutor
@@ -51,7 +52,18 @@ def both(messages, context):
         pass
 
 
+def raw(name):
+    def answer(message, context):
+        saw(kind="raw", path=name, hex=message.hex())
+        # An Answer: ssn 523456789, card 4111111111111111.
+        return b"\x0a\x09523456789\x10\xc7\xe3\xa3\xab\x8a\xe1\xa6\x07"
+
+    return answer
+
+
 METHODS = {
+    "/lab.v1.People/Add": grpc.unary_unary_rpc_method_handler(raw("Add")),
+    "/lab.v1.People/Unknown": grpc.unary_unary_rpc_method_handler(raw("Unknown")),
     "/lab.Echo/Unary": grpc.unary_unary_rpc_method_handler(unary),
     "/lab.Echo/Collect": grpc.stream_unary_rpc_method_handler(collect),
     "/lab.Echo/Each": grpc.unary_stream_rpc_method_handler(each),

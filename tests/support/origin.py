@@ -1,6 +1,7 @@
 """An origin by hand, HTTP/1.1 on 9443: what hyper and others would tidy up on the way it leaves as it is.
 
-/leak/KIND answers with data that may not come back; /sse/A|B sends events one by one; anything else is answered with what came.
+/leak/KIND answers with data that may not come back; /sse/A|B sends events one by one; /head/NAME/VALUE and /trailer/NAME/VALUE answer with
+such a field; anything else is answered with what came.
 Every request is in the log as it came.
 """
 
@@ -67,6 +68,14 @@ async def answer(writer, path, body, trailers):
             while "wait" in query and not any(f'"/got/{n}"' in line for line in open(os.environ["LOG"])):
                 await asyncio.sleep(0.01)
         return writer.write(b"0\r\n\r\n")
+    if verb in ("head", "trailer"):
+        name, _, value = rest.partition("/")
+        field = f"{name}: {urllib.parse.unquote(value)}\r\n"
+        if verb == "head":
+            return writer.write((head.replace("OK", "Fine " + KEY) + field + "Content-Length: 4\r\n\r\nbody").encode())
+        writer.write((head + "Trailer: x-note\r\nTransfer-Encoding: chunked\r\n\r\n").encode())
+        await chunk(writer, b"body")
+        return writer.write(("0\r\n" + field + "\r\n").encode())
     text = json.dumps({"length": len(body), "trailers": trailers}).encode()
     writer.write((head + f"Content-Length: {len(text)}\r\n\r\n").encode() + text)
 

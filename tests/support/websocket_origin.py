@@ -1,4 +1,5 @@
-"""A WebSocket origin: `websockets` on 9443, and on 9444 one by hand that answers and speaks in one write.
+"""A WebSocket origin: `websockets` on 9443, on 9444 one by hand that answers and speaks in one write, and on 9445 one
+that speaks HTTP/2 only.
 
 /echo gives each message back; /push/TEXT says TEXT first; /close/CODE closes with it; /count says how many it got, at the end.
 """
@@ -51,11 +52,25 @@ async def by_hand(reader, writer):
     writer.close()
 
 
+async def h2_only(reader, writer):
+    """Says what every HTTP/2 server says first: its settings."""
+    writer.write(b"\0\0\0\x04\0\0\0\0\0")
+    await writer.drain()
+    await reader.read()
+    writer.close()
+
+
 async def main():
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(os.environ["CERT"], os.environ["KEY"])
     async with serve(handler, "::", 9443, ssl=context, max_size=64 * 1024 * 1024):
-        async with await asyncio.start_server(by_hand, "::", 9444, ssl=context):
+        only = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        only.load_cert_chain(os.environ["CERT"], os.environ["KEY"])
+        only.set_alpn_protocols(["h2"])
+        async with (
+            await asyncio.start_server(by_hand, "::", 9444, ssl=context),
+            await asyncio.start_server(h2_only, "::", 9445, ssl=only),
+        ):
             saw(kind="ready")
             await asyncio.Future()
 

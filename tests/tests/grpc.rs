@@ -145,3 +145,133 @@ print(plain(unary(text('goes on'), timeout=20)))
     let record = daemon.record(denied).unwrap();
     assert!(record["reason"].as_str().unwrap().contains("aws_key"), "{record}");
 }
+
+const WITH_DESCRIPTORS: &str = r#"version: grpc-2
+protobuf: [{descriptors: people.binpb}]
+policies:
+  - name: calls
+    agents: ["*"]
+    rules:
+      - name: large
+        hosts: [api.allowed.test]
+        ports: [9443]
+        paths: [/lab.v1.People/Add]
+        body: [{path: balance, op: ">", value: 100}]
+        decision: deny
+        reason: "the balance is above 100"
+      - name: looked-through
+        hosts: [api.allowed.test]
+        ports: [9443]
+        decision: sanitize
+        dlp: {redact: [pii], responses: {redact: [pii]}}
+"#;
+
+const PERSON: &str = r#"
+def varint(n): return bytes([n]) if n < 128 else bytes([n & 127 | 128]) + varint(n >> 7)
+def text_of(field, s): return varint(field << 3 | 2) + varint(len(s)) + s
+def number(field, n): return varint(field << 3) + varint(n)
+add = channel.unary_unary('/lab.v1.People/Add')
+unknown = channel.unary_unary('/lab.v1.People/Unknown')
+# name, ssn, card: without a descriptor nobody says that the last two are what they are.
+person = text_of(1, b'Ada') + text_of(2, b'523456789') + number(3, 4111111111111111)
+"#;
+
+fn described(lab: &Lab) -> (Daemon<'_>, Service) {
+    let policies = lab.path("policies");
+    std::fs::create_dir(&policies).unwrap();
+    std::fs::write(policies.join("policy.yaml"), WITH_DESCRIPTORS).unwrap();
+    let people = include_bytes!("../../aegis-dlp/tests/support/proto/people.binpb");
+    std::fs::write(policies.join("people.binpb"), people).unwrap();
+    let settings = Settings { policy: None, ..Settings::with(serde_json::json!({"policies": policies})) };
+    (Daemon::start(lab, &settings).unwrap(), Service::start(lab, "grpc_origin").unwrap())
+}
+
+/// What the origin got, as bytes in hexadecimal digits.
+fn raw(origin: &Service, path: &str) -> Vec<String> {
+    let of = |line: &Value| (line["path"] == path).then(|| line["hex"].as_str().map(str::to_owned)).flatten();
+    origin.seen().iter().filter_map(of).collect()
+}
+
+#[test]
+fn with_descriptors_names_are_context_and_numbers_are_read_both_ways() {
+    let lab = Lab::new().unwrap();
+    let (daemon, origin) = described(&lab);
+    let program = format!(
+        "{PERSON}
+print(unknown(person, timeout=20).hex())
+print(add(person, timeout=20).hex())
+print(add(person, timeout=20, compression=grpc.Compression.Gzip).hex())
+"
+    );
+    let outcome = run(&lab, &program);
+    let (ssn, card) = ("523456789", "c7e3a3ab8ae1a607");
+    let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let answer = format!("0a09{}10{card}", hex(ssn));
+    let masked = format!("0a05{}1000", hex("[SSN]"));
+    assert_eq!(outcome.stdout, format!("{answer}\n{masked}\n{masked}\n"), "{outcome:?}");
+    let head = format!("0a03{}", hex("Ada"));
+    // What is of no known method leaves as it came.
+    assert_eq!(raw(&origin, "Unknown"), [format!("{head}1209{}18{card}", hex(ssn))]);
+    assert_eq!(raw(&origin, "Add"), vec![format!("{head}1205{}1800", hex("[SSN]")); 2]);
+    let record = daemon.record(|record| record["path"] == "/lab.v1.People/Add").unwrap();
+    let findings = record["findings"].to_string();
+    for place in ["grpc:1/ssn", "grpc:1/card", "response!grpc:1/ssn", "response!grpc:1/card"] {
+        assert!(findings.contains(place), "{place}: {findings}");
+    }
+    assert!(!findings.contains(ssn) && !findings.contains("4111"), "{findings}");
+}
+
+#[test]
+fn conditions_hold_for_the_fields_of_a_unary_call() {
+    let lab = Lab::new().unwrap();
+    let (daemon, origin) = described(&lab);
+    // balance is a sint64: 100 is 200 on the wire. Of two balances nobody knows which the origin takes.
+    let program = format!(
+        "{PERSON}
+def tried(message):
+    try: add(message, timeout=20); print('passed')
+    except grpc.RpcError as e: failed(e)
+tried(number(5, 200))
+tried(number(5, 202))
+tried(number(5, 202) + number(5, 2))
+tried(number(1, 7))
+tried(text_of(1, b'no balance'))
+"
+    );
+    let outcome = run(&lab, &program);
+    let lines: Vec<&str> = outcome.stdout.lines().collect();
+    assert_eq!(lines.len(), 5, "{outcome:?}");
+    assert_eq!((lines[0], lines[4]), ("passed", "passed"), "{outcome:?}");
+    for line in &lines[1..4] {
+        assert!(line.starts_with("failed PERMISSION_DENIED"), "{outcome:?}");
+    }
+    assert!(lines[1].contains("above 100"), "{outcome:?}");
+    assert_eq!(raw(&origin, "Add").len(), 2);
+    let denied = daemon.record(|record| record["decision"] == "deny").unwrap();
+    assert_eq!(denied["rule"], "calls/large", "{denied}");
+}
+
+#[test]
+fn a_policy_that_asks_for_more_ends_an_open_stream_with_a_status() {
+    let lab = Lab::new().unwrap();
+    let open = POLICY.replace("decision: sanitize\n        dlp: {redact: [pii], deny: [secrets]}", "decision: allow");
+    assert!(!open.contains("dlp"));
+    let daemon = Daemon::start(&lab, &Settings::policy(&open)).unwrap();
+    let origin = Service::start(&lab, "grpc_origin").unwrap();
+    let program = format!(
+        "{PRELUDE}
+mine = queue.Queue()
+call = both(iter(mine.get, None), timeout=30)
+mine.put(text('first')); print(plain(next(call)), flush=True)
+try: print(next(call))
+except grpc.RpcError as e: failed(e)
+mine.put(None)
+"
+    );
+    let client = lab.agent(AGENT).start(&[python().to_str().unwrap(), "-c", &program]).unwrap();
+    origin.wait(|line| line["text"] == "first").unwrap();
+    std::fs::write(lab.path("policy.yaml"), POLICY).unwrap();
+    daemon.signal(nix::sys::signal::Signal::SIGHUP).unwrap();
+    let outcome = client.finish().unwrap();
+    assert!(outcome.stdout.starts_with("first\nfailed PERMISSION_DENIED cut off"), "{outcome:?}");
+}

@@ -100,7 +100,7 @@ lines = []
 def pieces(count, first=b'x' * 1000, last=b''):
     yield first
     for n in range(count):
-        time.sleep(0.01); yield b'y' * 150000
+        time.sleep(0.001); yield b'y' * 100000
     yield last
 def one(client, name, path, body):
     for attempt in range(2):
@@ -111,8 +111,8 @@ def one(client, name, path, body):
             # The connection may break under a body that nobody wants; it must not hang.
             lines.append(f'{{name}} broke {{type(e).__name__}}')
 with httpx.Client(http2=http2, timeout=20) as client:
-    jobs = [('refused', '443/forbidden/x', lambda: pieces(20)), ('secret', '443/sink', lambda: pieces(20, b'key {KEY} ' * 10)),
-            ('late', '443/sink', lambda: pieces(10, b'x', b' key {KEY} ')), ('fine', '443/sink', lambda: pieces(10)), ('fine', '443/sink', lambda: pieces(10))]
+    jobs = [('refused', '443/forbidden/x', lambda: pieces(12)), ('secret', '443/sink', lambda: pieces(12, b'key {KEY} ' * 10)),
+            ('late', '443/sink', lambda: pieces(2, b'x', b' key {KEY} ')), ('fine', '443/sink', lambda: pieces(2)), ('fine', '443/sink', lambda: pieces(2))]
     threads = [threading.Thread(target=one, args=(client, *job)) for job in jobs for _ in range(2)]
     [t.start() for t in threads]; [t.join(50) for t in threads]
     print(any(t.is_alive() for t in threads))
@@ -128,7 +128,7 @@ lines = []
 async def pieces(count, first=b'x' * 1000, last=b''):
     yield first
     for n in range(count):
-        await asyncio.sleep(0.01); yield b'y' * 150000
+        await asyncio.sleep(0.001); yield b'y' * 100000
     yield last
 async def one(client, name, path, body):
     for attempt in range(2):
@@ -139,8 +139,8 @@ async def one(client, name, path, body):
             lines.append(f'{{name}} broke {{type(e).__name__}}')
 async def main():
     async with httpx.AsyncClient(http2=http2, timeout=20) as client:
-        jobs = [('refused', '443/forbidden/x', lambda: pieces(20)), ('secret', '443/sink', lambda: pieces(20, b'key {KEY} ' * 10)),
-                ('late', '443/sink', lambda: pieces(10, b'x', b' key {KEY} ')), ('fine', '443/sink', lambda: pieces(10)), ('fine', '443/sink', lambda: pieces(10))]
+        jobs = [('refused', '443/forbidden/x', lambda: pieces(12)), ('secret', '443/sink', lambda: pieces(12, b'key {KEY} ' * 10)),
+                ('late', '443/sink', lambda: pieces(2, b'x', b' key {KEY} ')), ('fine', '443/sink', lambda: pieces(2)), ('fine', '443/sink', lambda: pieces(2))]
         await asyncio.wait_for(asyncio.gather(*(one(client, *job) for job in jobs for _ in range(2))), 50)
         print(False)
         print((await client.post('https://api.allowed.test:443/sink', content=b'after')).status_code)

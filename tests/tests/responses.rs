@@ -144,6 +144,71 @@ print(stream.read().decode())
 }
 
 #[test]
+fn what_is_divided_over_events_is_found_where_it_becomes_whole() {
+    let lab = Lab::new().unwrap();
+    let (daemon, _origin) = start(&lab);
+    let (first, rest) = KEY.split_at(7);
+    let outcome = get(&lab, "", "/sse/ssn%20536-22-|8741%20is%20it|fine");
+    assert!(
+        outcome.stdout.ends_with("data: ssn 536-22-\n\nid: 1\ndata: [SSN] is it\n\nid: 2\ndata: fine\n\n"),
+        "{outcome:?}"
+    );
+    let outcome = get(&lab, "", &format!("/sse/{first}|{rest}|never"));
+    assert!(outcome.stdout.contains(first) && !outcome.stdout.contains(rest), "{outcome:?}");
+    assert!(outcome.stdout.contains("event: error\ndata: {") && outcome.stdout.contains("aws_key"), "{outcome:?}");
+    assert!(!outcome.stdout.contains("never"), "{outcome:?}");
+    let record = daemon.record(|record| record["decision"] == "deny").unwrap();
+    assert!(record["findings"].to_string().contains("response!event:2!joined"), "{record}");
+}
+
+#[test]
+fn fields_and_trailers_of_a_response_are_content() {
+    let lab = Lab::new().unwrap();
+    let (daemon, _origin) = start(&lab);
+    let outcome = get(&lab, "", "/head/X-Note/ssn%20536-22-8741");
+    let head = outcome.stdout.to_ascii_lowercase();
+    assert!(outcome.ok() && head.contains("x-note: ssn [ssn]") && head.ends_with("body"), "{outcome:?}");
+    assert!(!outcome.stdout.contains(KEY), "the words behind the status: {outcome:?}");
+    let outcome = get(&lab, "", "/head/ETag/%22536-22-8741%22");
+    assert!(outcome.ok() && !outcome.stdout.to_ascii_lowercase().contains("etag"), "{outcome:?}");
+    // A session's own cookie comes back, whatever it looks like.
+    let outcome = get(&lab, "", &format!("/head/Set-Cookie/session={KEY}"));
+    assert!(outcome.ok() && outcome.stdout.contains(&format!("session={KEY}")), "{outcome:?}");
+    let outcome = get(&lab, "", &format!("/head/X-Note/{KEY}"));
+    assert!(outcome.stdout.contains(" 403") && !outcome.stdout.contains(KEY), "{outcome:?}");
+    assert!(outcome.stdout.contains(r#""place":"header:response!x-note""#), "{outcome:?}");
+    let outcome = get(&lab, "", "/head/Aegis-Removed/nothing");
+    assert!(outcome.ok() && !outcome.stdout.to_ascii_lowercase().contains("aegis-removed"), "{outcome:?}");
+    // Trailers go on over HTTP/2.
+    let outcome = get(&lab, "--http2", "/trailer/X-Note/ssn%20536-22-8741");
+    assert!(outcome.ok() && outcome.stdout.contains("x-note: ssn [SSN]"), "{outcome:?}");
+    let outcome = get(&lab, "--http2", &format!("/trailer/X-Note/{KEY}"));
+    assert!(!outcome.ok() && !outcome.stdout.contains(KEY), "{outcome:?}");
+    let denied = |record: &Value| record["path"] == format!("/trailer/X-Note/{KEY}") && record["decision"] == "deny";
+    let masked =
+        |record: &Value| record["decision"] == "deny" && record["path"].to_string().contains("/trailer/X-Note");
+    assert!(daemon.record(|record| denied(record) || masked(record)).is_ok());
+}
+
+#[test]
+fn a_policy_that_asks_for_more_ends_an_open_stream() {
+    let lab = Lab::new().unwrap();
+    let open = POLICY.replace("dlp: {responses: {redact: [pii], deny: [secrets], markers: deny}}", "reason: open");
+    let daemon = Daemon::start(&lab, &Settings::policy(&open)).unwrap();
+    let origin = Service::start(&lab, "origin").unwrap();
+    let client = lab
+        .agent(AGENT)
+        .start(&["curl", "-sSN", "--max-time", "30", "https://api.allowed.test:9443/sse/one|two?wait"])
+        .unwrap();
+    origin.wait(|line| line["path"] == "/sse/one|two?wait").unwrap();
+    std::fs::write(lab.path("policy.yaml"), POLICY).unwrap();
+    daemon.signal(nix::sys::signal::Signal::SIGHUP).unwrap();
+    let outcome = client.finish().unwrap();
+    assert!(outcome.stdout.starts_with("id: 0\ndata: one\n\n"), "{outcome:?}");
+    assert!(!outcome.stdout.contains("two") && outcome.stdout.contains("looked through in another way"), "{outcome:?}");
+}
+
+#[test]
 fn what_no_rule_asks_about_comes_back_as_it_was_sent() {
     let lab = Lab::new().unwrap();
     let policy =

@@ -66,6 +66,17 @@ fn ambiguous_requests_never_reach_the_origin_as_they_came() {
         "POST /echo HTTP/1.1\r\nHost: api.allowed.test\r\nContent-Length: +4\r\n\r\nabcd",
         "POST /echo HTTP/1.1\r\nHost: api.allowed.test\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
         "POST /echo HTTP/1.0\r\nHost: api.allowed.test\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: api.allowed.test\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        // a fold before the first field, a name that is none, a lone CR
+        "GET /hello HTTP/1.1\r\n X-A: 1\r\nHost: api.allowed.test\r\n\r\n",
+        "GET /hello HTTP/1.1\r\nHost: api.allowed.test\r\nX\x0b: 1\r\n\r\n",
+        "GET /hello HTTP/1.1\r\nHost: api.allowed.test\rX-Hidden: 1\r\n\r\n",
+        // a type that is two
+        "POST /echo HTTP/1.1\r\nHost: api.allowed.test\r\nContent-Type: application/grpc, application/json\r\nContent-Length: 2\r\n\r\n{}",
+        // absolute form of another scheme and port, an authority with user information
+        "GET https://api.allowed.test:8443/hello HTTP/1.1\r\nHost: api.allowed.test\r\n\r\n",
+        "GET https://denied.test@api.allowed.test/hello HTTP/1.1\r\nHost: api.allowed.test\r\n\r\n",
+        "OPTIONS * HTTP/1.1\r\nHost: api.allowed.test\r\n\r\n",
     ]
     .map(str::to_owned)
     .into();
@@ -103,6 +114,45 @@ fn a_request_hidden_behind_another_is_decided_by_itself() {
         assert!(seen.path != "/forbidden" && seen.header("x-hidden").is_none(), "{seen:?}");
         assert!(!seen.text().contains("/forbidden"), "hidden inside a body: {seen:?}");
     }
+}
+
+/// What some servers take for the end of a line, of a size or of a body and others do not: Aegis reads it in one way, and what goes on
+/// is written anew, so that the origin reads it in the same.
+#[test]
+fn lines_and_chunks_are_read_in_one_way_and_written_anew() {
+    let lab = Lab::new().unwrap();
+    let daemon = Daemon::start(&lab, &Settings::default()).unwrap();
+    let hidden = "GET /forbidden HTTP/1.1\r\nHost: api.allowed.test\r\nX-Hidden: 1\r\n\r\n";
+    let chunked = "POST /echo HTTP/1.1\r\nHost: api.allowed.test\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let requests: Vec<String> = [
+        // bare line feeds in the head: they end lines, for the origin too
+        "GET /hello HTTP/1.1\nHost: api.allowed.test\nX-One: 1\nConnection: close\n\n".to_owned(),
+        // in chunks: a size ended by a line feed, one with a line feed in its extension, one in disguise, one that overflows
+        format!("{chunked}2\nab\r\n0\r\n\r\n{hidden}"),
+        format!("{chunked}2;x\nab\r\n0\r\n\r\n{hidden}"),
+        format!("{chunked}0x2\r\nab\r\n0\r\n\r\n{hidden}"),
+        format!("{chunked}+2\r\nab\r\n0\r\n\r\n{hidden}"),
+        format!("{chunked}10000000000000002\r\nab\r\n0\r\n\r\n{hidden}"),
+        // more behind a chunk than its size says
+        format!("{chunked}2\r\nabc\r\n0\r\n\r\n{hidden}"),
+    ]
+    .into();
+    let answers = send_raw(&lab, &requests);
+    assert_eq!(answers.len(), requests.len());
+    let seen = lab.internet.requests.all();
+    let first = seen.iter().find(|request| request.path == "/hello");
+    assert!(first.is_none_or(|first| first.header("x-one") == Some("1")), "{first:?}");
+    for answer in answers.iter().skip(1) {
+        assert!(
+            answer == "closed" || answer.starts_with("HTTP/1.1 4") || answer.starts_with("HTTP/1.1 5"),
+            "{answers:?}"
+        );
+    }
+    for request in &seen {
+        assert!(request.path != "/forbidden" && request.header("x-hidden").is_none(), "{request:?}");
+        assert!(!request.text().contains("/forbidden"), "hidden inside a body: {request:?}");
+    }
+    drop(daemon);
 }
 
 #[test]

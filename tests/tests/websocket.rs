@@ -26,7 +26,7 @@ policies:
         decision: allow
       - name: looked-through
         hosts: [api.allowed.test]
-        ports: [9443, 9444]
+        ports: [9443, 9444, 9445]
         decision: sanitize
         dlp: {redact: [pii], deny: [secrets]}
 "#;
@@ -252,7 +252,7 @@ fn a_new_policy_and_the_daemons_end_close_what_is_open() {
     let start = || lab.agent(AGENT).start(&[python().to_str().unwrap(), "-c", &program]).unwrap();
     let client = start();
     site.origin.wait(|line| line["kind"] == "open").unwrap();
-    std::fs::write(lab.path("policy.yaml"), POLICY.replace("ports: [9443, 9444]", "ports: [9444]")).unwrap();
+    std::fs::write(lab.path("policy.yaml"), POLICY.replace("ports: [9443, 9444, 9445]", "ports: [9444]")).unwrap();
     site.daemon.signal(nix::sys::signal::Signal::SIGHUP).unwrap();
     let outcome = client.finish().unwrap();
     assert!(outcome.stdout.contains("closed 1008 cut off"), "{outcome:?}");
@@ -274,6 +274,57 @@ fn a_new_policy_and_the_daemons_end_close_what_is_open() {
     site.daemon.stop().unwrap();
     let outcome = client.finish().unwrap();
     assert!(outcome.stdout.contains("closed 1001"), "{outcome:?}");
+}
+
+#[test]
+fn what_is_divided_over_messages_is_found_where_it_becomes_whole() {
+    let lab = Lab::new().unwrap();
+    let site = Site::start(&lab, json!({}));
+    let (first, rest) = KEY.split_at(9);
+    let outcome = site.run(&format!(
+        r#"
+with open('/echo') as socket:
+    for text in ('ssn 536-22-', '8741', 'and more', '{{"delta":"to jane.doe@corp."}}', '{{"n":2,"delta":"example, today"}}', 'key {first}'):
+        socket.send(text); print(socket.recv(timeout=15))
+    socket.send('{rest}')
+    end(socket)
+"#
+    ));
+    let lines: Vec<&str> = outcome.stdout.lines().collect();
+    assert_eq!(lines.len(), 7, "{outcome:?}");
+    assert_eq!(lines[..3], ["ssn 536-22-", "[SSN]", "and more"], "{outcome:?}");
+    assert_eq!(lines[4], r#"{"n":2,"delta":"[EMAIL], today"}"#, "{outcome:?}");
+    assert!(lines[6].starts_with("closed 1008") && lines[6].contains("aws_key"), "{outcome:?}");
+    assert_eq!(site.closed()["code"], 1008);
+    assert!(!site.messages().concat().contains(rest), "{:?}", site.messages());
+    let findings = site.record("/echo")["findings"].to_string();
+    assert!(findings.contains("message:2!joined") && findings.contains("message:7!joined"), "{findings}");
+}
+
+#[test]
+fn a_policy_that_asks_for_more_ends_what_passed_unread() {
+    let lab = Lab::new().unwrap();
+    let site = Site::start(&lab, json!({}));
+    let program = format!("{PRELUDE}\nsocket = open('/push/hello')\nend(socket)");
+    let client = lab.agent(AGENT).start(&[python().to_str().unwrap(), "-c", &program]).unwrap();
+    site.origin.wait(|line| line["kind"] == "open").unwrap();
+    std::fs::write(lab.path("policy.yaml"), POLICY.replace(r#""/push/**", "#, "")).unwrap();
+    site.daemon.signal(nix::sys::signal::Signal::SIGHUP).unwrap();
+    let outcome = client.finish().unwrap();
+    assert!(outcome.stdout.starts_with("got hello\nclosed 1008 cut off"), "{outcome:?}");
+    assert!(outcome.stdout.contains("looked through in another way"), "{outcome:?}");
+}
+
+#[test]
+fn an_origin_that_speaks_http2_only_is_a_refusal_that_says_so() {
+    let lab = Lab::new().unwrap();
+    let site = Site::start(&lab, json!({}));
+    let outcome = site.run(
+        "try: open('/echo', port=9445)
+except InvalidStatus as e: print(e.response.status_code, e.response.headers['content-type'], e.response.body.decode())",
+    );
+    assert!(outcome.stdout.starts_with("502 application/problem+json"), "{outcome:?}");
+    assert!(outcome.stdout.contains("it speaks no HTTP/1.1") && outcome.stdout.contains("RFC 8441"), "{outcome:?}");
 }
 
 #[test]

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use aegis_policy::{Decision, DenialKind, Mode};
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
+use http::response::Parts;
 use http::{HeaderMap, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Incoming};
+use hyper::ext::ReasonPhrase;
 
 use super::ending::Ending;
 use super::events::Events;
 use super::farewell::Dialect;
+use super::fields;
 use super::forward::failure;
 use super::idle::Idle;
 use super::look::{Look, Rules};
@@ -21,8 +24,8 @@ use super::response::{Manner, Relayed, ToAgent};
 use super::stop::{Cause, Direction, Stop};
 use crate::config::Limits;
 
-/// Response fields of the origin's hop (RFC 9110, section 7.6.1), and those that only Aegis may write.
-pub(super) const NOT_RELAYED: [HeaderName; 8] = [
+/// Response fields of the origin's hop (RFC 9110, section 7.6.1).
+const NOT_RELAYED: [HeaderName; 6] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -30,8 +33,6 @@ pub(super) const NOT_RELAYED: [HeaderName; 8] = [
     header::UPGRADE,
     // An origin that advertises HTTP/3 would send clients to UDP, which is refused: they lose a round trip for nothing.
     header::ALT_SVC,
-    DECISION_HEADER,
-    REMOVED_HEADER,
 ];
 
 /// The origin's answer for the agent.
@@ -46,13 +47,11 @@ pub(super) async fn relayed(
 ) -> Result<Response<ToAgent>, (Refusal, Option<Box<Recorder>>)> {
     let (mut parts, inner) = response.into_parts();
     ending.status(parts.status);
-    for name in &NOT_RELAYED {
-        parts.headers.remove(name);
-    }
-    tell(&mut parts.headers, &ending);
+    let rules = Rules::back(&ending.grant().profile).map(|rules| rules.of_call(ending.ongoing().path()));
+    head(&mut parts, rules.as_ref(), &ending)?;
     parts.version = Version::HTTP_11;
     let dialect = Dialect::of(&parts.headers, grpc);
-    let manner = match manner(&mut parts.headers, &inner, dialect, limits, &ending) {
+    let manner = match manner(&mut parts.headers, rules.as_ref(), &inner, dialect, limits) {
         Ok(manner) => manner,
         Err(stop) => return Err(stopped(&stop, &ending)),
     };
@@ -70,9 +69,34 @@ pub(super) async fn relayed(
             }
             ToAgent::Whole(bytes, ending)
         }
-        manner => ToAgent::Relayed(Relayed::new(inner, manner, dialect, Idle::new(limits.idle_timeout), ending)),
+        manner => {
+            let idle = Idle::new(limits.idle_timeout);
+            ToAgent::Relayed(Relayed::new(inner, manner, rules, dialect, idle, ending))
+        }
     };
     Ok(Response::from_parts(parts, body))
+}
+
+/// The head of an answer as it goes on: without the origin's hop, looked through, with what Aegis says.
+///
+/// # Errors
+/// The refusal of one that holds what must not come back.
+pub(super) fn head(
+    parts: &mut Parts,
+    rules: Option<&Rules>,
+    ending: &Ending,
+) -> Result<(), (Refusal, Option<Box<Recorder>>)> {
+    for name in &NOT_RELAYED {
+        parts.headers.remove(name);
+    }
+    fields::strip_own(&mut parts.headers);
+    if let Some(rules) = rules {
+        // HTTP/2 has none, and no client needs one: words that nobody has looked at.
+        parts.extensions.remove::<ReasonPhrase>();
+        fields::of_response(&mut parts.headers, rules, ending.tally()).map_err(|stop| stopped(&stop, ending))?;
+    }
+    tell(&mut parts.headers, ending);
+    Ok(())
 }
 
 /// A short response, looked through before its head goes to the agent: a denial is then an answer of its own.
@@ -114,7 +138,7 @@ fn stopped(stop: &Stop, ending: &Ending) -> (Refusal, Option<Box<Recorder>>) {
 }
 
 /// Says to the agent what was decided, and where the rule wants it what was taken out of the request.
-pub(super) fn tell(headers: &mut HeaderMap, ending: &Ending) {
+fn tell(headers: &mut HeaderMap, ending: &Ending) {
     let grant = ending.grant();
     if grant.decision == Decision::Sanitize && grant.mode == Mode::Enforce {
         headers.insert(DECISION_HEADER, HeaderValue::from_static(grant.decision.name()));
@@ -127,14 +151,12 @@ pub(super) fn tell(headers: &mut HeaderMap, ending: &Ending) {
 /// How the response is looked through.
 fn manner(
     headers: &mut HeaderMap,
+    rules: Option<&Rules>,
     inner: &Incoming,
     dialect: Dialect,
     limits: &Limits,
-    ending: &Ending,
 ) -> Result<Manner, Stop> {
-    let Some(rules) = Rules::back(&ending.grant().profile).filter(|_| !inner.is_end_stream()) else {
-        return Ok(Manner::Pass);
-    };
+    let Some(rules) = rules.filter(|_| !inner.is_end_stream()) else { return Ok(Manner::Pass) };
     if let (Some(most), Some(length)) = (rules.most(), inner.size_hint().exact())
         && length > most
     {
@@ -142,7 +164,7 @@ fn manner(
     }
     if dialect == Dialect::Events && !headers.contains_key(header::CONTENT_ENCODING) {
         headers.remove(header::CONTENT_LENGTH);
-        return Ok(Manner::Events(Box::new(Events::new(rules, limits.inspect_body_bytes))));
+        return Ok(Manner::Events(Box::new(Events::new(rules.clone(), limits.inspect_body_bytes))));
     }
-    Look::at_body(&rules, headers).map(|look| Manner::Look(Box::new(look)))
+    Look::at_body(rules, headers).map(|look| Manner::Look(Box::new(look)))
 }

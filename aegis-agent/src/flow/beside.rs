@@ -12,7 +12,7 @@ use super::authorize;
 use super::decide::{self, Moment, Permitted};
 use super::identify::Identity;
 use super::inspect::{Head, Payload};
-use super::record::{method_word, safe_path, safe_text};
+use super::record::{Masks, method_word};
 use super::refusal::Refusal;
 use super::tools::Reading;
 use crate::policy::{Answer, Choice, Question, Said, Trial, Wanted};
@@ -28,6 +28,7 @@ struct Request {
     head: Head,
     body: Body,
     moment: Moment,
+    masks: Masks,
 }
 
 /// What of a body can be read again.
@@ -53,7 +54,10 @@ pub fn request<'a>(
         Payload::Whole(bytes) => Body::Whole(bytes.clone()),
         Payload::Streaming(_) | Payload::TooLarge => Body::Gone,
     };
-    Some(Asked { trial, request: Request { identity: identity.clone(), head: head.clone(), body, moment } })
+    Some(Asked {
+        trial,
+        request: Request { identity: identity.clone(), head: head.clone(), body, moment, masks: Masks::of(policy) },
+    })
 }
 
 impl Asked<'_> {
@@ -75,7 +79,7 @@ impl Wanted for Request {
             // What its scanner would find in a body that streams is not known; what it says of the rest is.
             Body::Gone => Payload::Empty,
         };
-        let reading = Reading::of(&self.head, &payload, &needs, false);
+        let reading = Reading::of(other, &self.head, &payload, &needs, false);
         if reading.batch.is_some() {
             // Several answers at once, each of its own call.
             return Said::Unknown;
@@ -86,7 +90,7 @@ impl Wanted for Request {
 
     fn describe(&self) -> String {
         let Head { method, scheme, host, port, path, .. } = &self.head;
-        format!("{} {scheme}://{}:{port}{}", method_word(method), safe_text(host), safe_path(path))
+        format!("{} {scheme}://{}:{port}{}", method_word(method), self.masks.text(host), self.masks.path(path))
     }
 
     fn weight(&self) -> usize {
@@ -105,6 +109,7 @@ struct Connection {
     /// None where the policy that decided did not have to look.
     protocol: Option<Sniffed>,
     inspected: bool,
+    masks: Masks,
 }
 
 /// A connection was decided; the other policy is asked, if it is.
@@ -117,6 +122,7 @@ pub fn connection(policy: &Choice, agent: &Agent, connect: &Connect<'_>, plan: &
         destination: connect.destination,
         protocol: Some(connect.protocol),
         inspected: matches!(plan, ConnectPlan::Inspect),
+        masks: Masks::of(policy),
     };
     trial.ask(Question { agent, at: SystemTime::now(), decided: planned(plan), wanted: Box::new(wanted) });
 }
@@ -125,7 +131,14 @@ pub fn connection(policy: &Choice, agent: &Agent, connect: &Connect<'_>, plan: &
 pub fn relayed(policy: &Choice, agent: &Agent, destination: SocketAddr, permit: &Permit) {
     let Some(trial) = policy.beside() else { return };
     let agent = Arc::new(agent.clone());
-    let wanted = Connection { agent: Arc::clone(&agent), host: None, destination, protocol: None, inspected: false };
+    let wanted = Connection {
+        agent: Arc::clone(&agent),
+        host: None,
+        destination,
+        protocol: None,
+        inspected: false,
+        masks: Masks::of(policy),
+    };
     trial.ask(Question { agent, at: SystemTime::now(), decided: permits(permit), wanted: Box::new(wanted) });
 }
 
@@ -152,7 +165,11 @@ impl Wanted for Connection {
             Some(Sniffed::Http) => "http",
             Some(Sniffed::Other) | None => "tcp",
         };
-        format!("{protocol} {} ({})", self.host.as_deref().map(safe_text).unwrap_or_default(), self.destination)
+        format!(
+            "{protocol} {} ({})",
+            self.host.as_deref().map(|host| self.masks.text(host)).unwrap_or_default(),
+            self.destination
+        )
     }
 
     fn weight(&self) -> usize {
@@ -164,12 +181,13 @@ impl Wanted for Connection {
 struct Name {
     agent: Arc<Agent>,
     host: String,
+    masks: Masks,
 }
 
 /// Whether a name may be resolved was decided; the other policy is asked, if it is.
 pub fn name(policy: &Choice, agent: &Arc<Agent>, host: &str, verdict: &NameVerdict) {
     let Some(trial) = policy.beside() else { return };
-    let wanted = Name { agent: Arc::clone(agent), host: host.to_owned() };
+    let wanted = Name { agent: Arc::clone(agent), host: host.to_owned(), masks: Masks::of(policy) };
     let question = Question {
         agent: Arc::clone(agent),
         at: SystemTime::now(),
@@ -185,7 +203,7 @@ impl Wanted for Name {
     }
 
     fn describe(&self) -> String {
-        format!("dns {}", safe_text(&self.host))
+        format!("dns {}", self.masks.text(&self.host))
     }
 
     fn weight(&self) -> usize {

@@ -11,6 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::ending::Ending;
+use super::framing::{self, Framing};
 use super::idle::Idle;
 use super::look::{Look, Rules};
 use super::standing::Side;
@@ -38,6 +39,7 @@ pub enum ToOrigin {
     /// No rule looks into it.
     Untouched {
         inner: Incoming,
+        framing: Option<Framing>,
         idle: Idle,
         ending: Arc<Ending>,
     },
@@ -59,7 +61,7 @@ impl Body for ToOrigin {
                 ending.tally().add_out(bytes.len() as u64);
                 Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes)))))
             }
-            Self::Untouched { inner, idle, ending } => loop {
+            Self::Untouched { inner, framing, idle, ending } => loop {
                 if let Some(why) = ending.poll_cut(Side::ToOrigin, cx) {
                     return Poll::Ready(Some(Err(BodyError::Cut(why))));
                 }
@@ -68,9 +70,14 @@ impl Body for ToOrigin {
                     return idle.poll(cx, tally).map(|limit| Some(Err(BodyError::Idle(limit))));
                 };
                 idle.rest();
-                let Some(frame) = frame.transpose()? else { return Poll::Ready(None) };
+                let frame = frame.transpose()?;
+                if frame.is_none() || inner.is_end_stream() {
+                    ending.ongoing().sent();
+                }
+                let Some(frame) = frame else { return Poll::Ready(None) };
                 let frame = match frame.into_data() {
                     Ok(data) => {
+                        framing::check(framing.as_mut(), &data).map_err(|stop| stopped(ending, &stop))?;
                         tally.add_out(data.len() as u64);
                         Some(Frame::data(data))
                     }
@@ -119,6 +126,7 @@ pub struct InspectedBody {
     inner: Incoming,
     look: Look,
     rules: Rules,
+    framing: Option<Framing>,
     idle: Idle,
     ending: Arc<Ending>,
     trailers: Option<HeaderMap>,
@@ -127,8 +135,14 @@ pub struct InspectedBody {
 }
 
 impl InspectedBody {
-    pub fn new(inner: Incoming, look: Look, rules: Rules, idle: Idle, ending: Arc<Ending>) -> Self {
-        Self { inner, look, rules, idle, ending, trailers: None, done: false, told: false }
+    pub fn new(
+        inner: Incoming,
+        (look, rules): (Look, Rules),
+        framing: Option<Framing>,
+        idle: Idle,
+        ending: Arc<Ending>,
+    ) -> Self {
+        Self { inner, look, rules, framing, idle, ending, trailers: None, done: false, told: false }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
@@ -146,8 +160,10 @@ impl InspectedBody {
             let mut out = Vec::new();
             let looked = match frame.transpose()?.map(Frame::into_data) {
                 Some(Ok(data)) => {
+                    self.ending.tally().came(data.len());
                     out.reserve(data.len());
-                    let pushed = self.look.push(&data, &mut out);
+                    let pushed =
+                        framing::check(self.framing.as_mut(), &data).and_then(|()| self.look.push(&data, &mut out));
                     // Of a body of known length nobody asks for more than that.
                     self.done = self.inner.is_end_stream();
                     if self.done { pushed.and_then(|()| self.look.finish(&mut out)) } else { pushed }
@@ -161,6 +177,9 @@ impl InspectedBody {
                     ended
                 }
             };
+            if self.done {
+                self.ending.ongoing().sent();
+            }
             if let Err(stop) = looked {
                 self.done = true;
                 self.tell();

@@ -6,7 +6,8 @@ use aegis_audit::FindingEntry;
 use aegis_dlp::{Action, DetectorSet, Finding, Why};
 use aegis_policy::decision_log::Sight;
 use aegis_policy::{
-    Agent, Content, Denial, Intent, JsonBody, Mode, Needs, Permit, RedactedHead, Snapshot, Usage, Verdict, redact_head,
+    Agent, Content, Denial, Intent, JsonBody, Mode, Needs, Permit, RedactedHead, Snapshot, Usage, Used, Verdict,
+    redact_head,
 };
 use http::HeaderMap;
 use http::header;
@@ -46,6 +47,14 @@ impl Moment {
     #[must_use]
     pub fn now() -> Self {
         Self { now: SystemTime::now(), usage: Usage::default() }
+    }
+
+    /// The same, one request later.
+    #[must_use]
+    pub fn one_more(self) -> Self {
+        let more = |used: Used| Used { requests: used.requests.saturating_add(1), ..used };
+        let Usage { minute, hour, day } = self.usage;
+        Self { usage: Usage { minute: more(minute), hour: more(hour), day: more(day) }, ..self }
     }
 }
 
@@ -179,7 +188,7 @@ fn redact(permit: Permit, head: &Head, payload: Payload, signature: Option<&Sign
         headers.remove(header::RANGE);
         headers.remove(header::IF_RANGE);
     }
-    let rules = Rules::out(permit.profile());
+    let rules = Rules::out(permit.profile()).map(|rules| rules.of_call(&head.path));
     let mut permitted =
         Permitted { permit, path_and_query, headers, payload, look: None, findings, notes: Vec::new(), stopped: None };
     let Some(rules) = rules else { return Ok(permitted) };

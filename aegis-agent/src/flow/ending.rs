@@ -127,6 +127,7 @@ impl Ending {
     /// The response's last byte is on its way.
     pub fn response_complete(&self) {
         let _ = self.response.set(Ok(()));
+        self.ongoing.answered();
     }
 
     /// The response broke off.

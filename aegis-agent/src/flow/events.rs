@@ -2,6 +2,7 @@
 
 use aegis_dlp::{Described, Opaque, Reason, Why};
 
+use super::joins::Joins;
 use super::look::{self, Look, Rules};
 use super::stop::{Cause, Direction, Stop};
 use super::tally::Tally;
@@ -30,6 +31,8 @@ pub struct Events {
     unread: bool,
     number: u64,
     passed: u64,
+    /// What the data of the events so far ended with.
+    joins: Joins,
 }
 
 impl Events {
@@ -37,6 +40,7 @@ impl Events {
     #[must_use]
     pub fn new(rules: Rules, limit: usize) -> Self {
         Self {
+            joins: Joins::new(&rules),
             rules,
             held: Vec::new(),
             line: 0,
@@ -164,6 +168,7 @@ impl Events {
         let has_data = !data.is_empty();
         let (data, other) = (data.iter().map(value).collect::<Vec<_>>().join(&b'\n'), other.join(&b'\n'));
         let (new_data, new_other) = (self.look(&data, tally)?, self.look(&other, tally)?);
+        let new_data = self.joins.message(new_data, &format!("response!event:{}", self.number), tally)?;
         let before = out.len();
         self.rewritten = new_data != data || new_other != other;
         if !self.rewritten {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use aegis_policy::{Denial, Snapshot};
+use aegis_policy::{Denial, DenialKind, Snapshot, ToolChanges};
 use aegis_tools::{Protocol, signed};
 use http::{Method, header};
 use hyper::body::{Body, Incoming};
@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use super::beside;
 use super::decide::{self, Moment, Permitted};
 use super::forward::{self, Line};
+use super::granted::Granted;
 use super::identify::Identity;
 use super::inspect::{self, Head, Payload, Target};
 use super::name;
@@ -22,7 +23,7 @@ use super::question::Question;
 use super::record::Recorder;
 use super::refusal::{self, Refusal};
 use super::response::ToAgent;
-use super::standing::{Ongoing, Subject};
+use super::standing::{Asked, Ongoing, Subject};
 use super::token;
 use super::tools::{self, Answering, Listening, Pins, Reading, Shape, Split};
 use super::websocket::Opening;
@@ -143,7 +144,8 @@ async fn decided(
     }
     let waits = !body.is_end_stream();
     // The messages of gRPC name no tools, its path does; and they may go on for hours.
-    let whole = needs.json || (needs.tool && !head.grpc);
+    let framed = needs.tool && !needs.json && session.h2 && tools::names_grpc(&head);
+    let whole = needs.json || (needs.tool && !framed);
     let payload = match inspect::read(body, whole, limits, version).await {
         Ok(payload) => payload,
         Err(refusal) => return Err((refusal, Some(recorder))),
@@ -158,7 +160,7 @@ async fn decided(
     let usage = counted.usage();
     let moment = Moment { now: SystemTime::now(), usage };
     let asked = beside::request(snapshot, &identity, &head, &payload, moment);
-    let mut reading = Reading::of(&head, &payload, &needs, recorder.is_told());
+    let mut reading = Reading::of(snapshot, &head, &payload, &needs, recorder.is_told());
     if let Shape::JsonRpc(calls) = &mut reading.shape {
         let target = head.query.as_ref().map_or_else(|| head.path.clone(), |query| format!("{}?{query}", head.path));
         calls.mailbox = aegis.mailboxes.find(identity.enrolled.index, &server(&head), &target);
@@ -193,6 +195,12 @@ async fn decided(
         Ok(permitted) => permitted,
         Err(refusal) => return Err((refusal, Some(recorder))),
     };
+    if head.websocket.is_some() && permitted.permit.handling().tool_changes == ToolChanges::Deny {
+        let why = "definitions of tools are to be compared, and in a WebSocket they are not seen";
+        let denial = Denial::new(DenialKind::Policy, why, version).next("Use MCP's streamable HTTP.");
+        return Err((denial.into(), Some(recorder)));
+    }
+    let called = if batch.is_some() { split.called.clone() } else { vec![reading.called.clone()] };
     let answering = answering(session, &identity, &recorder, &head, &mut permitted, split);
     if let Err(refusal) = name::within_limits(aegis, &identity, snapshot, &permitted.permit) {
         return Err((refusal, Some(recorder)));
@@ -206,23 +214,19 @@ async fn decided(
     }
     let way = Way::of(identity.enrolled.spec.dial, session.namespace, &aegis.namespaces);
     let pool = PoolKey { agent: identity.enrolled.index, way, private_ok: false, h2: session.h2 };
-    let line = Line { method: head.method.clone(), scheme: head.scheme, grpc: head.grpc && session.h2 };
+    let line = Line { method: head.method.clone(), scheme: head.scheme, grpc: head.grpc && session.h2, framed };
     let websocket = head.websocket.clone();
-    let (private_ok, profile) = (permitted.permit.private_ok(), Box::new(permitted.permit.profile().clone()));
-    let subject = Subject::Request { head, private_ok, usage, profile };
+    let streams = head.websocket.is_some() || matches!(permitted.payload, Payload::Streaming(_));
+    let (granted, sending, answering_now) = (Granted::of(&permitted.permit), streams.into(), true.into());
+    let asked = Asked { head, called, usage, granted, sending, answering: answering_now };
+    let subject = Subject::Request(Box::new(asked));
     counted.keep();
     let ongoing = Ongoing::begin(aegis, &identity, snapshot, subject);
-    let Some(asked) = websocket else {
+    let Some(wanted) = websocket else {
         let sent = forward::send(&aegis.pools, limits, pool, line, permitted, recorder, ongoing).await;
-        return match sent {
-            Ok(response) => Ok(tools::watch(response, answering)),
-            Err(failed) => {
-                answering.failed(&failed.0.denial.reason);
-                Err(failed)
-            }
-        };
+        return sent.map(|response| tools::watch(response, answering));
     };
-    let opening = Opening { asked, upgrade, drain: session.drain.clone(), tasks: session.upgraded.clone() };
+    let opening = Opening { asked: wanted, upgrade, drain: session.drain.clone(), tasks: session.upgraded.clone() };
     opening.send(&aegis.pools, limits, pool, line, permitted, recorder, ongoing).await
 }
 
@@ -241,14 +245,19 @@ fn answering(
     split: Split,
 ) -> Answering {
     let notes = recorder.notes().cloned();
-    let pins = notes.as_ref().filter(|notes| notes.protocol() == Protocol::Mcp).map(|_| {
-        let handling = permitted.permit.handling();
-        Pins::new(&session.aegis, &identity.enrolled.agent.name, server(head), handling)
+    let handling = permitted.permit.handling();
+    let mcp = notes.as_ref().is_some_and(|notes| notes.protocol() == Protocol::Mcp);
+    // Where the rule asks for it, any stream is looked at: it is the server that chooses the path of its own.
+    let asked = handling.tool_changes == ToolChanges::Deny || handling.tool_pins.is_some();
+    let pins = (mcp || asked && head.method == Method::GET).then(|| {
+        let endpoint = format!("{}{}", server(head), head.path.trim_end_matches('/'));
+        Pins::new(&session.aegis, &identity.enrolled.agent.name, endpoint, handling, recorder.masks().clone())
     });
     let stream = pins.is_some() && head.method == Method::GET;
     let listening = stream.then(|| Listening::new(&session.aegis.mailboxes, identity.enrolled.index, server(head)));
     let most = session.aegis.config.limits.inspect_body_bytes;
-    let answering = Answering { notes, pins, decision_id: recorder.decision_id(), listening, split, most };
+    let (decision_id, waiting) = (recorder.decision_id(), recorder.waiting());
+    let answering = Answering { notes, pins, decision_id, waiting, listening, split, most };
     answering.prepare(&mut permitted.headers, || signed(head.query.as_deref(), &head.headers).head);
     answering
 }

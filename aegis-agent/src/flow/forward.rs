@@ -8,13 +8,12 @@ use std::time::Duration;
 use aegis_policy::{Decision, Denial, DenialKind, Grant};
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
-use hyper::body::Incoming;
-use hyper_util::client::legacy::Error as ClientError;
 
 use super::answer;
 use super::body::{InspectedBody, ToOrigin};
 use super::decide::Permitted;
 use super::ending::Ending;
+use super::framing::Framing;
 use super::idle::Idle;
 use super::inspect::Payload;
 use super::look::{Look, Rules};
@@ -32,6 +31,8 @@ pub struct Line {
     pub scheme: &'static str,
     /// gRPC, over HTTP/2: its status may come last.
     pub grpc: bool,
+    /// The body passes as gRPC, whose path alone was asked about: it has to be that.
+    pub framed: bool,
 }
 
 /// Sends the permitted request and gives the origin's answer, its body streaming.
@@ -60,7 +61,8 @@ pub async fn send(
     let grant = Arc::new(permit.consume());
     let ending = Arc::new(Ending::new(recorder, ongoing, Arc::clone(&grant)));
     ending.removed_already(&findings);
-    let body = outgoing(&grant, payload, look, limits.idle_timeout, &ending);
+    let framing = line.framed.then(Framing::default);
+    let body = outgoing(&grant, payload, (look, framing), limits.idle_timeout, &ending);
     let failed = |refusal: Refusal| (refusal, ending.take());
     let grpc = line.grpc;
     let request = request(&grant, line, &path_and_query, headers, body)
@@ -87,29 +89,26 @@ pub async fn send(
 }
 
 /// The origin's answer; none after `limit` in which nothing of the request moved either: an upload may take longer.
-pub(super) async fn first_answer(
-    pending: impl Future<Output = Result<Response<Incoming>, ClientError>>,
-    limit: Duration,
-    tally: &Tally,
-) -> Option<Result<Response<Incoming>, ClientError>> {
+pub(super) async fn first_answer<T>(pending: impl Future<Output = T>, limit: Duration, tally: &Tally) -> Option<T> {
     let mut pending = std::pin::pin!(pending);
-    let mut sent = tally.bytes_out();
+    // What is held back until it is looked through has come all the same.
+    let mut before = tally.moved();
     loop {
         if let Ok(answer) = tokio::time::timeout(limit, &mut pending).await {
             return Some(answer);
         }
-        let now = tally.bytes_out();
-        if now == sent {
+        let now = tally.moved();
+        if now == before {
             return None;
         }
-        sent = now;
+        before = now;
     }
 }
 
 fn outgoing(
     grant: &Grant,
     payload: Payload,
-    look: Option<Box<Look>>,
+    (look, framing): (Option<Box<Look>>, Option<Framing>),
     idle: Duration,
     ending: &Arc<Ending>,
 ) -> ToOrigin {
@@ -119,9 +118,9 @@ fn outgoing(
         (Payload::Empty | Payload::TooLarge, ..) => ToOrigin::Empty,
         (Payload::Whole(bytes), ..) => ToOrigin::Whole(bytes, ending),
         (Payload::Streaming(inner), Some(look), Some(rules)) => {
-            ToOrigin::Inspected(Box::new(InspectedBody::new(inner, *look, rules, idle, ending)))
+            ToOrigin::Inspected(Box::new(InspectedBody::new(inner, (*look, rules), framing, idle, ending)))
         }
-        (Payload::Streaming(inner), ..) => ToOrigin::Untouched { inner, idle, ending },
+        (Payload::Streaming(inner), ..) => ToOrigin::Untouched { inner, framing, idle, ending },
     }
 }
 
@@ -183,7 +182,7 @@ pub(super) fn failure(grant: &Grant, why: String, status: StatusCode) -> Refusal
     Refusal::from(denial).with_status(status)
 }
 
-fn cause<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+pub(super) fn cause<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
     chain(error).find_map(|error| error.downcast_ref())
 }
 
@@ -197,4 +196,26 @@ fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (d
         let error: &'a (dyn StdError + 'static) = *error;
         error.source()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An upload that is held back until its end is known is not silence.
+    #[tokio::test(start_paused = true)]
+    async fn who_is_still_sending_is_waited_for() {
+        let limit = Duration::from_secs(30);
+        let tally = Tally::default();
+        let silent = std::future::pending::<()>();
+        assert_eq!(first_answer(silent, limit, &tally).await, None);
+        let answered = async {
+            for _ in 0..10 {
+                tokio::time::sleep(limit / 2).await;
+                tally.came(1);
+            }
+            "answered"
+        };
+        assert_eq!(first_answer(answered, limit, &tally).await, Some("answered"));
+    }
 }

@@ -45,3 +45,29 @@ impl Idle {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn bytes_that_are_held_back_are_no_silence() {
+        let limit = Duration::from_secs(30);
+        let (tally, mut idle) = (Tally::default(), Idle::new(limit));
+        let started = tokio::time::Instant::now();
+        let sending = async {
+            for _ in 0..10 {
+                tokio::time::sleep(limit / 2).await;
+                tally.came(1);
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            _ = poll_fn(|cx| idle.poll(cx, &tally)) => {}
+            () = sending => {}
+        }
+        assert!(started.elapsed() > limit * 5, "{:?}", started.elapsed());
+    }
+}

@@ -59,6 +59,12 @@ impl Rules {
         self.most
     }
 
+    /// Whether sentences that give an agent orders are looked for.
+    #[must_use]
+    pub fn markers(&self) -> Option<Markers> {
+        self.markers
+    }
+
     /// Whether anything can be stopped or changed.
     #[must_use]
     pub fn enforces(&self) -> bool {

@@ -13,6 +13,7 @@ use aegis_policy::{Agent, Decision, DenialKind, Mode, Sniffed};
 
 use super::decide::{self, Moment};
 use super::inspect::Head;
+use super::record::Masks;
 
 /// Findings that an event names one by one.
 const MAX_FINDINGS: usize = 64;
@@ -83,12 +84,13 @@ impl Question {
     pub fn event(
         self,
         instance: Arc<str>,
+        masks: Masks,
         draft: &Draft,
         kind: Option<DenialKind>,
     ) -> Option<impl FnOnce() -> Event + Send + use<>> {
         let outcome = Outcome::of(draft, kind)?;
         Some(move || {
-            let decided = outcome.decided(&instance);
+            let decided = outcome.decided(&instance, &masks);
             match &self.asked {
                 Asked::Request { head, moment, sight } => {
                     let intent = decide::intent(&self.agent, head, *moment);
@@ -155,7 +157,7 @@ impl Outcome {
         })
     }
 
-    fn decided<'a>(&'a self, instance: &'a str) -> Decided<'a> {
+    fn decided<'a>(&'a self, instance: &'a str, masks: &'a Masks) -> Decided<'a> {
         Decided {
             labels: (instance, env!("CARGO_PKG_VERSION")),
             decision_id: &self.decision_id,
@@ -169,6 +171,7 @@ impl Outcome {
             kind: self.kind,
             policy_version: &self.policy_version,
             findings: self.findings.clone(),
+            masks: masks.profile(),
         }
     }
 }

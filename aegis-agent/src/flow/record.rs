@@ -4,6 +4,7 @@
 //! refusal, by a failure, or when both bodies of the exchange have ended ([`super::ending`]).
 
 mod call;
+mod connection;
 mod words;
 
 use std::net::SocketAddr;
@@ -28,9 +29,10 @@ use super::usage::Counters;
 use crate::daemon::{Aegis, admission};
 use crate::telemetry::{Noted, Slot, Unrecordable};
 
-pub use words::written;
-use words::{entries, redact, trace_parent, written_mode};
-pub(super) use words::{method_word, safe_path, safe_text};
+pub use connection::{connection_refused, unattributed};
+pub(super) use words::method_word;
+pub use words::{Masks, written};
+use words::{trace_parent, written_mode};
 
 /// Writes one decision down, exactly once.
 pub struct Recorder {
@@ -55,6 +57,10 @@ pub struct Recorder {
     call: call::Call,
     /// The agent's share of the log's places, as long as this one is taken.
     place: Option<admission::Request>,
+    /// What is taken out of all that is written.
+    masks: Masks,
+    /// Records of other calls that go the same way: they end as this one does.
+    beside: Vec<Recorder>,
 }
 
 impl Recorder {
@@ -85,6 +91,8 @@ impl Recorder {
             kind: None,
             call: call::Call::default(),
             place: None,
+            masks: Masks::of(snapshot),
+            beside: Vec::new(),
         })
     }
 
@@ -116,12 +124,13 @@ impl Recorder {
     /// What was asked. The path goes without its query, which may hold data that no rule has looked at.
     pub fn head(&mut self, head: &Head) {
         self.head_only = head.method == Method::HEAD;
+        let path = self.masks.path(&head.path);
         if let Some(draft) = self.draft() {
             draft.method = Some(method_word(&head.method).to_owned());
             draft.scheme = Some(head.scheme.to_owned());
             draft.host = Some(head.host.clone());
             draft.port = Some(head.port);
-            draft.path = Some(safe_path(&head.path));
+            draft.path = Some(path);
         }
     }
 
@@ -156,8 +165,9 @@ impl Recorder {
     /// The decision, when it lets pass.
     pub fn permitted(&mut self, permitted: &Permitted) {
         self.decided(&permitted.permit);
+        let findings = self.masks.entries(&permitted.findings);
         if let Some(draft) = self.draft() {
-            draft.findings = entries(&permitted.findings);
+            draft.findings = findings;
             draft.findings.extend_from_slice(&permitted.notes);
         }
         self.flowing = true;
@@ -198,9 +208,13 @@ impl Recorder {
     /// # Errors
     /// When it cannot be noted: then nothing may be sent.
     pub fn note(&mut self, policy_version: &str) -> Result<Noted, Refusal> {
+        for other in &mut self.beside {
+            let _ = other.note(policy_version)?;
+            other.usage.count(Instant::now()).keep();
+        }
         let noted = match &mut self.open {
             Some((slot, draft)) => {
-                redact(draft);
+                self.masks.redact(draft);
                 slot.note(draft)
             }
             None => Err(Unrecordable::Ended),
@@ -225,6 +239,7 @@ impl Recorder {
     #[must_use]
     pub fn refuse(mut self: Box<Self>, refusal: &Refusal, grpc: bool) -> Response<ToAgent> {
         let approval = self.write_refusal(refusal);
+        let refusal = &self.masks.refusal(refusal);
         let (decision_id, agent_id) = match &self.open {
             Some((_, draft)) => (draft.decision_id.clone(), draft.agent_id.clone()),
             None => (String::new(), String::new()),
@@ -251,6 +266,7 @@ impl Recorder {
         self.aegis.metrics.decided_in(took);
         let approval =
             (denial.decision == Decision::ApprovalNeeded).then(|| format!("apr_{}", Uuid::now_v7().simple()));
+        self.beside_refused(refusal);
         if denial.decision.permits() {
             // Permitted, and then it failed: what was decided stays as it is.
             if let Some(draft) = self.draft() {
@@ -264,10 +280,11 @@ impl Recorder {
         // What was stopped on its way is in the tally with all that was found.
         let tally = Arc::clone(&self.tally);
         let on_its_way = tally.stopped();
+        let findings = self.masks.entries(&refusal.findings);
         if let Some(draft) = self.draft() {
             draft.duration_ms = took.as_secs_f64() * 1e3;
             if on_its_way.is_none() {
-                draft.findings = entries(&refusal.findings);
+                draft.findings = findings;
             }
             draft.decision = written(denial.decision);
             draft.mode = aegis_audit::Mode::Enforce;
@@ -288,10 +305,11 @@ impl Recorder {
     fn finish(&mut self, error: Option<&str>) {
         let Some((slot, mut draft)) = self.open.take() else { return };
         self.flowing = false;
+        self.beside_end(draft.status, error);
         draft.bytes_out = self.tally.bytes_out();
         draft.bytes_in = self.tally.bytes_in();
         self.usage.sent(Instant::now(), draft.bytes_out);
-        draft.findings.extend(entries(&self.tally.findings()));
+        draft.findings.extend(self.masks.entries(&self.tally.findings()));
         draft.findings.extend(self.tally.notes());
         if self.websocket {
             let (out, back) = self.tally.messages();
@@ -307,10 +325,10 @@ impl Recorder {
             self.kind = Some(denial.kind);
         }
         if let Some(notes) = &self.call.notes {
-            draft.call = Some(notes.entry());
+            draft.call = Some(notes.entry(&self.masks));
             draft.error = draft.error.take().or_else(|| notes.why_withheld().map(str::to_owned));
         }
-        redact(&mut draft);
+        self.masks.redact(&mut draft);
         self.tell(&draft);
         self.aegis.metrics.decision(&draft);
         self.aegis.spans.decision(&draft, self.started);
@@ -324,7 +342,7 @@ impl Recorder {
             question.cut_short();
         }
         let weight = question.weight();
-        if let Some(event) = question.event(Arc::clone(&self.aegis.instance), draft, self.kind) {
+        if let Some(event) = question.event(Arc::clone(&self.aegis.instance), self.masks.clone(), draft, self.kind) {
             self.aegis.decisions.offer(weight, event);
         }
     }
@@ -335,36 +353,6 @@ impl Drop for Recorder {
         let why = self.flowing.then_some("the agent went away before the end");
         self.finish(why);
     }
-}
-
-/// A connection that the kernel knows nothing about: nobody is behind it, so only the counter and the record tell.
-pub fn unattributed(aegis: &Arc<Aegis>, peer: SocketAddr, why: &str, version: &str) {
-    tracing::warn!(%peer, why, "a connection to the listener was refused");
-    let Ok(slot) = aegis.audit.reserve() else { return aegis.metrics.unrecordable() };
-    let now = SystemTime::now();
-    let draft = Draft { reason: why.to_owned(), ..draft(now, version) };
-    aegis.metrics.decision(&draft);
-    aegis.spans.decision(&draft, now);
-    slot.commit(draft);
-}
-
-/// An attributed connection that was refused before it said what it wants, or broke off with something unreadable.
-pub fn connection_refused(
-    aegis: &Arc<Aegis>,
-    identity: &Identity,
-    destination: SocketAddr,
-    sni: Option<&str>,
-    refusal: &Refusal,
-) {
-    let snapshot = aegis.policy.for_agent(&identity.agent);
-    let Ok(mut recorder) = Recorder::open(aegis, identity, &snapshot) else { return aegis.metrics.unrecordable() };
-    recorder.asks(Question::connection(&identity.agent, sni, destination, None));
-    if let Some(draft) = recorder.draft() {
-        draft.scheme = Some(if sni.is_some() { "tls" } else { "tcp" }.to_owned());
-        draft.host = Some(sni.map_or_else(|| destination.ip().to_string(), str::to_owned));
-        draft.port = Some(destination.port());
-    }
-    recorder.refuse_connection(refusal);
 }
 
 fn describe_agent(draft: &mut Draft, identity: &Identity) {

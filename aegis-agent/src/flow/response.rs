@@ -14,7 +14,7 @@ use super::ending::Ending;
 use super::events::Events;
 use super::farewell::Dialect;
 use super::idle::Idle;
-use super::look::Look;
+use super::look::{Look, Rules};
 use super::standing::Side;
 use super::stop::Stop;
 use super::tools::Watched;
@@ -45,6 +45,8 @@ pub enum Manner {
 pub struct Relayed {
     inner: Incoming,
     manner: Manner,
+    /// What its trailers are looked through for.
+    rules: Option<Rules>,
     dialect: Dialect,
     idle: Idle,
     ending: Arc<Ending>,
@@ -111,11 +113,18 @@ impl Body for ToAgent {
 }
 
 impl Relayed {
-    pub fn new(inner: Incoming, manner: Manner, dialect: Dialect, idle: Idle, ending: Arc<Ending>) -> Self {
+    pub fn new(
+        inner: Incoming,
+        manner: Manner,
+        rules: Option<Rules>,
+        dialect: Dialect,
+        idle: Idle,
+        ending: Arc<Ending>,
+    ) -> Self {
         if inner.is_end_stream() {
             ending.response_complete();
         }
-        Self { inner, manner, dialect, idle, ending, trailers: None, done: false, told: false }
+        Self { inner, manner, rules, dialect, idle, ending, trailers: None, done: false, told: false }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
@@ -174,6 +183,7 @@ impl Relayed {
                 return Ok(Some(Frame::data(data)));
             }
             (Some(Ok(data)), Manner::Look(look)) => {
+                self.ending.tally().came(data.len());
                 look.push(&data, &mut out)?;
                 if self.inner.is_end_stream() {
                     self.done = true;
@@ -181,7 +191,10 @@ impl Relayed {
                     self.ending.response_complete();
                 }
             }
-            (Some(Ok(data)), Manner::Events(events)) => events.push(&data, &mut out, self.ending.tally())?,
+            (Some(Ok(data)), Manner::Events(events)) => {
+                self.ending.tally().came(data.len());
+                events.push(&data, &mut out, self.ending.tally())?;
+            }
             (rest, manner) => {
                 self.done = true;
                 match manner {
@@ -189,7 +202,9 @@ impl Relayed {
                     Manner::Look(look) => look.finish(&mut out)?,
                     Manner::Events(events) => events.finish(&mut out, self.ending.tally())?,
                 }
-                self.trailers = rest.and_then(|frame| frame.err()?.into_trailers().ok()).map(trailers::of_response);
+                if let Some(fields) = rest.and_then(|frame| frame.err()?.into_trailers().ok()) {
+                    self.trailers = trailers::of_response(fields, self.rules.as_ref(), self.ending.tally())?;
+                }
                 self.ending.response_complete();
             }
         }

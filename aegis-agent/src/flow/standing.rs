@@ -3,17 +3,20 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
 
 use aegis_dlp::Profile;
-use aegis_policy::{Agent, Content, Denial, DenialKind, Snapshot, Usage, Verdict};
+use aegis_policy::{Agent, Content, Denial, Handling, Snapshot, Usage, Verdict};
 use futures_util::task::AtomicWaker;
 
 use super::authorize::{self, Relayed};
 use super::decide::{self, Moment};
+use super::granted::{Flowing, Granted};
 use super::identify::Identity;
 use super::inspect::Head;
+use super::tools::{self, Called};
 use crate::daemon::Aegis;
 use crate::kernel::AgentIndex;
 use crate::policy::Store;
@@ -32,8 +35,21 @@ struct Entries {
 pub enum Subject {
     /// A connection that is relayed unread.
     Relay(Relayed),
-    /// A request, whether its permit let it go to a private address, what the agent had used before it, and what is looked for.
-    Request { head: Arc<Head>, private_ok: bool, usage: Usage, profile: Box<Profile> },
+    Request(Box<Asked>),
+}
+
+/// A request as it was asked about, and on which terms it was let through.
+pub struct Asked {
+    pub head: Arc<Head>,
+    /// What it calls: of a batch one for each element.
+    pub called: Vec<Called>,
+    /// What the agent had used before it.
+    pub usage: Usage,
+    pub granted: Granted,
+    /// Its body streams, and has not come to its end.
+    pub sending: AtomicBool,
+    /// Its answer has not come to its end.
+    pub answering: AtomicBool,
 }
 
 /// One permitted exchange or relay, until it is dropped.
@@ -108,9 +124,32 @@ impl Ongoing {
         ongoing
     }
 
+    /// The request's body has come to its end.
+    pub fn sent(&self) {
+        if let Subject::Request(asked) = &self.subject {
+            asked.sending.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// The answer has come to its end.
+    pub fn answered(&self) {
+        if let Subject::Request(asked) = &self.subject {
+            asked.answering.store(false, Ordering::Relaxed);
+        }
+    }
+
     #[must_use]
     pub fn agent(&self) -> AgentIndex {
         self.index
+    }
+
+    /// The path of its request; empty where nothing was read.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        match &self.subject {
+            Subject::Relay(_) => "",
+            Subject::Request(asked) => &asked.head.path,
+        }
     }
 
     /// Why it must end, where it must; wakes `side` when that happens later.
@@ -180,46 +219,35 @@ impl Subject {
     fn allowed_by(&self, snapshot: &Snapshot, agent: &Agent) -> Result<(), Box<Denial>> {
         match self {
             Self::Relay(relayed) => authorize::again(snapshot, agent, relayed),
-            Self::Request { head, private_ok, usage, profile } => {
-                let moment = Moment { usage: *usage, ..Moment::now() };
-                request(snapshot, agent, head, (*private_ok, profile), moment)
+            Self::Request(asked) => asked.allowed_by(snapshot, agent),
+        }
+    }
+}
+
+impl Asked {
+    fn allowed_by(&self, snapshot: &Snapshot, agent: &Agent) -> Result<(), Box<Denial>> {
+        let Self { head, called, usage, granted, sending, answering } = self;
+        let version = snapshot.version();
+        let flowing = Flowing { out: sending.load(Ordering::Relaxed), back: answering.load(Ordering::Relaxed) };
+        let intent = decide::intent(agent, head, Moment { usage: *usage, ..Moment::now() });
+        if snapshot.needs(&intent).json {
+            // The body has been read and is gone: what a rule says of its values cannot be asked again.
+            let covers = |private: bool, profile: &Profile, handling: &Handling| {
+                granted.covers((private, profile, handling), flowing, version)
+            };
+            return snapshot.stands(&intent, granted.rule.as_deref(), &covers);
+        }
+        for called in called {
+            match tools::ask(snapshot, &intent, called, &Content::default()) {
+                Verdict::Permit(permit) => {
+                    let terms = (permit.private_ok(), permit.profile(), permit.handling());
+                    granted.covers(terms, flowing, version)?;
+                }
+                Verdict::Denial(denial) => return Err(denial.into()),
             }
         }
+        Ok(())
     }
-}
-
-fn request(
-    snapshot: &Snapshot,
-    agent: &Agent,
-    head: &Head,
-    (private_ok, profile): (bool, &Profile),
-    moment: Moment,
-) -> Result<(), Box<Denial>> {
-    let intent = decide::intent(agent, head, moment);
-    let needs = snapshot.needs(&intent);
-    if needs.json || needs.tool {
-        // The body has been read and is gone: what a rule says of its values, and of the tool that it calls, cannot be asked again.
-        return snapshot.stands(&intent, private_ok);
-    }
-    match snapshot.decide(&intent, &Content::default()) {
-        Verdict::Permit(permit) if private_ok && !permit.private_ok() => {
-            let why = "the rule does not allow private addresses";
-            Err(Denial::new(DenialKind::Policy, why, snapshot.version()).into())
-        }
-        // What flows is looked through as its own permit said, to its end: a policy that wants more of it ends it.
-        Verdict::Permit(permit) if asks_more(permit.profile(), profile) => {
-            let why = "it is to be looked through in another way now";
-            Err(Denial::new(DenialKind::Policy, why, snapshot.version()).next("Send the request again.").into())
-        }
-        Verdict::Permit(_) => Ok(()),
-        Verdict::Denial(denial) => Err(denial.into()),
-    }
-}
-
-/// Whether `now` enforces something, in either direction, that was not asked for `then`.
-fn asks_more(now: &Profile, then: &Profile) -> bool {
-    let enforces = now.enforces() || now.of_response().is_some_and(|back| back.enforces() || now.responses().is_some());
-    enforces && !now.observing && now != then
 }
 
 /// The agent as it is described `now`, with what its token said when it was asked about `then`. A scope that was taken away is gone from tokens of ours too.

@@ -48,11 +48,9 @@ fn what_a_body_let_through_still_needs_a_rule_for_its_head() {
         let rules: String = rules.iter().map(|rule| format!("      - {rule}\n")).collect();
         format!("version: v2\npolicies:\n  - name: p\n    agents: [\"*\"]\n    rules:\n{rules}")
     };
-    let asked = |rules: &[String], host: &str, private: bool| {
-        let Subject::Request { head, usage, .. } = request(host, "/v1") else { unreachable!() };
-        Subject::Request { head, private_ok: private, usage, profile: Box::default() }
-            .allowed_by(&snapshot(&policy(rules)), &agent())
-            .is_ok()
+    let stands = |rules: &[String], host: &str, private: bool| {
+        let asked = asked(host, "/v1", &[], Granted { private_ok: private, ..Granted::default() });
+        asked.allowed_by(&snapshot(&policy(rules)), &agent()).is_ok()
     };
     let deny = || "{name: d, hosts: [pay.test, 198.51.100.7], decision: deny}".to_owned();
     let late =
@@ -71,14 +69,14 @@ fn what_a_body_let_through_still_needs_a_rule_for_its_head() {
         ("tried out before a refusal", vec![rule(", mode: shadow"), deny()], false, false),
         ("private by a later rule", vec![rule(""), late()], true, true),
     ] {
-        assert_eq!(asked(&rules, "pay.test", private), expected, "{what}");
+        assert_eq!(stands(&rules, "pay.test", private), expected, "{what}");
         if what != "private by a later rule" {
-            assert_eq!(asked(&rules, "198.51.100.7", private), expected, "{what}, by its address");
+            assert_eq!(stands(&rules, "198.51.100.7", private), expected, "{what}, by its address");
         }
     }
 }
 
-fn request(host: &str, path: &str) -> Subject {
+fn asked(host: &str, path: &str, calls: &[&str], granted: Granted) -> Asked {
     let head = Head {
         method: http::Method::POST,
         scheme: "https",
@@ -91,7 +89,66 @@ fn request(host: &str, path: &str) -> Subject {
         grpc: false,
         websocket: None,
     };
-    Subject::Request { head: Arc::new(head), private_ok: false, usage: Usage::default(), profile: Box::default() }
+    let called = Called { names: calls.iter().map(|name| (*name).to_owned()).collect(), in_doubt: false };
+    let (sending, answering) = (true.into(), true.into());
+    Asked { head: Arc::new(head), called: vec![called], usage: Usage::default(), granted, sending, answering }
+}
+
+fn request(host: &str, path: &str) -> Subject {
+    Subject::Request(Box::new(asked(host, path, &[], Granted::default())))
+}
+
+/// The terms on which `policy` lets a call of `tool` through.
+fn granted(policy: &str, tool: &str) -> Granted {
+    let subject = asked("api.test", "/v1", &[tool], Granted::default());
+    let (agent, policy) = (agent(), snapshot(policy));
+    let intent = decide::intent(&agent, &subject.head, Moment::now());
+    let body = serde_json::json!({"a": 1});
+    let content = Content { json: aegis_policy::JsonBody::Value(&body), findings: &[] };
+    match tools::ask(&policy, &intent, &subject.called[0], &content) {
+        Verdict::Permit(permit) => Granted::of(&permit),
+        Verdict::Denial(denial) => panic!("{denial:?}"),
+    }
+}
+
+/// What flows is looked through as its permit said: where more is asked, or something else, it ends.
+#[test]
+fn a_policy_that_asks_for_more_ends_what_flows() {
+    let policy = |rules: &[&str]| {
+        let rules: String = rules.iter().map(|rule| format!("      - {{hosts: [api.test], {rule}}}\n")).collect();
+        format!("version: v\npolicies:\n  - name: p\n    agents: [\"*\"]\n    rules:\n{rules}")
+    };
+    let (plain, rest) = ("name: r, decision: allow", "name: rest, decision: allow");
+    let masked = "name: r, decision: sanitize, dlp: {redact: [pii]}";
+    let strict = "name: r, decision: sanitize, dlp: {redact: [pii], deny: [secrets]}";
+    let back = "name: r, decision: allow, dlp: {responses: {deny: [secrets]}}";
+    let report = "name: r, decision: allow, dlp: {report: [pii]}";
+    let by_tool = "name: r, tools: [add], decision: allow";
+    let by_tool_strict = "name: r, tools: [add], decision: sanitize, dlp: {deny: [secrets]}";
+    let by_body = "name: r, body: [{path: a, op: exists}], decision: allow";
+    let by_body_strict = "name: r, body: [{path: a, op: exists}], decision: sanitize, dlp: {deny: [secrets]}";
+    let other_body = "name: new, body: [{path: b, op: exists}], decision: sanitize, dlp: {deny: [secrets]}";
+    let pinned = "name: r, tool_changes: deny, decision: allow";
+    for (what, before, after, goes_on) in [
+        ("as it was", &[plain][..], &[plain][..], true),
+        ("the same profile", &[strict], &[strict], true),
+        ("looked through from now on", &[plain], &[masked], false),
+        ("more is looked for", &[masked], &[strict], false),
+        ("less is asked", &[strict], &[plain], true),
+        ("the response from now on", &[plain], &[back], false),
+        ("only told of", &[plain], &[report], true),
+        ("in shadow", &[plain], &["name: r, mode: shadow, decision: sanitize, dlp: {deny: [secrets]}", rest], true),
+        ("a rule for the tool", &[by_tool, rest], &[by_tool_strict, rest], false),
+        ("a rule for another tool", &[by_tool, rest], &["name: r, tools: [sub], decision: deny", rest], true),
+        ("the tool is refused", &[by_tool], &["name: no, tools: [add], decision: deny", by_tool], false),
+        ("a rule for the body, with more behind it", &[by_body, rest], &[by_body_strict, rest], false),
+        ("a new rule for another body before it", &[by_body, rest], &[other_body, by_body, rest], true),
+        ("definitions are withheld from now on", &[plain], &[pinned], false),
+        ("definitions were withheld before", &[pinned], &[pinned], true),
+    ] {
+        let flowing = asked("api.test", "/v1", &["add"], granted(&policy(before), "add"));
+        assert_eq!(flowing.allowed_by(&snapshot(&policy(after)), &agent()).is_ok(), goes_on, "{what}");
+    }
 }
 
 fn all() -> [Subject; 4] {

@@ -15,6 +15,8 @@ const MAX_FINDINGS: usize = 256;
 /// Counts and findings of one exchange.
 #[derive(Debug, Default)]
 pub struct Tally {
+    /// Bytes that came from either side, whether they have gone on or are held back.
+    came: AtomicU64,
     bytes_out: AtomicU64,
     bytes_in: AtomicU64,
     messages_out: AtomicU64,
@@ -78,9 +80,14 @@ impl Tally {
         self.stopped.get()
     }
 
-    /// Grows whenever a byte moves, in either direction.
+    /// Bytes came from one of the sides.
+    pub fn came(&self, bytes: usize) {
+        self.came.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Grows whenever a byte comes or goes, in either direction.
     pub fn moved(&self) -> u64 {
-        self.bytes_out().wrapping_add(self.bytes_in())
+        self.came.load(Ordering::Relaxed).wrapping_add(self.bytes_out()).wrapping_add(self.bytes_in())
     }
 
     /// Adds to what was found.

@@ -5,8 +5,10 @@ use aegis_policy::redact_head;
 use http::header::{self, HeaderMap, HeaderName};
 
 use super::ending::Ending;
+use super::fields;
 use super::look::Rules;
 use super::stop::{Direction, Stop};
+use super::tally::Tally;
 
 /// What may not be said after the body, because it would change how the message is read, or who asks (RFC 9110, section
 /// 6.5.1).
@@ -57,19 +59,21 @@ pub fn of_request(mut fields: HeaderMap, rules: Option<&Rules>, ending: &Ending)
     Ok((!fields.is_empty()).then_some(fields))
 }
 
-/// The trailers of a response, without what is not for them to say.
-#[must_use]
-pub fn of_response(mut fields: HeaderMap) -> HeaderMap {
+/// The trailers of a response, without what is not for them to say, as they may go on; none where nothing is left of them.
+///
+/// # Errors
+/// Where they hold what must not come back.
+pub fn of_response(mut fields: HeaderMap, rules: Option<&Rules>, tally: &Tally) -> Result<Option<HeaderMap>, Stop> {
     strip(&mut fields);
-    fields
+    if let Some(rules) = rules {
+        fields::of_response(&mut fields, rules, tally)?;
+    }
+    Ok((!fields.is_empty()).then_some(fields))
 }
 
 fn strip(fields: &mut HeaderMap) {
     for name in &NEVER {
         fields.remove(name);
     }
-    let own: Vec<HeaderName> = fields.keys().filter(|name| name.as_str().starts_with("aegis-")).cloned().collect();
-    for name in own {
-        fields.remove(name);
-    }
+    fields::strip_own(fields);
 }

@@ -14,6 +14,7 @@ use aegis_dlp::{Action, Finding, Profile};
 
 pub(crate) use connection::{chosen, connect, name};
 pub use permit::{Grant, Permit};
+pub use standing::Covers;
 pub(crate) use standing::stands;
 
 use crate::decision_log::Seen;

@@ -12,6 +12,8 @@ use crate::understood::{Call, MAX_CALLS, Tool, Understood};
 use crate::{Body, Protocol, Request, form, keys};
 
 const DOCUMENT: &str = "application/graphql";
+/// Parameters by which a document is named that the server keeps.
+const BY_NAME: [&str; 6] = ["extensions", "id", "documentId", "document_id", "doc_id", "operationName"];
 const KEYS: [&str; 4] = ["query", "operationName", "variables", "extensions"];
 
 /// The request as GraphQL, where it is that: at a path that says so, or anywhere with a document that is nothing else.
@@ -32,6 +34,9 @@ pub(crate) fn understand<'a>(request: &Request<'a>) -> Option<Understood<'a>> {
         Body::Raw(bytes) => found.raw(bytes, &media),
         Body::None if request.method == "POST" => found.doubt("the GraphQL request has no document"),
         Body::None | Body::Unread | Body::TooLarge => {}
+    }
+    if !found.any && form::has_any(request.query.unwrap_or_default(), &BY_NAME) {
+        found.doubt("the GraphQL request names a document that only the server has");
     }
     let Found { mut understood, any, .. } = found;
     any.then(|| {
@@ -66,7 +71,7 @@ impl<'a> Found<'a> {
     }
 
     fn raw(&mut self, bytes: &'a [u8], media: &str) {
-        let text = std::str::from_utf8(bytes).unwrap_or_default();
+        let text = &*String::from_utf8_lossy(bytes);
         match media {
             DOCUMENT => {
                 self.expected = true;
@@ -74,6 +79,9 @@ impl<'a> Found<'a> {
             }
             "application/x-www-form-urlencoded" => {
                 form::values(text, "query").for_each(|text| self.document(&text, 0, None));
+                if !self.any {
+                    self.doubt("the GraphQL request holds no document");
+                }
             }
             _ => self.doubt("the GraphQL request is in a form that is not looked into"),
         }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use calls::Calls;
 pub use calls::{MAX_TOOL_CALLS, ToolCall};
 
-use crate::stream::{Blocks, Event, Frame, Frames, Lines, MAX_MESSAGE};
+use crate::stream::{Block, Blocks, Event, Frame, Frames, Lines, MAX_MESSAGE};
 use crate::{Definition, Protocol};
 
 /// Definitions of tools that are kept of one answer.
@@ -90,8 +90,8 @@ impl Observer {
         let reading = &mut self.reading;
         match &mut self.framing {
             Framing::Sse(blocks) => blocks.push(bytes, |block| match block {
-                Some(block) => reading.event(&Event::read(block)),
-                None => reading.found.cut = true,
+                Block::Whole(block) => reading.event(&Event::read(block)),
+                Block::Part { .. } => reading.found.cut = true,
             }),
             Framing::Lines(lines) => lines.push(bytes, |line| match line {
                 Some(line) => reading.json("", line),

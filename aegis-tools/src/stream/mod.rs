@@ -6,7 +6,7 @@ mod sse;
 
 pub use eventstream::{Frame, Frames};
 pub use lines::Lines;
-pub use sse::{Blocks, Event};
+pub use sse::{Block, Blocks, Event};
 
-/// The longest message that is held, in bytes. A longer one is left out.
+/// The longest message that is held, in bytes. A longer one is left out, or given out in parts.
 pub const MAX_MESSAGE: usize = 1 << 20;

@@ -17,6 +17,15 @@ pub struct Blocks {
     overlong: bool,
 }
 
+/// What comes of a stream.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Block<'a> {
+    /// A block, its end included.
+    Whole(&'a [u8]),
+    /// Some bytes of a block that is longer than [`MAX_MESSAGE`]; with `last` its end.
+    Part { bytes: &'a [u8], last: bool },
+}
+
 /// What a block says.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Event<'a> {
@@ -27,20 +36,16 @@ pub struct Event<'a> {
 }
 
 impl Blocks {
-    /// Gives each block that ends within `bytes` to `each`, its end included. `None` stands for one that was too long.
-    pub fn push(&mut self, bytes: &[u8], mut each: impl FnMut(Option<&[u8]>)) {
+    /// Gives each block that ends within `bytes` to `each`, and what came so far of one that is too long to be held.
+    pub fn push(&mut self, bytes: &[u8], mut each: impl FnMut(Block<'_>)) {
         let mut from = 0;
         for (at, byte) in bytes.iter().enumerate() {
-            if !self.ends_block(*byte) {
-                continue;
+            if self.ends_block(*byte) {
+                self.take(bytes.get(from..=at).unwrap_or_default(), true, &mut each);
+                from = at + 1;
             }
-            self.hold(bytes.get(from..=at).unwrap_or_default());
-            from = at + 1;
-            each((!self.overlong).then_some(self.held.as_slice()));
-            self.held.clear();
-            self.overlong = false;
         }
-        self.hold(bytes.get(from..).unwrap_or_default());
+        self.take(bytes.get(from..).unwrap_or_default(), false, &mut each);
     }
 
     /// What is left at the end: a block that no blank line has ended, which clients throw away.
@@ -71,13 +76,22 @@ impl Blocks {
         end
     }
 
-    fn hold(&mut self, bytes: &[u8]) {
-        if self.held.len() + bytes.len() > MAX_MESSAGE {
+    fn take(&mut self, bytes: &[u8], last: bool, each: &mut impl FnMut(Block<'_>)) {
+        if !self.overlong && self.held.len() + bytes.len() > MAX_MESSAGE {
             self.overlong = true;
-            self.held.clear();
+            each(Block::Part { bytes: &std::mem::take(&mut self.held), last: false });
         }
-        if !self.overlong {
-            self.held.extend_from_slice(bytes);
+        match (self.overlong, last) {
+            (true, _) => each(Block::Part { bytes, last }),
+            (false, true) => {
+                self.held.extend_from_slice(bytes);
+                each(Block::Whole(&self.held));
+            }
+            (false, false) => self.held.extend_from_slice(bytes),
+        }
+        if last {
+            self.held.clear();
+            self.overlong = false;
         }
     }
 }

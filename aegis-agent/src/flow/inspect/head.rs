@@ -78,6 +78,9 @@ impl Head {
         if parts.headers.get_all(header::CONTENT_TYPE).iter().count() > 1 {
             return Err(bad("the request has more than one Content-Type field"));
         }
+        if parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| names_two(kind.as_bytes())) {
+            return Err(bad("the Content-Type names more than one type"));
+        }
         let authority = one_authority(&parts).map_err(bad)?;
         let (host, port) = host_and_port(&authority, target).map_err(|why| {
             Refusal::from(Denial::protocol(why, version)).with_status(StatusCode::MISDIRECTED_REQUEST)
@@ -95,10 +98,36 @@ impl Head {
             Asked::tidy(&mut headers);
             method = Method::GET;
         }
-        let grpc =
-            headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+        let grpc = headers.get(header::CONTENT_TYPE).is_some_and(|kind| is_grpc(kind.as_bytes()));
         let query = parts.uri.query().map(str::to_owned);
         Ok(Self { method, scheme: target.scheme, host, port, path, query, headers, token, grpc, websocket })
+    }
+}
+
+/// Whether a Content-Type is a list: some servers take the first of it, some the last, some any. A comma may stand in a
+/// parameter's quotes only.
+fn names_two(kind: &[u8]) -> bool {
+    let mut quoted = false;
+    let mut parameters = false;
+    let mut bytes = kind.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' if quoted => _ = bytes.next(),
+            b'"' if parameters => quoted = !quoted,
+            b';' => parameters = true,
+            b',' if !quoted => return true,
+            _ => {}
+        }
+    }
+    false
+}
+
+/// gRPC, and gRPC-Web.
+fn is_grpc(kind: &[u8]) -> bool {
+    let essence = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
+    match essence.strip_prefix(b"application/grpc") {
+        Some(rest) => rest.is_empty() || rest.starts_with(b"+") || rest.starts_with(b"-web"),
+        None => false,
     }
 }
 
@@ -245,6 +274,21 @@ mod tests {
     }
 
     #[test]
+    fn a_type_is_what_it_says_and_no_more() {
+        for (kind, grpc) in [
+            ("application/grpc", true),
+            ("Application/gRPC+proto; x=\"a, b\"", true),
+            ("application/grpc-web-text", true),
+            ("application/grpcx", false),
+            ("text/application/grpc", false),
+            ("multipart/form-data; boundary=\"a,b\\\"c,d\"", false),
+        ] {
+            let head = parse(Request::post("/").header("host", "api.test").header("content-type", kind), None);
+            assert_eq!(head.unwrap().grpc, grpc, "{kind}");
+        }
+    }
+
+    #[test]
     fn another_host_or_port_is_misdirected() {
         for (request, sni) in [
             (Request::get("/").header("host", "evil.test"), Some("api.test")),
@@ -269,6 +313,10 @@ mod tests {
                 .header("host", "api.test")
                 .header("content-type", "text/plain")
                 .header("content-type", "a/b"),
+            Request::post("/").header("host", "api.test").header("content-type", "application/grpc, application/json"),
+            Request::post("/")
+                .header("host", "api.test")
+                .header("content-type", r#"a/b; c="d\"e"; f=g, application/json"#),
             Request::get("/").header("host", "api.test").header("upgrade", "websocket"),
             Request::post("/")
                 .header("host", "api.test")

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aegis_tools::denial;
 use serde_json::Value;
 
-use super::Recorder;
+use super::{Masks, Recorder};
 use crate::flow::refusal::{Reference, Refusal};
 use crate::flow::tools::{Notes, Shape, Told, refused};
 
@@ -29,6 +29,41 @@ impl Recorder {
         }
     }
 
+    /// What is taken out of all that is written.
+    #[must_use]
+    pub fn masks(&self) -> &Masks {
+        &self.masks
+    }
+
+    /// Another call goes the same way, to be recorded by itself.
+    pub fn beside(&mut self, other: Recorder) {
+        self.beside.push(other);
+    }
+
+    /// What refuses this call refuses those beside it.
+    pub(super) fn beside_refused(&mut self, refusal: &Refusal) {
+        for other in &mut self.beside {
+            let tool = other.draft().and_then(|draft| draft.tool.clone());
+            other.write_refusal(refusal);
+            if let Some(draft) = other.draft() {
+                draft.tool = tool.or(draft.tool.take());
+            }
+        }
+    }
+
+    /// Where this one ends those beside it end, in the same way.
+    pub(super) fn beside_end(&mut self, status: Option<u16>, error: Option<&str>) {
+        for mut other in std::mem::take(&mut self.beside) {
+            if let Some(denial) = self.tally.stopped() {
+                other.tally.stop(denial.clone());
+            }
+            if let Some(draft) = other.draft() {
+                draft.status = status.or(draft.status);
+            }
+            other.finish(error);
+        }
+    }
+
     /// Whether the decision log wants to know.
     #[must_use]
     pub fn is_told(&self) -> bool {
@@ -43,6 +78,15 @@ impl Recorder {
     /// Of a batch these calls are still to be answered; `made` are the answers to the others.
     pub fn still_to_answer(&mut self, ids: Vec<Value>, made: Vec<Value>) {
         self.call.shape = std::mem::take(&mut self.call.shape).of_rest(ids, made);
+    }
+
+    /// The calls that wait for an answer, and whether they came as a batch.
+    #[must_use]
+    pub fn waiting(&self) -> (Vec<Value>, bool) {
+        match &self.call.shape {
+            Shape::JsonRpc(calls) => (calls.ids.clone(), calls.batch),
+            Shape::Problem | Shape::Provider(_) => (Vec::new(), false),
+        }
     }
 
     /// What the answer is noted in.
@@ -61,9 +105,9 @@ impl Recorder {
     #[must_use]
     pub fn refuse_call(mut self: Box<Self>, refusal: &Refusal, id: Option<&Value>) -> Option<Value> {
         let approval = self.write_refusal(refusal);
-        let decision_id = self.decision_id();
+        let (decision_id, refusal) = (self.decision_id(), self.masks.refusal(refusal));
         self.finish(None);
         let reference = Reference { decision_id: &decision_id, agent_id: "", approval_id: approval.as_deref() };
-        id.map(|id| denial::json_rpc(id, &refused(refusal, &reference)))
+        id.map(|id| denial::json_rpc(id, &refused(&refusal, &reference)))
     }
 }

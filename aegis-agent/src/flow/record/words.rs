@@ -1,9 +1,11 @@
 //! Decisions, findings and what the agent chose, in the words of a record: nothing sensitive, nothing made up.
 
 use aegis_audit::{Draft, FindingEntry};
-use aegis_dlp::{DetectorSet, Finding, Place, Profile, scan_text, scan_url};
-use aegis_policy::{Decision, Mode};
+use aegis_dlp::{Finding, Place, Profile, scan_text, scan_url};
+use aegis_policy::{Decision, Denial, Mode, Snapshot};
 use http::Method;
+
+use crate::flow::refusal::Refusal;
 
 /// The decision in the record's own words.
 #[must_use]
@@ -23,44 +25,85 @@ pub(super) fn written_mode(mode: Mode) -> aegis_audit::Mode {
     }
 }
 
-pub(super) fn entries(findings: &[Finding]) -> Vec<FindingEntry> {
-    findings.iter().map(entry).collect()
-}
+/// Takes out of what is written everything that a detector knows, a tenant's own included, whatever the rule said of
+/// forwarding it.
+#[derive(Clone, Debug)]
+pub struct Masks(Profile);
 
-fn entry(finding: &Finding) -> FindingEntry {
-    let place = match &finding.place {
-        // The name is the agent's choice, as the value is.
-        Place::Header(name) => Place::Header(safe_text(name)).record(),
-        place => place.record(),
-    };
-    FindingEntry {
-        detector: finding.detector.name().to_owned(),
-        action: finding.action.name().to_owned(),
-        place,
-        confidence: finding.confidence.name().to_owned(),
-        count: finding.count,
+impl Masks {
+    /// What the policies of a snapshot know.
+    #[must_use]
+    pub fn of(snapshot: &Snapshot) -> Self {
+        Self(snapshot.everything().clone())
     }
-}
 
-/// Everything that the scanner knows: the record gets none of it, whatever the rule said of forwarding it.
-static ALL: Profile = Profile::redacting(DetectorSet::ALL);
-
-/// A path may carry data too.
-pub(in crate::flow) fn safe_path(path: &str) -> String {
-    scan_url(&ALL, path).text.into_owned()
-}
-
-/// Host names, reasons, errors and the path of its own executable hold words that the agent chose.
-pub(super) fn redact(draft: &mut Draft) {
-    for chosen in [&mut draft.host, &mut draft.tool, &mut draft.error].into_iter().flatten() {
-        *chosen = safe_text(chosen);
+    /// What is masked.
+    #[must_use]
+    pub fn profile(&self) -> &Profile {
+        &self.0
     }
-    draft.exe = safe_text(&draft.exe);
-    draft.reason = safe_text(&draft.reason);
-}
 
-pub(in crate::flow) fn safe_text(text: &str) -> String {
-    scan_text(&ALL, Place::Url, text).text.into_owned()
+    /// Text that the agent or the other side chose.
+    #[must_use]
+    pub fn text(&self, text: &str) -> String {
+        scan_text(&self.0, Place::Url, text).text.into_owned()
+    }
+
+    /// A path may carry data too.
+    #[must_use]
+    pub fn path(&self, path: &str) -> String {
+        scan_url(&self.0, path).text.into_owned()
+    }
+
+    pub(super) fn entries(&self, findings: &[Finding]) -> Vec<FindingEntry> {
+        findings.iter().map(|finding| self.entry(finding)).collect()
+    }
+
+    fn entry(&self, finding: &Finding) -> FindingEntry {
+        FindingEntry {
+            detector: finding.detector.name().to_owned(),
+            action: finding.action.name().to_owned(),
+            place: self.place(&finding.place).record(),
+            confidence: finding.confidence.name().to_owned(),
+            count: finding.count,
+        }
+    }
+
+    /// Names of header fields, keys and files are the agent's choice, as values are.
+    fn place(&self, place: &Place) -> Place {
+        match place {
+            Place::Url => Place::Url,
+            Place::Header(name) => Place::Header(self.text(name)),
+            Place::Body { offset, path } => {
+                Place::Body { offset: *offset, path: path.as_ref().map(|path| self.text(path).into()) }
+            }
+        }
+    }
+
+    /// Host names, reasons, errors and the path of its own executable hold words that the agent chose.
+    pub fn redact(&self, draft: &mut Draft) {
+        for chosen in [&mut draft.host, &mut draft.tool, &mut draft.error].into_iter().flatten() {
+            *chosen = self.text(chosen);
+        }
+        draft.exe = self.text(&draft.exe);
+        draft.reason = self.text(&draft.reason);
+        for finding in &mut draft.findings {
+            finding.place = self.place(&Place::parse(&finding.place)).record();
+        }
+    }
+
+    /// A refusal as it is told: clients write down what they are told.
+    pub(super) fn refusal(&self, refusal: &Refusal) -> Refusal {
+        let denial = Denial {
+            reason: self.text(&refusal.denial.reason),
+            tool: refusal.denial.tool.as_deref().map(|tool| self.text(tool)),
+            next_steps: refusal.denial.next_steps.iter().map(|step| self.text(step)).collect(),
+            ..(*refusal.denial).clone()
+        };
+        let place = |finding: &Finding| Finding { place: self.place(&finding.place), ..finding.clone() };
+        let findings = refusal.findings.iter().map(place).collect();
+        Refusal { denial: Box::new(denial), status: refusal.status, findings }
+    }
 }
 
 /// The method, if it is one: an extension method may be any word, and so any data.
@@ -86,7 +129,10 @@ pub(super) fn trace_parent(text: &str) -> Option<(&str, [u8; 8])> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
+    use aegis_policy::DenialKind;
+
     use super::*;
 
     #[test]
@@ -102,13 +148,22 @@ mod tests {
         assert_eq!(trace_parent(&format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32))), None);
     }
 
+    fn masks(detectors: &str) -> Masks {
+        let text = format!(
+            "{detectors}\npolicies: [{{name: p, agents: ['*'], rules: [{{name: r, hosts: [a.test], decision: allow}}]}}]"
+        );
+        let source = aegis_policy::Source { name: "p.yaml".into(), text };
+        Masks::of(&aegis_policy::compile(&[source]).unwrap_or_else(|problems| panic!("{:#?}", problems.problems())))
+    }
+
     #[test]
     fn what_the_agent_chose_is_redacted_in_the_record() {
+        let masks = masks("");
         assert_eq!(
-            safe_text("host 536-22-8741.evil.test is not in the policy"),
+            masks.text("host 536-22-8741.evil.test is not in the policy"),
             "host [SSN].evil.test is not in the policy"
         );
-        assert!(!safe_path("/users/jane.doe@example.com").contains("jane"));
+        assert!(!masks.path("/users/jane.doe@example.com").contains("jane"));
         let ssn = "an-536-22-8741";
         let field = |name: &str| Finding {
             detector: aegis_dlp::Detector::Email,
@@ -117,10 +172,32 @@ mod tests {
             place: Place::Header(name.to_owned()),
             count: 1,
         };
-        assert_eq!(entry(&field(ssn)).place, "header:an-[SSN]");
+        assert_eq!(masks.entry(&field(ssn)).place, "header:an-[SSN]");
         let mut draft = Draft { error: Some(ssn.to_owned()), exe: format!("/tmp/{ssn}"), ..Draft::default() };
-        redact(&mut draft);
+        masks.redact(&mut draft);
         assert_eq!((draft.error.as_deref(), draft.exe.as_str()), (Some("an-[SSN]"), "/tmp/an-[SSN]"));
         assert_eq!(method_word(&Method::from_bytes(b"SECRETWORD").unwrap_or_default()), "OTHER");
+    }
+
+    #[test]
+    fn a_tenants_own_values_are_in_nothing_that_is_told() {
+        let masks = masks("detectors: [{name: words_ledger, values: [acme-0012-34]}]");
+        let place = Place::Body { offset: 3, path: Some("/acme-0012-34/ssn".into()) };
+        let finding = Finding {
+            detector: aegis_dlp::Detector::Ssn,
+            action: aegis_dlp::Action::Deny,
+            confidence: aegis_dlp::Confidence::High,
+            place,
+            count: 1,
+        };
+        let denial = Denial::new(DenialKind::Policy, "host ACME001234.test is not in the policy", "v1");
+        let denial = Denial { tool: Some("acme_0012_34".to_owned()), ..denial }.next("Ask for Acme 0012-34.");
+        let told = masks.refusal(&Refusal { findings: vec![finding.clone()], ..denial.into() });
+        assert_eq!(told.denial.reason, "host [WORDS_LEDGER].test is not in the policy");
+        assert_eq!(told.denial.tool.as_deref(), Some("[WORDS_LEDGER]"));
+        assert_eq!(told.denial.next_steps, ["Ask for [WORDS_LEDGER]."]);
+        let place = "body:3:/[WORDS_LEDGER]/ssn";
+        assert_eq!((told.findings[0].place.record().as_str(), masks.entry(&finding).place.as_str()), (place, place));
+        assert_eq!(masks.path("/v1/acme%2D0012%2D34?q=ACME001234"), "/v1/%5BWORDS_LEDGER%5D?q=%5BWORDS_LEDGER%5D");
     }
 }

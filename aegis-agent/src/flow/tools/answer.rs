@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aegis_tools::{Observer, Protocol};
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
+use serde_json::Value;
 
 use super::batch::Split;
 use super::gate::Gate;
@@ -20,6 +21,8 @@ pub struct Answering {
     pub notes: Option<Arc<Notes>>,
     pub pins: Option<Pins>,
     pub decision_id: Arc<str>,
+    /// The calls that wait for an answer, and whether they came as a batch.
+    pub waiting: (Vec<Value>, bool),
     /// The stream may be one on which an MCP server answers.
     pub listening: Option<Listening>,
     pub split: Split,
@@ -30,42 +33,58 @@ pub struct Answering {
 impl Answering {
     /// What is read on its way back comes as it is: asked for where nothing signed says otherwise.
     pub fn prepare(&self, headers: &mut HeaderMap, signed: impl FnOnce() -> bool) {
-        let reads = self.notes.as_ref().is_some_and(|notes| notes.protocol().answers_tell());
+        let reads = self.pins.is_some() || self.notes.as_ref().is_some_and(|notes| notes.protocol().answers_tell());
         if (reads && !signed()) || !self.split.is_plain() {
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
     }
+}
 
-    /// Nothing came back.
-    pub fn failed(mut self, why: &str) {
-        self.split.failed(why);
+/// What an answer says it is, read as generously as clients do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Events,
+    Json,
+    Other,
+}
+
+impl Kind {
+    fn of(media: &str) -> Self {
+        match media {
+            media if media.contains("event-stream") => Self::Events,
+            media if media.contains("json") => Self::Json,
+            _ => Self::Other,
+        }
     }
 }
 
 /// The answer, watched where there is something to watch.
 #[must_use]
 pub fn watch(response: Response<ToAgent>, answering: Answering) -> Response<ToAgent> {
-    let Answering { notes, pins, decision_id, listening, split, most } = answering;
-    if notes.is_none() && split.is_plain() {
+    let Answering { notes, pins, decision_id, waiting: (ids, batch), listening, split, most } = answering;
+    if notes.is_none() && pins.is_none() && split.is_plain() {
         return response;
     }
     let (mut parts, body) = response.into_parts();
-    let coded =
-        parts.headers.get(CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    let mut codings = parts.headers.get_all(CONTENT_ENCODING).iter();
+    let coded = codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
     let content_type =
         parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_ascii_lowercase);
     let media = content_type.as_deref().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_owned();
     let protocol = notes.as_ref().map(|notes| notes.protocol());
     let merges = !split.answers.is_empty() && parts.status.is_success();
-    let gate = match (pins, protocol) {
-        (Some(pins), Some(Protocol::Mcp)) => Some(Gate { pins, notes: notes.clone(), decision_id }),
-        _ => None,
-    };
-    let mode = match media.as_str() {
-        "text/event-stream" if !coded && (gate.is_some() || merges) => Mode::events(gate),
-        "application/json" if !coded && (gate.is_some() || merges) => Mode::whole(gate, most, merges),
+    let kind = Kind::of(&media);
+    // Any stream may be one on which an MCP server answers; of other answers only those to its calls are.
+    let pins = pins.filter(|_| protocol == Some(Protocol::Mcp) || kind == Kind::Events);
+    let gate = pins.map(|pins| Gate { pins, notes: notes.clone(), decision_id, ids: ids.into(), batch });
+    let denies = gate.as_ref().is_some_and(|gate| gate.pins.denies());
+    let mode = match kind {
+        Kind::Events if !coded && (gate.is_some() || merges) => Mode::events(gate),
+        Kind::Json if !coded && (gate.is_some() || merges) => Mode::whole(gate, most, merges),
         _ if merges => Mode::whole(None, 0, true),
-        _ if coded && gate.as_ref().is_some_and(|gate| gate.pins.denies()) => Mode::whole(gate, 0, false),
+        _ if coded && denies => Mode::whole(gate, 0, false),
+        // A client may take it for JSON all the same.
+        Kind::Other if denies && parts.status.is_success() => Mode::whole(gate, most, false),
         _ => Mode::Through,
     };
     match &mode {

@@ -1,7 +1,6 @@
 //! A JSON-RPC batch (JSON-RPC 2.0, section 6), decided call by call: what is allowed is sent on, what is refused is answered here.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use aegis_policy::decision_log::Sight;
 use aegis_policy::{Denial, DenialKind, Snapshot};
@@ -13,7 +12,7 @@ use serde_json::value::RawValue;
 use super::ask::same_terms;
 use super::notes::Told;
 use super::reading::{Called, Reading};
-use crate::daemon::Aegis;
+use crate::daemon::{Aegis, admission};
 use crate::flow::decide::{self, Moment, Permitted};
 use crate::flow::identify::Identity;
 use crate::flow::inspect::{Head, Payload};
@@ -30,15 +29,15 @@ struct Element {
     id: Option<Value>,
 }
 
-/// What becomes of a batch of which something was refused here, or that has several records.
+/// What becomes of a batch.
 #[derive(Default)]
 pub struct Split {
-    /// Answers to what was refused.
+    /// Answers to what was refused here.
     pub answers: Vec<Value>,
     /// The calls that were sent on and wait for an answer.
     pub sent: Vec<Value>,
-    /// Records of the calls that were sent on beside the first.
-    others: Vec<Recorder>,
+    /// What each element that was sent on calls.
+    pub called: Vec<Called>,
 }
 
 /// Whose batch it is, and all that its calls have in common.
@@ -76,8 +75,8 @@ struct Decided {
     called: Called,
 }
 
-/// Decides each call. What comes back is the request of those that may be sent, its record being `recorder`'s; every other call has
-/// its record already, or gets it with the exchange's end. Where none may be sent, it is the first refusal, `recorder`'s too.
+/// Decides each call. What comes back is the request of those that may be sent, its record being `recorder`'s; what is refused has
+/// its record then, and what goes along ends with `recorder`. Where none may be sent, it is the first refusal, `recorder`'s too.
 pub fn decide(
     asked: &Asked<'_>,
     batch: &Batch,
@@ -90,12 +89,17 @@ pub fn decide(
         Err(why) => return (Err(Denial::limit(*why, version).into()), Sight::default(), Split::default()),
     };
     let mut first_sight = None;
+    // Each counts for those behind it.
+    let mut moment = asked.moment;
     let mut decided: Vec<Decided> = Vec::with_capacity(elements.len());
     for Element { text, called, id } in elements {
         let single = Reading::of_element(text, called.clone(), reading.shown());
         let payload = Payload::Whole(Bytes::copy_from_slice(text.get().as_bytes()));
         let (outcome, sight) =
-            decide::request_noting(asked.snapshot, asked.identity, asked.head, payload, &single, asked.moment);
+            decide::request_noting(asked.snapshot, asked.identity, asked.head, payload, &single, moment);
+        if outcome.is_ok() {
+            moment = moment.one_more();
+        }
         first_sight.get_or_insert(sight);
         decided.push(Decided { outcome, id: id.clone(), called: called.clone() });
     }
@@ -122,61 +126,77 @@ fn on_equal_terms(decided: &mut [Decided], version: &str) {
 }
 
 fn settle(asked: &Asked<'_>, decided: Vec<Decided>, recorder: &mut Recorder) -> Result<(Permitted, Split), Refusal> {
+    let version = asked.snapshot.version();
+    // The one that the request's own record stands for: the first that passes, else the first.
+    let main = decided.iter().position(|one| one.outcome.is_ok()).unwrap_or_default();
+    let mut others = recorders(asked, &decided, main)?.into_iter();
     let mut split = Split::default();
-    let mut main: Option<Permitted> = None;
     let mut parts: Vec<Bytes> = Vec::new();
-    let mut kept: Option<(Refusal, Option<Value>)> = None;
-    let none_passes = decided.iter().all(|one| one.outcome.is_err());
-    for Decided { outcome, id, called } in decided {
-        match outcome {
-            Ok(mut permitted) => {
-                let Payload::Whole(bytes) = std::mem::replace(&mut permitted.payload, Payload::Empty) else {
-                    return Err(Denial::limit("a call of the batch has no body", asked.snapshot.version()).into());
-                };
+    let mut outcome = None;
+    for (at, Decided { outcome: one, id, called }) in decided.into_iter().enumerate() {
+        let other = if at == main { None } else { others.next() };
+        let one = one.map(|mut permitted| {
+            if let Payload::Whole(bytes) = std::mem::replace(&mut permitted.payload, Payload::Empty) {
                 parts.push(bytes);
-                split.sent.extend(id);
-                if main.is_none() {
-                    recorder.only(&called.names);
-                    main = Some(permitted);
-                } else {
-                    let mut other = another(asked, &called)?;
-                    other.usage().count(Instant::now()).keep();
-                    other.permitted(&permitted);
-                    split.others.push(*other);
-                }
             }
-            Err(refusal) if none_passes && kept.is_none() => {
-                // All are refused: the first stands for the request, and answers for its own call like every other.
+            split.sent.extend(id.clone());
+            split.called.push(called.clone());
+            permitted
+        });
+        match (other, one) {
+            (None, one) => {
                 recorder.only(&called.names);
-                kept = Some((refusal, id));
+                outcome = Some((one, id));
             }
-            Err(refusal) => {
-                let answer = another(asked, &called)?.refuse_call(&refusal, id.as_ref());
-                split.answers.extend(answer);
+            (Some(mut other), Ok(permitted)) => {
+                other.permitted(&permitted);
+                recorder.beside(*other);
             }
+            (Some(other), Err(refusal)) => split.answers.extend(other.refuse_call(&refusal, id.as_ref())),
         }
     }
-    match (main, kept) {
-        (Some(mut permitted), _) => {
+    match outcome {
+        Some((Ok(mut permitted), _)) => {
             permitted.payload = Payload::Whole(joined(&parts));
             recorder.still_to_answer(split.sent.clone(), split.answers.clone());
             Ok((permitted, split))
         }
-        (None, Some((refusal, id))) => {
+        Some((Err(refusal), id)) => {
             recorder.still_to_answer(id.into_iter().collect(), split.answers);
             Err(refusal)
         }
-        (None, None) => Err(Denial::protocol("the batch is empty", asked.snapshot.version()).into()),
+        None => Err(Denial::protocol("the batch is empty", version).into()),
     }
 }
 
-/// A record for one more call.
+/// A record for each call but the `main` one. Where one has no place none of the calls is sent, and each record that was begun says so.
+fn recorders(asked: &Asked<'_>, decided: &[Decided], main: usize) -> Result<Vec<Box<Recorder>>, Refusal> {
+    let mut open: Vec<Box<Recorder>> = Vec::with_capacity(decided.len());
+    for (_, one) in decided.iter().enumerate().filter(|(at, _)| *at != main) {
+        match another(asked, &one.called) {
+            Ok(recorder) => open.push(recorder),
+            Err(refusal) => {
+                for recorder in open {
+                    // The request's own answer is for all of them.
+                    let _ = recorder.refuse_call(&refusal, None);
+                }
+                return Err(refusal);
+            }
+        }
+    }
+    Ok(open)
+}
+
+/// A record for one more call. It counts as a request of the agent's for as long as it has a place in the log.
 fn another(asked: &Asked<'_>, called: &Called) -> Result<Box<Recorder>, Refusal> {
     let version = asked.snapshot.version();
+    let place =
+        admission::Request::admit(asked.aegis, asked.identity.enrolled.index).map_err(|full| full.refusal(version))?;
     let mut recorder = Recorder::open(asked.aegis, asked.identity, asked.snapshot).map_err(|why| {
         asked.aegis.metrics.unrecordable();
         Refusal::from(Denial::unavailable(format!("the decision cannot be recorded: {why}"), version))
     })?;
+    recorder.admitted(place);
     recorder.trace(&asked.head.headers);
     recorder.head(asked.head);
     recorder.agent(asked.identity);
@@ -203,16 +223,6 @@ impl Split {
     /// Whether the answer needs anything of it.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        self.answers.is_empty() && self.others.is_empty()
-    }
-
-    /// The exchange came to its end.
-    pub fn complete(&mut self) {
-        self.others.drain(..).for_each(|mut other| other.complete());
-    }
-
-    /// It failed before its answer came.
-    pub fn failed(&mut self, why: &str) {
-        self.others.drain(..).for_each(|mut other| other.failed(why));
+        self.answers.is_empty()
     }
 }

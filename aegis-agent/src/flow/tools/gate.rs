@@ -21,6 +21,9 @@ pub(super) struct Gate {
     pub(super) pins: Pins,
     pub(super) notes: Option<Arc<Notes>>,
     pub(super) decision_id: Arc<str>,
+    /// The calls that wait for an answer, and whether they came as a batch.
+    pub(super) ids: Arc<[Value]>,
+    pub(super) batch: bool,
 }
 
 impl Gate {
@@ -43,12 +46,26 @@ impl Gate {
         }))
     }
 
-    /// Something that may list tools and cannot be read.
-    pub(super) fn unreadable(&self, why: &str) -> Option<Value> {
-        self.pins.denies().then(|| {
-            let why = Withheld(format!("the server's answer is withheld: {why}"));
-            self.refusal(&Value::Null, &why)
-        })
+    /// What stands in the place of an answer that may list tools and cannot be read: each call gets an error, so that none waits for ever.
+    pub(super) fn in_place_of_answer(&self, why: &str) -> Bytes {
+        let errors = self.errors(why);
+        match errors.as_slice() {
+            [one] if !self.batch => Bytes::from(one.to_string()),
+            _ => Bytes::from(Value::Array(errors).to_string()),
+        }
+    }
+
+    /// As [`Gate::in_place_of_answer`], for an event.
+    pub(super) fn in_place_of_event(&self, why: &str) -> Bytes {
+        self.errors(why).iter().map(denial::event).collect::<String>().into()
+    }
+
+    fn errors(&self, why: &str) -> Vec<Value> {
+        let why = Withheld(format!("the server's answer is withheld: {why}"));
+        if self.ids.is_empty() {
+            return vec![self.refusal(&Value::Null, &why)];
+        }
+        self.ids.iter().map(|id| self.refusal(id, &why)).collect()
     }
 
     fn in_place_of(&self, message: &Value, why: &Withheld) -> Value {

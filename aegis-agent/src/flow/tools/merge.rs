@@ -2,21 +2,29 @@
 
 use aegis_tools::denial;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
-/// The server's answer as JSON with `answers` in it. `sent` are the calls that the server was asked; what it says that cannot be
-/// read is lost to each of them.
+/// The server's answer as JSON with `answers` in it, its own messages byte for byte. `sent` are the calls that the server was asked;
+/// what it says that cannot be read is lost to each of them.
 pub(super) fn json(held: &[u8], answers: Vec<Value>, sent: &[Value]) -> Vec<u8> {
     let theirs = match held.iter().all(u8::is_ascii_whitespace) {
         // To notifications there is no answer.
         true => Vec::new(),
-        false => match serde_json::from_slice(held) {
-            Ok(Value::Array(messages)) => messages,
-            Ok(one @ Value::Object(_)) => vec![one],
-            _ => lost(sent, "the server's answer cannot be put together with the answers to the refused calls"),
-        },
+        false => messages(held).unwrap_or_else(|| {
+            let why = "the server's answer cannot be put together with the answers to the refused calls";
+            lost(sent, why).iter().map(Value::to_string).collect()
+        }),
     };
-    let all: Vec<Value> = theirs.into_iter().chain(answers).collect();
-    Value::Array(all).to_string().into_bytes()
+    let all: Vec<String> = theirs.into_iter().chain(answers.iter().map(Value::to_string)).collect();
+    format!("[{}]", all.join(",")).into_bytes()
+}
+
+fn messages(held: &[u8]) -> Option<Vec<String>> {
+    let all: Vec<Box<RawValue>> = match serde_json::from_slice(held) {
+        Ok(all) => all,
+        Err(_) => vec![serde_json::from_slice::<Box<RawValue>>(held).ok().filter(|one| one.get().starts_with('{'))?],
+    };
+    Some(all.iter().map(|one| one.get().to_owned()).collect())
 }
 
 /// An error for each call whose answer cannot be handed on.
@@ -45,5 +53,13 @@ mod tests {
             let ids: Vec<u64> = merged.as_array().unwrap().iter().filter_map(|one| one["id"].as_u64()).collect();
             assert_eq!(ids, expected, "{theirs}");
         }
+    }
+
+    #[test]
+    fn what_the_server_says_stays_as_it_was_written() {
+        let theirs = r#"[ {"id":1,"result":{"b":1.0,"a":123456789012345678901234567890}} ]"#;
+        let merged = json(theirs.as_bytes(), vec![json!({"id": 2})], &[json!(1)]);
+        let expected = r#"[{"id":1,"result":{"b":1.0,"a":123456789012345678901234567890}},{"id":2}]"#;
+        assert_eq!(String::from_utf8(merged).unwrap(), expected);
     }
 }

@@ -20,7 +20,7 @@ pub use batch::{Asked, Batch, Split, decide};
 pub use mailbox::{Listening, Mailbox, Mailboxes};
 pub use notes::{Notes, Told};
 pub use pins::Pins;
-pub use reading::{Called, Json, Reading};
+pub use reading::{Called, Json, Reading, names_grpc};
 pub use shape::{Shape, refused};
 pub use signature::Signature;
 pub use watched::Watched;

@@ -6,7 +6,7 @@ use aegis_audit::CallEntry;
 use aegis_tools::{Observed, Protocol, Understood};
 
 use crate::flow::inspect::Head;
-use crate::flow::record::safe_text;
+use crate::flow::record::Masks;
 
 /// What the request says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,19 +96,20 @@ impl Notes {
 
     /// For the record. Names are the other side's words, or the agent's: nothing sensitive is written down with them.
     #[must_use]
-    pub fn entry(&self) -> CallEntry {
+    pub fn entry(&self, masks: &Masks) -> CallEntry {
+        let safe = |text: &str| masks.text(text);
         let nothing = Observed::default();
         let observed = self.observed.get().unwrap_or(&nothing);
-        let words = |names: &mut dyn Iterator<Item = &str>| names.take(CallEntry::MOST).map(safe_text).collect();
+        let words = |names: &mut dyn Iterator<Item = &str>| names.take(CallEntry::MOST).map(safe).collect();
         let calls = observed.tool_calls.iter().map(|call| call.name.as_str());
         let changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
         let Told { protocol, provider, operation, model, tools, session } = &self.told;
         CallEntry {
             protocol: protocol.name().to_owned(),
             provider: provider.map(str::to_owned),
-            operation: operation.as_deref().map(safe_text),
-            model: observed.model.as_deref().or(model.as_deref()).map(safe_text),
-            session: session.as_deref().map(safe_text),
+            operation: operation.as_deref().map(safe),
+            model: observed.model.as_deref().or(model.as_deref()).map(safe),
+            session: session.as_deref().map(safe),
             tools: words(&mut tools.iter().map(String::as_str)),
             tool_calls: words(&mut { calls }),
             changed_tools: words(&mut changed.iter().map(String::as_str)),

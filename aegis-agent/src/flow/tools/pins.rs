@@ -9,6 +9,7 @@ use aegis_tools::Definition;
 
 use super::notes::Notes;
 use crate::daemon::Aegis;
+use crate::flow::record::Masks;
 use crate::state::{Defined, Unavailable};
 
 /// Whose definitions are compared with which.
@@ -16,9 +17,11 @@ use crate::state::{Defined, Unavailable};
 pub struct Pins {
     aegis: Arc<Aegis>,
     agent: String,
-    /// `host:port`.
+    /// `host:port/path` of the endpoint: one gateway may have several servers.
     server: String,
     handling: Handling,
+    /// Names of tools are the server's words.
+    masks: Masks,
 }
 
 /// Why a list of tools must not reach the agent.
@@ -27,8 +30,8 @@ pub(super) struct Withheld(pub(super) String);
 
 impl Pins {
     #[must_use]
-    pub fn new(aegis: &Arc<Aegis>, agent: &str, server: String, handling: &Handling) -> Self {
-        Self { aegis: Arc::clone(aegis), agent: agent.to_owned(), server, handling: handling.clone() }
+    pub fn new(aegis: &Arc<Aegis>, agent: &str, server: String, handling: &Handling, masks: Masks) -> Self {
+        Self { aegis: Arc::clone(aegis), agent: agent.to_owned(), server, handling: handling.clone(), masks }
     }
 
     /// Whether anything is withheld.
@@ -53,11 +56,11 @@ impl Pins {
             }
             Ok(changed) => {
                 changed.iter().for_each(|one| self.tell(one, notes.as_deref()));
-                let names: Vec<&str> = changed.iter().take(8).map(|one| one.name.as_str()).collect();
+                let names: Vec<String> = changed.iter().take(8).map(|one| self.masks.text(&one.name)).collect();
                 Some(format!("the definition is not the one that is known: {}", names.join(", ")))
             }
             Err(why) => {
-                tracing::warn!(agent = self.agent, server = self.server, %why, "definitions of tools cannot be compared");
+                tracing::warn!(agent = self.agent, server = self.masks.text(&self.server), %why, "definitions of tools cannot be compared");
                 Some(format!("it cannot be told whether they are the ones that are known: {why}"))
             }
         };
@@ -83,7 +86,7 @@ impl Pins {
     fn tell(&self, changed: &Definition, notes: Option<&Notes>) {
         let Definition { name, hash } = changed;
         self.aegis.metrics.tools().changed(self.denies());
-        tracing::warn!(agent = self.agent, server = self.server, tool = name, now = %format_args!("sha256:{hash}"), "the definition of a tool has changed");
+        tracing::warn!(agent = self.agent, server = self.masks.text(&self.server), tool = self.masks.text(name), now = %format_args!("sha256:{hash}"), "the definition of a tool has changed");
         if let Some(notes) = notes {
             notes.changed(name);
         }

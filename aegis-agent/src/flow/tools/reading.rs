@@ -1,7 +1,7 @@
 //! The request, read once: its body as JSON, and what it calls.
 
 use aegis_policy::decision_log::{BodyKnown, OwnTool};
-use aegis_policy::{JSON_DEPTH, JsonBody, Needs, parse_strict_json};
+use aegis_policy::{JSON_DEPTH, JsonBody, Needs, ReadBody, Snapshot, parse_strict_json};
 use aegis_tools::{Body, Protocol, Request, Tool, Understood, understand};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Method};
@@ -37,6 +37,8 @@ pub enum Json {
     #[default]
     None,
     Value(Value),
+    /// A message of protocol buffers, as JSON has it.
+    Message(Value),
     Invalid,
     TooLarge,
 }
@@ -51,14 +53,18 @@ pub struct Called {
 impl Reading {
     /// Reads what `needs` asks for, and what the record should tell; all that can be, where somebody is `curious`.
     #[must_use]
-    pub fn of(head: &Head, payload: &Payload, needs: &Needs, curious: bool) -> Self {
+    pub fn of(snapshot: &Snapshot, head: &Head, payload: &Payload, needs: &Needs, curious: bool) -> Self {
         let asked = needs.json || needs.tool;
         if !asked && !curious && !tells(head) {
             return Self::default();
         }
         let json = match payload {
             Payload::TooLarge => Json::TooLarge,
-            Payload::Whole(bytes) => parse_strict_json(bytes, JSON_DEPTH).map_or(Json::Invalid, Json::Value),
+            Payload::Whole(bytes) => match snapshot.read_body(&head.path, &head.headers, bytes) {
+                ReadBody::Json(value) => Json::Value(value),
+                ReadBody::Message(value) => Json::Message(value),
+                ReadBody::Invalid => Json::Invalid,
+            },
             Payload::Empty | Payload::Streaming(_) => Json::None,
         };
         let understood = understand(&request(head, payload, &json));
@@ -73,6 +79,10 @@ impl Reading {
                 reading.called = Called::of(&understood);
                 reading.looked = !matches!(payload, Payload::Streaming(_));
             }
+        }
+        if needs.tool && head.websocket.is_some() {
+            // What is called in its messages is not seen.
+            reading.called.in_doubt = true;
         }
         if !needs.tool && reading.called.names.len() > 1 {
             // Nobody asks for any of them: one stands for all in the record.
@@ -109,7 +119,7 @@ impl Reading {
     pub fn body(&self, payload: &Payload) -> (JsonBody<'_>, BodyKnown) {
         match &self.json {
             Json::TooLarge => (JsonBody::TooLarge, BodyKnown::TooLarge),
-            Json::Value(value) if self.shown => (JsonBody::Value(value), BodyKnown::Json),
+            Json::Value(value) | Json::Message(value) if self.shown => (JsonBody::Value(value), BodyKnown::Json),
             Json::Invalid if self.shown => (JsonBody::Invalid, BodyKnown::Invalid),
             _ if matches!(payload, Payload::TooLarge) => (JsonBody::TooLarge, BodyKnown::TooLarge),
             _ if matches!(payload, Payload::Empty) => (JsonBody::None, BodyKnown::None),
@@ -147,6 +157,15 @@ fn request<'a>(head: &'a Head, payload: &'a Payload, json: &'a Json) -> Request<
     };
     let Head { method, host, path, query, headers, .. } = head;
     Request { method: method.as_str(), host, path, query: query.as_deref(), headers, body }
+}
+
+/// Whether the head alone names the call: gRPC, of a service and method that can be read in one way.
+#[must_use]
+pub fn names_grpc(head: &Head) -> bool {
+    let Head { method, host, path, query, headers, .. } = head;
+    let request = Request { method: method.as_str(), host, path, query: query.as_deref(), headers, body: Body::Unread };
+    let understood = understand(&request);
+    head.grpc && understood.doubt.is_none() && matches!(&*understood.calls, [call] if call.tool.name().is_some())
 }
 
 /// Whether the head alone lets expect that the record has something to tell, though no rule asks. Cheap: every request pays it.

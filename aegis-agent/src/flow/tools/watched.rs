@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use aegis_tools::Observer;
 use aegis_tools::denial;
-use aegis_tools::stream::{Blocks, Event};
+use aegis_tools::stream::{Block, Blocks, Event};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
@@ -30,6 +30,14 @@ pub(super) enum Mode {
     Whole { held: Vec<u8>, most: usize, over: bool, gate: Option<Gate>, merges: bool },
 }
 
+/// What came of a stream of events, or stands in its place.
+enum Waiting {
+    /// An event, still to be looked at.
+    Event(Bytes),
+    /// What goes on as it is.
+    Passes(Bytes),
+}
+
 /// The body.
 pub struct Watched {
     inner: ToAgent,
@@ -39,8 +47,8 @@ pub struct Watched {
     split: Split,
     /// What goes on next.
     ready: VecDeque<Bytes>,
-    /// Blocks that wait for the one before them.
-    waiting: VecDeque<Bytes>,
+    /// What waits for what is before it.
+    waiting: VecDeque<Waiting>,
     checking: Option<Checking>,
     listening: Option<Listening>,
     ended: bool,
@@ -102,42 +110,59 @@ impl Watched {
             Mode::Events { blocks, gate } => {
                 let waiting = &mut self.waiting;
                 blocks.push(&data, |block| match (block, &*gate) {
-                    (Some(block), _) => waiting.push_back(Bytes::copy_from_slice(block)),
-                    // Nobody can say what was in it.
-                    (None, Some(gate)) => waiting.extend(
-                        gate.unreadable("an event is too long").map(|error| Bytes::from(denial::event(&error))),
-                    ),
-                    (None, None) => {}
+                    (Block::Whole(block), _) => waiting.push_back(Waiting::Event(Bytes::copy_from_slice(block))),
+                    // Nobody can say what is in it.
+                    (Block::Part { last, .. }, Some(gate)) if gate.pins.denies() => {
+                        if last {
+                            waiting.push_back(Waiting::Passes(gate.in_place_of_event("an event is too long")));
+                        }
+                    }
+                    (Block::Part { bytes, .. }, _) => {
+                        waiting.push_back(Waiting::Passes(Bytes::copy_from_slice(bytes)));
+                    }
                 });
             }
-            Mode::Whole { held, most, over, .. } if held.len() + data.len() > *most => {
-                *over = true;
-                held.clear();
-            }
             Mode::Whole { over: true, .. } => {}
+            Mode::Whole { held, most, over, gate, merges } if held.len() + data.len() > *most => {
+                let mut held = std::mem::take(held);
+                *over = true;
+                if !*merges && !gate.as_ref().is_some_and(|gate| gate.pins.denies()) {
+                    // Where nothing is withheld, nothing is held back beyond the bound.
+                    self.mode = Mode::Through;
+                    held.extend_from_slice(&data);
+                    return Some(held.into());
+                }
+            }
             Mode::Whole { held, .. } => held.extend_from_slice(&data),
         }
         None
     }
 
-    /// The next block, or a check of it.
+    /// The next of what waits, or a check of it.
     fn advance(&mut self) {
-        let Some(block) = self.waiting.pop_front() else { return };
+        let block = match self.waiting.pop_front() {
+            Some(Waiting::Event(block)) => block,
+            Some(Waiting::Passes(bytes)) => return self.ready.push_back(bytes),
+            None => return,
+        };
         if let Some(listening) = &mut self.listening {
             listening.hears(&block);
         }
         let gate = match &self.mode {
-            Mode::Events { gate, .. } => gate.as_ref(),
+            Mode::Events { gate, .. } => gate.as_ref().filter(|_| Gate::concerns(&block)),
             _ => None,
         };
-        let checking = gate.filter(|_| Gate::concerns(&block)).and_then(|gate| {
-            let event = Event::read(&block);
-            let message = event.data.as_deref().and_then(|data| serde_json::from_str(data).ok())?;
-            gate.check(message, block.clone(), denial::event)
-        });
-        match checking {
-            Some(checking) => self.checking = Some(checking),
-            None => self.ready.push_back(block),
+        let message = gate.and_then(|_| Some(serde_json::from_str(Event::read(&block).data.as_deref()?)));
+        match (gate, message) {
+            (Some(gate), Some(Ok(message))) => match gate.check(message, block.clone(), denial::event) {
+                Some(checking) => self.checking = Some(checking),
+                None => self.ready.push_back(block),
+            },
+            // Clients may read what Aegis does not.
+            (Some(gate), Some(Err(_))) if gate.pins.denies() => {
+                self.ready.push_back(gate.in_place_of_event("an event is no JSON that all would read in the same way"));
+            }
+            _ => self.ready.push_back(block),
         }
     }
 
@@ -147,6 +172,9 @@ impl Watched {
         match &mut self.mode {
             Mode::Through => {}
             // An event without its end is none to clients, but it is the server's.
+            Mode::Events { blocks, gate: Some(gate) } if blocks.overlong() && gate.pins.denies() => {
+                self.ready.push_back(gate.in_place_of_event("an event is too long"));
+            }
             Mode::Events { blocks, gate } => {
                 let rest = blocks.rest();
                 if !rest.is_empty() && !gate.as_ref().is_some_and(|gate| gate.pins.denies() && Gate::concerns(rest)) {
@@ -172,15 +200,16 @@ impl Watched {
                 let message = serde_json::from_slice(&whole).ok();
                 match (gate.as_ref(), message) {
                     (Some(gate), _) if over && !*merges => {
-                        self.ready.extend(
-                            gate.unreadable("it is too long, or compressed")
-                                .map(|error| Bytes::from(error.to_string())),
-                        );
+                        self.ready.push_back(gate.in_place_of_answer("it is too long, or compressed"));
                     }
                     (Some(gate), Some(message)) => match gate.check(message, whole.clone(), Value::to_string) {
                         Some(checking) => self.checking = Some(checking),
                         None => self.ready.push_back(whole),
                     },
+                    (Some(gate), None) if gate.pins.denies() && !whole.trim_ascii().is_empty() => {
+                        self.ready
+                            .push_back(gate.in_place_of_answer("it is no JSON that all would read in the same way"));
+                    }
                     _ => self.ready.push_back(whole),
                 }
             }
@@ -230,14 +259,10 @@ impl Body for Watched {
                     Err(other) => {
                         this.trailers = other.into_trailers().ok();
                         this.end();
-                        this.split.complete();
                     }
                 },
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => {
-                    this.end();
-                    this.split.complete();
-                }
+                None => this.end(),
             }
         }
     }
@@ -259,9 +284,6 @@ impl Drop for Watched {
     fn drop(&mut self) {
         if let (Some(observer), Some(notes)) = (self.observer.take(), &self.notes) {
             notes.observed(observer.finish());
-        }
-        if matches!(self.mode, Mode::Through) && self.inner.is_end_stream() {
-            self.split.complete();
         }
     }
 }

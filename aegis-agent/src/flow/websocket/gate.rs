@@ -10,6 +10,7 @@ use super::deflate;
 use super::frame::Opcode;
 use super::message::{Kind, Message};
 use crate::flow::ending::Ending;
+use crate::flow::joins::Joins;
 use crate::flow::look::{self, Look, Rules};
 use crate::flow::stop::{Direction, Stop};
 
@@ -24,6 +25,8 @@ pub struct Gate {
     deflates: bool,
     ending: Arc<Ending>,
     number: u64,
+    /// What the messages so far ended with.
+    joins: Option<Joins>,
 }
 
 /// Why a message goes no further.
@@ -49,7 +52,8 @@ impl From<Violation> for Held {
 impl Gate {
     #[must_use]
     pub fn new(rules: Option<Rules>, direction: Direction, limit: usize, deflates: bool, ending: Arc<Ending>) -> Self {
-        Self { rules, direction, limit, deflates, ending, number: 0 }
+        let joins = rules.as_ref().map(Joins::new);
+        Self { rules, direction, limit, deflates, ending, number: 0, joins }
     }
 
     /// Looks into a message.
@@ -63,7 +67,15 @@ impl Gate {
         if kind == Kind::Text && std::str::from_utf8(&data).is_err() {
             return Err(close::not_text().into());
         }
-        let data = self.look(data, &format!("message:{}", self.number))?;
+        let place = format!("message:{}", self.number);
+        let data = self.look(data, &place)?;
+        let data = match &mut self.joins {
+            Some(joins) => {
+                let prefix = named(self.direction, &place);
+                joins.message(data, &prefix, self.ending.tally()).map_err(|stop| Held::Stop(Box::new(stop)))?
+            }
+            None => data,
+        };
         let data = match kind {
             // A mask in the middle of a character is the one way to get here.
             Kind::Text => String::from_utf8(data).map_or_else(
@@ -111,10 +123,7 @@ impl Gate {
 
     fn look(&mut self, data: Vec<u8>, place: &str) -> Result<Vec<u8>, Held> {
         let Some(rules) = &self.rules else { return Ok(data) };
-        let prefix = match self.direction {
-            Direction::Out => place.to_owned(),
-            Direction::Back => format!("response!{place}"),
-        };
+        let prefix = named(self.direction, place);
         let mut out = Vec::with_capacity(data.len());
         let mut look = Look::new(rules, &Described::default()).map_err(|stop| Held::Stop(Box::new(stop)))?;
         let looked = look.push(&data, &mut out).and_then(|()| look.finish(&mut out));
@@ -126,5 +135,13 @@ impl Gate {
                 Err(Held::Stop(Box::new(Stop { place: stop.place.map(|at| look::placed(at, &prefix)), ..stop })))
             }
         }
+    }
+}
+
+/// A place as records have it.
+fn named(direction: Direction, place: &str) -> String {
+    match direction {
+        Direction::Out => place.to_owned(),
+        Direction::Back => format!("response!{place}"),
     }
 }

@@ -1,5 +1,6 @@
 //! A permitted handshake on its way: to the origin, back to the agent, and from there on the pump.
 
+use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ use crate::flow::refusal::Refusal;
 use crate::flow::response::ToAgent;
 use crate::flow::standing::Ongoing;
 use crate::flow::stop::Direction;
-use crate::upstream::{PoolKey, Pools};
+use crate::upstream::{DialError, PoolKey, Pools};
 
 /// A WebSocket that an agent asked for.
 pub struct Opening {
@@ -88,6 +89,10 @@ impl Opening {
                 Err(unreachable("it answered without switching to WebSocket".to_owned()))
             }
             Some(Ok(response)) => answer::relayed(response, limits, false, ending).await,
+            Some(Err(error)) if is_h2_only(&error) => Err(unreachable(
+                "it speaks no HTTP/1.1, over which WebSocket is spoken with origins (not over HTTP/2, RFC 8441)"
+                    .to_owned(),
+            )),
             Some(Err(error)) => Err(failed(forward::refusal(&grant, ending.tally(), &error))),
             None => {
                 let why = format!("it did not answer within {} s", limits.request_timeout.as_secs());
@@ -113,12 +118,9 @@ impl Opening {
                 return Err((refusal, ending.take()));
             }
         };
+        answer::head(&mut parts, rules.1.as_ref(), &ending)?;
         ending.status(if self.asked.over_h2() { StatusCode::OK } else { StatusCode::SWITCHING_PROTOCOLS });
         ending.websocket();
-        for name in &answer::NOT_RELAYED {
-            parts.headers.remove(name);
-        }
-        answer::tell(&mut parts.headers, &ending);
         let answer = self.asked.answer(&agreed, parts.headers, ToAgent::Own(bytes::Bytes::new()));
         let flow = Flow {
             agent_deflates: agreed.extensions.is_none() && self.asked.deflates(),
@@ -132,6 +134,19 @@ impl Opening {
         };
         self.tasks.spawn(flow.run(self.upgrade, origin));
         Ok(answer)
+    }
+}
+
+/// Whether an origin refused HTTP/1.1: in TLS, or by answering in something else.
+fn is_h2_only(error: &(dyn StdError + 'static)) -> bool {
+    let refused = |source: &std::io::Error| {
+        let alert = rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol);
+        source.get_ref().and_then(|inner| inner.downcast_ref()) == Some(&alert)
+    };
+    match forward::cause::<DialError>(error) {
+        Some(DialError::Tls { source, .. }) => refused(source),
+        Some(_) => false,
+        None => forward::cause::<hyper::Error>(error).is_some_and(hyper::Error::is_parse),
     }
 }
 

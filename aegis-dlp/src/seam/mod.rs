@@ -1,0 +1,186 @@
+//! Values that go over the end of one message into the next: a WebSocket's messages, server-sent events, the deltas of a model's answer.
+//!
+//! Messages are looked through one by one, and each goes on at once. So what has gone cannot be taken back; but where a message
+//! goes on with what an earlier one began, the two together are looked at before the later one goes on. Text is joined with text; of
+//! a JSON message each string with those that stood at the same place in the messages before it.
+
+mod leaves;
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use self::leaves::{Leaf, leaves};
+use crate::{Action, Detector, Finding, Format, Place, Profile, Scanner};
+
+/// Bytes of a text that are kept, and bytes of the next that they are joined with: longer values are found in part or not.
+pub const SEAM: usize = 256;
+/// Places of one stream of messages that are followed. Beyond it the one that was silent for longest is given up.
+const PLACES: usize = 64;
+
+/// The ends of the messages that went one way.
+pub struct Seam {
+    profile: Profile,
+    /// Those that were heard of last stand last.
+    tails: VecDeque<Tail>,
+}
+
+/// What the texts at one place ended with.
+struct Tail {
+    place: Box<str>,
+    text: String,
+    /// The first text; `None` once there was another one.
+    constant: Option<String>,
+}
+
+/// What joining came to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Joined {
+    /// The message as it goes on, where it changes: the rest of what an earlier message began is masked.
+    pub changed: Option<Vec<u8>>,
+    /// What was found in both messages together, and in neither alone.
+    pub findings: Vec<Finding>,
+    /// The detector for which the message must not go on, and whether a human may approve it.
+    pub stopped: Option<(Detector, Action)>,
+}
+
+impl Seam {
+    /// For messages that are looked through with this profile.
+    #[must_use]
+    pub fn new(profile: &Profile) -> Seam {
+        Seam { profile: profile.clone(), tails: VecDeque::new() }
+    }
+
+    /// Takes the next message, as it would go on by itself. One that is no text is joined with nothing.
+    pub fn message(&mut self, message: &[u8]) -> Joined {
+        let mut joined = Joined::default();
+        let Ok(text) = std::str::from_utf8(message) else { return joined };
+        if self.profile.detectors().is_empty() {
+            return joined;
+        }
+        let mut edits: Vec<(Range<usize>, String)> = Vec::new();
+        let found = leaves(text);
+        let in_json = found.is_some();
+        for Leaf { place, text, at } in found.unwrap_or_else(|| vec![Leaf::whole(text)]) {
+            let new = self.leaf(&place, &text, &mut joined);
+            if joined.stopped.is_some() {
+                return joined;
+            }
+            if let Some(new) = new {
+                // Strings are always JSON.
+                let written = if in_json { serde_json::to_string(&new).unwrap_or_default() } else { new };
+                edits.push((at, written));
+            }
+        }
+        if !edits.is_empty() {
+            joined.changed = Some(edited(text, &edits).into_bytes());
+        }
+        joined
+    }
+
+    /// Joins one text with those before it at its place; gives it as it goes on, where it changes.
+    fn leaf(&mut self, place: &str, text: &str, joined: &mut Joined) -> Option<String> {
+        if text.is_empty() {
+            return None;
+        }
+        let known = self.tails.iter().position(|tail| *tail.place == *place).and_then(|at| self.tails.remove(at));
+        let Some(mut tail) = known else {
+            if self.tails.len() == PLACES {
+                self.tails.pop_front();
+            }
+            let constant = (text.len() <= SEAM).then(|| text.to_owned());
+            self.tails.push_back(Tail { place: place.into(), text: end_of(text).to_owned(), constant });
+            return None;
+        };
+        if tail.constant.as_deref() != Some(text) {
+            // What never changes is a name, and no part of anything.
+            tail.constant = None;
+        }
+        let new = if tail.constant.is_some() { None } else { join(&self.profile, &tail.text, text, joined) };
+        tail.text.push_str(end_of(new.as_deref().unwrap_or(text)));
+        tail.text = end_of(&tail.text).to_owned();
+        self.tails.push_back(tail);
+        new
+    }
+}
+
+/// What is in `before` and `text` together and in neither alone; gives the text as it goes on, where it changes.
+fn join(profile: &Profile, before: &str, text: &str, joined: &mut Joined) -> Option<String> {
+    let begin = text.get(..text.floor_char_boundary(SEAM)).unwrap_or_default();
+    let both = format!("{before}{begin}");
+    let (out, found, stopped) = scan(profile, &both);
+    if found.is_empty() {
+        return None;
+    }
+    let (_, alone_before, _) = scan(profile, before);
+    let (_, alone_after, _) = scan(profile, begin);
+    let known = |one: &Finding, among: &[Finding], by: u64| {
+        let at = |place: &Place| if let Place::Body { offset, .. } = place { Some(*offset) } else { None };
+        among
+            .iter()
+            .any(|other| other.detector == one.detector && at(&other.place).map(|offset| offset + by) == at(&one.place))
+    };
+    let new: Vec<Finding> = found
+        .into_iter()
+        .filter(|one| !known(one, &alone_before, 0) && !known(one, &alone_after, before.len() as u64))
+        .map(|one| Finding { place: Place::Body { offset: 0, path: Some("joined".into()) }, ..one })
+        .collect();
+    if new.is_empty() {
+        return None;
+    }
+    let masks = new.iter().any(|one| one.action == Action::Redact);
+    let stopping = stopped.filter(|(detector, _)| new.iter().any(|one| one.detector == *detector));
+    joined.findings.extend(new);
+    joined.stopped = stopping;
+    if !masks || stopping.is_some() {
+        return None;
+    }
+    // What has gone is as it was; the match that reaches over the seam begins where the two texts part.
+    let same = both.bytes().zip(out.bytes()).take_while(|(one, other)| one == other).count().min(before.len());
+    let rest = out.get(out.floor_char_boundary(same)..).unwrap_or_default();
+    Some(format!("{rest}{}", text.get(begin.len()..).unwrap_or_default()))
+}
+
+type Scanned = (String, Vec<Finding>, Option<(Detector, Action)>);
+
+fn scan(profile: &Profile, text: &str) -> Scanned {
+    let mut scanner = Scanner::new(profile.clone(), Format::Text);
+    let mut out = Vec::with_capacity(text.len());
+    let mut flow = scanner.push(text.as_bytes(), &mut out);
+    if flow == crate::Flow::Continue {
+        flow = scanner.finish(&mut out);
+    }
+    let stopped = match flow {
+        crate::Flow::Deny(detector) => Some((detector, Action::Deny)),
+        crate::Flow::Approve(detector) => Some((detector, Action::Approve)),
+        crate::Flow::Continue | crate::Flow::Opaque => None,
+    };
+    (String::from_utf8_lossy(&out).into_owned(), scanner.findings().to_vec(), stopped)
+}
+
+/// The last bytes of a text.
+fn end_of(text: &str) -> &str {
+    text.get(text.ceil_char_boundary(text.len().saturating_sub(SEAM))..).unwrap_or_default()
+}
+
+fn edited(text: &str, edits: &[(Range<usize>, String)]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for (at, new) in edits {
+        out.push_str(text.get(from..at.start).unwrap_or_default());
+        out.push_str(new);
+        from = at.end;
+    }
+    out.push_str(text.get(from..).unwrap_or_default());
+    out
+}
+
+impl<'a> Leaf<'a> {
+    fn whole(text: &'a str) -> Leaf<'a> {
+        Leaf { place: String::new(), text: Cow::Borrowed(text), at: 0..text.len() }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests;
