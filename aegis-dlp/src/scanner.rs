@@ -8,7 +8,7 @@ mod queue;
 mod weave;
 
 use crate::context::LOOK_BEHIND;
-use crate::detect::{self, Match, Tail, settled};
+use crate::detect::{self, Tail};
 use crate::finding::{Finding, Findings, Place};
 use crate::nested::{Nested, Packed, Unread};
 use crate::opening::Opening;
@@ -16,8 +16,8 @@ use crate::own::Candidate;
 use crate::place::Followed;
 use crate::prefilter::{Anchor, Prefilter};
 use crate::stream::Reason;
-use crate::view::{Charset, Encoding, Eval, Transcoder, View, Window};
-use crate::{Action, Detector, DetectorSet, Format, Profile};
+use crate::view::{Charset, Encoding, Transcoder, View, Window};
+use crate::{Detector, DetectorSet, Format, Profile};
 use lead::Lead;
 use queue::Queue;
 use weave::Weave;
@@ -337,45 +337,6 @@ impl Scanner {
             }
         }
         None
-    }
-
-    /// The match that the leads of one place have, with those that begin inside of what it would redact: they make it
-    /// longer, or forbid it.
-    fn matches_at(&self, lead: Lead, rest: &Queue<'_>, end: bool) -> Eval<Option<(Match, Vec<Match>)>> {
-        let view = self.view(end);
-        let mut one = lead.examine(&view, self.wanted, &self.profile)?;
-        if one.is_none() && !rest.goes_on_at(lead.at()) {
-            return Ok(None);
-        }
-        let (mut found, mut reach) = (Vec::new(), 0);
-        let (mut rest, mut here) = (rest.clone().peekable(), lead);
-        loop {
-            if let Some(one) = one {
-                reach = here.touches(&view, one.end)?.max(reach);
-                found.push(one);
-            }
-            let Some(next) = rest.next_if(|other| other.at() == lead.at()) else { break };
-            (here, one) = (next, next.examine(&view, self.wanted, &self.profile)?);
-        }
-        let Some((mut first, mut others)) = lead::strictest(&self.profile, &found) else {
-            return Ok(None);
-        };
-        if self.profile.action(first.detector) == Some(Action::Redact) {
-            settled(&view, first.end)?;
-            while let Some(lead) = rest.next_if(|lead| lead.at() < reach.max(first.end)) {
-                let other = lead.examine(&view, self.wanted, &self.profile)?;
-                if let Some(other) = other.filter(|other| other.start < first.end) {
-                    let before = first.end;
-                    lead::join(&self.profile, &mut first, other, &mut others);
-                    if first.end > before {
-                        settled(&view, first.end)?;
-                    }
-                }
-            }
-            // A mask ends in a bracket: what it must not become the beginning of is seen in the byte after it.
-            view.at(first.end)?;
-        }
-        Ok(Some((first, others)))
     }
 
     fn view(&self, end: bool) -> View<'_> {

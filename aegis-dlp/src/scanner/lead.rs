@@ -1,6 +1,8 @@
 //! What is examined in the order of the stream: clues to built-in detectors, and where a tenant's own may match.
 
-use crate::detect::{self, Match};
+use super::Scanner;
+use super::queue::Queue;
+use crate::detect::{self, Match, settled};
 use crate::own::Candidate;
 use crate::prefilter::Anchor;
 use crate::view::{Eval, View};
@@ -60,8 +62,49 @@ impl Lead {
     }
 }
 
+impl Scanner {
+    /// The match that the leads of one place have, with those that begin inside of what it would redact: they make it
+    /// longer, or forbid it.
+    pub(super) fn matches_at(&self, lead: Lead, rest: &Queue<'_>, end: bool) -> Eval<Option<(Match, Vec<Match>)>> {
+        let view = self.view(end);
+        let mut one = lead.examine(&view, self.wanted, &self.profile)?;
+        if one.is_none() && !rest.goes_on_at(lead.at()) {
+            return Ok(None);
+        }
+        let (mut found, mut reach) = (Vec::new(), 0);
+        let (mut rest, mut here) = (rest.clone().peekable(), lead);
+        loop {
+            if let Some(one) = one {
+                reach = here.touches(&view, one.end)?.max(reach);
+                found.push(one);
+            }
+            let Some(next) = rest.next_if(|other| other.at() == lead.at()) else { break };
+            (here, one) = (next, next.examine(&view, self.wanted, &self.profile)?);
+        }
+        let Some((mut first, mut others)) = strictest(&self.profile, &found) else {
+            return Ok(None);
+        };
+        if self.profile.action(first.detector) == Some(Action::Redact) {
+            settled(&view, first.end)?;
+            while let Some(lead) = rest.next_if(|lead| lead.at() < reach.max(first.end)) {
+                let other = lead.examine(&view, self.wanted, &self.profile)?;
+                if let Some(other) = other.filter(|other| other.start < first.end) {
+                    let before = first.end;
+                    join(&self.profile, &mut first, other, &mut others);
+                    if first.end > before {
+                        settled(&view, first.end)?;
+                    }
+                }
+            }
+            // A mask ends in a bracket: what it must not become the beginning of is seen in the byte after it.
+            view.at(first.end)?;
+        }
+        Ok(Some((first, others)))
+    }
+}
+
 /// Of two matches that overlap and stop nothing: `first` comes to cover both, and what else it is goes to `others`.
-pub(super) fn join(profile: &Profile, first: &mut Match, other: Match, others: &mut Vec<Match>) {
+fn join(profile: &Profile, first: &mut Match, other: Match, others: &mut Vec<Match>) {
     let (mine, its) = (profile.action(first.detector), profile.action(other.detector));
     match its {
         Some(Action::Deny | Action::Approve) if its > mine => first.detector = other.detector,
@@ -77,7 +120,7 @@ pub(super) fn join(profile: &Profile, first: &mut Match, other: Match, others: &
 }
 
 /// Of matches that begin at one place the strictest comes first, the longest of equals; others that lead to the same are told too.
-pub(super) fn strictest(profile: &Profile, found: &[Match]) -> Option<(Match, Vec<Match>)> {
+fn strictest(profile: &Profile, found: &[Match]) -> Option<(Match, Vec<Match>)> {
     let action = |found: &Match| profile.action(found.detector);
     let first = *found.iter().max_by_key(|found| (action(found), found.end))?;
     let same = |one: &&Match| action(one) == action(&first) && one.detector != first.detector;
