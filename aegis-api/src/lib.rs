@@ -15,6 +15,7 @@ mod rollout;
 mod run;
 mod status;
 mod token;
+mod tools;
 mod verification;
 
 pub use agents::{
@@ -36,6 +37,7 @@ pub use status::{
     PolicyStatus, RefusedCgroup, StateStatus, Status, TableStatus,
 };
 pub use token::{InspectRequest, Inspection, KeyInfo, KeyState, Keys, TokenRequest, TokenResponse, TrustedIssuer};
+pub use tools::{ResetPins, ResetResponse, ToolPin, ToolPins};
 pub use verification::{Actor, VectorResult, Verdict, Verification, VerificationStatus};
 
 /// Where the daemon's socket is unless the configuration says otherwise.

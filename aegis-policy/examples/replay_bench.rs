@@ -95,6 +95,7 @@ fn event(live: &Snapshot, intent: &Intent<'_>, content: &Content<'_>) -> Event {
         kind: None,
         policy_version: live.version(),
         findings: Vec::new(),
+        masks: live.everything(),
     };
     Event::of_request(decided, intent, SocketAddr::from(([192, 0, 2, 1], 443)), &sight)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use aegis_dlp::{DetectorSet, Place, Profile, scan_text};
+use aegis_dlp::{Place, Profile, scan_text};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -67,13 +67,13 @@ pub(crate) fn explain(snapshot: &Snapshot, intent: &Intent<'_>, content: &Conten
     match decide::find(snapshot, intent) {
         Ok(found) => {
             let verdict = decide::decide_found(snapshot, intent, content, &found);
-            Explanation { candidates: candidates(snapshot, intent, content, &found), ..of(verdict) }
+            Explanation { candidates: candidates(snapshot, intent, content, &found), ..of(snapshot, verdict) }
         }
-        Err(denial) => of(Verdict::Denial(*denial)),
+        Err(denial) => of(snapshot, Verdict::Denial(*denial)),
     }
 }
 
-fn of(verdict: Verdict) -> Explanation {
+fn of(snapshot: &Snapshot, verdict: Verdict) -> Explanation {
     match verdict {
         Verdict::Permit(permit) => Explanation {
             decision: Some(permit.decision()),
@@ -88,7 +88,7 @@ fn of(verdict: Verdict) -> Explanation {
             decision: Some(denial.decision),
             mode: Mode::Enforce,
             rule: denial.rule,
-            reason: denial.reason,
+            reason: safe(snapshot.everything(), &denial.reason),
             policy_version: denial.policy_version,
             next_steps: denial.next_steps,
             candidates: Vec::new(),
@@ -107,13 +107,14 @@ fn candidates(snapshot: &Snapshot, intent: &Intent<'_>, content: &Content<'_>, f
         .and_then(|mut all| all.holding(bucket.reads.document(&found.asked(snapshot, intent, content))))
         .unwrap_or_default();
     let document = whole(&snapshot.catalog.declared, intent, content);
-    rules.iter().map(|(number, rule)| candidate(*number, rule, &held, &document)).collect()
+    let everything = snapshot.everything();
+    rules.iter().map(|(number, rule)| candidate(*number, rule, &held, &document, everything)).collect()
 }
 
-fn candidate(number: usize, rule: &Rule, held: &HashSet<String>, document: &Value) -> Candidate {
+fn candidate(number: usize, rule: &Rule, held: &HashSet<String>, document: &Value, all: &Profile) -> Candidate {
     let condition = |(at, clause): (usize, Clause)| Condition {
         holds: held.contains(&clause_name(number, at)),
-        value: seen(&clause.probe, document),
+        value: seen(&clause.probe, document, all),
         condition: clause.says,
     };
     let conditions: Vec<Condition> = clauses(rule).into_iter().enumerate().map(condition).collect();
@@ -126,8 +127,8 @@ fn candidate(number: usize, rule: &Rule, held: &HashSet<String>, document: &Valu
     }
 }
 
-/// The value that a condition looked at, without anything sensitive in it.
-pub(crate) fn seen(probe: &Probe, document: &Value) -> Option<String> {
+/// The value that a condition looked at, without anything in it that `all` finds.
+pub(crate) fn seen(probe: &Probe, document: &Value, all: &Profile) -> Option<String> {
     let (value, ambiguous) = match probe {
         Probe::Index | Probe::Rego => (None, None),
         Probe::Port => (document.get("port"), None),
@@ -148,16 +149,16 @@ pub(crate) fn seen(probe: &Probe, document: &Value) -> Option<String> {
         }
         Probe::Body(paths) => {
             let value = document.get("body").zip(paths.first()).and_then(|(body, path)| step(body, path));
-            return told(value.as_ref(), document.pointer("/ambiguous/body"));
+            return told(value.as_ref(), document.pointer("/ambiguous/body"), all);
         }
     };
-    told(value, ambiguous)
+    told(value, ambiguous, all)
 }
 
-fn told(value: Option<&Value>, ambiguous: Option<&Value>) -> Option<String> {
+fn told(value: Option<&Value>, ambiguous: Option<&Value>, all: &Profile) -> Option<String> {
     match (value, ambiguous) {
         (_, Some(_)) => Some("can be read in more than one way".to_owned()),
-        (Some(value), None) => Some(shown(value)),
+        (Some(value), None) => Some(shown(value, all)),
         (None, None) => None,
     }
 }
@@ -176,13 +177,17 @@ pub(crate) fn step(body: &Value, path: &[Segment]) -> Option<Value> {
     }
 }
 
-fn shown(value: &Value) -> String {
+/// Text with masks for all that is found in it.
+pub(crate) fn safe(all: &Profile, text: &str) -> String {
+    scan_text(all, Place::at(0), text).text.into_owned()
+}
+
+fn shown(value: &Value, all: &Profile) -> String {
     let text = match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    const EVERYTHING: Profile = Profile::redacting(DetectorSet::ALL);
-    let clean = scan_text(&EVERYTHING, Place::at(0), &text).text;
+    let clean = safe(all, &text);
     let short: String = clean.chars().take(SHOWN).collect();
     let cut = if short.len() < clean.len() { "…" } else { "" };
     format!("{}{cut}", plain(&short))

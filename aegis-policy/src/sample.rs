@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::time::SystemTime;
 
-use aegis_dlp::{Action, Finding, Flow, Format, Profile, Scanner};
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use aegis_dlp::{Action, Described, Finding, Place, Profile, Stream, StreamFlow, Why};
+use http::header::{CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
 use serde::Serialize;
 
+use crate::explain::safe;
 use crate::{
-    Agent, Content, Decision, Explanation, Intent, JSON_DEPTH, JsonBody, RedactedHead, Snapshot, Usage, Verdict,
-    parse_strict_json, redact_head,
+    Agent, Content, Decision, Explanation, Intent, JSON_DEPTH, JsonBody, Permit, RedactedHead, Snapshot, Usage,
+    Verdict, parse_strict_json, redact_head,
 };
 
 /// The request to explain.
@@ -131,29 +132,53 @@ pub fn explain_sample(snapshot: &Snapshot, agent: &Agent, sample: &Sample<'_>) -
         Some(Err(_)) => JsonBody::Invalid,
     };
     // As on the way of a request: the permit says what to look for, and what is found may still deny.
-    let (findings, redacted) = match snapshot.decide(&intent, &Content { json, findings: &[] }) {
-        Verdict::Permit(permit) => {
-            let (findings, redacted) = scan(permit.profile(), &uri, &headers, sample.body);
-            (findings, Some(redacted))
-        }
-        Verdict::Denial(_) => (Vec::new(), None),
+    let scanned = match snapshot.decide(&intent, &Content { json, findings: &[] }) {
+        Verdict::Permit(permit) => scan(permit.profile(), &uri, &headers, sample.body),
+        Verdict::Denial(_) => Scanned::default(),
     };
-    let content = Content { json, findings: &findings };
-    let explanation = snapshot.explain(&intent, &content);
-    let passes = matches!(snapshot.decide(&intent, &content), Verdict::Permit(_));
+    let content = Content { json, findings: &scanned.findings };
+    let mut explanation = snapshot.explain(&intent, &content);
+    let passes = match (snapshot.decide(&intent, &content), &scanned.stopped) {
+        (Verdict::Permit(_), None) => true,
+        (Verdict::Permit(permit), Some(why)) => {
+            stop(&mut explanation, permit, why, snapshot.everything());
+            false
+        }
+        (Verdict::Denial(_), _) => false,
+    };
     let decision = explanation.decision.unwrap_or(Decision::Deny);
+    let findings: Vec<Found> = scanned.findings.iter().map(|one| Found::of(one, snapshot.everything())).collect();
     let text = describe(&explanation, decision, &findings);
-    let findings = findings.iter().map(Found::from).collect();
-    Ok(Explained { decision, text, explanation, findings, sent: redacted.filter(|_| passes) })
+    Ok(Explained { decision, text, explanation, findings, sent: scanned.sent.filter(|_| passes) })
 }
 
-impl From<&Finding> for Found {
-    fn from(finding: &Finding) -> Self {
-        Self {
-            what: finding.detector.name().to_owned(),
-            place: finding.place.to_string(),
-            action: finding.action,
-            count: finding.count,
+impl Found {
+    /// What is told of a finding: in its place stand names, of which `everything` is taken out.
+    fn of(finding: &Finding, everything: &Profile) -> Self {
+        let place = match &finding.place {
+            Place::Header(name) => Place::Header(safe(everything, name)),
+            Place::Body { offset, path } => {
+                Place::Body { offset: *offset, path: path.as_ref().map(|path| safe(everything, path).into()) }
+            }
+            Place::Url => Place::Url,
+        };
+        let (what, place) = (finding.detector.name().to_owned(), place.to_string());
+        Self { what, place, action: finding.action, count: finding.count }
+    }
+}
+
+/// What stopped a request after the policy had let it pass: it was found, or nobody can look into it.
+fn stop(explanation: &mut Explanation, permit: Permit, why: &Why, everything: &Profile) {
+    match why {
+        Why::Detector(detector) | Why::Approval(detector) => {
+            let denial = permit.consume().denial_for(*detector);
+            explanation.decision = Some(denial.decision);
+            (explanation.reason, explanation.next_steps) = (denial.reason, denial.next_steps);
+        }
+        Why::Opaque(opaque) => {
+            let decision = if opaque.approvable { Decision::ApprovalNeeded } else { Decision::Deny };
+            explanation.decision = Some(decision);
+            explanation.reason = safe(everything, &format!("the request cannot be inspected: {opaque}"));
         }
     }
 }
@@ -191,32 +216,69 @@ fn headers(fields: &BTreeMap<String, String>) -> Result<HeaderMap, SampleError> 
     Ok(headers)
 }
 
-fn scan(profile: &Profile, uri: &Uri, headers: &HeaderMap, body: &str) -> (Vec<Finding>, Sent) {
+/// What came of looking through a request.
+#[derive(Default)]
+struct Scanned {
+    findings: Vec<Finding>,
+    sent: Option<Sent>,
+    /// Why its body must not go on, where it must not.
+    stopped: Option<Why>,
+}
+
+fn scan(profile: &Profile, uri: &Uri, headers: &HeaderMap, body: &str) -> Scanned {
     let target = uri.path_and_query().map_or("/", PathAndQuery::as_str);
     let RedactedHead { path_and_query: target, headers: fields, mut findings } = redact_head(profile, target, headers);
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let mut scanner = Scanner::new(profile.clone(), Format::from_content_type(content_type));
     let mut redacted = Vec::new();
-    if scanner.push(body.as_bytes(), &mut redacted) == Flow::Continue {
-        // A denial is among the findings too.
-        let _ = scanner.finish(&mut redacted);
-    }
-    findings.extend_from_slice(scanner.findings());
+    let stopped = if body.is_empty() { None } else { look(profile, headers, body, &mut findings, &mut redacted) };
     let field = |(name, value): (&HeaderName, &HeaderValue)| {
         (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
     let headers = fields.iter().map(field).collect();
-    (findings, Sent { target, headers, body: String::from_utf8_lossy(&redacted).into_owned() })
+    let sent = Some(Sent { target, headers, body: String::from_utf8_lossy(&redacted).into_owned() });
+    Scanned { findings, sent, stopped }
 }
 
-fn describe(explanation: &Explanation, decision: Decision, findings: &[Finding]) -> String {
+/// Looks through a body as on its way: codings undone, containers opened. Says why it must not go on, where it must not.
+fn look(
+    profile: &Profile,
+    headers: &HeaderMap,
+    body: &str,
+    findings: &mut Vec<Finding>,
+    out: &mut Vec<u8>,
+) -> Option<Why> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let codings = headers.get_all(CONTENT_ENCODING).iter();
+    // What is no text names no coding that anybody knows.
+    let codings: Vec<&str> = codings.map(|value| value.to_str().unwrap_or("unreadable")).collect();
+    let described = Described {
+        content_type: text("content-type"),
+        content_encoding: &codings,
+        grpc_encoding: text("grpc-encoding").or_else(|| text("connect-content-encoding")),
+        ..Described::default()
+    };
+    let mut stream = match Stream::new(profile, &described) {
+        Ok(stream) => stream,
+        Err(opaque) => return Some(Why::Opaque(opaque)),
+    };
+    let flow = match stream.push(body.as_bytes(), out) {
+        StreamFlow::Continue => stream.finish(out),
+        denied => denied,
+    };
+    findings.extend_from_slice(stream.findings());
+    match flow {
+        StreamFlow::Continue => None,
+        StreamFlow::Deny(why) => Some(why),
+    }
+}
+
+fn describe(explanation: &Explanation, decision: Decision, findings: &[Found]) -> String {
     let mut text = String::new();
     // Writing into a String cannot fail.
     let _ = write_all(&mut text, explanation, decision, findings);
     text
 }
 
-fn write_all(out: &mut String, e: &Explanation, decision: Decision, findings: &[Finding]) -> fmt::Result {
+fn write_all(out: &mut String, e: &Explanation, decision: Decision, findings: &[Found]) -> fmt::Result {
     writeln!(out, "{} ({}): {}", decision.name(), e.mode.name(), e.reason)?;
     writeln!(out, "  rule {}, policy version {}", e.rule.as_deref().unwrap_or("none: default deny"), e.policy_version)?;
     for candidate in &e.candidates {
@@ -229,7 +291,7 @@ fn write_all(out: &mut String, e: &Explanation, decision: Decision, findings: &[
         }
     }
     for finding in findings {
-        writeln!(out, "\nfound {} in {}, {} time(s)", finding.detector.name(), finding.place, finding.count)?;
+        writeln!(out, "\nfound {} in {}, {} time(s)", finding.what, finding.place, finding.count)?;
     }
     for step in &e.next_steps {
         writeln!(out, "\nnext: {step}")?;
@@ -238,137 +300,5 @@ fn write_all(out: &mut String, e: &Explanation, decision: Decision, findings: &[
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod tests {
-    use super::*;
-    use crate::{Mode, Source, compile};
-
-    const KEY: &str = "AKIAQ3EGRTZYXNMB2LKJ";
-    const POLICY: &str = "
-version: v1
-policies:
-  - name: p
-    agents: [a]
-    rules:
-      - {name: pay, hosts: [pay.test], body: [{path: amount, op: '<=', value: 10}], decision: allow}
-      - {name: empty, hosts: [pay.test], body: [{path: amount, op: exists, value: false}], decision: allow}
-      - {name: guarded, hosts: [api.test], decision: allow, dlp: {deny: [secrets], redact: [pii]}}
-";
-
-    fn sample<'a>(url: &'a str, headers: &'a BTreeMap<String, String>, body: &'a str) -> Sample<'a> {
-        let now = SystemTime::UNIX_EPOCH;
-        Sample { method: "POST", url, headers, body, tool: None, now, usage: Usage::default() }
-    }
-
-    fn explained(sample: &Sample<'_>, mode: Mode) -> Result<Explained, SampleError> {
-        let source = Source { name: "p.yaml".into(), text: POLICY.into() };
-        let snapshot = compile(&[source]).unwrap_or_else(|problems| panic!("{:#?}", problems.problems()));
-        explain_sample(&snapshot, &Agent { name: "a".into(), mode, ..Agent::default() }, sample)
-    }
-
-    fn post(url: &str, fields: &[(&str, &str)], body: &str) -> Result<Explained, SampleError> {
-        let headers = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        explained(&sample(url, &headers, body), Mode::Enforce)
-    }
-
-    #[test]
-    fn data_that_must_not_leave_denies_and_shows() {
-        for told in [
-            post("https://api.test/", &[], &format!("key {KEY}")).unwrap(),
-            post(&format!("https://api.test/?k={KEY}"), &[], "").unwrap(),
-            post("https://api.test/", &[("x-note", KEY)], "").unwrap(),
-        ] {
-            assert_eq!((told.decision, told.explanation.rule.as_deref()), (Decision::Deny, Some("p/guarded")));
-            assert!(
-                told.text.starts_with("deny (enforce): ") && told.text.contains("found aws_key in "),
-                "{}",
-                told.text
-            );
-            assert!(!told.text.contains(KEY), "{}", told.text);
-        }
-    }
-
-    #[test]
-    fn a_credential_where_it_belongs_does_not() {
-        let told = post("https://api.test/", &[("Authorization", KEY)], "").unwrap();
-        assert!(told.decision.permits() && !told.text.contains("found"), "{}", told.text);
-        let told = post("https://api.test/", &[("Authorization", "jane.doe@corp.example")], "").unwrap();
-        assert!(told.text.contains("found email in header authorization, 1 time(s)"), "{}", told.text);
-    }
-
-    #[test]
-    fn an_empty_body_is_none_and_another_must_be_json() {
-        assert_eq!(post("https://pay.test/", &[], "").unwrap().explanation.rule.as_deref(), Some("p/empty"));
-        assert_eq!(post("https://pay.test/", &[], r#"{"amount": 7}"#).unwrap().decision, Decision::Allow);
-        let told = post("https://pay.test/", &[], "amount=7").unwrap();
-        assert_eq!((told.decision, told.explanation.rule), (Decision::Deny, None));
-        assert!(told.text.contains("can be read in more than one way"), "{}", told.text);
-    }
-
-    #[test]
-    fn what_would_be_sent_is_redacted_and_what_is_refused_is_not_sent() {
-        let told =
-            post("https://api.test/?who=jane.doe@corp.example", &[("x-a", "b")], "mail jane.doe@corp.example").unwrap();
-        let sent = told.sent.unwrap();
-        assert!(!sent.body.contains("jane") && sent.body.starts_with("mail "), "{}", sent.body);
-        assert!(!sent.target.contains("jane") && sent.target.starts_with("/?who="), "{}", sent.target);
-        assert_eq!(sent.headers, [("x-a".to_owned(), "b".to_owned())]);
-        assert_eq!(told.findings.len(), 2);
-        for refused in ["https://api.test/", "https://other.test/"] {
-            assert_eq!(post(refused, &[], &format!("key {KEY}")).unwrap().sent, None);
-        }
-    }
-
-    #[test]
-    fn in_shadow_it_tells_what_would_have_been() {
-        let (headers, body) = (BTreeMap::new(), format!("key {KEY}"));
-        let told = explained(&sample("https://api.test/", &headers, &body), Mode::Shadow).unwrap();
-        assert_eq!((told.decision, told.explanation.mode), (Decision::Deny, Mode::Shadow), "{}", told.text);
-        assert!(told.text.contains("found aws_key in body"), "{}", told.text);
-    }
-
-    #[test]
-    fn a_sample_has_its_own_time_tool_and_use() {
-        let text = "policies:
-  - name: p
-    agents: [a]
-    rules:
-      - {name: r, hosts: [a.test], tools: [pay], when: {days: [mon]}, usage: [{of: requests, per: day, op: '<', value: 2}], decision: allow}";
-        let snapshot = compile(&[Source { name: "p.yaml".into(), text: text.into() }]).unwrap();
-        let agent = Agent { name: "a".into(), ..Agent::default() };
-        let headers = BTreeMap::new();
-        let monday = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(4 * 86_400);
-        let good = Sample { tool: Some("pay"), now: monday, ..sample("https://a.test/", &headers, "") };
-        let decide = |sample: &Sample<'_>| explain_sample(&snapshot, &agent, sample).unwrap().decision;
-        assert_eq!(decide(&good), Decision::Allow);
-        assert_eq!(decide(&Sample { tool: None, ..good }), Decision::Deny);
-        assert_eq!(decide(&Sample { now: SystemTime::UNIX_EPOCH, ..good }), Decision::Deny);
-        let used = Usage { day: crate::Used { requests: 2, ..crate::Used::default() }, ..Usage::default() };
-        assert_eq!(decide(&Sample { usage: used, ..good }), Decision::Deny);
-    }
-
-    #[test]
-    fn what_is_no_request_is_said() {
-        for url in ["", "/v1", "api.test", "ftp://api.test/", "https://", "https://api.test:99999/", "https://a b/"] {
-            assert!(matches!(post(url, &[], ""), Err(SampleError::Url { .. })), "{url}");
-        }
-        for (name, value) in [("a b", "x"), ("x-a", "one\ntwo")] {
-            let error = post("https://api.test/", &[(name, value)], "").unwrap_err();
-            assert!(error.to_string().starts_with(&format!("header {name:?} is not valid: ")), "{error}");
-        }
-    }
-
-    #[test]
-    fn the_port_is_the_schemes_or_the_urls() {
-        for (url, port) in [
-            ("https://api.test/", 443),
-            ("http://api.test", 80),
-            ("https://api.test:8443/x", 8443),
-            ("https://[2001:db8::1]/", 443),
-            ("https://[2001:db8::1]:8443/", 8443),
-            ("https://user@api.test/", 443),
-        ] {
-            assert_eq!(absolute(url).unwrap().1, port, "{url}");
-        }
-    }
-}
+#[path = "sample_tests.rs"]
+mod tests;

@@ -309,3 +309,51 @@ proptest! {
         }
     }
 }
+
+/// Traps of a tenant's own detectors: what costs too much, finds too much, or is asked by nobody.
+#[test]
+fn own_detectors_that_are_slow_wide_or_idle() {
+    let with = |detector: &str, dlp: &str| {
+        let rules = format!("- {{name: r, hosts: [a.test], methods: [GET], decision: allow, dlp: {dlp}}}");
+        let codes = |text: String| -> Vec<String> {
+            let all = told(&text);
+            all.into_iter().filter(|one| one.starts_with("AEG04")).collect()
+        };
+        codes(format!("detectors:\n  - {detector}\n{}", policy(&rules)))
+    };
+    let regex = |name: &str, regex: &str, example: &str| {
+        format!("{{name: {name}, regex: '{regex}', examples: {{match: ['{example}']}}}}")
+    };
+    let none: &[&str] = &[];
+    for (detector, dlp, wanted) in [
+        (regex("lint_good", "CUST-[0-9]{6}", "CUST-123456"), "{deny: [own]}", none),
+        (regex("lint_slow", "[0-9]{7}-CUST", "1234567-CUST"), "{deny: [lint_slow]}", &["AEG040 2:5 lint_slow"]),
+        (
+            regex("lint_wide", "v[0-9][.][0-9][.][0-9]", "v1.0.0"),
+            "{deny: [lint_wide]}",
+            &["AEG040 2:5 lint_wide", "AEG041 2:5 lint_wide"],
+        ),
+        (regex("lint_idle", "CUST-[0-9]{6}", "CUST-123456"), "{deny: [ssn]}", &["AEG043 2:5 lint_idle"]),
+        (regex("lint_back", "CUST-[0-9]{6}", "CUST-123456"), "{responses: {deny: [lint_back]}}", none),
+        ("{name: lint_list, values: [acme-0012, Admin]}".to_owned(), "{deny: [own]}", &["AEG042 2:5 lint_list"]),
+        ("{name: lint_fine, values: [acme-0012, bluebird]}".to_owned(), "{deny: [own]}", none),
+    ] {
+        assert_eq!(with(&detector, dlp), wanted, "{detector}");
+    }
+}
+
+#[test]
+fn values_in_clear_text_beside_a_policy() {
+    let text = format!(
+        "detectors: [{{name: lint_file, dictionary: values.dict}}]\n{}",
+        policy("- {name: r, hosts: [a.test], methods: [GET], decision: allow, dlp: {deny: [own]}}")
+    );
+    let with = |list: &str| -> Vec<Lint> {
+        let all = found(&[source("p.yaml", &text), source("values.dict", list)]);
+        all.into_iter().filter(|one| one.code == "AEG044").collect()
+    };
+    let plain = with("acme-0012\n");
+    assert_eq!((plain.len(), plain[0].file.as_str(), plain[0].severity), (1, "values.dict", Severity::Note));
+    let hashed = aegis_dlp::Dictionary::read("acme-0012\n").unwrap().write();
+    assert!(with(&hashed).is_empty());
+}

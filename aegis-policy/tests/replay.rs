@@ -7,6 +7,7 @@ mod events;
 
 use aegis_dlp::Detector;
 use aegis_policy::replay::{Account, Comparison, Past, Replayed, Replayer};
+use aegis_policy::suggest::Observations;
 use aegis_policy::{Snapshot, Usage, Used};
 use common::{Ask, ask, policy, snapshot};
 use events::{event, past, replayed};
@@ -99,6 +100,38 @@ fn data_that_nobody_looked_for_may_or_may_not_have_been_there() {
     assert_eq!(under(LIVE, &found), "deny p/search");
     assert_eq!(under(&LIVE.replace("{deny: [ssn]}", "{redact: [ssn]}"), &found), "sanitize p/search");
     assert_eq!(under(&LIVE.replace("{deny: [ssn]}", "{deny: [ssn, email]}"), &found), "deny p/search");
+}
+
+/// The log of a host whose policy declares detectors that the candidate does not.
+#[test]
+fn what_a_detector_found_that_the_candidate_does_not_declare_is_undecidable() {
+    let live = snapshot(&policy(LIVE));
+    let request = ask("GET https://shop.test/?lang=en").found(Detector::Ssn);
+    let line = serde_json::to_string(&event(&live, &request, "id")).unwrap();
+    let logged = |found: &str, looked: &str| {
+        let line = line.replace("\"detector\":\"ssn\"", &format!("\"detector\":\"{found}\""));
+        let line = line.replace("\"looked_for\":[", &format!("\"looked_for\":[\"{looked}\""));
+        Past::of_line(&line).unwrap().unwrap()
+    };
+    let stranger = logged("nobody_knows_this_one", "nor_this_one");
+    let told = "? what `nobody_knows_this_one` would find: the policy declares no such detector";
+    assert_eq!(replayed(&live, &stranger), told);
+    let mut seen = Observations::default();
+    seen.observe(&stranger);
+    seen.observe(&past(&live, &ask("GET https://shop.test/list?lang=en")));
+    let suggestion = seen.suggest("s");
+    assert!(suggestion.yaml.contains("and are in no rule here: nobody_knows_this_one."), "{}", suggestion.yaml);
+    snapshot(&suggestion.yaml);
+    // One that found nothing decides nothing.
+    assert_eq!(replayed(&live, &logged("ssn", "nor_this_one")), "deny p/search");
+    // Known to the process, for another policy declares it: still not to this one.
+    let declares = format!("detectors: [{{name: replay_ledger, values: [acme-0012]}}]\n{}", policy(LIVE));
+    let other = snapshot(&declares);
+    let of_other = logged("replay_ledger", "ssn");
+    assert!(replayed(&live, &of_other).starts_with("? what `replay_ledger` would find"));
+    assert!(!replayed(&other, &of_other).starts_with('?'), "{}", replayed(&other, &of_other));
+    // Notes of the daemon are no detector's findings.
+    assert_eq!(replayed(&live, &logged("attachment", "ssn")), "allow p/search");
 }
 
 #[test]

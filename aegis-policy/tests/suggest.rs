@@ -132,6 +132,21 @@ fn data_that_was_seen_is_redacted_and_data_that_was_refused_denied() {
 }
 
 #[test]
+fn what_a_human_was_asked_about_stays_a_question() {
+    let live = snapshot(&policy(
+        "- {name: r, hosts: [api.test], decision: allow, dlp: {approve: [ssn, aws_key], deny: [aws_key]}}",
+    ));
+    let get = ask("GET https://api.test/x");
+    let (suggestion, pasts) =
+        suggested(&live, &[get.clone(), get.clone().found(Detector::Ssn), get.found(Detector::AwsKey)]);
+    assert!(suggestion.yaml.contains("dlp: {deny: [aws_key], approve: [ssn]}"), "{}", suggestion.yaml);
+    let compiled = snapshot(&suggestion.yaml);
+    let said: Vec<String> = pasts.iter().map(|past| events::replayed(&compiled, past)).collect();
+    let rule = "suggested-a/api.test-1";
+    assert_eq!(said, [format!("allow {rule}"), format!("approval_needed {rule}"), format!("deny {rule}")]);
+}
+
+#[test]
 fn a_rule_that_says_no_in_shadow_was_meant() {
     let live = snapshot(
         "policies: [{name: p, agents: [a], mode: shadow, rules: [{name: no, hosts: [bad.test], decision: deny}]}]",

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::api::Client;
-use crate::commands::{agents, audit, doctor, keys, packaging, policy, status, token, verify};
+use crate::commands::{agents, audit, dlp, doctor, keys, packaging, policy, status, token, tools, verify};
 use crate::failure::Failure;
 use crate::output::{Format, Screen};
 use crate::run;
@@ -54,6 +54,12 @@ enum Command {
     /// Checks, explains and reloads policies.
     #[command(subcommand, after_help = policy::EXAMPLES)]
     Policy(policy::Command),
+    /// Lists and resets the definitions of tools that agents know.
+    #[command(subcommand, after_help = tools::EXAMPLES)]
+    Tools(tools::Command),
+    /// Looks for sensitive data in files, lists detectors, makes dictionaries.
+    #[command(subcommand, after_help = dlp::EXAMPLES)]
+    Dlp(dlp::Command),
     /// Reads and verifies the audit log.
     #[command(subcommand, after_help = audit::EXAMPLES)]
     Audit(audit::Command),
@@ -81,6 +87,8 @@ impl Cli {
             Command::Token(command) => token::run(&command, &client, &screen),
             Command::Keys(command) => keys::run(&command, &client, &screen),
             Command::Policy(command) => policy::run(&command, &client, &screen),
+            Command::Tools(command) => tools::run(&command, &client, &screen),
+            Command::Dlp(command) => dlp::run(&command, &screen),
             Command::Audit(command) => audit::run(&command, &client, &screen),
             Command::Verify(args) => verify::run(&args, &client, &screen),
             Command::VerifyProbe(args) => verify::probe::run(&args),

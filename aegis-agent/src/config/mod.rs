@@ -10,6 +10,7 @@ mod agents;
 mod decisions;
 mod discovery;
 mod host;
+mod masks;
 mod policies;
 mod problems;
 mod raw;
@@ -26,6 +27,7 @@ pub use agents::{AgentMode, AgentSpec, Dial, DirectSpec, Listening, OnAgentDown,
 pub use decisions::Decisions;
 pub use discovery::{Becomes, ContainerPattern, Discovery, UnitPattern};
 pub use host::{Bpf, Control, Enrolment, Listen, cgroup2_mount};
+pub use masks::MaskKeySource;
 pub use policies::{BundleKey, BundlePlace, BundleSource, Policies};
 pub use problems::{ConfigProblems, Problem};
 pub use services::{Audit, Dns, DnsLimits, Fsync, Limits, LogFormat, Telemetry, Tls, Upstream};
@@ -64,6 +66,8 @@ pub struct Config {
     /// Where it is kept which tokens were used and which are revoked.
     pub state: StatePlace,
     pub tokens: Tokens,
+    /// What the tokens in the place of values are made with.
+    pub mask_key: MaskKeySource,
 }
 
 impl Config {
@@ -140,6 +144,7 @@ impl Config {
             verify: Verify::check(&raw.verify, p),
             state: StatePlace::check(&raw.state, p),
             tokens: Tokens::check(&raw.tokens, &raw.instance, p),
+            mask_key: MaskKeySource::check(&raw.masks, p),
             listen,
             state_dir,
         }

@@ -11,11 +11,13 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 mod decisions;
+mod masks;
 mod policies;
 mod state;
 mod tokens;
 
 pub use decisions::RawDecisions;
+pub use masks::RawMasks;
 pub use policies::{RawBundle, RawBundleKey, RawPolicies};
 pub use state::{RawRedis, RawState};
 pub use tokens::{RawTokens, RawTrusted};
@@ -46,6 +48,7 @@ pub struct RawConfig {
     pub verify: RawVerify,
     pub state: RawState,
     pub tokens: RawTokens,
+    pub masks: RawMasks,
 }
 
 impl Default for RawConfig {
@@ -71,6 +74,7 @@ impl Default for RawConfig {
             verify: RawVerify::default(),
             state: RawState::default(),
             tokens: RawTokens::default(),
+            masks: RawMasks::default(),
         }
     }
 }

@@ -95,22 +95,25 @@ fn key_source(raw: &RawTokens, p: &mut Checker) -> KeySource {
     match (&raw.key_file, &raw.key_credential) {
         (Some(_), Some(_)) => p.problem("tokens.key_credential", "stands beside tokens.key_file; give one of them"),
         (Some(file), None) => return KeySource::File(p.path("tokens.key_file", file)),
-        (None, Some(name)) => return KeySource::File(credential(name, std::env::var_os("CREDENTIALS_DIRECTORY"), p)),
+        (None, Some(name)) => {
+            let directory = std::env::var_os("CREDENTIALS_DIRECTORY");
+            return KeySource::File(credential("tokens.key_credential", "tokens.key_file", name, directory, p));
+        }
         (None, None) => {}
     }
     KeySource::Own { rotate_every: (hours > 0).then(|| Duration::from_secs(hours * 3600)) }
 }
 
 /// `systemd.exec(5)`, "Credentials": the service manager names the directory.
-fn credential(name: &str, directory: Option<OsString>, p: &mut Checker) -> PathBuf {
-    let at = "tokens.key_credential";
+/// `at` is the key that names it, `instead` the one for a file.
+pub(super) fn credential(at: &str, instead: &str, name: &str, directory: Option<OsString>, p: &mut Checker) -> PathBuf {
     if name.is_empty() || name.contains('/') || name.starts_with('.') {
         p.problem(at, format!("`{name}` is no credential's name; give it as in LoadCredential=NAME:PATH"));
     }
     match directory {
         Some(directory) => Path::new(&directory).join(name),
         None => {
-            let fix = format!("add LoadCredential={name}:PATH to the unit, or use tokens.key_file");
+            let fix = format!("add LoadCredential={name}:PATH to the unit, or use {instead}");
             p.problem(at, format!("the service manager gave no credentials ($CREDENTIALS_DIRECTORY); {fix}"));
             PathBuf::new()
         }
@@ -172,7 +175,8 @@ mod tests {
     fn a_credential_is_a_file_of_the_service_managers_directory() {
         let found = |name: &str, directory: Option<&str>| {
             let mut checker = Checker::new(Path::new("/"));
-            let path = credential(name, directory.map(OsString::from), &mut checker);
+            let directory = directory.map(OsString::from);
+            let path = credential("tokens.key_credential", "tokens.key_file", name, directory, &mut checker);
             (path, checker.problems.iter().map(ToString::to_string).collect::<String>())
         };
         let (path, problems) = found("token-key", Some("/run/credentials/aegis-agent.service"));

@@ -17,6 +17,7 @@ mod router;
 mod server;
 mod socket;
 mod tokens;
+mod tools;
 mod workload;
 
 use std::io;
@@ -24,11 +25,13 @@ use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
 use aegis_api::{
-    Agent, AgentSpec, ExplainRequest, ExplainResponse, Finding, Inspection, Keys, LoggedDecision, Problem,
-    RevokeRequest, RevokeResponse, RevokedTokens, RunInfo, Status, TokenRequest, TokenResponse, Verification,
-    VerificationStatus,
+    Agent, AgentSpec, ExplainRequest, ExplainResponse, Finding, Inspection, Keys, LoggedDecision, Problem, ResetPins,
+    ResetResponse, RevokeRequest, RevokeResponse, RevokedTokens, RunInfo, Status, TokenRequest, TokenResponse,
+    ToolPins, Verification, VerificationStatus,
 };
 use futures_util::stream::BoxStream;
+
+use crate::policy::Who;
 
 pub use policy::PolicyControl;
 pub use router::{Access, OPENAPI, Route, routes};
@@ -93,6 +96,12 @@ pub trait Control: PolicyControl {
 
     /// The revoked tokens. 503 if the state store does not answer.
     fn revoked(&self) -> Result<RevokedTokens, Problem>;
+
+    /// The definitions of tools that an agent knows. 404 if there is no such agent, 503 if the state store does not answer.
+    fn tool_pins(&self, agent: &str) -> Result<ToolPins, Problem>;
+
+    /// Makes an agent forget some of them; recorded with who asked for it. 503 if that cannot be done or recorded.
+    fn reset_pins(&self, request: &ResetPins, who: Who) -> Result<ResetResponse, Problem>;
 
     /// Explains a request that nobody sends. 404 if there is no such agent, 400 if the request makes no sense.
     fn explain(&self, request: &ExplainRequest) -> Result<ExplainResponse, Problem>;

@@ -15,7 +15,7 @@ use super::answer::Refused;
 use super::peer::Peer;
 use super::rate::Rate;
 use super::workload::{Ground, Standing};
-use super::{Control, handlers, policy, revocation, tokens};
+use super::{Control, handlers, policy, revocation, tokens, tools};
 
 /// The API as an OpenAPI 3.1 document; served at `/openapi.json`.
 pub const OPENAPI: &str = include_str!("../../../docs/openapi.json");
@@ -130,6 +130,8 @@ fn table() -> Vec<Entry> {
         entry(Admin, "POST", "/v1/keys/rotate", post(tokens::rotate)),
         entry(Workload, "POST", "/v1/tokens/revoke", post(revocation::revoke)),
         entry(Admin, "GET", "/v1/tokens/revoked", get(revocation::revoked)),
+        entry(Admin, "GET", "/v1/tools/pins", get(tools::pins)),
+        entry(Admin, "POST", "/v1/tools/pins/reset", post(tools::reset)),
         entry(Admin, "GET", "/v1/status", get(handlers::status)),
         entry(Admin, "GET", "/v1/doctor", get(handlers::doctor)),
         entry(Admin, "GET", "/v1/agents", get(handlers::agents)),

@@ -69,7 +69,8 @@ pub async fn build(config: Config, mut inherited: Inherited) -> anyhow::Result<B
     let metrics = Metrics::new();
     let origin = policy::Origin::new(&config, metrics.source().clone())?;
     let first = origin.first(now).await;
-    let (policy, settled) = policy::Store::open(first, &config.state_dir, metrics.rollout().clone(), now)?;
+    let masks = policy::mask_key(&config).context("the key of token masks (masks.key_file)")?;
+    let (policy, settled) = policy::Store::open(first, &config.state_dir, masks, metrics.rollout().clone(), now)?;
     let spans = Spans::new(&config.telemetry, &metrics)?;
     let audit = AuditLog::open(&config.audit, &config.instance, &config.state_dir)?;
     let decisions = DecisionLog::open(&config.decisions, &config.state_dir);

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aegis_api::{
-    Agent, AgentSpec, ExplainRequest, ExplainResponse, Finding, Inspection, Keys, LoggedDecision, Problem,
-    RevokeRequest, RevokeResponse, RevokedTokens, RunInfo, Status, TokenRequest, TokenResponse, Verification,
-    VerificationStatus,
+    Agent, AgentSpec, ExplainRequest, ExplainResponse, Finding, Inspection, Keys, LoggedDecision, Problem, ResetPins,
+    ResetResponse, RevokeRequest, RevokeResponse, RevokedTokens, RunInfo, Status, TokenRequest, TokenResponse,
+    ToolPins, Verification, VerificationStatus,
 };
 use futures_util::stream::BoxStream;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use super::{Aegis, build};
 use crate::control::{self, Control, ControlSocket};
 use crate::kernel::preflight;
+use crate::policy::Who;
 
 mod agents;
 mod decisions;
@@ -26,6 +27,7 @@ mod revocation;
 mod source;
 pub(in crate::daemon) mod status;
 mod tokens;
+mod tools;
 pub mod verification;
 
 /// Starts the control API.
@@ -121,6 +123,14 @@ impl Control for Api {
 
     fn revoked(&self) -> Result<RevokedTokens, Problem> {
         revocation::revoked(&self.0)
+    }
+
+    fn tool_pins(&self, agent: &str) -> Result<ToolPins, Problem> {
+        tools::list(&self.0, agent)
+    }
+
+    fn reset_pins(&self, request: &ResetPins, who: Who) -> Result<ResetResponse, Problem> {
+        tools::reset(&self.0, request, who)
     }
 
     fn explain(&self, request: &ExplainRequest) -> Result<ExplainResponse, Problem> {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::Aegis;
 use crate::dns::{Asked, Decided, DnsHost, Outcome, Resolver, Ticket};
 use crate::flow::beside;
-use crate::flow::record::written;
+use crate::flow::record::{Masks, written};
 use crate::kernel::{AgentIndex, FlowRecord, FlowTable};
 use crate::policy::Choice;
 use crate::telemetry::Slot;
@@ -93,6 +93,7 @@ impl Ticket for Place {
         let mut draft = self.draft.clone();
         asked(&self.aegis, client, host, kind, &mut draft);
         allowed(&mut draft, None);
+        Masks::of(&self.policy).redact(&mut draft);
         let noted = self.slot.note(&mut draft);
         if noted.is_err() {
             self.aegis.metrics.unrecordable();
@@ -101,8 +102,10 @@ impl Ticket for Place {
     }
 
     fn commit(self: Box<Self>, decided: Decided<'_>) {
-        let Self { aegis, slot, mut draft, .. } = *self;
+        let Self { aegis, slot, mut draft, policy } = *self;
         describe(&aegis, &decided, &mut draft);
+        // Names carry data as well as paths do.
+        Masks::of(&policy).redact(&mut draft);
         aegis.metrics.dns_query(match decided.outcome {
             Outcome::Answered { .. } => "answered",
             Outcome::Refused(_) => "refused",

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use self::merge::{Merge, Occurrences, PERIOD};
 use super::Aegis;
+use crate::flow::record::Masks;
 use crate::kernel::{EventKind, EventStream, KernelEvent};
 
 /// Reads events until `stop`.
@@ -80,7 +81,8 @@ fn record(aegis: &Aegis, merge: &mut Merge, occurrences: &Occurrences) {
         merge.keep(occurrences);
         return aegis.metrics.unrecordable();
     };
-    let draft = draft(aegis, occurrences);
+    let mut draft = draft(aegis, occurrences);
+    Masks::of(&aegis.policy.current()).redact(&mut draft);
     aegis.spans.decision(&draft, draft.ts);
     slot.commit(draft);
 }

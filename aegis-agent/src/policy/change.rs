@@ -136,7 +136,7 @@ impl Store {
             return Ok((number, Some(self.enthrone(state, index, snapshot, says, now))));
         };
         let rollout = Rollout::begin(plan, now);
-        let staged = self.begin(number, who, digest, &self.current(), Arc::new(snapshot), rollout)?;
+        let staged = self.begin(number, who, digest, &self.current(), self.keyed(snapshot), rollout)?;
         Ok((number, Some(self.stage(state, index, staged, now))))
     }
 
@@ -179,7 +179,7 @@ impl Store {
         if let Some(number) = ended {
             says.push_str(&format!("; the rollout of version {number} ends with it"));
         }
-        let (live, step) = (Some(Arc::new(snapshot)), ended.map(|_| "aborted"));
+        let (live, step) = (Some(self.keyed(snapshot)), ended.map(|_| "aborted"));
         Prepared { store: self, state, index, live, staged: None, step, says, now }
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use aegis_dlp::MaskSecret;
 use aegis_policy::{Agent, Snapshot, Source};
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
@@ -25,6 +26,8 @@ pub struct Store {
     /// Woken when a rollout may have a step to take.
     pub(super) due: Arc<Notify>,
     pub(super) metrics: RolloutMetrics,
+    /// What tokens in the place of values are made with.
+    masks: MaskSecret,
 }
 
 /// What changes are made on, one at a time. No flow waits for it.
@@ -56,15 +59,16 @@ impl Store {
     pub fn open(
         first: Result<Loaded, PolicyError>,
         state_dir: &Path,
+        masks: MaskSecret,
         metrics: RolloutMetrics,
         now: SystemTime,
     ) -> Result<(Self, Option<String>), ChangeError> {
         let mut versions = Versions::open(state_dir)?;
         let (snapshot, mut says) = settle(&mut versions, first, now)?;
-        let live = Arc::new(snapshot);
+        let live = Arc::new(snapshot.with_mask_secret(masks.clone()));
         let state = State { versions, changed_at: now, staged: None };
         let in_force = ArcSwap::from_pointee(InForce { live: Arc::clone(&live), trial: None });
-        let store = Self { in_force, state: Mutex::new(state), due: Arc::default(), metrics };
+        let store = Self { in_force, state: Mutex::new(state), due: Arc::default(), metrics, masks };
         says.extend(store.resume(&live)?);
         store.publish(&store.state());
         Ok((store, (!says.is_empty()).then(|| says.join("; "))))
@@ -76,8 +80,8 @@ impl Store {
         let Some(Candidate { number, by, rollout }) = state.versions.index().candidate.clone() else { return Ok(None) };
         match state.versions.read(number) {
             Ok(bundle) => {
-                let digest = state.digest(number);
-                state.staged = Some(self.begin(number, by, digest, live, Arc::new(bundle.snapshot), rollout)?);
+                let (digest, candidate) = (state.digest(number), self.keyed(bundle.snapshot));
+                state.staged = Some(self.begin(number, by, digest, live, candidate, rollout)?);
                 self.swap(&state, live);
                 Ok(None)
             }
@@ -87,6 +91,11 @@ impl Store {
                 Ok(Some(format!("policy: the rollout of version {number} is given up: {error}")))
             }
         }
+    }
+
+    /// A policy as it is put into force: with what its masks need.
+    pub(super) fn keyed(&self, snapshot: Snapshot) -> Arc<Snapshot> {
+        Arc::new(snapshot.with_mask_secret(self.masks.clone()))
     }
 
     /// The live policy, for what belongs to no agent.

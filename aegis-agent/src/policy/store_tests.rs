@@ -11,6 +11,10 @@ use super::super::trial::{Answer, Question, Said, Wanted};
 use super::super::versions::KEPT;
 use super::*;
 
+fn masks() -> MaskSecret {
+    MaskSecret::new([7; 32])
+}
+
 const START: SystemTime = SystemTime::UNIX_EPOCH;
 
 /// A policy that allows `host` to everybody.
@@ -58,7 +62,7 @@ impl Room {
 
     /// A start of the daemon that finds `version` at its source.
     fn start(&self, version: &str) -> (Store, Option<String>) {
-        Store::open(Ok(loaded(version)), self.dir.path(), RolloutMetrics::default(), START).unwrap()
+        Store::open(Ok(loaded(version)), self.dir.path(), masks(), RolloutMetrics::default(), START).unwrap()
     }
 }
 
@@ -122,7 +126,7 @@ fn the_last_explicit_act_wins_over_restarts_until_the_source_changes() {
 #[test]
 fn a_broken_source_leaves_what_was_live_and_none_is_none() {
     let room = Room::new();
-    let open = || Store::open(Err(broken()), room.dir.path(), RolloutMetrics::default(), START);
+    let open = || Store::open(Err(broken()), room.dir.path(), masks(), RolloutMetrics::default(), START);
     assert!(matches!(open(), Err(ChangeError::Policy(_))), "there is nothing to fall back to");
     drop(room.start("v1"));
     let (store, says) = open().unwrap();
@@ -143,10 +147,10 @@ fn what_was_mixed_up_or_damaged_is_not_used() {
     drop(store);
     // The pinned one itself: whoever pinned it counts on it, so nothing else is put in its place.
     std::fs::write(file(2), b"rubbish").unwrap();
-    let opened = Store::open(Ok(loaded("v1")), room.dir.path(), RolloutMetrics::default(), START);
+    let opened = Store::open(Ok(loaded("v1")), room.dir.path(), masks(), RolloutMetrics::default(), START);
     assert!(matches!(opened, Err(ChangeError::Versions { .. })));
     std::fs::write(room.dir.path().join("policy/versions/index.json"), b"{").unwrap();
-    let opened = Store::open(Ok(loaded("v1")), room.dir.path(), RolloutMetrics::default(), START);
+    let opened = Store::open(Ok(loaded("v1")), room.dir.path(), masks(), RolloutMetrics::default(), START);
     assert!(matches!(opened, Err(ChangeError::Versions { .. })));
 }
 

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::look::Destroyed;
 use crate::daemon::Aegis;
+use crate::flow::record::Masks;
 use crate::telemetry::Slot;
 
 /// How long a report waits in all for places in the log: an agent may have had more connections than there are.
@@ -68,7 +69,7 @@ fn grouped(destroyed: &[Destroyed]) -> Vec<(&Destroyed, u64)> {
 fn draft(aegis: &Aegis, one: &Destroyed, times: u64) -> Draft {
     let agent = one.owner.agent.as_deref();
     let many = if times > 1 { format!("; {times} such sockets") } else { String::new() };
-    Draft {
+    let mut draft = Draft {
         ts: SystemTime::now(),
         decision_id: Uuid::now_v7().to_string(),
         trace_id: Uuid::new_v4().simple().to_string(),
@@ -87,5 +88,7 @@ fn draft(aegis: &Aegis, one: &Destroyed, times: u64) -> Draft {
         cgroup: one.owner.cgroup.display().to_string(),
         error: one.error.as_ref().map(|why| format!("it could not be destroyed: {why}")),
         ..Draft::default()
-    }
+    };
+    Masks::of(&aegis.policy.current()).redact(&mut draft);
+    draft
 }

@@ -16,6 +16,62 @@ pub struct Defined {
     pub hash: String,
 }
 
+/// Which of an agent's definitions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Which {
+    /// Of this server only.
+    pub server: Option<String>,
+    /// Of this tool only.
+    pub tool: Option<String>,
+}
+
+impl Which {
+    /// Whether the definition of `SERVER LF TOOL` is among them.
+    pub(super) fn holds(&self, named: &str) -> bool {
+        let (server, tool) = named.split_once('\n').unwrap_or(("", named));
+        self.server.as_deref().is_none_or(|wanted| wanted == server)
+            && self.tool.as_deref().is_none_or(|wanted| wanted == tool)
+    }
+}
+
+/// The keys of an agent's definitions lie between these.
+fn range(agent: &str) -> (String, String) {
+    (format!("{agent}\n"), format!("{agent}\u{b}"))
+}
+
+/// How many an agent has, and at most so many of them, by server and tool.
+pub(super) fn list(db: &redb::Database, agent: &str, most: usize) -> Result<(u64, Vec<Defined>), redb::Error> {
+    let table = match db.begin_read()?.open_table(DEFINITIONS) {
+        Ok(table) => table,
+        Err(TableError::TableDoesNotExist(_)) => return Ok((0, Vec::new())),
+        Err(error) => return Err(error.into()),
+    };
+    let (from, to) = range(agent);
+    let (mut total, mut all) = (0, Vec::new());
+    for entry in table.range(from.as_str()..to.as_str())? {
+        let (key, hash) = entry?;
+        total += 1;
+        if all.len() < most {
+            let tool = key.value().strip_prefix(&from).unwrap_or_default().to_owned();
+            all.push(Defined { tool, hash: hash.value().to_owned() });
+        }
+    }
+    Ok((total, all))
+}
+
+/// Forgets some of an agent's; says how many.
+pub(super) fn forget(transaction: &WriteTransaction, agent: &str, which: &Which) -> Result<u64, redb::Error> {
+    let mut table = transaction.open_table(DEFINITIONS)?;
+    let (from, to) = range(agent);
+    let gone = |key: &str| key.strip_prefix(&from).is_some_and(|named| which.holds(named));
+    let mut forgotten = 0;
+    for entry in table.extract_from_if(from.as_str()..to.as_str(), |key, _| gone(key))? {
+        entry?;
+        forgotten += 1;
+    }
+    Ok(forgotten)
+}
+
 fn key(agent: &str, tool: &str) -> String {
     format!("{agent}\n{tool}")
 }
@@ -40,7 +96,7 @@ pub(super) fn keep(
     all: &[Defined],
 ) -> Result<Option<Vec<String>>, redb::Error> {
     let mut table = transaction.open_table(DEFINITIONS)?;
-    let (from, to) = (format!("{agent}\n"), format!("{agent}\u{b}"));
+    let (from, to) = range(agent);
     let mut room = MOST.saturating_sub(table.range(from.as_str()..to.as_str())?.count());
     let mut hashes = Vec::with_capacity(all.len());
     for Defined { tool, hash } in all {

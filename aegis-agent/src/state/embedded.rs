@@ -16,7 +16,7 @@ use redb::Database;
 use redb::backends::FileBackend;
 use tokio::sync::{mpsc, oneshot};
 
-use super::definitions::{self, Defined};
+use super::definitions::{self, Defined, Which};
 use super::shares::Limits;
 use super::store::{Claim, Revoked, StateError, Unavailable};
 use super::tables;
@@ -83,6 +83,18 @@ impl Embedded {
         }
         let agent = agent.to_owned();
         self.ask(|answer| Job::Define { agent, all, now, answer }).await
+    }
+
+    /// How many definitions an agent has, and at most so many of them.
+    pub(super) async fn definitions(&self, agent: &str, most: usize) -> Result<(u64, Vec<Defined>), Unavailable> {
+        let agent = agent.to_owned();
+        self.read(move |db| definitions::list(db, &agent, most)).await
+    }
+
+    /// Forgets some of an agent's definitions.
+    pub(super) async fn forget(&self, agent: &str, which: Which, now: u64) -> Result<u64, Unavailable> {
+        let agent = agent.to_owned();
+        self.ask(|answer| Job::Forget { agent, which, now, answer }).await
     }
 
     /// Removes some of what is over, not too often: what is left goes with the next ones. After a failure it tries the file again.

@@ -67,6 +67,34 @@ async fn the_first_definition_is_the_one_that_is_known_also_after_a_restart() {
     assert_eq!(store.define("a", vec![one("s:3\nadd", "h9")], NOW).await, known(&["h9"]), "for others");
 }
 
+#[tokio::test]
+async fn what_is_forgotten_is_known_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir.path().join("state.redb"));
+    assert_eq!(store.definitions("a", 10).await, Ok((0, Vec::new())), "a file of before there were any");
+    let one = |tool: &str, hash: &str| Defined { tool: tool.into(), hash: hash.into() };
+    let all = vec![one("s:1\nadd", "h1"), one("s:1\nsub", "h2"), one("s:2\nadd", "h3")];
+    store.define("a", all.clone(), NOW).await.unwrap();
+    store.define("a-b", vec![one("s:1\nadd", "h4")], NOW).await.unwrap();
+    assert_eq!(store.definitions("a", 10).await, Ok((3, all.clone())));
+    assert_eq!(store.definitions("a", 2).await, Ok((3, all[..2].to_vec())));
+    let which = |server: Option<&str>, tool: Option<&str>| Which {
+        server: server.map(str::to_owned),
+        tool: tool.map(str::to_owned),
+    };
+    for (which, forgotten) in [
+        (which(Some("s:3"), None), 0),
+        (which(Some("s:1"), Some("add")), 1),
+        (which(Some("s:1"), Some("add")), 0),
+        (which(None, Some("add")), 1),
+        (which(None, None), 1),
+    ] {
+        assert_eq!(store.forget("a", which.clone(), NOW).await, Ok(forgotten), "{which:?}");
+    }
+    assert_eq!(store.definitions("a-b", 10).await, Ok((1, vec![one("s:1\nadd", "h4")])), "of another agent");
+    assert_eq!(store.define("a", vec![one("s:1\nadd", "h9")], NOW).await, Ok(vec!["h9".to_owned()]));
+}
+
 #[test]
 fn of_many_at_once_exactly_one_is_first() {
     let dir = tempfile::tempdir().unwrap();

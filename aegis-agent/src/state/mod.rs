@@ -15,7 +15,7 @@ mod tables;
 mod token_id;
 mod writer;
 
-pub use definitions::Defined;
+pub use definitions::{Defined, Which};
 pub use health::StateHealth;
 pub use store::{Asked, Claim, Heard, News, Revoked, StateError, Store, Unavailable};
 pub use token_id::TokenId;

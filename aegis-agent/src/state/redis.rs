@@ -4,6 +4,7 @@
 //! answer. After a few failures the [`Breaker`] opens and requests are answered at once; [`Redis::news`], called beside them, finds out when the
 //! server is back, and makes a connection of its own for that where the old one only stays silent.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -16,7 +17,7 @@ use redis::{Client, ConnectionAddr, ConnectionInfo, FromRedisValue, Pipeline, Re
 use tokio::sync::Semaphore;
 
 use super::breaker::Breaker;
-use super::definitions::{self, Defined};
+use super::definitions::{self, Defined, Which};
 use super::keys::Keys;
 use super::store::{Asked, Claim, Heard, News, Revoked, StateError, Unavailable};
 use super::token_id::TokenId;
@@ -223,6 +224,34 @@ impl Redis {
         }
         pipe.cmd("HMGET").arg(&key).arg(all.iter().map(|one| &one.tool).collect::<Vec<_>>());
         let (known,): (Vec<String>,) = self.ask(&pipe).await?;
+        Ok(known)
+    }
+
+    /// How many definitions an agent has, and at most so many of them, by server and tool.
+    pub(super) async fn definitions(&self, agent: &str, most: usize) -> Result<(u64, Vec<Defined>), Unavailable> {
+        let known = self.all_definitions(agent).await?;
+        let total = known.len() as u64;
+        Ok((total, known.into_iter().take(most).map(|(tool, hash)| Defined { tool, hash }).collect()))
+    }
+
+    /// Forgets some of an agent's definitions.
+    pub(super) async fn forget(&self, agent: &str, which: &Which) -> Result<u64, Unavailable> {
+        let known = self.all_definitions(agent).await?;
+        let gone: Vec<String> = known.into_keys().filter(|named| which.holds(named)).collect();
+        if gone.is_empty() {
+            return Ok(0);
+        }
+        let mut pipe = redis::pipe();
+        pipe.cmd("HDEL").arg(self.keys.definitions(agent)).arg(gone);
+        let (forgotten,): (u64,) = self.ask(&pipe).await?;
+        Ok(forgotten)
+    }
+
+    /// There are at most [`definitions::MOST`] and a few more.
+    async fn all_definitions(&self, agent: &str) -> Result<BTreeMap<String, String>, Unavailable> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("HGETALL").arg(self.keys.definitions(agent));
+        let (known,): (BTreeMap<String, String>,) = self.ask(&pipe).await?;
         Ok(known)
     }
 

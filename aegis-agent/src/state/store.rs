@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::definitions::Defined;
+use super::definitions::{Defined, Which};
 use super::embedded::Embedded;
 use super::health::StateHealth;
 use super::redis::Redis;
@@ -168,6 +168,34 @@ impl Store {
         answer.and_then(|known| {
             if known.len() == asked { Ok(known) } else { Err(Unavailable::new("the answer makes no sense")) }
         })
+    }
+
+    /// How many definitions of tools an agent knows, and at most `most` of them, by server and tool.
+    ///
+    /// # Errors
+    /// When the store does not answer in time.
+    pub async fn definitions(&self, agent: &str, most: usize) -> Result<(u64, Vec<Defined>), Unavailable> {
+        let started = Instant::now();
+        let answer = match &self.place {
+            Place::Embedded(store) => store.definitions(agent, most).await,
+            Place::Redis(store) => store.definitions(agent, most).await,
+        };
+        self.count(&answer, started.elapsed());
+        answer
+    }
+
+    /// Makes an agent forget some of its definitions; says how many.
+    ///
+    /// # Errors
+    /// When the store does not answer in time. They may be forgotten all the same.
+    pub async fn forget(&self, agent: &str, which: Which, now: SystemTime) -> Result<u64, Unavailable> {
+        let started = Instant::now();
+        let answer = match &self.place {
+            Place::Embedded(store) => store.forget(agent, which, unix(now)).await,
+            Place::Redis(store) => store.forget(agent, &which).await,
+        };
+        self.count(&answer, started.elapsed());
+        answer
     }
 
     /// Whether `id` is revoked.

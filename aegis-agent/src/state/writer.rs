@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use redb::{Database, WriteTransaction};
 use tokio::sync::{mpsc, oneshot};
 
-use super::definitions::{self, Defined};
+use super::definitions::{self, Defined, Which};
 use super::embedded::{Found, database};
 use super::shares::{Limits, Shares};
 use super::store::{Claim, Unavailable};
@@ -43,6 +43,13 @@ pub(super) enum Job {
         all: Vec<Defined>,
         now: u64,
         answer: oneshot::Sender<Result<Vec<String>, Unavailable>>,
+    },
+    /// Definitions of tools that an agent is to know no more.
+    Forget {
+        agent: String,
+        which: Which,
+        now: u64,
+        answer: oneshot::Sender<Result<u64, Unavailable>>,
     },
     /// Nothing but the removal of what is over.
     Sweep {
@@ -131,6 +138,7 @@ enum Answer {
     Claim(oneshot::Sender<Result<Claim, Unavailable>>, Result<Claim, Unavailable>),
     Revoke(oneshot::Sender<Result<(), Unavailable>>, Result<(), Unavailable>),
     Define(oneshot::Sender<Result<Vec<String>, Unavailable>>, Result<Vec<String>, Unavailable>),
+    Forget(oneshot::Sender<Result<u64, Unavailable>>, Result<u64, Unavailable>),
 }
 
 impl Answer {
@@ -141,6 +149,7 @@ impl Answer {
             Self::Claim(to, answer) => _ = to.send(failed.map_or(answer, Err)),
             Self::Revoke(to, answer) => _ = to.send(failed.map_or(answer, Err)),
             Self::Define(to, answer) => _ = to.send(failed.map_or(answer, Err)),
+            Self::Forget(to, answer) => _ = to.send(failed.map_or(answer, Err)),
         }
     }
 }
@@ -178,6 +187,10 @@ fn one(transaction: &WriteTransaction, shares: &mut Shares, job: Job) -> Result<
             let kept =
                 kept.ok_or_else(|| Unavailable::new(format!("more than {} definitions of tools", definitions::MOST)));
             (now, Some(Answer::Define(answer, kept)))
+        }
+        Job::Forget { agent, which, now, answer } => {
+            let forgotten = definitions::forget(transaction, &agent, &which)?;
+            (now, Some(Answer::Forget(answer, Ok(forgotten))))
         }
         Job::Sweep { now } => (now, None),
     })

@@ -2,12 +2,13 @@
 //!
 //! The queue is bounded and the hand-over never waits: a span that finds it full is dropped and counted.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
-use aegis_audit::{CallEntry, Decision, Draft, Mode};
-use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
+use aegis_audit::{CallEntry, Decision, Draft, FindingEntry, Mode};
+use opentelemetry::trace::{Event, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry::{InstrumentationScope, KeyValue, StringValue, Value};
 use opentelemetry_otlp::{ExporterBuildError, WithExportConfig};
 use opentelemetry_sdk::Resource;
@@ -23,6 +24,8 @@ use crate::config::Telemetry;
 /// Spans that may wait for the collector.
 const QUEUE: usize = 4096;
 const BATCH: usize = 512;
+/// Findings that a span tells one by one.
+const FINDINGS: usize = 64;
 const EVERY: Duration = Duration::from_secs(1);
 
 /// How long a collector may take for a batch, and for the last one.
@@ -117,6 +120,7 @@ fn span(draft: &Draft, start: SystemTime, scope: InstrumentationScope) -> SpanDa
     // The lower half: never zero, for it holds the UUID's variant (RFC 9562, section 4.1).
     let span_id = SpanId::from(random.as_u64_pair().1);
     let parent = draft.parent_span_id.map_or(SpanId::INVALID, SpanId::from_bytes);
+    let end = SystemTime::now().max(start);
     SpanData {
         span_context: SpanContext::new(trace_id, span_id, TraceFlags::SAMPLED, false, TraceState::NONE),
         parent_span_id: parent,
@@ -124,14 +128,53 @@ fn span(draft: &Draft, start: SystemTime, scope: InstrumentationScope) -> SpanDa
         span_kind: SpanKind::Client,
         name: format!("aegis.decision {}", draft.decision.name()).into(),
         start_time: start,
-        end_time: SystemTime::now().max(start),
+        end_time: end,
         attributes: attributes(draft),
         dropped_attributes_count: 0,
-        events: SpanEvents::default(),
+        events: found(&draft.findings, end),
         links: SpanLinks::default(),
         status: status(draft),
         instrumentation_scope: scope,
     }
+}
+
+/// An event for each finding: what it is, where it was and what became of it.
+fn found(findings: &[FindingEntry], at: SystemTime) -> SpanEvents {
+    let event = |finding: &FindingEntry| {
+        let FindingEntry { detector, action, place, confidence, count } = finding;
+        let mut all = Vec::with_capacity(5);
+        for (key, value) in [
+            ("aegis.finding.detector", detector),
+            ("aegis.finding.action", action),
+            ("aegis.finding.place", place),
+            ("aegis.finding.confidence", confidence),
+        ] {
+            if !value.is_empty() {
+                all.push(KeyValue::new(key, value.clone()));
+            }
+        }
+        all.push(KeyValue::new("aegis.finding.count", whole(*count)));
+        Event::new("aegis.finding", at, all, 0)
+    };
+    let mut events = SpanEvents::default();
+    events.events.extend(findings.iter().take(FINDINGS).map(event));
+    events.dropped_count = u32::try_from(findings.len().saturating_sub(FINDINGS)).unwrap_or(u32::MAX);
+    events
+}
+
+/// The names of the detectors that found something, each once, and how often all of them did.
+fn of_findings(findings: &[FindingEntry]) -> Vec<KeyValue> {
+    if findings.is_empty() {
+        return Vec::new();
+    }
+    let names: BTreeSet<&str> = findings.iter().map(|finding| finding.detector.as_str()).collect();
+    let names: Vec<StringValue> = names.into_iter().map(|name| name.to_owned().into()).collect();
+    let count = findings.iter().map(|finding| finding.count).fold(0, u64::saturating_add);
+    vec![KeyValue::new("aegis.detectors", Value::Array(names.into())), KeyValue::new("aegis.findings", whole(count))]
+}
+
+fn whole(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// A denial that was carried out is an error of the request; that of a shadow rule is not.
@@ -173,6 +216,7 @@ fn attributes(draft: &Draft) -> Vec<KeyValue> {
         }
     }
     all.extend(draft.call.as_ref().map(of_call).unwrap_or_default());
+    all.extend(of_findings(&draft.findings));
     all.push(KeyValue::new("duration_ms", draft.duration_ms));
     all.extend(draft.port.map(|port| KeyValue::new("server.port", i64::from(port))));
     all.extend(draft.status.map(|status| KeyValue::new("http.response.status_code", i64::from(status))));
@@ -203,7 +247,7 @@ fn of_call(call: &CallEntry) -> Vec<KeyValue> {
         ("gen_ai.usage.output_tokens", call.output_tokens),
         ("gen_ai.usage.cache_read.input_tokens", call.cached_tokens),
     ] {
-        all.extend(count.map(|count| KeyValue::new(key, i64::try_from(count).unwrap_or(i64::MAX))));
+        all.extend(count.map(|count| KeyValue::new(key, whole(count))));
     }
     for (key, names) in [("aegis.tool_calls", &call.tool_calls), ("aegis.changed_tools", &call.changed_tools)] {
         if !names.is_empty() {

@@ -8,9 +8,9 @@ use aegis_agent::control::{Control, PolicyControl};
 use aegis_agent::policy::Who;
 use aegis_api::{
     Agent, AgentSpec, ExplainRequest, ExplainResponse, Finding, Inspection, Keys, PolicyDiff, PolicyStatus,
-    PolicyVersion, PolicyVersions, Problem, PromoteRequest, PushRequest, PushResponse, RevokeRequest, RevokeResponse,
-    RevokedTokens, RollbackRequest, RolloutStatus, RunInfo, Status, TokenRequest, TokenResponse, Verification,
-    VerificationStatus,
+    PolicyVersion, PolicyVersions, Problem, PromoteRequest, PushRequest, PushResponse, ResetPins, ResetResponse,
+    RevokeRequest, RevokeResponse, RevokedTokens, RollbackRequest, RolloutStatus, RunInfo, Status, TokenRequest,
+    TokenResponse, ToolPins, Verification, VerificationStatus,
 };
 use futures_util::stream::{self, BoxStream, StreamExt};
 use serde_json::json;
@@ -158,6 +158,14 @@ impl Control for Fake {
     fn revoke(&self, agent: Option<&str>, _: &RevokeRequest) -> Result<RevokeResponse, Problem> {
         let jti = agent.unwrap_or("an administrator").to_owned();
         Ok(RevokeResponse { jti, issuer: "i".to_owned(), kept_until: 0, stored: true, error: None })
+    }
+
+    fn tool_pins(&self, agent: &str) -> Result<ToolPins, Problem> {
+        Ok(ToolPins { agent: agent.to_owned(), ..ToolPins::default() })
+    }
+
+    fn reset_pins(&self, _: &ResetPins, _: Who) -> Result<ResetResponse, Problem> {
+        Ok(ResetResponse { forgotten: 1 })
     }
 
     fn revoked(&self) -> Result<RevokedTokens, Problem> {

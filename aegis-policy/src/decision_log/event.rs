@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use aegis_dlp::Detector;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -133,9 +132,9 @@ pub struct Context {
     /// What the agent had used before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
-    /// What the data-loss scan looked for.
+    /// What the data-loss scan looked for, by name: whoever reads it may not know all detectors.
     #[serde(default)]
-    pub looked_for: Vec<Detector>,
+    pub looked_for: Vec<String>,
 }
 
 /// Values that rules read.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use aegis_dlp::{DetectorSet, Format, Place, Profile, Scanner, scan_text};
+use aegis_dlp::{Format, Place, Profile, Scanner, scan_text};
 use serde_json::{Map, Value};
 
 /// Bytes of a value that are kept; the path may be longer.
@@ -12,21 +12,26 @@ const PATH: usize = 2048;
 /// Bytes of the input as JSON. What is longer loses the values that rules read.
 const INPUT: usize = 32 * 1024;
 
-/// All that the scanner knows.
-pub(super) static ALL: Profile = Profile::redacting(DetectorSet::ALL);
-
 /// The parts of the input that the request brought with it and that can be done without.
 const CONTENT: [&str; 3] = ["headers", "query", "body"];
 
-/// What was taken away, as JSON pointers.
-#[derive(Debug, Default)]
-pub(super) struct Taken {
+/// What is masked, and what was taken away, as JSON pointers.
+#[derive(Debug)]
+pub(super) struct Taken<'a> {
+    /// All that is looked for, a tenant's own detectors too.
+    pub(super) all: &'a Profile,
     pub(super) erased: BTreeSet<String>,
     pub(super) masked: BTreeSet<String>,
 }
 
+impl<'a> Taken<'a> {
+    pub(super) fn new(all: &'a Profile) -> Self {
+        Taken { all, erased: BTreeSet::new(), masked: BTreeSet::new() }
+    }
+}
+
 /// Makes `input` fit to be written; pointers are told as below `/input`.
-pub(super) fn clean(input: &mut Map<String, Value>, taken: &mut Taken) {
+pub(super) fn clean(input: &mut Map<String, Value>, taken: &mut Taken<'_>) {
     for part in CONTENT {
         if let Some(value) = input.get_mut(part) {
             erase_credentials(value, &format!("/input/{part}"), taken);
@@ -50,25 +55,25 @@ pub(super) fn clean(input: &mut Map<String, Value>, taken: &mut Taken) {
 }
 
 /// A text with everything sensitive masked, at most `bound` bytes.
-pub(super) fn text(text: &str, bound: usize) -> String {
-    let mut clean = scan_text(&ALL, Place::Url, text).text.into_owned();
+pub(super) fn text(all: &Profile, text: &str, bound: usize) -> String {
+    let mut clean = scan_text(all, Place::Url, text).text.into_owned();
     cut(&mut clean, bound);
     clean
 }
 
 /// Redacts the document as a body would be, keys as context included; false where something is still to be found.
-fn redact(input: &mut Map<String, Value>, taken: &mut Taken) -> bool {
+fn redact(input: &mut Map<String, Value>, taken: &mut Taken<'_>) -> bool {
     let Ok(json) = serde_json::to_vec(input) else { return false };
-    let Some(redacted) = scanned(&json) else { return true };
+    let Some(redacted) = scanned(taken.all, &json) else { return true };
     let Ok(Value::Object(redacted)) = serde_json::from_slice::<Value>(&redacted) else { return false };
     let before = std::mem::replace(input, redacted);
     differences(&Value::Object(before), &Value::Object(input.clone()), "/input", &mut taken.masked);
-    serde_json::to_vec(input).is_ok_and(|json| scanned(&json).is_none())
+    serde_json::to_vec(input).is_ok_and(|json| scanned(taken.all, &json).is_none())
 }
 
 /// The document with masks; `None` where nothing was found.
-fn scanned(json: &[u8]) -> Option<Vec<u8>> {
-    let mut scanner = Scanner::new(ALL.clone(), Format::Json);
+fn scanned(all: &Profile, json: &[u8]) -> Option<Vec<u8>> {
+    let mut scanner = Scanner::new(all.clone(), Format::Json);
     let mut out = Vec::with_capacity(json.len());
     // Nothing in the profile denies.
     let _ = scanner.push(json, &mut out);
@@ -94,11 +99,11 @@ fn differences(before: &Value, after: &Value, at: &str, into: &mut BTreeSet<Stri
     }
 }
 
-fn shorten(value: &mut Value, bound: usize, at: &str, taken: &mut Taken) {
+fn shorten(value: &mut Value, bound: usize, at: &str, taken: &mut Taken<'_>) {
     match value {
         Value::String(text) if text.len() > bound => {
             // What is cut before it is looked at could end in half of a secret.
-            *text = self::text(text, bound);
+            *text = self::text(taken.all, text, bound);
             taken.masked.insert(at.to_owned());
         }
         Value::Array(items) => {
@@ -116,7 +121,7 @@ fn shorten(value: &mut Value, bound: usize, at: &str, taken: &mut Taken) {
 }
 
 /// Takes out what its name calls a credential, whatever it holds.
-fn erase_credentials(value: &mut Value, at: &str, taken: &mut Taken) {
+fn erase_credentials(value: &mut Value, at: &str, taken: &mut Taken<'_>) {
     match value {
         Value::Object(fields) => {
             let credentials = fields.iter().filter(|(name, value)| is_credential(name) || are_tokens(name, value));
@@ -208,7 +213,8 @@ mod tests {
 
     fn cleaned(input: Value) -> (Value, Vec<String>, Vec<String>) {
         let Value::Object(mut input) = input else { panic!("an object is needed") };
-        let mut taken = Taken::default();
+        let all = Profile::redacting(aegis_dlp::DetectorSet::ALL);
+        let mut taken = Taken::new(&all);
         clean(&mut input, &mut taken);
         (Value::Object(input), taken.erased.into_iter().collect(), taken.masked.into_iter().collect())
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use aegis_dlp::{DetectorSet, Finding, Place, scan_url};
+use aegis_dlp::{DetectorSet, Finding, Place, Profile, scan_url};
 use http::HeaderMap;
 use serde_json::{Map, Value, json};
 
@@ -50,6 +50,8 @@ pub struct Decided<'a> {
     pub policy_version: &'a str,
     /// What the data-loss scan found.
     pub findings: Vec<Found>,
+    /// What is masked in all that is written: [`Snapshot::everything`](crate::Snapshot::everything).
+    pub masks: &'a Profile,
 }
 
 /// What was found of the name that the protocol has for the tool.
@@ -95,7 +97,7 @@ impl Event {
     /// The event of a request that the policy was asked about. `destination` is where the agent dialled.
     pub fn of_request(decided: Decided<'_>, intent: &Intent<'_>, destination: SocketAddr, sight: &Sight) -> Event {
         let seen = &sight.seen;
-        let mut taken = Taken::default();
+        let mut taken = Taken::new(decided.masks);
         let mut input = seen.values().unwrap_or_else(|| {
             let gone = ["headers", "query", "body"].map(|part| format!("/input/{part}"));
             taken.erased.extend(gone);
@@ -125,9 +127,9 @@ impl Event {
         }
         let tool_unread = sight.tool == OwnTool::Unread;
         mask::clean(&mut input, &mut taken);
-        let (header_names, cut) = header_names(intent.headers);
-        let (query_names, more) = query_names(intent.query);
-        let looked_for = sight.looked_for.iter().collect();
+        let (header_names, cut) = header_names(decided.masks, intent.headers);
+        let (query_names, more) = query_names(decided.masks, intent.query);
+        let looked_for = sight.looked_for.iter().map(|one| one.name().to_owned()).collect();
         let names_cut = cut || more;
         let Sight { body, usage, .. } = *sight;
         let context =
@@ -138,7 +140,7 @@ impl Event {
     /// The event of a connection that is relayed unread, or was refused.
     pub fn of_connection(decided: Decided<'_>, agent: &Agent, at: SystemTime, connection: Connection<'_>) -> Event {
         let Connection { host, destination, protocol } = connection;
-        let (mut input, mut taken) = (Map::new(), Taken::default());
+        let (mut input, mut taken) = (Map::new(), Taken::new(decided.masks));
         let scheme = if host.is_some() { "tls" } else { "tcp" };
         let address = destination.ip().to_string();
         describe(&mut input, agent, scheme, host.unwrap_or(&address), destination.port());
@@ -150,10 +152,10 @@ impl Event {
 }
 
 impl Found {
-    /// What is written of a finding.
-    pub fn of(finding: &Finding) -> Found {
+    /// What is written of a finding, `masks` taken out of the names in its place.
+    pub fn of(finding: &Finding, masks: &Profile) -> Found {
         let place = match &finding.place {
-            Place::Header(name) => Place::Header(mask::text(name, NAME)).record(),
+            Place::Header(name) => Place::Header(mask::text(masks, name, NAME)).record(),
             place => place.record(),
         };
         Found {
@@ -171,17 +173,17 @@ fn event(
     at: SystemTime,
     path: &str,
     input: Map<String, Value>,
-    taken: Taken,
+    taken: Taken<'_>,
     custom: Context,
 ) -> Event {
     let (instance, version) = decided.labels;
     let agent = input.get("agent").and_then(|agent| agent.get("name")).and_then(Value::as_str).unwrap_or_default();
     let labels = [("id", instance), ("version", version), ("agent", agent)];
-    let revision = Revision { revision: mask::text(decided.policy_version, NAME) };
-    let tool = decided.tool.map(str::to_owned);
+    let revision = Revision { revision: mask::text(taken.all, decided.policy_version, NAME) };
+    let tool = decided.tool.map(|tool| mask::text(taken.all, tool, NAME));
     Event {
         decision_id: decided.decision_id.to_owned(),
-        trace_id: mask::text(decided.trace_id, NAME),
+        trace_id: mask::text(taken.all, decided.trace_id, NAME),
         timestamp: timestamp(at),
         labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
         bundles: BTreeMap::from([(BUNDLE.to_owned(), revision)]),
@@ -193,7 +195,7 @@ fn event(
             mode: decided.mode,
             rule: decided.rule.map(str::to_owned),
             tool,
-            reason: mask::text(decided.reason, SENTENCE),
+            reason: mask::text(taken.all, decided.reason, SENTENCE),
             kind: decided.kind,
             findings: decided.findings,
         },
@@ -224,7 +226,7 @@ fn mark_ambiguous(input: &mut Map<String, Value>, part: &str) {
 }
 
 /// The method, if it is one of the known words: a made-up one is content.
-fn method<'a>(method: &'a str, taken: &mut Taken) -> &'a str {
+fn method<'a>(method: &'a str, taken: &mut Taken<'_>) -> &'a str {
     let known = [
         "GET",
         "HEAD",
@@ -253,29 +255,29 @@ fn method<'a>(method: &'a str, taken: &mut Taken) -> &'a str {
 }
 
 /// A normalised path without anything sensitive, also where it is percent-encoded.
-fn safe_path(path: &str, taken: &mut Taken) -> String {
-    let scanned = scan_url(&mask::ALL, path);
+fn safe_path(path: &str, taken: &mut Taken<'_>) -> String {
+    let scanned = scan_url(taken.all, path);
     if !scanned.findings.is_empty() {
         taken.masked.insert("/input/path".to_owned());
     }
     scanned.text.into_owned()
 }
 
-fn header_names(headers: &HeaderMap) -> (Vec<String>, bool) {
-    listed(headers.keys().map(|name| name.as_str().to_owned()))
+fn header_names(all: &Profile, headers: &HeaderMap) -> (Vec<String>, bool) {
+    listed(all, headers.keys().map(|name| name.as_str().to_owned()))
 }
 
-fn query_names(query: Option<&str>) -> (Vec<String>, bool) {
+fn query_names(all: &Profile, query: Option<&str>) -> (Vec<String>, bool) {
     let pairs = input::query_pairs(query.unwrap_or_default()).unwrap_or_default();
-    listed(pairs.into_iter().map(|(name, _)| name.into_owned()))
+    listed(all, pairs.into_iter().map(|(name, _)| name.into_owned()))
 }
 
 /// The names, each once; whether some are missing or not as they were.
-fn listed(names: impl Iterator<Item = String>) -> (Vec<String>, bool) {
+fn listed(all: &Profile, names: impl Iterator<Item = String>) -> (Vec<String>, bool) {
     let mut list: Vec<String> = Vec::new();
     let mut cut = false;
     for name in names {
-        let safe = mask::text(&name, NAME);
+        let safe = mask::text(all, &name, NAME);
         cut |= safe != name;
         match list.len() {
             _ if list.contains(&safe) => {}

@@ -3,6 +3,7 @@
 //! A finding is never a guess where it says "never": what is called unreachable is so by conditions that can be compared.
 
 mod conditions;
+mod detectors;
 mod habits;
 mod places;
 mod reach;
@@ -74,6 +75,7 @@ pub fn lint(sources: &[Source], now: SystemTime) -> Result<Vec<Lint>, Diagnostic
     conditions::look(&mut look);
     let mut found = look.found;
     habits::unused_templates(&places, &mut found);
+    detectors::look(snapshot.everything(), rules, sources, &places, &mut found);
     found.sort_by(|a, b| (&a.file, a.line, a.column, a.code).cmp(&(&b.file, b.line, b.column, b.code)));
     found.dedup();
     Ok(found)

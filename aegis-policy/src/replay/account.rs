@@ -8,7 +8,7 @@ use super::compare::word;
 use super::evaluate::{Replayed, Replayer};
 use super::past::{Asked, Past};
 use crate::decide;
-use crate::explain::seen;
+use crate::explain::{safe, seen};
 use crate::plain;
 use crate::snapshot::Snapshot;
 use crate::{Decision, Mode};
@@ -80,7 +80,10 @@ impl Snapshot {
             Replayed::Undecidable(_) | Replayed::NotAsked => None,
         };
         let (rules, not_reached) = tried(self, &mut replayer, past);
-        Account { agrees, rules, not_reached, ..Account::without_policy(past) }
+        let told = Account::without_policy(past);
+        // A log of before this policy knew the detectors that it has now may hold what they find.
+        let (target, reason) = (safe(self.everything(), &told.target), safe(self.everything(), &told.reason));
+        Account { agrees, rules, not_reached, target, reason, ..told }
     }
 }
 
@@ -188,7 +191,8 @@ fn tried(snapshot: &Snapshot, replayer: &mut Replayer<'_>, past: &Past) -> (Vec<
                 .map(|(clause, holds)| TriedCondition {
                     condition: clause.says.clone(),
                     holds: *holds,
-                    value: seen(&clause.probe, &document).filter(|_| holds.is_some() || !past.known.bare()),
+                    value: seen(&clause.probe, &document, snapshot.everything())
+                        .filter(|_| holds.is_some() || !past.known.bare()),
                 })
                 .collect(),
         })

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::known::Known;
-use super::past::{Asked, Connection, Live, Past, PastError, Request, finding, time};
+use super::past::{Asked, Connection, Live, Past, PastError, Request, finding, strangers, time};
 use crate::decision_log::Found;
 use crate::path::normalise;
 use crate::{Agent, Decision, Mode};
@@ -62,6 +62,7 @@ pub(super) fn past(line: &str) -> Result<Option<Past>, PastError> {
         agent,
         asked,
         findings: record.findings.iter().filter_map(finding).collect(),
+        strangers: strangers(&record.findings),
         decision_id: record.decision_id,
     }))
 }

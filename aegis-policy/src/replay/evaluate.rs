@@ -1,11 +1,11 @@
 //! A past question, asked of another policy by the engine that would decide it, and answered only where all that the
 //! answer depends on is known.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use aegis_dlp::{DetectorSet, Profile};
+use aegis_dlp::{Detector, DetectorSet, Profile};
 
 use super::past::{Asked, Connection, Past, Request};
 use crate::decide::{self, Found};
@@ -79,6 +79,9 @@ impl<'s> Replayer<'s> {
         }
         if let Some(missing) = past.known.missing_of_index(self.labels_matter(past)) {
             return Replayed::Undecidable(vec![missing]);
+        }
+        if let Some(missing) = self.strangers(past) {
+            return Replayed::Undecidable(missing);
         }
         match &past.asked {
             Asked::Request(request) => self.request(past, request),
@@ -248,6 +251,20 @@ impl<'s> Replayer<'s> {
             let as_before = past.live.decision.permits() && past.live.rule.as_deref() == permit.rule();
             (looks && !as_before && past.known.may_be_encoded()).then(|| "header content-encoding".to_owned())
         })
+    }
+
+    /// Detectors that found something and that this policy does not declare: whether one of its own would have found the same
+    /// under another name is not known.
+    fn strangers(&self, past: &Past) -> Option<Vec<String>> {
+        let own = self.snapshot.everything().own().names();
+        let of_others = past.findings.iter().map(|finding| finding.detector);
+        let of_others = of_others.filter(|one| matches!(one, Detector::Own(_)) && !own.contains(*one));
+        let mut names: BTreeSet<&str> = past.strangers.iter().map(String::as_str).collect();
+        for one in of_others {
+            names.insert(one.name());
+        }
+        let told = |name| format!("what `{name}` would find: the policy declares no such detector");
+        (!names.is_empty()).then(|| names.into_iter().map(told).collect())
     }
 
     fn has_tcp_rule(&self, past: &Past, port: u16) -> bool {

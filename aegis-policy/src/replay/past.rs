@@ -1,5 +1,6 @@
 //! A decision that was made, put together again from what was written of it.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
@@ -24,6 +25,8 @@ pub struct Past {
     pub(crate) agent: Agent,
     pub(crate) asked: Asked,
     pub(crate) findings: Vec<Finding>,
+    /// Detectors that found something and that nobody knows here: of a policy that is not at hand.
+    pub(crate) strangers: BTreeSet<String>,
     pub(super) known: Known,
 }
 
@@ -134,6 +137,7 @@ impl Past {
             agent,
             asked,
             findings: result.findings.iter().filter_map(finding).collect(),
+            strangers: strangers(&result.findings),
             known: Known::of_event(event),
         })
     }
@@ -325,6 +329,15 @@ fn encoded(fields: &Map<String, Value>) -> String {
     let pairs: Vec<String> =
         fields.iter().flat_map(|(name, list)| values(list).map(move |value| pair(name, value))).collect();
     pairs.join("&")
+}
+
+/// What the daemon notes beside what detectors find.
+const NOTES: [&str; 3] = ["attachment", "unreadable", "prompt_injection"];
+
+/// The names among them that are no detector's here.
+pub(super) fn strangers(found: &[Found]) -> BTreeSet<String> {
+    let unknown = |name: &&str| name.parse::<Detector>().is_err() && !NOTES.contains(name);
+    found.iter().map(|one| one.detector.as_str()).filter(unknown).map(str::to_owned).collect()
 }
 
 pub(super) fn finding(found: &Found) -> Option<Finding> {

@@ -14,8 +14,7 @@ pub(super) struct Shape {
     pub(super) kind: Kind,
     pub(super) ports: BTreeSet<u16>,
     pub(super) private: bool,
-    pub(super) deny: Vec<&'static str>,
-    pub(super) redact: Vec<&'static str>,
+    pub(super) data: Data,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +39,7 @@ struct Group {
     passed: u64,
     refused_for_data: u64,
     redact: DetectorSet,
+    approve: DetectorSet,
     deny: DetectorSet,
 }
 
@@ -84,10 +84,11 @@ fn requests(
         }
     }
     // Whichever of several patterns is tried first: what was refused for its data stays so.
-    for (call, count) in calls.iter().filter(|(_, count)| !count.denied.is_empty()) {
+    for (call, count) in calls.iter().filter(|(_, count)| !count.denied.union(count.approved).is_empty()) {
         for ((method, pattern), group) in &mut patterns {
             if *method == call.method && PathGlob::parse(pattern).is_ok_and(|glob| glob.matches(&call.path)) {
                 group.deny = group.deny.union(count.denied);
+                group.approve = group.approve.union(count.approved);
             }
         }
     }
@@ -125,10 +126,11 @@ fn is_id(segment: &str) -> bool {
 }
 
 /// What a rule does with data, by the detectors' names.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Data {
-    deny: Vec<&'static str>,
-    redact: Vec<&'static str>,
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Data {
+    pub(super) deny: Vec<&'static str>,
+    pub(super) approve: Vec<&'static str>,
+    pub(super) redact: Vec<&'static str>,
 }
 
 /// Names that belong together, and how often they were seen.
@@ -151,8 +153,9 @@ impl Together {
 fn grouped(place: &Place, patterns: BTreeMap<(&str, String), Group>) -> Vec<Rule> {
     let mut methods: BTreeMap<(String, Data), Together> = BTreeMap::new();
     for ((method, pattern), group) in patterns {
-        let redact = group.redact.iter().filter(|one| !group.deny.contains(*one)).collect();
-        let data = Data { deny: names(group.deny), redact: names(redact) };
+        let approve = group.approve.difference(group.deny);
+        let redact = group.redact.difference(group.deny).difference(approve);
+        let data = Data { deny: names(group.deny), approve: names(approve), redact: names(redact) };
         let all = methods.entry((pattern, data)).or_default();
         all.add(method.to_owned(), group.passed, group.refused_for_data);
     }
@@ -167,8 +170,7 @@ fn grouped(place: &Place, patterns: BTreeMap<(&str, String), Group>) -> Vec<Rule
             kind: Kind::Requests { methods, paths: paths.names },
             ports: BTreeSet::from([place.port]),
             private,
-            deny: data.deny,
-            redact: data.redact,
+            data,
         },
         hosts: BTreeSet::from([place.host.clone()]),
         passed: paths.passed,
@@ -180,9 +182,7 @@ fn grouped(place: &Place, patterns: BTreeMap<(&str, String), Group>) -> Vec<Rule
 /// The same rule for another port of the same host.
 fn merge_ports(rules: &mut Vec<Rule>, rule: Rule) {
     let same = rules.iter_mut().find(|other| {
-        other.hosts == rule.hosts
-            && other.shape.kind == rule.shape.kind
-            && (&other.shape.deny, &other.shape.redact) == (&rule.shape.deny, &rule.shape.redact)
+        other.hosts == rule.hosts && other.shape.kind == rule.shape.kind && other.shape.data == rule.shape.data
     });
     match same {
         Some(same) => {
@@ -231,7 +231,7 @@ fn relayed(traffic: &Traffic, relay: &Relay, count: &Count) -> Result<Option<Rul
         return Err("it was relayed unread, and other traffic to the same place is inspected");
     }
     let private = host.parse::<IpAddr>().is_ok_and(is_private);
-    let shape = Shape { kind, ports: BTreeSet::from([port]), private, deny: Vec::new(), redact: Vec::new() };
+    let shape = Shape { kind, ports: BTreeSet::from([port]), private, data: Data::default() };
     Ok(Some(Rule { shape, hosts: BTreeSet::from([host]), passed: count.passed, refused_for_data: 0 }))
 }
 

@@ -13,6 +13,9 @@ use crate::{Mode, Sniffed};
 /// Different requests that are kept apart; what comes beyond is counted as left out.
 const MAX_KEYS: usize = 200_000;
 
+/// Names of unknown detectors that are told.
+const MAX_STRANGERS: usize = 64;
+
 /// Why a place is left out that policies have no name for.
 const NO_HOST: &str = "its host is neither a name nor an address";
 
@@ -23,6 +26,8 @@ pub struct Observations {
     pub(super) decisions: u64,
     /// Since when, and until when.
     pub(super) span: Option<(SystemTime, SystemTime)>,
+    /// Detectors that found something and that nobody knows here, at most [`MAX_STRANGERS`]: a tenant's own.
+    pub(super) strangers: BTreeSet<String>,
     keys: usize,
 }
 
@@ -77,13 +82,15 @@ pub(super) struct Count {
     pub(super) found: DetectorSet,
     /// What it was refused for.
     pub(super) denied: DetectorSet,
+    /// What a human was asked about.
+    pub(super) approved: DetectorSet,
 }
 
 /// What a past decision says about what may be.
 enum Says {
     Passed,
     Refused,
-    RefusedForData(DetectorSet),
+    RefusedForData { denied: DetectorSet, approved: DetectorSet },
 }
 
 impl Observations {
@@ -95,6 +102,11 @@ impl Observations {
         self.decisions += 1;
         let (first, last) = self.span.unwrap_or((past.at, past.at));
         self.span = Some((first.min(past.at), last.max(past.at)));
+        for name in &past.strangers {
+            if self.strangers.len() < MAX_STRANGERS {
+                self.strangers.insert(name.clone());
+            }
+        }
         let traffic = self.agents.entry(past.agent().name.clone()).or_default();
         let says = says(&past.live, past);
         if past.live.mode == Mode::Shadow && matches!(says, Says::Refused) {
@@ -185,9 +197,10 @@ impl Count {
                     .fold(self.found, |set, one| set.union(one.into()));
             }
             Says::Refused => self.refused += 1,
-            Says::RefusedForData(denied) => {
+            Says::RefusedForData { denied, approved } => {
                 self.refused_for_data += 1;
                 self.denied = self.denied.union(*denied);
+                self.approved = self.approved.union(*approved);
             }
         }
     }
@@ -210,15 +223,13 @@ fn is_method(text: &str) -> bool {
 }
 
 fn says(live: &Live, past: &Past) -> Says {
-    let denied: DetectorSet = past
-        .findings
-        .iter()
-        .filter(|finding| finding.action >= Action::Approve)
-        .map(|finding| finding.detector)
-        .collect();
+    let stopped = |action: Action| -> DetectorSet {
+        past.findings.iter().filter(|finding| finding.action == action).map(|finding| finding.detector).collect()
+    };
+    let (denied, approved) = (stopped(Action::Deny), stopped(Action::Approve));
     match live.refuses() {
         false => Says::Passed,
-        true if !denied.is_empty() => Says::RefusedForData(denied),
+        true if !denied.union(approved).is_empty() => Says::RefusedForData { denied, approved },
         true => Says::Refused,
     }
 }

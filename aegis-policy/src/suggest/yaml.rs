@@ -32,6 +32,15 @@ impl Observations {
         let span = self.span.map(|(first, last)| format!(", {} to {}", shown(first), shown(last))).unwrap_or_default();
         writeln!(out, "# Suggested by `aegisctl policy suggest` from {} decisions{span}.", self.decisions)?;
         writeln!(out, "# To be reviewed: it permits what was seen, which need not be what should be.")?;
+        if !self.strangers.is_empty() {
+            let names: Vec<String> = self.strangers.iter().map(|name| comment(name)).collect();
+            writeln!(
+                out,
+                "# Detectors of your own found something, too, and are in no rule here: {}.",
+                names.join(", ")
+            )?;
+            writeln!(out, "# Declare them beside this file and add them to `dlp`.")?;
+        }
         writeln!(out, "version: {}", quoted(version))?;
         writeln!(out, "policies:")?;
         for (agent, traffic) in &self.agents {
@@ -63,7 +72,7 @@ fn write_rule(out: &mut String, number: usize, rule: &Rule) -> fmt::Result {
     writeln!(out, "      # {} passed", rule.passed)?;
     if rule.refused_for_data > 0 {
         writeln!(out, "      # {} were refused for the data in them: review `dlp`", rule.refused_for_data)?;
-    } else if !shape.redact.is_empty() {
+    } else if !shape.data.redact.is_empty() {
         writeln!(out, "      # sensitive data was seen in some: review `dlp`, `deny` may be right")?;
     }
     match &shape.kind {
@@ -86,7 +95,7 @@ fn write_rule(out: &mut String, number: usize, rule: &Rule) -> fmt::Result {
     if shape.private {
         writeln!(out, "        private: true")?;
     }
-    let dlp = [("deny", &shape.deny), ("redact", &shape.redact)];
+    let dlp = [("deny", &shape.data.deny), ("approve", &shape.data.approve), ("redact", &shape.data.redact)];
     let dlp: Vec<String> = dlp
         .iter()
         .filter(|(_, names)| !names.is_empty())

@@ -59,7 +59,8 @@ pub fn event(snapshot: &Snapshot, ask: &Ask, id: &str) -> Event {
             reason,
             kind,
             policy_version: version,
-            findings: findings.iter().map(Found::of).collect(),
+            findings: findings.iter().map(|one| Found::of(one, snapshot.everything())).collect(),
+            masks: snapshot.everything(),
         };
         let decided = match &verdict {
             Verdict::Permit(p) => of(p.decision(), p.mode(), p.rule(), p.reason(), None, p.policy_version()),

@@ -2,6 +2,7 @@
 
 pub mod agents;
 pub mod audit;
+pub mod dlp;
 pub mod doctor;
 pub mod keys;
 pub mod packaging;
@@ -9,4 +10,5 @@ pub mod policy;
 mod revocation;
 pub mod status;
 pub mod token;
+pub mod tools;
 pub mod verify;

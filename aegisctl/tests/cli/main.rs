@@ -6,6 +6,7 @@
 
 mod answers;
 mod confinement;
+mod dlp;
 mod fake;
 mod help;
 mod hidden;

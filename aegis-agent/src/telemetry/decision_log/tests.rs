@@ -33,6 +33,7 @@ fn traced(id: &str, trace_id: &str) -> Event {
         kind: None,
         policy_version: "v1",
         findings: Vec::new(),
+        masks: &aegis_dlp::Profile::NONE,
     };
     let connection = Connection { host: None, destination: ([192, 0, 2, 1], 443).into(), protocol: None };
     Event::of_connection(decided, &Agent::default(), std::time::SystemTime::now(), connection)

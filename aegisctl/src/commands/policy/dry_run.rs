@@ -16,7 +16,8 @@ use crate::output::Screen;
 ///
 /// The request is given by flags, as JSON, or as the curl command that would send it. With --policy the files are asked,
 /// and no daemon is needed; without it the policy in force on this host. Ends with 0 when the request would pass (allow,
-/// sanitize), with 1 when it would not.
+/// sanitize), with 1 when it would not. Tokens that `token` masks show with --policy are made with a key of this run: the
+/// daemon's have the same form and other letters.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

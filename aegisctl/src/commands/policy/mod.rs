@@ -20,6 +20,9 @@ mod suggest;
 mod test;
 mod validate;
 
+pub use files::read;
+pub use request::compiled;
+
 use std::process::ExitCode;
 
 use aegis_api::PolicyStatus;

@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use aegis_api::{ExplainRequest, ExplainResponse};
+use aegis_dlp::MaskSecret;
 use aegis_policy::{Agent, Mode, Snapshot};
 
 use super::{files, offline, validate};
@@ -163,8 +164,16 @@ impl Asker {
             mode: if self.shadow { Mode::Shadow } else { Mode::Enforce },
             ..Agent::default()
         };
+        let snapshot = snapshot.with_mask_secret(masks_of_this_run()?);
         Ok(offline::explain(&snapshot, &agent, request)?)
     }
+}
+
+/// Tokens look as the daemon's do, and tell nobody anything: the next run has others.
+fn masks_of_this_run() -> Result<MaskSecret, Failure> {
+    let mut key = [0; 32];
+    aws_lc_rs::rand::fill(&mut key).map_err(|_| Failure::No("the system gives no random bytes".to_owned()))?;
+    Ok(MaskSecret::new(key))
 }
 
 /// The policies in `sources`; every problem of them, where they are not right.
