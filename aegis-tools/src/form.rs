@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 
 /// All values of `name`, decoded. What is no UTF-8 has U+FFFD in its place: servers read the rest of such a value, too.
 pub(crate) fn values<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = String> + 'a {
-    pairs(text).filter_map(move |(key, value)| (decode(key) == name).then(|| decode(value).into_owned()))
+    pairs(text).filter(move |(key, _)| decode(key) == name).map(|(_, value)| decode(value).into_owned())
 }
 
 /// Whether any of `names` is there.
