@@ -62,6 +62,11 @@ impl Requests {
         self.0.lock().unwrap().clone()
     }
 
+    /// Path of each request, and the length of its body so far.
+    pub fn progress(&self) -> Vec<(String, u64)> {
+        self.0.lock().unwrap().iter().map(|request| (request.path.clone(), request.body_len)).collect()
+    }
+
     /// Those that the host named `host` received.
     pub fn at(&self, host: &str) -> Vec<SeenRequest> {
         self.all().into_iter().filter(|request| request.host == host).collect()
