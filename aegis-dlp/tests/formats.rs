@@ -225,6 +225,29 @@ fn what_is_held_back_is_bounded() {
 }
 
 #[test]
+fn blanks_do_not_part_a_key_from_its_value() {
+    for blanks in [" ".repeat(65), "\n \t\r".repeat(100), " ".repeat(9000)] {
+        for (body, masked) in [
+            (format!("{{\"ssn\":{blanks}523456789}}"), format!("{{\"ssn\":{blanks}\"[SSN]\"}}")),
+            (format!("{{\"ssn\"{blanks}:\"523456789\"}}"), format!("{{\"ssn\"{blanks}:\"[SSN]\"}}")),
+            (
+                format!("[{blanks}{{\"ssn\":{blanks}[523456789]}}]"),
+                format!("[{blanks}{{\"ssn\":{blanks}[\"[SSN]\"]}}]"),
+            ),
+        ] {
+            assert_eq!(redacted(Format::Json, &body), masked);
+            assert_eq!(redacted(Format::Unknown, &body), masked);
+        }
+    }
+    // Blanks without end are let out as they come.
+    let mut scanner = Scanner::new(redact_all(), Format::Json);
+    let mut out = Vec::new();
+    let _ = scanner.push(b"{\"a\":", &mut out);
+    let _ = scanner.push(" ".repeat(100_000).as_bytes(), &mut out);
+    assert!(out.len() > 99_000, "{}", out.len());
+}
+
+#[test]
 fn what_nobody_sees_is_left_out_up_to_a_bound() {
     for padding in ["\u{200b}", "\u{336}", "\u{2800}", "\\u200b", "&#8203;", "%E2%80%8B"] {
         for (times, between) in [(40, "123-45-6789"), (100, "12"), (600, "1")] {

@@ -4,9 +4,11 @@
 //! are none: so a position in the view has one place in the raw bytes, and a match never begins or ends inside an escape.
 
 mod again;
+mod blanks;
 mod charset;
 mod cursor;
 mod decode;
+mod edit;
 mod entity;
 mod escape;
 mod json;

@@ -1,32 +1,10 @@
 //! The sliding window: raw bytes, their view, and which position of the one is which of the other.
 
 use super::Encoding;
+use super::blanks::Blanks;
 use super::charset::{Charset, Transcoder};
 use super::decode::{Decoder, Seek, Step};
-
-/// From a place in the view on, raw positions are `shift` further ahead.
-///
-/// There may be one for every other raw byte: in half the room of two positions, for windows are small.
-struct Edit {
-    /// Twice the position in the view; one more where what lies before the byte there takes no room.
-    at: u32,
-    shift: u32,
-}
-
-impl Edit {
-    fn new(at: usize, shift: usize) -> Self {
-        let [at, shift] = [at, shift].map(|value| u32::try_from(value).unwrap_or(u32::MAX));
-        Edit { at, shift }
-    }
-
-    fn at(&self) -> usize {
-        self.at as usize
-    }
-
-    fn shift(&self) -> usize {
-        self.shift as usize
-    }
-}
+use super::edit::Edit;
 
 /// A sliding window over a stream.
 ///
@@ -36,6 +14,7 @@ pub(crate) struct Window {
     encoding: Encoding,
     transcoder: Transcoder,
     decoder: Decoder,
+    blanks: Blanks,
     /// History, then what is to be decided, decoded.
     view: Vec<u8>,
     /// The length of the history that no raw bytes belong to any more.
@@ -63,6 +42,7 @@ impl Window {
             encoding,
             transcoder,
             decoder: Decoder::new(encoding),
+            blanks: Blanks::default(),
             view: Vec::new(),
             lead: 0,
             raw: held,
@@ -112,11 +92,21 @@ impl Window {
         let mut seek = Seek::new(self.encoding);
         while self.taken < self.raw.len() {
             let special = seek.next(&self.raw, self.taken);
-            let plain = self.raw.get(self.taken..special).unwrap_or_default();
+            let mut plain = self.raw.get(self.taken..special).unwrap_or_default();
             self.decoder.plain(plain);
+            while self.encoding.is_json() && !plain.is_empty() {
+                let (shown, hidden) = self.blanks.split(plain);
+                self.view.extend_from_slice(plain.get(..shown).unwrap_or_default());
+                if hidden > 0 {
+                    shift += hidden;
+                    self.edits.push(Edit::new(2 * self.view.len() + 1, shift));
+                }
+                plain = plain.get(shown + hidden..).unwrap_or_default();
+            }
             self.view.extend_from_slice(plain);
             self.taken = special;
             let Some(rest) = self.raw.get(special..).filter(|rest| !rest.is_empty()) else { break };
+            self.blanks.end();
             match self.decoder.step(rest, end) {
                 Step::Byte(byte, length) => {
                     self.view.push(byte);
