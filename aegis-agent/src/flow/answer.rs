@@ -71,7 +71,7 @@ pub(super) async fn relayed(
         }
         manner => {
             let idle = Idle::new(limits.idle_timeout);
-            ToAgent::Relayed(Relayed::new(inner, manner, rules, dialect, idle, ending))
+            ToAgent::Relayed(Box::new(Relayed::new(inner, manner, rules, dialect, idle, ending)))
         }
     };
     Ok(Response::from_parts(parts, body))

@@ -8,8 +8,8 @@ use aegis_policy::{Denial, DenialKind, Handling, Permit, ToolChanges};
 #[derive(Clone, Debug, Default)]
 pub struct Granted {
     pub(super) private_ok: bool,
-    profile: Profile,
-    handling: Handling,
+    pub(super) profile: Profile,
+    pub(super) handling: Handling,
     /// The rule, as `policy/rule`.
     pub(super) rule: Option<String>,
 }

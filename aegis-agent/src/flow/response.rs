@@ -27,7 +27,7 @@ pub enum ToAgent {
     /// The origin's answer, read to its end already.
     Whole(Bytes, Arc<Ending>),
     /// The origin's answer.
-    Relayed(Relayed),
+    Relayed(Box<Relayed>),
     /// One of these, read and perhaps put together anew for its protocol's sake.
     Watched(Box<Watched>),
 }

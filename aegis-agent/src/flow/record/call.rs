@@ -103,7 +103,7 @@ impl Recorder {
 
     /// Writes the refusal of one call of a batch down; gives the answer to it, where it gets one.
     #[must_use]
-    pub fn refuse_call(mut self: Box<Self>, refusal: &Refusal, id: Option<&Value>) -> Option<Value> {
+    pub fn refuse_call(mut self, refusal: &Refusal, id: Option<&Value>) -> Option<Value> {
         let approval = self.write_refusal(refusal);
         let (decision_id, refusal) = (self.decision_id(), self.masks.refusal(refusal));
         self.finish(None);

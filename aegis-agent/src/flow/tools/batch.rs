@@ -150,7 +150,7 @@ fn settle(asked: &Asked<'_>, decided: Vec<Decided>, recorder: &mut Recorder) -> 
             }
             (Some(mut other), Ok(permitted)) => {
                 other.permitted(&permitted);
-                recorder.beside(*other);
+                recorder.beside(other);
             }
             (Some(other), Err(refusal)) => split.answers.extend(other.refuse_call(&refusal, id.as_ref())),
         }
@@ -170,8 +170,8 @@ fn settle(asked: &Asked<'_>, decided: Vec<Decided>, recorder: &mut Recorder) -> 
 }
 
 /// A record for each call but the `main` one. Where one has no place none of the calls is sent, and each record that was begun says so.
-fn recorders(asked: &Asked<'_>, decided: &[Decided], main: usize) -> Result<Vec<Box<Recorder>>, Refusal> {
-    let mut open: Vec<Box<Recorder>> = Vec::with_capacity(decided.len());
+fn recorders(asked: &Asked<'_>, decided: &[Decided], main: usize) -> Result<Vec<Recorder>, Refusal> {
+    let mut open: Vec<Recorder> = Vec::with_capacity(decided.len());
     for (_, one) in decided.iter().enumerate().filter(|(at, _)| *at != main) {
         match another(asked, &one.called) {
             Ok(recorder) => open.push(recorder),
@@ -188,7 +188,7 @@ fn recorders(asked: &Asked<'_>, decided: &[Decided], main: usize) -> Result<Vec<
 }
 
 /// A record for one more call. It counts as a request of the agent's for as long as it has a place in the log.
-fn another(asked: &Asked<'_>, called: &Called) -> Result<Box<Recorder>, Refusal> {
+fn another(asked: &Asked<'_>, called: &Called) -> Result<Recorder, Refusal> {
     let version = asked.snapshot.version();
     let place =
         admission::Request::admit(asked.aegis, asked.identity.enrolled.index).map_err(|full| full.refusal(version))?;
@@ -203,7 +203,7 @@ fn another(asked: &Asked<'_>, called: &Called) -> Result<Box<Recorder>, Refusal>
     if let Some(told) = asked.told {
         recorder.tells(told.only(&called.names));
     }
-    Ok(Box::new(recorder))
+    Ok(recorder)
 }
 
 fn joined(parts: &[Bytes]) -> Bytes {

