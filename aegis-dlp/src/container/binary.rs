@@ -5,6 +5,7 @@
 
 use std::cmp::Ordering;
 
+use crate::lanes::{BLOCK, Lanes, is, run_ends, within};
 use crate::stream::{Content, Step};
 
 use super::trail::{Mark, PIECE, Trail};
@@ -57,16 +58,32 @@ impl Binary {
             if let Some((_, reason)) = self.polyglot.watch(piece) {
                 content.opaque(reason, &self.path)?;
             }
-            for byte in piece {
-                self.narrow.read(*byte);
-                self.wide.read(*byte);
-            }
+            self.read(piece);
             let step = self.narrow.voice.speak(content).and_then(|()| self.wide.voice.speak(content));
             self.trail.add(piece, self.spoken());
             self.trail.release(self.judged(), out);
             step?;
         }
         Ok(())
+    }
+
+    fn read(&mut self, piece: &[u8]) {
+        let (blocks, rest) = piece.as_chunks::<BLOCK>();
+        for block in blocks {
+            let lanes = Lanes::new(block);
+            let readable = lanes.which(|lane| within(lane, b' ', 95) | within(lane, b'\t', 2) | is(lane, b'\r'));
+            let zero = lanes.which(|lane| is(lane, 0));
+            if !self.narrow.passes(block, readable) {
+                block.iter().for_each(|byte| self.narrow.read(*byte));
+            }
+            if !self.wide.passes(block, readable, zero) {
+                block.iter().for_each(|byte| self.wide.read(*byte));
+            }
+        }
+        for byte in rest {
+            self.narrow.read(*byte);
+            self.wide.read(*byte);
+        }
     }
 
     pub(crate) fn finish(&mut self, content: &mut Content, out: &mut Vec<u8>) -> Step {
@@ -97,6 +114,19 @@ impl Binary {
 }
 
 impl Narrow {
+    /// Reads a block at once in which no run is long enough, given which of its bytes are readable: most of what is not text.
+    fn passes(&mut self, block: &[u8; BLOCK], readable: u64) -> bool {
+        let before = u64::MAX.checked_shl(u64::BITS - self.run.len() as u32).unwrap_or_default();
+        if self.long || run_ends(before, readable, RUN as u32) != 0 {
+            return false;
+        }
+        let (noise, begun) = block.split_at(BLOCK - readable.leading_ones() as usize);
+        self.end();
+        self.voice.said.resize(self.voice.said.len() + noise.len(), 0);
+        self.run.extend_from_slice(begun);
+        true
+    }
+
     fn read(&mut self, byte: u8) {
         match (is_readable(byte), self.long) {
             (true, true) => self.voice.said.push(byte),
@@ -123,6 +153,15 @@ impl Narrow {
 }
 
 impl Wide {
+    /// Reads a block at once in which there is no character of two bytes.
+    fn passes(&mut self, block: &[u8; BLOCK], readable: u64, zero: u64) -> bool {
+        if self.length > 0 || zero & (readable << 1 | u64::from(self.half.is_some())) != 0 {
+            return false;
+        }
+        self.half = block.last().copied().filter(|byte| is_readable(*byte));
+        true
+    }
+
     fn read(&mut self, byte: u8) {
         match self.half.take() {
             Some(character) if byte == 0 => self.add(character),
@@ -165,4 +204,56 @@ impl Wide {
 
 fn is_readable(byte: u8) -> bool {
     matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~')
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Profile;
+
+    use super::*;
+
+    type Said<'a> = (&'a [u8], &'a [u8], bool, &'a [u8], &'a [u8], usize, Option<u8>);
+
+    fn said(binary: &Binary) -> Said<'_> {
+        let Binary { narrow, wide, .. } = binary;
+        (&narrow.voice.said, &narrow.run, narrow.long, &wide.voice.said, &wide.run, wide.length, wide.half)
+    }
+
+    #[test]
+    fn blocks_are_read_as_their_bytes_are() {
+        let (profile, within) = (Profile::default(), Within::default());
+        let content = Content::new(&profile);
+        // Noise, text and text of two bytes, each for a while.
+        let mut seed = 7_u32;
+        let mut random = |below: u32| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 8) % below
+        };
+        for _ in 0..300 {
+            let (mut blocks, mut bytes) = (Binary::new(&content, &within), Binary::new(&content, &within));
+            let mut piece = Vec::new();
+            while piece.len() < 700 {
+                let (kind, length) = (random(4), random(90));
+                for _ in 0..length {
+                    match kind {
+                        0 => piece.push(random(256) as u8),
+                        1 => piece.extend([b"\t\n\r\x0b\x1f\x7f"[random(6) as usize], b' ' + random(95) as u8]),
+                        2 => piece.extend([b'a' + random(26) as u8, 0]),
+                        _ => piece.push(b'a' + random(26) as u8),
+                    }
+                }
+                if kind == 3 {
+                    piece.push(0x80);
+                }
+            }
+            for part in piece.chunks(1 + random(300) as usize) {
+                blocks.read(part);
+                for byte in part {
+                    bytes.narrow.read(*byte);
+                    bytes.wide.read(*byte);
+                }
+                assert_eq!(said(&blocks), said(&bytes));
+            }
+        }
+    }
 }

@@ -32,7 +32,13 @@ impl Trail {
     pub(crate) fn release(&mut self, judged: Mark, out: &mut Vec<u8>) {
         let reached = |until: &Mark| until.iter().zip(judged).all(|(until, judged)| *until <= judged);
         while let Some((length, _)) = self.pieces.front().copied().filter(|(_, until)| reached(until)) {
-            out.extend(self.bytes.drain(..length.min(self.bytes.len())));
+            let length = length.min(self.bytes.len());
+            // Two copies: a queue gives its bytes one by one.
+            let (front, back) = self.bytes.as_slices();
+            let (first, second) = (length.min(front.len()), length.saturating_sub(front.len()));
+            out.extend_from_slice(front.get(..first).unwrap_or_default());
+            out.extend_from_slice(back.get(..second).unwrap_or_default());
+            self.bytes.drain(..length);
             self.pieces.pop_front();
         }
     }

@@ -4,10 +4,13 @@
 //! Only the text around such a cut is read a second time. Where that finds something the stream is refused: to replace a value
 //! with the tags in it would break the document.
 
+mod element;
+
 use std::collections::VecDeque;
 
 use memchr::{memchr, memchr3};
 
+use self::element::{Kind, ends_name, kind, whole_tag};
 use super::Scanner;
 use crate::finding::{Finding, Place};
 use crate::stream::Reason;
@@ -44,16 +47,6 @@ enum State {
     Declaration(bool),
 }
 
-/// What a tag is to the text that it stands in.
-#[derive(Copy, Clone, Debug, Eq, PartialEq)]
-enum Kind {
-    Block,
-    Inline,
-    /// Of an element that is not known: within text where there is text right before it, or right behind it.
-    Opens,
-    Closes,
-}
-
 /// The state of reading a document so.
 #[derive(Default)]
 pub(super) struct Weave {
@@ -61,7 +54,7 @@ pub(super) struct Weave {
     pub(super) at: usize,
     state: State,
     word: Vec<u8>,
-    /// The last text, as far as it may belong to what follows.
+    /// The last text, with as much of it as may belong to what follows, or more.
     recent: Vec<u8>,
     /// Whether there is text since the last tag, and whether that one may be within text.
     text: bool,
@@ -71,16 +64,25 @@ pub(super) struct Weave {
     /// Bytes read, and the cuts between them: how many were read before it, and where in the content it begins.
     read: u64,
     cuts: VecDeque<(u64, u64)>,
-    /// Where the last markup begins in the content.
+    /// Where the last markup begins in the content, and in the view as long as nobody asked where that is.
     mark: u64,
+    begun: Option<usize>,
     twin: Option<Box<Scanner>>,
     found: Vec<Finding>,
     unreadable: Option<Reason>,
 }
 
+/// What is read, and for whom.
+#[derive(Copy, Clone)]
+struct Source<'a> {
+    window: &'a Window,
+    profile: &'a Profile,
+}
+
 impl Weave {
     /// Reads the view of a window up to a position.
     pub(super) fn read(&mut self, window: &Window, to: usize, profile: &Profile) -> Woven {
+        let source = Source { window, profile };
         let view = window.bytes();
         while let Some(rest) = view.get(self.at..to).filter(|rest| !rest.is_empty()) {
             let next = match self.state {
@@ -93,17 +95,24 @@ impl Weave {
             };
             let (skipped, byte) = rest.split_at(next.unwrap_or(rest.len()));
             if let State::Text | State::Characters(0) = self.state {
-                self.say_text(skipped, profile);
+                self.say_text(skipped, source);
             }
             self.at += skipped.len();
-            if let Some(byte) = byte.first() {
-                if self.state == State::Text {
-                    self.mark = window.offset(self.at);
+            if self.state == State::Text && !byte.is_empty() {
+                self.begun = Some(self.at);
+                // Most tags are short, and whole: no state for each of their bytes.
+                if let Some((kind, length)) = whole_tag(byte) {
+                    self.state = self.tag(kind, source);
+                    self.at += length;
+                    continue;
                 }
-                self.byte(*byte, profile);
+            }
+            if let Some(byte) = byte.first() {
+                self.byte(*byte, source);
                 self.at += 1;
             }
         }
+        self.settle(window);
         match self.unreadable.take() {
             Some(reason) => Woven::Unreadable(reason),
             None if self.found.is_empty() => Woven::Nothing,
@@ -120,24 +129,24 @@ impl Weave {
         self.found
     }
 
-    fn byte(&mut self, byte: u8, profile: &Profile) {
+    fn byte(&mut self, byte: u8, source: Source<'_>) {
         self.state = match (self.state, byte) {
             (State::Text, _) => {
                 self.word.clear();
                 State::Name
             }
-            (State::Name, byte) => self.name(byte, profile),
-            (State::Tag(kind), b'>') => self.tag(kind, profile),
+            (State::Name, byte) => self.name(byte, source),
+            (State::Tag(kind), b'>') => self.tag(kind, source),
             (State::Tag(kind), quote) => State::Value(kind, quote),
             (State::Value(kind, _), _) => State::Tag(kind),
             (State::Comment(dashes), b'-') => State::Comment(dashes.saturating_add(1)),
-            (State::Comment(2..), b'>') => self.cut(profile),
+            (State::Comment(2..), b'>') => self.cut(source),
             (State::Comment(_), _) => State::Comment(0),
             (State::Characters(brackets), b']') => State::Characters(brackets.saturating_add(1).min(WORD)),
-            (State::Characters(brackets), byte) => self.characters(brackets, byte, profile),
+            (State::Characters(brackets), byte) => self.characters(brackets, byte, source),
             (State::Instruction, b'>') => {
                 self.declared();
-                self.cut(profile)
+                self.cut(source)
             }
             (State::Instruction, byte) => {
                 self.note(byte);
@@ -153,23 +162,29 @@ impl Weave {
         }
     }
 
-    fn name(&mut self, byte: u8, profile: &Profile) -> State {
+    /// Notes where the last markup is in the content: the window goes on.
+    fn settle(&mut self, window: &Window) {
+        if let Some(begun) = self.begun.take() {
+            self.mark = window.offset(begun);
+        }
+    }
+
+    fn name(&mut self, byte: u8, source: Source<'_>) -> State {
         if self.word.is_empty() && !(byte.is_ascii_alphabetic() || b"/!?_:".contains(&byte) || !byte.is_ascii()) {
             // A bracket that is none.
-            self.say_text(b"<", profile);
+            self.say_text(b"<", source);
             if byte != b'<' {
-                self.say_text(&[byte], profile);
+                self.say_text(&[byte], source);
                 return State::Text;
             }
             return State::Name;
         }
-        let ends = byte.is_ascii_whitespace() || byte == b'>' || byte == b'/' && !self.word.is_empty();
-        if !ends {
+        if self.word.is_empty() || !ends_name(byte) {
             self.note(byte);
             match self.word.as_slice() {
                 b"!--" => return State::Comment(0),
                 b"![CDATA[" => {
-                    self.cut(profile);
+                    self.cut(source);
                     return State::Characters(0);
                 }
                 _ => return State::Name,
@@ -180,25 +195,25 @@ impl Weave {
                 self.entity(self.word == b"!ENTITY");
                 if byte == b'>' { State::Text } else { State::Declaration(false) }
             }
-            Some(b'?') if byte == b'>' => self.cut(profile),
+            Some(b'?') if byte == b'>' => self.cut(source),
             Some(b'?') => {
                 self.note(b' ');
                 State::Instruction
             }
-            _ if byte == b'>' => self.tag(kind(&self.word), profile),
+            _ if byte == b'>' => self.tag(kind(&self.word), source),
             _ => State::Tag(kind(&self.word)),
         }
     }
 
     /// Within CDATA, behind so many brackets.
-    fn characters(&mut self, brackets: usize, byte: u8, profile: &Profile) -> State {
+    fn characters(&mut self, brackets: usize, byte: u8, source: Source<'_>) -> State {
         let ends = brackets >= 2 && byte == b'>';
         let said = vec![b']'; if ends { brackets - 2 } else { brackets }];
-        self.say_text(&said, profile);
+        self.say_text(&said, source);
         if ends {
-            return self.cut(profile);
+            return self.cut(source);
         }
-        self.say_text(&[byte], profile);
+        self.say_text(&[byte], source);
         State::Characters(0)
     }
 
@@ -238,14 +253,14 @@ impl Weave {
     }
 
     /// At the end of a tag.
-    fn tag(&mut self, kind: Kind, profile: &Profile) -> State {
+    fn tag(&mut self, kind: Kind, source: Source<'_>) -> State {
         match kind {
-            Kind::Inline => return self.cut(profile),
+            Kind::Inline => return self.cut(source),
             Kind::Opens if self.text => {
                 self.text = false;
-                return self.cut(profile);
+                return self.cut(source);
             }
-            Kind::Block | Kind::Opens => self.end_text(profile),
+            Kind::Block | Kind::Opens => self.end_text(source),
             Kind::Closes => self.closed = true,
         }
         self.text = false;
@@ -253,14 +268,16 @@ impl Weave {
     }
 
     /// What is right and left of the markup belongs together.
-    fn cut(&mut self, profile: &Profile) -> State {
+    fn cut(&mut self, source: Source<'_>) -> State {
         if !self.recent.is_empty() {
             if self.open == 0 {
                 let recent = std::mem::take(&mut self.recent);
-                self.read_on(&recent, profile);
+                let near = recent.get(recent.len().saturating_sub(REACH)..).unwrap_or_default();
+                self.read_on(near, source);
                 self.recent = recent;
             }
             self.open = REACH;
+            self.settle(source.window);
             while self.cuts.front().is_some_and(|(at, _)| at + 4 * (REACH as u64) < self.read) {
                 self.cuts.pop_front();
             }
@@ -271,47 +288,51 @@ impl Weave {
         State::Text
     }
 
-    fn end_text(&mut self, profile: &Profile) {
+    fn end_text(&mut self, source: Source<'_>) {
         if self.open > 0 {
-            self.read_on(b"\n", profile);
+            self.read_on(b"\n", source);
         }
         self.recent.clear();
         (self.open, self.closed) = (0, false);
     }
 
-    fn say_text(&mut self, text: &[u8], profile: &Profile) {
+    fn say_text(&mut self, text: &[u8], source: Source<'_>) {
         let blanks = text.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
         let (blank, rest) = text.split_at(blanks);
-        self.say(blank, profile);
+        if !blank.is_empty() {
+            self.say(blank, source);
+        }
         if rest.is_empty() {
             return;
         }
         if std::mem::take(&mut self.closed) {
-            self.cut(profile);
+            self.cut(source);
         }
         self.text = true;
-        self.say(rest, profile);
+        self.say(rest, source);
     }
 
-    fn say(&mut self, text: &[u8], profile: &Profile) {
+    fn say(&mut self, text: &[u8], source: Source<'_>) {
         let part = text.get(..self.open.min(text.len())).unwrap_or_default();
         if !part.is_empty() {
-            self.read_on(part, profile);
+            self.read_on(part, source);
             self.open -= part.len();
             if self.open == 0 {
-                self.read_on(b"\n", profile);
+                self.read_on(b"\n", source);
             }
         }
+        if self.recent.len() > 4 * REACH {
+            self.recent.drain(..self.recent.len() - REACH);
+        }
         self.recent.extend_from_slice(text.get(text.len().saturating_sub(REACH)..).unwrap_or_default());
-        self.recent.drain(..self.recent.len().saturating_sub(REACH));
     }
 
-    fn read_on(&mut self, text: &[u8], profile: &Profile) {
+    fn read_on(&mut self, text: &[u8], source: Source<'_>) {
         self.read += text.len() as u64;
         let twin = self.twin.get_or_insert_with(|| {
-            let stops = |detector: &_| profile.action(*detector) > Some(Action::Report);
-            let set: DetectorSet = profile.detectors().iter().filter(stops).collect();
-            Box::new(Scanner::with(profile.only(set).report_only(), Encoding::Plain, None).with_depth(0))
+            let stops = |detector: &_| source.profile.action(*detector) > Some(Action::Report);
+            let set: DetectorSet = source.profile.detectors().iter().filter(stops).collect();
+            Box::new(Scanner::with(source.profile.only(set).report_only(), Encoding::Plain, None).with_depth(0))
         });
         let _ = twin.push(text, &mut Vec::new());
         if !twin.findings().is_empty() {
@@ -334,27 +355,4 @@ impl Weave {
         let twin = self.twin.as_ref().map_or(0, |twin| twin.held());
         twin + self.word.capacity() + self.recent.capacity() + self.cuts.capacity() * size_of::<(u64, u64)>()
     }
-}
-
-fn kind(name: &[u8]) -> Kind {
-    let (closes, name) = match name.strip_prefix(b"/") {
-        Some(name) => (true, name),
-        None => (false, name),
-    };
-    match name.to_ascii_lowercase().as_slice() {
-        name if ends_text(name) => Kind::Block,
-        // These only say how text looks.
-        b"b" | b"big" | b"del" | b"em" | b"font" | b"i" | b"ins" | b"mark" | b"nobr" | b"small" | b"span"
-        | b"strong" | b"sub" | b"sup" | b"u" | b"wbr" => Kind::Inline,
-        _ if closes => Kind::Closes,
-        _ => Kind::Opens,
-    }
-}
-
-/// Whether text ends where an element of HTML of this name begins or ends.
-fn ends_text(name: &[u8]) -> bool {
-    let lists = b"dd|dl|dt|li|ol|ul|optgroup|option|select|table|tbody|td|tfoot|th|thead|tr|caption|col|row".as_slice();
-    let blocks = b"address|article|aside|blockquote|body|br|button|div|fieldset|figcaption|figure|footer|form|h1|h2|h3|h4|h5|h6|\
-        head|header|hr|html|legend|main|nav|p|pre|script|section|style|textarea|title".as_slice();
-    [lists, blocks].iter().any(|list| list.split(|byte| *byte == b'|').any(|one| one == name))
 }
