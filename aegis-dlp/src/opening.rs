@@ -71,6 +71,11 @@ impl Opening {
         self.held.drain(..mark + blanks);
     }
 
+    /// The charset, once it is known; nothing is passed on before.
+    pub(crate) fn charset(&self) -> Charset {
+        self.transcoder.as_ref().map(Transcoder::charset).unwrap_or_default()
+    }
+
     /// Whether how the body begins matters.
     fn is_open(&self) -> bool {
         !matches!(self.format, Format::Json | Format::Text)

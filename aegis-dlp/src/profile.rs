@@ -142,6 +142,13 @@ impl Profile {
         Profile { report: self.detectors(), details: self.details.clone(), observing: true, ..Profile::NONE }
     }
 
+    /// The same where nothing can be replaced: what would be changed or held for a human stops the stream.
+    pub(crate) fn stop_or_report(&self) -> Profile {
+        let stops = |detector: &Detector| self.action(*detector) > Some(Action::Report);
+        let deny = self.detectors().iter().filter(stops).collect();
+        Profile { deny, redact: DetectorSet::EMPTY, approve: DetectorSet::EMPTY, ..self.clone() }
+    }
+
     /// The same for these detectors alone.
     #[must_use]
     pub fn only(&self, set: DetectorSet) -> Profile {

@@ -86,7 +86,7 @@ pub struct Scanner {
     /// In XML: the text as it is shown, without the markup that cuts it.
     weave: Option<Weave>,
     /// Bytes put out before this push, the length of `out` when it began, and how many were put out before the first that
-    /// differs from what came in.
+    /// differs from what came in. What is read as single bytes besides counts as put out once it is given to that.
     before: u64,
     base: usize,
     altered: Option<u64>,
@@ -230,7 +230,11 @@ impl Scanner {
         size_of::<Scanner>() + opening + self.window.held() + anchors + self.nested.held() + weave
     }
 
-    fn count(&mut self, out: &[u8]) -> Flow {
+    fn count(&mut self, out: &mut Vec<u8>) -> Flow {
+        match self.stopped {
+            None => self.read_as_bytes(out),
+            Some(_) => self.end_as_bytes(out),
+        }
         self.before += (out.len() - self.base) as u64;
         self.stopped.unwrap_or(Flow::Continue)
     }

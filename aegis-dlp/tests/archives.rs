@@ -182,3 +182,16 @@ fn a_type_does_not_hide_what_content_is() {
         assert_eq!(send(&redacting(), &typed(kind), &body).denied_by(), "ssn", "{kind}");
     }
 }
+
+/// What of an entry came before the archive breaks off was read, also where broken archives pass.
+#[test]
+fn a_value_at_the_place_where_an_archive_breaks_off() {
+    let passing = unreadable(redacting(), Unreadable::Pass);
+    for (name, text) in [("a.txt", "my ssn 536-22-8741, and more"), ("a.xml", "<a>my ssn <!-- 536-22-8741 --></a>")] {
+        let body = zip(&[Entry(name, text.as_bytes(), false)], false);
+        let end = body.windows(4).position(|four| four == b"8741").unwrap() + 4;
+        assert_eq!(send(&passing, &typed(ANY), &body[..end]).denied_by(), "ssn", "{name}");
+        let clean = &body[..end - 5];
+        assert_eq!(send(&passing, &typed(ANY), clean).passed(), clean, "{name}");
+    }
+}

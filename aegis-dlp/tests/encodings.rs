@@ -311,7 +311,7 @@ fn a_mark_of_utf16_does_not_hide_single_bytes() {
     for body in [&b"\xff\xfessn 123-45-6789 and more"[..], b"x\0y\0 ssn: 123-45-6789 and more"] {
         for run in [run(redact_all(), Format::Json, body), run_bytewise(redact_all(), Format::Json, body)] {
             assert_eq!((run.flow, run.names()), (Flow::Opaque, vec!["ssn"]));
-            assert!(!run.text().contains("123-45-6789"), "{}", run.text());
+            assert!(!run.text().contains('1'), "none of it has left: {}", run.text());
         }
     }
     let chinese: Vec<u8> = "报告已经完成，请检查。".repeat(50).encode_utf16().flat_map(u16::to_le_bytes).collect();

@@ -22,6 +22,8 @@ pub(crate) struct Markup {
     /// The name or the entity being read.
     word: Vec<u8>,
     trail: Trail,
+    /// Bytes read since what they say was scanned: fewer than [`PIECE`].
+    unspoken: usize,
     path: Box<str>,
     /// It declares entities of its own: what they stand for is not known.
     entities: bool,
@@ -49,21 +51,30 @@ impl Markup {
             state: State::Text,
             word: Vec::new(),
             trail: Trail::default(),
+            unspoken: 0,
             path: within.path.clone(),
             entities: false,
         }
     }
 
     pub(crate) fn push(&mut self, content: &mut Content, bytes: &[u8], out: &mut Vec<u8>) -> Step {
-        for piece in bytes.chunks(PIECE) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            // Both voices speak at the same places however the document is cut: which finds something first depends on these.
+            let (piece, next) = rest.split_at(rest.len().min(PIECE - self.unspoken));
             piece.iter().for_each(|byte| self.read(*byte));
             if std::mem::take(&mut self.entities) {
                 content.opaque(Reason::Unreadable("XML with entities of its own"), &self.path)?;
             }
-            let step = self.text.speak(content).and_then(|()| self.aside.speak(content));
             self.trail.add(piece, self.spoken());
-            self.trail.release([self.text.judged, self.aside.judged], out);
-            step?;
+            self.unspoken += piece.len();
+            if self.unspoken == PIECE {
+                self.unspoken = 0;
+                let step = self.text.speak(content).and_then(|()| self.aside.speak(content));
+                self.trail.release([self.text.judged, self.aside.judged], out);
+                step?;
+            }
+            rest = next;
         }
         Ok(())
     }
@@ -86,7 +97,8 @@ impl Markup {
             State::Entity(quote) => u64::from(quote.is_some() == aside),
             _ => 0,
         };
-        [self.text.spoken + open(false), self.aside.spoken + open(true)]
+        let said = |voice: &Voice| voice.spoken + voice.said.len() as u64;
+        [said(&self.text) + open(false), said(&self.aside) + open(true)]
     }
 
     fn read(&mut self, byte: u8) {

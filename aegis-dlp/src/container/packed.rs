@@ -93,6 +93,8 @@ impl Packed {
     /// It cannot be read on: the rule's choice.
     fn give_up(&mut self, content: &mut Content, reason: Reason, out: &mut Vec<u8>) -> Step {
         content.opaque(reason, &self.within.path)?;
+        // What came of it was read, also what is held until more follows.
+        self.inner.finish(content, &mut self.scratch)?;
         self.trail.release([u64::MAX; 2], out);
         self.unread = true;
         Ok(())

@@ -66,9 +66,8 @@ pub(crate) struct Nested {
     /// How deep this is, and whether what is deeper than may be undone is refused.
     pub(crate) level: u8,
     pub(crate) strict: bool,
-    /// What reads UTF-16 as single bytes, and how many of them it has read.
+    /// What reads UTF-16 as single bytes.
     pub(crate) twin: Option<Box<Scanner>>,
-    pub(crate) reread: u64,
     /// The run under way.
     pub(crate) run: Option<Run>,
     /// Within a run that is none.

@@ -34,49 +34,50 @@ impl Scanner {
     /// Lets the view up to `to` out; with `flush` all of it, though encoded content may go on.
     pub(super) fn put_out(&mut self, to: usize, flush: bool, out: &mut Vec<u8>) {
         self.let_out(to, flush, out);
-        if self.window.charset() != Charset::Utf8 {
-            self.read_as_bytes(out);
-        }
+        self.read_as_bytes(out);
         self.weave();
     }
 
     /// Reads what was put out in UTF-16 as the single bytes that it may be as well: a mark in front of ASCII makes other
-    /// characters of it, but not for who keeps the bytes.
-    fn read_as_bytes(&mut self, out: &mut Vec<u8>) {
-        let read = usize::try_from(self.nested.reread.saturating_sub(self.before)).unwrap_or(usize::MAX);
-        let from = (self.base + read).min(out.len());
-        self.nested.reread = self.before + (out.len() - self.base) as u64;
+    /// characters of it, but not for who keeps the bytes. What it cannot judge yet it holds back.
+    pub(super) fn read_as_bytes(&mut self, out: &mut Vec<u8>) {
+        let charset = self.opening.as_ref().map_or(self.window.charset(), Opening::charset);
+        if charset == Charset::Utf8 || out.len() <= self.base {
+            return;
+        }
+        let bytes = out.split_off(self.base);
+        self.before += bytes.len() as u64;
         let depth = self.nested.depth();
         let twin = self.nested.twin.get_or_insert_with(|| {
-            Box::new(Scanner::with(self.profile.report_only(), Encoding::Plain, None).with_depth(depth))
+            Box::new(Scanner::with(self.profile.stop_or_report(), Encoding::Plain, None).with_depth(depth))
         });
-        let _ = twin.push(out.get(from..).unwrap_or_default(), &mut Vec::new());
+        let flow = twin.push(&bytes, out);
         let found = twin.take_findings();
-        if self.found_as_bytes(found) {
-            out.truncate(from);
+        self.base = out.len();
+        self.found_as_bytes(found, flow);
+    }
+
+    /// Notes what was found in UTF-16 read as single bytes, and whether it stops the stream.
+    fn found_as_bytes(&mut self, found: Vec<Finding>, flow: Flow) {
+        // None of it was replaced.
+        found.into_iter().for_each(|found| self.findings.merge(Finding { action: Action::Report, ..found }));
+        if flow != Flow::Continue && self.stopped.is_none() {
+            self.refuse(Reason::Ambiguous("UTF-16 text"));
         }
     }
 
-    /// Notes what was found in UTF-16 read as single bytes: whether it stops the stream.
-    fn found_as_bytes(&mut self, found: Vec<Finding>) -> bool {
-        let stops = found.iter().any(|found| self.profile.action(found.detector) > Some(Action::Report));
-        found.into_iter().for_each(|found| self.findings.merge(found));
-        if stops {
-            self.refuse(Reason::Ambiguous("UTF-16 text"));
-        }
-        stops
+    /// Ends the reading as single bytes, with the stream or where that stops: a match may end there.
+    pub(super) fn end_as_bytes(&mut self, out: &mut Vec<u8>) {
+        self.read_as_bytes(out);
+        let Some(mut twin) = self.nested.twin.take() else { return };
+        let flow = twin.finish(out);
+        self.base = out.len();
+        self.found_as_bytes(twin.take_findings(), flow);
     }
 
     /// Ends what reads the content in another way besides: a match may end with it.
     pub(super) fn end_other_readings(&mut self, out: &mut Vec<u8>) {
-        if self.window.charset() != Charset::Utf8 {
-            self.read_as_bytes(out);
-        }
-        if let Some(mut twin) = self.nested.twin.take() {
-            let _ = twin.finish(&mut Vec::new());
-            let found = twin.take_findings();
-            self.found_as_bytes(found);
-        }
+        self.end_as_bytes(out);
         self.weave();
         if let Some(weave) = self.weave.take().filter(|_| self.stopped.is_none()) {
             let found = weave.finish();

@@ -101,6 +101,10 @@ impl Zip {
     /// It cannot be read on: the rule's choice.
     fn give_up(&mut self, content: &mut Content, reason: Reason, out: &mut Vec<u8>) -> Step {
         content.opaque(reason, &self.within.path)?;
+        // What came of an entry was read, also what is held until more follows.
+        if let State::Data(data) = &mut self.state {
+            data.inner.finish(content, &mut self.scratch)?;
+        }
         self.trail.release([u64::MAX; 2], out);
         self.state = State::Unread;
         Ok(())
