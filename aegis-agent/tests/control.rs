@@ -47,6 +47,7 @@ fn every_call_is_answered_and_admin_calls_only_to_administrators() {
     let lab = Lab::new(None);
     for route in routes() {
         let path = route.path.replace("{name}", "a").replace("{agent}", "a");
+        let path = if route.path == "/v1/tools/pins" { format!("{path}?agent=a") } else { path };
         let path = path.replace("{id}", "0195f3a8-31d4-7c6e-8a54-6f2f5f0f7c11");
         let body = match route.path {
             "/v1/agents" if route.method == "POST" => json!({"name": "new"}),
@@ -60,6 +61,7 @@ fn every_call_is_answered_and_admin_calls_only_to_administrators() {
             "/v1/policy/explain" => {
                 json!({"agent": "a", "method": "GET", "url": "https://x.example/"})
             }
+            "/v1/tools/pins/reset" => json!({"agent": "a"}),
             "/v1/policy/push" => json!({"files": []}),
             "/v1/policy/rollback" | "/v1/policy/rollout/promote" => json!({}),
             _ => Value::Null,

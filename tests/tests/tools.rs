@@ -249,17 +249,16 @@ body = json.dumps(call(1, 'delete_repo', name='x')).encode()
 def told(what, status, text): print(what, status, 'nothing is deleted here' in text)
 for kind in ('application/grpc, application/json', 'application/grpc; x=y, application/json', 'application/grpc', 'application/grpc+json'):
     c = http.client.HTTPSConnection('api.allowed.test', 9443, timeout=20)
-    c.request('POST', '/json/mcp', body=iter([body]), headers={'Content-Type': kind, 'Accept': 'application/json, text/event-stream'}, encode_chunked=True)
-    r = c.getresponse(); told(kind, r.status, r.read().decode() + str(r.getheader('grpc-message')))
+    try: c.request('POST', '/json/mcp', body=iter([body]), headers={'Content-Type': kind, 'Accept': 'application/json, text/event-stream'}, encode_chunked=True)
+    # What is refused by its head is answered before the body is there.
+    except OSError: pass
+    r = http.client.HTTPResponse(c.sock, method='POST'); r.begin(); told(kind, r.status, r.read().decode() + str(r.getheader('grpc-message')))
 def slowly():
     yield body
-# Over HTTP/2 the path names the call, and the body has to be gRPC then.
+# Over HTTP/2 as well; a rule of this policy reads bodies.
 with httpx.Client(http2=True, timeout=20) as client:
-    for data in (slowly, lambda: iter([b'\0', b'\0\0\0\x02ab', body])):
-        try:
-            r = client.post(BASE + '/sink/grpc', content=data(), headers={'content-type': 'application/grpc'})
-            print('h2', r.headers.get('grpc-status'), r.headers.get('grpc-message'))
-        except httpx.HTTPError as e: print('h2', type(e).__name__)
+    r = client.post(BASE + '/sink/grpc', content=slowly(), headers={'content-type': 'application/grpc'})
+    told('h2 ' + r.headers['grpc-status'], r.status_code, r.headers['grpc-message'])
 from websockets.sync.client import connect
 from websockets.exceptions import InvalidStatus
 try: connect('wss://api.allowed.test:9443/sink/socket', open_timeout=15)
@@ -271,16 +270,16 @@ for form in ('id=7', 'query=mutation%7BdeleteAll(why:%22%ff%22)%7Bid%7D%7D'):
 "#;
     let outcome = site.python(program);
     let lines: Vec<&str> = outcome.stdout.lines().collect();
-    assert_eq!(lines.len(), 12, "{outcome:?}");
+    assert_eq!(lines.len(), 11, "{outcome:?}");
     for (line, expected) in
         lines.iter().zip(["application/grpc, application/json 400", "application/grpc; x=y, application/json 400"])
     {
         assert!(line.starts_with(expected), "{outcome:?}");
     }
-    for line in lines.iter().skip(2).take(2).chain(lines.iter().skip(6)) {
+    for line in lines.iter().skip(2) {
         assert!(line.ends_with("True"), "{line}: {outcome:?}");
     }
-    assert!(lines[4].starts_with("h2 8 ") && lines[5].starts_with("h2 8 "), "{outcome:?}");
+    assert!(lines[4].starts_with("h2 7 "), "{outcome:?}");
     assert_eq!(site.called("delete_repo"), 0);
     assert!(!site.service.seen().iter().any(|line| line["sink"].is_string()), "{:?}", site.service.seen());
 }

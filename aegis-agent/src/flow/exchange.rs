@@ -218,7 +218,7 @@ async fn decided(
     let websocket = head.websocket.clone();
     let streams = head.websocket.is_some() || matches!(permitted.payload, Payload::Streaming(_));
     let (granted, sending, answering_now) = (Granted::of(&permitted.permit), streams.into(), true.into());
-    let asked = Asked { head, called, usage, granted, sending, answering: answering_now };
+    let asked = Asked { head, called, usage, granted, began: Instant::now(), sending, answering: answering_now };
     let subject = Subject::Request(Box::new(asked));
     counted.keep();
     let ongoing = Ongoing::begin(aegis, &identity, snapshot, subject);

@@ -9,8 +9,8 @@ use super::stop::{Direction, Stop};
 const PREFIX: usize = 5;
 /// Plain and compressed messages, Connect's last one, gRPC-Web's trailers.
 const FLAGS: [u8; 6] = [0, 1, 2, 3, 0x80, 0x81];
-/// Bytes of one message: no server takes more, and no text in UTF-16 begins with less.
-const MOST: u32 = 0x0900_0000;
+/// The first byte of a length is below this: no server takes longer messages, and no text in UTF-16 begins so.
+const FIRST: u8 = 0x09;
 
 /// Follows messages from prefix to prefix.
 #[derive(Debug, Default)]
@@ -50,15 +50,11 @@ impl Framing {
             self.held += 1;
             data = rest;
             let [flag, a, b, c, d] = self.prefix;
-            if !FLAGS.contains(&flag) {
+            if !FLAGS.contains(&flag) || self.held >= 2 && a >= FIRST {
                 return false;
             }
             if self.held == PREFIX {
-                let length = u32::from_be_bytes([a, b, c, d]);
-                if length >= MOST {
-                    return false;
-                }
-                (self.held, self.left) = (0, length.into());
+                (self.held, self.left) = (0, u32::from_be_bytes([a, b, c, d]).into());
             }
         }
         true

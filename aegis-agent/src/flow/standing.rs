@@ -6,6 +6,7 @@ use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use aegis_dlp::Profile;
 use aegis_policy::{Agent, Content, Denial, Handling, Snapshot, Usage, Verdict};
@@ -20,6 +21,9 @@ use super::tools::{self, Called};
 use crate::daemon::Aegis;
 use crate::kernel::AgentIndex;
 use crate::policy::Store;
+
+/// An upload that is not older than this when the policy changes goes on to its end as it was let through.
+const BRIEF: Duration = Duration::from_secs(5);
 
 /// All that is under way.
 #[derive(Default)]
@@ -46,6 +50,8 @@ pub struct Asked {
     /// What the agent had used before it.
     pub usage: Usage,
     pub granted: Granted,
+    /// When it was let through.
+    pub began: Instant,
     /// Its body streams, and has not come to its end.
     pub sending: AtomicBool,
     /// Its answer has not come to its end.
@@ -226,9 +232,12 @@ impl Subject {
 
 impl Asked {
     fn allowed_by(&self, snapshot: &Snapshot, agent: &Agent) -> Result<(), Box<Denial>> {
-        let Self { head, called, usage, granted, sending, answering } = self;
+        let Self { head, called, usage, granted, began, sending, answering } = self;
         let version = snapshot.version();
-        let flowing = Flowing { out: sending.load(Ordering::Relaxed), back: answering.load(Ordering::Relaxed) };
+        // A change of the policy drops no plain request: what has hardly begun is as good as sent.
+        let lasts = head.websocket.is_some() || head.grpc || began.elapsed() >= BRIEF;
+        let flowing =
+            Flowing { out: lasts && sending.load(Ordering::Relaxed), back: answering.load(Ordering::Relaxed) };
         let intent = decide::intent(agent, head, Moment { usage: *usage, ..Moment::now() });
         if snapshot.needs(&intent).json {
             // The body has been read and is gone: what a rule says of its values cannot be asked again.

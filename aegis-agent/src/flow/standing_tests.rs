@@ -91,7 +91,8 @@ fn asked(host: &str, path: &str, calls: &[&str], granted: Granted) -> Asked {
     };
     let called = Called { names: calls.iter().map(|name| (*name).to_owned()).collect(), in_doubt: false };
     let (sending, answering) = (true.into(), true.into());
-    Asked { head: Arc::new(head), called: vec![called], usage: Usage::default(), granted, sending, answering }
+    let began = Instant::now().checked_sub(BRIEF).unwrap();
+    Asked { head: Arc::new(head), called: vec![called], usage: Usage::default(), granted, began, sending, answering }
 }
 
 fn request(host: &str, path: &str) -> Subject {
@@ -124,10 +125,12 @@ fn a_policy_that_asks_for_more_ends_what_flows() {
     let back = "name: r, decision: allow, dlp: {responses: {deny: [secrets]}}";
     let report = "name: r, decision: allow, dlp: {report: [pii]}";
     let by_tool = "name: r, tools: [add], decision: allow";
-    let by_tool_strict = "name: r, tools: [add], decision: sanitize, dlp: {deny: [secrets]}";
+    let by_tool_strict = "name: r, tools: [add], decision: sanitize, dlp: {redact: [pii], deny: [secrets]}";
     let by_body = "name: r, body: [{path: a, op: exists}], decision: allow";
-    let by_body_strict = "name: r, body: [{path: a, op: exists}], decision: sanitize, dlp: {deny: [secrets]}";
-    let other_body = "name: new, body: [{path: b, op: exists}], decision: sanitize, dlp: {deny: [secrets]}";
+    let by_body_strict =
+        "name: r, body: [{path: a, op: exists}], decision: sanitize, dlp: {redact: [pii], deny: [secrets]}";
+    let other_body =
+        "name: new, body: [{path: b, op: exists}], decision: sanitize, dlp: {redact: [pii], deny: [secrets]}";
     let pinned = "name: r, tool_changes: deny, decision: allow";
     for (what, before, after, goes_on) in [
         ("as it was", &[plain][..], &[plain][..], true),
@@ -137,7 +140,12 @@ fn a_policy_that_asks_for_more_ends_what_flows() {
         ("less is asked", &[strict], &[plain], true),
         ("the response from now on", &[plain], &[back], false),
         ("only told of", &[plain], &[report], true),
-        ("in shadow", &[plain], &["name: r, mode: shadow, decision: sanitize, dlp: {deny: [secrets]}", rest], true),
+        (
+            "in shadow",
+            &[plain],
+            &["name: r, mode: shadow, decision: sanitize, dlp: {redact: [pii], deny: [secrets]}", rest],
+            true,
+        ),
         ("a rule for the tool", &[by_tool, rest], &[by_tool_strict, rest], false),
         ("a rule for another tool", &[by_tool, rest], &["name: r, tools: [sub], decision: deny", rest], true),
         ("the tool is refused", &[by_tool], &["name: no, tools: [add], decision: deny", by_tool], false),
