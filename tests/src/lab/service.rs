@@ -54,7 +54,7 @@ impl Service {
 
     /// Waits until it has seen something for which `wanted` holds, at most ten seconds.
     pub fn wait(&self, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
-        wait_for(Duration::from_secs(10), || self.seen().into_iter().find(|line| wanted(line)))
+        wait_for(Duration::from_secs(30), || self.seen().into_iter().find(|line| wanted(line)))
     }
 }
 
