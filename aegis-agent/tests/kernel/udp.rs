@@ -111,14 +111,17 @@ fn a_socket_reconnected_while_another_thread_sends_reaches_nobody_else() {
         let port = |socket: &UdpSocket| socket.local_addr().unwrap().port();
         let cgroup = lab.agent(1, &[rule("10.9.0.1/32", Some(port(&allowed)), Protocol::Udp)]);
         let script = r#"
-import threading
+import threading, time
 allowed, other = ('10.9.0.1', int(sys.argv[1])), ('10.9.0.1', int(sys.argv[2]))
 s = socket(AF_INET, SOCK_DGRAM)
 s.connect(allowed)
 sent = 0
 def send():
     global sent
-    for _ in range(20000):
+    tries = 0
+    # On a busy machine each of many sends can meet the wrong moment.
+    while tries < 20000 or not sent and tries < 2000000:
+        tries += 1
         try:
             s.send(b'x')
             sent += 1
@@ -129,6 +132,7 @@ sender.start()
 while sender.is_alive():
     s.connect(other)
     s.connect(allowed)
+    time.sleep(0)
 print('sent' if sent else 'nothing was sent')
 "#;
         let (allowed_port, other_port) = (port(&allowed).to_string(), port(&other).to_string());
