@@ -199,6 +199,8 @@ pub struct Files {
 fn certificates(lab: &Lab) -> Result<Files> {
     let mut root = CertificateParams::new(Vec::new())?;
     root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // A leaf of the same name as its issuer is self-signed to BoringSSL, which Envoy uses.
+    root.distinguished_name.push(rcgen::DnType::CommonName, "Benchmark CA");
     let root_key = KeyPair::generate()?;
     let ca = root.self_signed(&root_key)?;
     let key = KeyPair::generate()?;
