@@ -64,6 +64,18 @@ impl Place {
         Place::Body { offset, path: None }
     }
 
+    /// The same place with the names in it (of a header, of keys and parts) as `masked` tells them.
+    #[must_use]
+    pub fn map_names(&self, masked: impl Fn(&str) -> String) -> Place {
+        match self {
+            Place::Url => Place::Url,
+            Place::Header(name) => Place::Header(masked(name)),
+            Place::Body { offset, path } => {
+                Place::Body { offset: *offset, path: path.as_ref().map(|path| masked(path).into()) }
+            }
+        }
+    }
+
     /// As records write it: `url`, `header:NAME`, `body:OFFSET`, `body:OFFSET:PATH`; [`Place::parse`] reads it.
     pub fn record(&self) -> String {
         match self {

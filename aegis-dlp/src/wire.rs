@@ -1,5 +1,7 @@
 //! The wire format of protocol buffers (protobuf.dev, "Encoding").
 
+/// The longest message: what gRPC takes by default.
+pub(crate) const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 /// Groups within groups that are opened.
 const GROUPS: usize = 24;
 /// The largest number of a field.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::time::SystemTime;
 
-use aegis_dlp::{Action, Described, Finding, Place, Profile, Stream, StreamFlow, Why};
+use aegis_dlp::{Action, Described, Finding, Profile, Stream, StreamFlow, Why};
 use http::header::{CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
 use serde::Serialize;
@@ -155,13 +155,7 @@ pub fn explain_sample(snapshot: &Snapshot, agent: &Agent, sample: &Sample<'_>) -
 impl Found {
     /// What is told of a finding: in its place stand names, of which `everything` is taken out.
     fn of(finding: &Finding, everything: &Profile) -> Self {
-        let place = match &finding.place {
-            Place::Header(name) => Place::Header(safe(everything, name)),
-            Place::Body { offset, path } => {
-                Place::Body { offset: *offset, path: path.as_ref().map(|path| safe(everything, path).into()) }
-            }
-            Place::Url => Place::Url,
-        };
+        let place = finding.place.map_names(|name| safe(everything, name));
         let (what, place) = (finding.detector.name().to_owned(), place.to_string());
         Self { what, place, action: finding.action, count: finding.count }
     }

@@ -1,7 +1,7 @@
 //! Header fields and trailers of what comes back: content, as those of a request are.
 
 use aegis_audit::FindingEntry;
-use aegis_dlp::{Action, DetectorSet, Finding, Markers, Place, Watch, Why, scan_text};
+use aegis_dlp::{Action, DetectorSet, Finding, Markers, Place, Watch, scan_text};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::look::Rules;
@@ -34,13 +34,8 @@ pub fn of_response(fields: &mut HeaderMap, rules: &Rules, tally: &Tally) -> Resu
             changed.push((name.clone(), values));
         }
     }
-    let worst = findings.iter().max_by_key(|finding| finding.action).cloned();
     tally.found(findings.iter().cloned());
-    match worst.map(|worst| (worst.action, worst.detector)) {
-        Some((Action::Deny, found)) => return Err(Stop::content(Why::Detector(found), &findings, Direction::Back)),
-        Some((Action::Approve, found)) => return Err(Stop::content(Why::Approval(found), &findings, Direction::Back)),
-        _ => {}
-    }
+    Stop::unless_passes(&findings, Direction::Back)?;
     for (name, values) in changed {
         fields.remove(&name);
         if !VALIDATORS.contains(&name) {

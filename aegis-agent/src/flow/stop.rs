@@ -1,6 +1,6 @@
 //! Why a body or a message that was permitted must not go on, and how that is told.
 
-use aegis_dlp::{Finding, Place, Why};
+use aegis_dlp::{Action, Finding, Place, Why};
 use aegis_policy::{Decision, Denial, DenialKind, Grant};
 
 /// Which way content goes.
@@ -41,6 +41,19 @@ impl Stop {
             Why::Opaque(opaque) => Some(Place::Body { offset: 0, path: Some(opaque.path.clone()) }),
         };
         Self { cause: Cause::Content(why), place, direction }
+    }
+
+    /// What the strictest of these findings comes to.
+    ///
+    /// # Errors
+    /// Where it must not go on.
+    pub fn unless_passes(findings: &[Finding], direction: Direction) -> Result<(), Self> {
+        let why = match findings.iter().max_by_key(|finding| finding.action) {
+            Some(worst) if worst.action == Action::Deny => Why::Detector(worst.detector),
+            Some(worst) if worst.action == Action::Approve => Why::Approval(worst.detector),
+            _ => return Ok(()),
+        };
+        Err(Self::content(why, findings, direction))
     }
 
     /// The denial, of the rule that had permitted the exchange.

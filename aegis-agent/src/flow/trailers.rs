@@ -1,6 +1,5 @@
 //! Fields that come after a body. What an agent puts there is content as its header fields are.
 
-use aegis_dlp::{Action, Why};
 use aegis_policy::redact_head;
 use http::header::{self, HeaderMap, HeaderName};
 
@@ -43,17 +42,9 @@ pub fn of_request(mut fields: HeaderMap, rules: Option<&Rules>, ending: &Ending)
         None => fields,
         Some(rules) => {
             let looked = redact_head(&rules.profile, "/", &fields);
-            let worst = looked.findings.iter().max_by_key(|finding| finding.action).cloned();
             ending.tally().found(looked.findings.iter().cloned());
-            match worst.map(|worst| (worst.action, worst.detector)) {
-                Some((Action::Deny, found)) => {
-                    return Err(Stop::content(Why::Detector(found), &looked.findings, Direction::Out));
-                }
-                Some((Action::Approve, found)) => {
-                    return Err(Stop::content(Why::Approval(found), &looked.findings, Direction::Out));
-                }
-                _ => looked.headers,
-            }
+            Stop::unless_passes(&looked.findings, Direction::Out)?;
+            looked.headers
         }
     };
     Ok((!fields.is_empty()).then_some(fields))

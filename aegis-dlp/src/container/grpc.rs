@@ -8,8 +8,9 @@ use crate::Format;
 use crate::coding::{Decoder, Stop};
 use crate::descriptor::MessageType;
 use crate::stream::{Content, Reason, Step, Why};
+use crate::wire::MAX_MESSAGE;
 
-use super::protobuf::{self, MAX_MESSAGE};
+use super::protobuf;
 use super::transfer::Encoding;
 use super::{Reader, Text, Transfer, Within};
 

@@ -4,9 +4,7 @@ use serde_json::Value as Json;
 
 use super::{Descriptors, MessageType, json};
 use crate::coding::{Decoder, Stop};
-
-/// The longest message that is read, also decompressed.
-const LONGEST: usize = 4 * 1024 * 1024;
+use crate::wire::MAX_MESSAGE;
 
 /// A body that is not one message of the method's type in one reading: a stream of several, broken, compressed in a way that is not
 /// known, a field twice, a number that does not fit.
@@ -84,7 +82,7 @@ fn unpacked(bytes: &[u8], coding: Option<&str>) -> Option<Vec<u8>> {
     let mut plain = Vec::new();
     let pushed = decoder.push(bytes, &mut |piece| {
         plain.extend_from_slice(piece);
-        let short = plain.len() <= LONGEST;
+        let short = plain.len() <= MAX_MESSAGE;
         short.then_some(()).ok_or(Stop::Reason(crate::Reason::TooLarge("a message of 4 MiB")))
     });
     // What one reader takes for the message another may take for its beginning, or for one of several.

@@ -37,7 +37,12 @@ impl Charset {
     /// What the `charset` parameter of a `Content-Type` says, where it is one of these; `utf-16` alone is big-endian. How a body
     /// begins has the last word: see [`Scanner::with_charset`](crate::Scanner::with_charset).
     pub fn from_content_type(value: Option<&str>) -> Option<Charset> {
-        match declared(value?).next()?.as_str() {
+        Self::named(&declared(value?).next()?)
+    }
+
+    /// The charset of this name in small letters.
+    pub(crate) fn named(name: &str) -> Option<Charset> {
+        match name {
             "utf-8" | "us-ascii" | "ascii" => Some(Charset::Utf8),
             "utf-16" | "utf-16be" | "ucs-2" | "iso-10646-ucs-2" | "unicode" => Some(Charset::Utf16Be),
             "utf-16le" => Some(Charset::Utf16Le),

@@ -9,6 +9,7 @@ use http::request::Parts;
 use http::uri::Authority;
 use http::{Method, StatusCode};
 
+use crate::flow::fields;
 use crate::flow::refusal::Refusal;
 use crate::flow::websocket::Asked;
 
@@ -232,10 +233,7 @@ fn strip(headers: &mut HeaderMap) {
         // gRPC servers insist on it.
         headers.insert(header::TE, header::HeaderValue::from_static("trailers"));
     }
-    let own: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().starts_with("aegis-")).cloned().collect();
-    for name in own {
-        headers.remove(name);
-    }
+    fields::strip_own(headers);
 }
 
 /// HTTP/2 may split cookies over fields; HTTP/1.1 knows one field (RFC 9113, section 8.2.3).

@@ -71,13 +71,7 @@ impl Masks {
 
     /// Names of header fields, keys and files are the agent's choice, as values are.
     fn place(&self, place: &Place) -> Place {
-        match place {
-            Place::Url => Place::Url,
-            Place::Header(name) => Place::Header(self.text(name)),
-            Place::Body { offset, path } => {
-                Place::Body { offset: *offset, path: path.as_ref().map(|path| self.text(path).into()) }
-            }
-        }
+        place.map_names(|name| self.text(name))
     }
 
     /// Host names, reasons, errors and the path of its own executable hold words that the agent chose.

@@ -37,9 +37,7 @@ impl Headers {
 
     /// The name of the form's field; empty where there is none.
     pub(super) fn field_name(&self) -> Box<str> {
-        let parameters = self.get("content-disposition").map(parameters).unwrap_or_default();
-        let named = parameters.into_iter().find(|(name, _)| name == "name").map(|(_, value)| value);
-        named.unwrap_or_default().into()
+        form_name(&self.fields).unwrap_or_default().into()
     }
 
     pub(super) fn media(&self) -> Media<'_> {
@@ -152,10 +150,13 @@ fn fields(lines: &[String], style: &Style<'_>) -> Result<Vec<Field>, Reason> {
 
 /// What a part is called: by its field of the form, or by its number.
 pub(super) fn name(fields: &[Field], number: usize) -> String {
-    let disposition = fields.iter().find(|(name, _)| name == "content-disposition");
-    let parameters = disposition.map(|(_, value)| parameters(value)).unwrap_or_default();
-    let named = parameters.into_iter().find(|(name, _)| name == "name").map(|(_, value)| value);
-    named.filter(|name| !name.is_empty()).unwrap_or_else(|| number.to_string())
+    form_name(fields).filter(|name| !name.is_empty()).unwrap_or_else(|| number.to_string())
+}
+
+/// The name of the form's field, where the part has one.
+fn form_name(fields: &[Field]) -> Option<String> {
+    let (_, disposition) = fields.iter().find(|(name, _)| name == "content-disposition")?;
+    parameters(disposition).into_iter().find(|(name, _)| name == "name").map(|(_, value)| value)
 }
 
 /// Every name that a reader could take the file to have (RFC 7578, RFC 8187, RFC 2231).

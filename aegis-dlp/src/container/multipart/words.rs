@@ -45,8 +45,7 @@ fn decoded(charset: &str, encoding: &str, content: &str) -> Result<String, Reaso
     let unread = || Reason::Unreadable("text in a charset that Aegis does not read");
     // A language may stand behind the charset.
     let name = charset.split('*').next().unwrap_or_default().to_ascii_lowercase();
-    let wide =
-        Charset::from_content_type(Some(&format!(";charset={name}"))).is_some_and(|known| known != Charset::Utf8);
+    let wide = Charset::named(name.trim()).is_some_and(|known| known != Charset::Utf8);
     if !is_known_charset(&name) || wide {
         return Err(unread());
     }

@@ -13,14 +13,12 @@ use std::ops::Range;
 
 use crate::descriptor::{Field, Kind, MessageType, Number, Shape};
 use crate::stream::{Content, Reason, Step, Why};
-use crate::wire::{Token, Tokens, Value, is_message, put_varint};
+use crate::wire::{MAX_MESSAGE, Token, Tokens, Value, is_message, put_varint};
 use crate::{Action, Format};
 
 use super::{Opening, Reader, Text, Within, label};
 use numbers::Numbers;
 
-/// The longest message: what gRPC takes by default.
-pub(crate) const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 /// Bytes of a buffer that is kept for the next message.
 pub(crate) const KEPT: usize = 64 * 1024;
 /// Messages within messages that are opened.

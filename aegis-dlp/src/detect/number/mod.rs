@@ -27,9 +27,8 @@ pub(super) fn examine(view: &View<'_>, start: usize, long: bool, wanted: Detecto
         return decimal_at(&said, start, (end, last), wanted);
     }
     // Of so many digits are old cards, too: a word before them says more.
-    if end - start == 13
-        && let Some(found) = kinds::examine(&said, start, end - start, wanted)?
-    {
+    let kinds_first = end - start == 13;
+    if kinds_first && let Some(found) = kinds::examine(&said, start, end - start, wanted)? {
         return Ok(Some(found));
     }
     if long {
@@ -41,7 +40,7 @@ pub(super) fn examine(view: &View<'_>, start: usize, long: bool, wanted: Detecto
             }
         }
     }
-    if let Some(found) = kinds::examine(&said, start, end - start, wanted)? {
+    if !kinds_first && let Some(found) = kinds::examine(&said, start, end - start, wanted)? {
         return Ok(Some(found));
     }
     if wanted.intersects(travel::DETECTORS)
