@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use aegis_tests::{AGENT, Daemon, Lab, Outcome, Settings, python};
@@ -111,8 +109,6 @@ fn node_fetch() {
 fn go_net_http_over_h2() {
     let lab = Lab::new().unwrap();
     let daemon = Daemon::start(&lab, &Settings::default()).unwrap();
-    let directory = lab.path("go");
-    std::fs::create_dir(&directory).unwrap();
     let program = r#"package main
 import ("fmt"; "io"; "net/http"; "os")
 func main() {
@@ -124,18 +120,7 @@ func main() {
     }
 }
 "#;
-    std::fs::write(directory.join("main.go"), program).unwrap();
-    // Built by us, in a cache that later runs share; only the program is the agent.
-    let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/go-cache");
-    let built = Command::new("go")
-        .args(["build", "-o", "client", "main.go"])
-        .current_dir(&directory)
-        .env("GOCACHE", &cache)
-        .env("GO111MODULE", "off")
-        .output()
-        .expect("go is missing: run `cargo xtask test`");
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    let outcome = lab.agent(AGENT).run(&[directory.join("client")]).unwrap();
+    let outcome = lab.agent(AGENT).run(&[lab.go(program).unwrap()]).unwrap();
     assert_allowed_and_denied(&lab, &outcome, "h2");
     assert!(outcome.stdout.contains("HTTP/2.0"), "{outcome:?}");
     drop(daemon);

@@ -275,3 +275,68 @@ mine.put(None)
     let outcome = client.finish().unwrap();
     assert!(outcome.stdout.starts_with("first\nfailed PERMISSION_DENIED cut off"), "{outcome:?}");
 }
+
+const FRAMED: &str = r#"version: grpc-3
+policies:
+  - name: calls
+    agents: ["*"]
+    rules:
+      - {name: hands-off, hosts: [api.allowed.test], ports: [443], tools: [lab.Echo/Delete], decision: deny}
+      - {name: looked-through, hosts: [api.allowed.test], ports: [443], paths: [/lab.Read/*], decision: sanitize,
+         dlp: {redact: [pii], deny: [secrets]}}
+      - {name: rest, hosts: [api.allowed.test], ports: [443], decision: allow}
+"#;
+
+/// Messages whose prefix does not say what they are, to a method that passes unread and to one that is looked through.
+const PREFIXES: &str = r#"
+message = b'\x0a\x02ok'
+def prefix(length, flag=0): return bytes([flag]) + struct.pack('>I', length)
+good = prefix(4) + message
+json = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"delete_repo"}}'
+cases = {
+    'One': (good,), 'Two': (good + good[:3], good[3:]), 'None': (b'',),
+    'TooLong': (prefix(100) + message,), 'TooShort': (prefix(2) + message,), 'ShortOfJson': (prefix(0) + json,),
+    'Flag': (prefix(4, 7) + message,), 'Huge': (prefix(0x10000000) + message,), 'Json': (json,),
+    'CutPrefix': (good + good[:3],), 'CutMessage': (good, good[:7]), 'CutLater': (good[:6], b''),
+    'NoCoding': (prefix(4, 1) + message,), 'NotGzip': (prefix(4, 1) + message,),
+}
+for service in ('Echo', 'Read'):
+    for name, (*before, last) in cases.items():
+        # The end comes with the last message, or behind it with trailers.
+        for trailing in (False, True) if name in ('Two', 'TooLong', 'CutMessage') else (False,):
+            path = f'/lab.{service}/{name}' + str(trailing)
+            more = [('content-type', 'application/grpc'), ('te', 'trailers')] + [('grpc-encoding', 'gzip')] * (name == 'NotGzip')
+            stream = talk(443)
+            body = b''.join(frame(DATA, 0, 1, piece) for piece in before)
+            end = frame(DATA, 0, 1, last) + frame(HEADERS, 5, 1, fields(('x-a', '1'))) if trailing else frame(DATA, 1, 1, last)
+            stream.sendall(frame(HEADERS, 4, 1, head(path, more, method='POST')) + body + end)
+            print(path, outcome(stream))
+"#;
+
+#[test]
+fn messages_that_are_not_what_their_prefix_says_are_no_messages() {
+    let lab = Lab::new().unwrap();
+    let daemon = Daemon::start(&lab, &Settings::policy(FRAMED)).unwrap();
+    let program = format!("{}{PREFIXES}", include_str!("../support/frames.py"));
+    let outcome =
+        lab.agent(AGENT).limit(Duration::from_secs(60)).run(&[python().to_str().unwrap(), "-c", &program]).unwrap();
+    assert_eq!(outcome.stdout.lines().count(), 34, "{outcome:?}");
+    let seen = lab.internet.requests.all();
+    for line in outcome.stdout.lines() {
+        let (path, answer) = line.split_once(' ').unwrap();
+        let whole: Vec<_> = seen.iter().filter(|request| request.path == path && request.complete).collect();
+        // A flag with no coding behind it is for the server to refuse, where nobody is to look.
+        let unread = path.starts_with("/lab.Echo/No");
+        if ["/One", "/Two", "/None"].iter().any(|name| path.contains(name)) || unread {
+            // What this origin says of any file that it does not have.
+            assert_eq!((answer, whole.len()), ("404", 1), "{path}: {seen:?}");
+        } else {
+            // RESOURCE_EXHAUSTED: what cannot be read.
+            assert_eq!((answer, whole.len()), ("200 grpc 8", 0), "{path}: {seen:?}");
+        }
+    }
+    assert!(!seen.iter().any(|request| request.text().contains("jsonrpc")), "{seen:?}");
+    let denied = |record: &Value| record["path"] == "/lab.Echo/TooLongFalse" && record["decision"] == "deny";
+    let record = daemon.record(denied).unwrap();
+    assert_eq!(record["tool"], "lab.Echo/TooLongFalse", "{record}");
+}

@@ -4,43 +4,30 @@
 
 use std::time::Duration;
 
+use aegis_tests::lab::wait_for;
 use aegis_tests::{AGENT, Daemon, Lab, Outcome, Service, Settings, python};
 use serde_json::json;
 
 const MIB: u64 = 1024 * 1024;
 
-/// Frames by hand on a TLS connection with ALPN h2. `attack(name, data, times)` sends `data(n)` again and again until the other
-/// side ends it, and says how.
-const RAW: &str = r#"
-import socket, ssl, struct, sys, time
-import hpack
-def talk(port=443):
-    context = ssl.create_default_context(); context.set_alpn_protocols(['h2'])
-    stream = context.wrap_socket(socket.create_connection(('api.allowed.test', port), timeout=15), server_hostname='api.allowed.test')
-    stream.sendall(b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n' + frame(4, 0, 0))
-    return stream
-def frame(kind, flags, stream, payload=b''):
-    return struct.pack('>I', len(payload))[1:] + bytes([kind, flags]) + struct.pack('>I', stream) + payload
-def head(path='/hello', extra=(), method='GET'):
-    fields = [(':method', method), (':scheme', 'https'), (':authority', 'api.allowed.test'), (':path', path), *extra]
-    return hpack.Encoder().encode(fields, huffman=False)
+/// Frames by hand on a TLS connection with ALPN h2.
+const FRAMES: &str = include_str!("../support/frames.py");
+
+/// `attack(name, data, times)` sends `data(n)` again and again until the other side ends it, and says how.
+const ATTACK: &str = r#"
 def attack(name, data, times):
-    stream = talk(); sent = 0
+    stream = talk()
     try:
-        for n in range(times):
-            stream.sendall(data(n)); sent += 1
-        stream.settimeout(10); got = b''
-        while True:
-            piece = stream.recv(65536)
-            if not piece: break
-            got += piece
+        for n in range(times): stream.sendall(data(n))
+        stream.settimeout(10)
+        while stream.recv(65536): pass
         print(name, 'closed')
     except (ConnectionError, ssl.SSLError, BrokenPipeError): print(name, 'closed')
     except TimeoutError: print(name, 'open')
 "#;
 
 fn run(lab: &Lab, program: &str) -> Outcome {
-    let program = format!("{RAW}{program}");
+    let program = format!("{FRAMES}{ATTACK}{program}");
     lab.agent(AGENT).limit(Duration::from_secs(100)).run(&[python().to_str().unwrap(), "-c", &program]).unwrap()
 }
 
@@ -74,6 +61,74 @@ attack('hpack bomb', lambda n: frame(1, 5, 2 * n + 1, bomb) , 1)
     assert!(growth < 64 * MIB, "memory grew by {} MiB", growth / MIB);
     let seen = lab.internet.requests.all().len();
     assert!(seen < 1000, "{seen} requests of a flood went on");
+}
+
+/// Floods of frames that cost the client little, each on a connection that stays open until the daemon ends it; nothing is read. Writes
+/// what became of them to a file once all have been sent.
+const HELD: &str = r#"
+import json
+held, said = [], {}
+def flood(name, piece, count, at_once=200, settings=b''):
+    stream = talk(settings=settings); stream.settimeout(0.5); held.append(stream)
+    try:
+        for n in range(0, count, at_once): stream.sendall(b''.join(piece(n + m) for m in range(at_once)))
+        said[name] = 'taken'
+    except TimeoutError: said[name] = 'blocked'
+    except OSError: said[name] = 'closed'
+def opened(first, piece): return lambda n: first + piece if n == 0 else piece
+upload = frame(HEADERS, 4, 1, head('/sink', method='POST'))
+flood('ping', lambda n: frame(PING, 0, 0, b'12345678'), 40000)
+flood('settings', lambda n: frame(SETTINGS, 0, 0, struct.pack('>HI', 4, 65535 - n % 2)), 40000)
+flood('priority', lambda n: frame(PRIORITY, 0, 2 * n + 1, struct.pack('>IB', 0, n % 256)), 40000)
+flood('window', lambda n: frame(WINDOW_UPDATE, 0, 0, struct.pack('>I', 1)), 40000)
+flood('unknown', lambda n: frame(99, 0, 0, b'x' * 20), 40000)
+flood('empty data', opened(upload, frame(DATA, 0, 1)), 40000)
+flood('padding', opened(upload, frame(DATA, 8, 1, b'\xff' + b'\0' * 255)), 10000)
+flood('uploads', lambda n: frame(HEADERS, 4, 2 * n + 1, head('/sink', method='POST')), 4000)
+# CVE-2025-8671: the server is made to reset what it has begun.
+slow = head('/slow?ms=60000')
+flood('made to reset', lambda n: frame(HEADERS, 5, 2 * n + 1, slow) + frame(WINDOW_UPDATE, 0, 2 * n + 1, b'\0\0\0\0'), 4000)
+flood('made to reset by data', lambda n: frame(HEADERS, 5, 2 * n + 1, slow) + frame(DATA, 0, 2 * n + 1, b'x'), 4000)
+# A window that never opens: what is answered has nowhere to go.
+flood('no window', lambda n: frame(HEADERS, 5, 2 * n + 1, head('/bytes/50000000')), 100, 100, struct.pack('>HI', 4, 0))
+open(sys.argv[1] + '.new', 'w').write(json.dumps(said)); import os; os.rename(sys.argv[1] + '.new', sys.argv[1])
+time.sleep(600)
+"#;
+
+#[test]
+fn what_costs_a_client_little_costs_the_daemon_little() {
+    let lab = Lab::new().unwrap();
+    let daemon = Daemon::start(&lab, &Settings::default()).unwrap();
+    assert_eq!(lab.agent(AGENT).curl(&["--http2", "https://api.allowed.test/hello"]).unwrap().status, 200);
+    let (before, done) = (daemon.resident().unwrap(), lab.path("home").join("done"));
+    let program = format!("{FRAMES}{HELD}");
+    let command = [python().to_str().unwrap().to_owned(), "-c".into(), program, done.display().to_string()];
+    let mut client = lab.agent(AGENT).limit(Duration::from_secs(100)).start(&command).unwrap();
+    let mut most = before;
+    let said = wait_for(Duration::from_secs(60), || {
+        most = daemon.resident().unwrap().max(most);
+        let gone = (!client.running()).then(String::new);
+        std::fs::read_to_string(&done).ok().or(gone)
+    });
+    let Some(said) = said.filter(|said| !said.is_empty()) else { panic!("{:?}", client.finish()) };
+    // While all of that is open others are served.
+    for version in ["--http1.1", "--http2"] {
+        let answer = lab.agent(AGENT).curl(&[version, "https://index.allowed.test/nothing"]).unwrap();
+        assert_eq!(answer.status, 404, "{answer:?}");
+    }
+    most = daemon.resident().unwrap().max(most);
+    let growth = most.saturating_sub(before);
+    eprintln!("{said}, memory grew by {} KiB", growth / 1024);
+    assert!(growth < 64 * MIB, "memory grew by {} MiB: {said}", growth / MIB);
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    for flood in ["made to reset", "made to reset by data"] {
+        assert_ne!(said[flood], "taken", "{said}");
+    }
+    let seen = lab.internet.requests.all().len();
+    assert!(seen < 2500, "{seen} requests of a flood went on");
+    drop(client);
+    let gone = || daemon.metric("aegis_flows_active").ok().flatten().filter(|open| *open == 0.0);
+    assert!(wait_for(Duration::from_secs(10), gone).is_some(), "connections are still held");
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::time::Duration;
+
+use aegis_tests::lab::wait_for;
 use aegis_tests::{AGENT, Daemon, Lab, Outcome, Service, Settings};
 use serde_json::{Value, json};
 
@@ -206,6 +209,76 @@ fn a_policy_that_asks_for_more_ends_an_open_stream() {
     let outcome = client.finish().unwrap();
     assert!(outcome.stdout.starts_with("id: 0\ndata: one\n\n"), "{outcome:?}");
     assert!(!outcome.stdout.contains("two") && outcome.stdout.contains("looked through in another way"), "{outcome:?}");
+}
+
+#[test]
+fn a_stream_of_events_with_no_room_for_one_of_ours_breaks_off() {
+    let lab = Lab::new().unwrap();
+    let open = POLICY.replace("dlp: {responses: {redact: [pii], deny: [secrets], markers: deny}}", "reason: open");
+    let daemon = Daemon::start(&lab, &Settings::policy(&open)).unwrap();
+    let _origin = Service::start(&lab, "origin").unwrap();
+    // Compressed, and as long as its head says: text of ours would be no event in the one and too long for the other.
+    let clients: Vec<_> = ["gzip", "length", "gzip&length"]
+        .into_iter()
+        .flat_map(|form| [(form, "--http1.1"), (form, "--http2")])
+        .map(|(form, version)| {
+            let got = lab.path("home").join(format!("{form}{version}"));
+            let script = format!(
+                "curl -sSN --compressed {version} --max-time 30 -o '{}' 'https://api.allowed.test:9443/sse/one|two?wait&{form}'",
+                got.display()
+            );
+            (got, lab.agent(AGENT).start(&["sh", "-c", &script]).unwrap())
+        })
+        .collect();
+    for (got, _) in &clients {
+        let first = || std::fs::read(got).ok().filter(|text| text == b"id: 0\ndata: one\n\n");
+        wait_for(Duration::from_secs(20), first).unwrap_or_else(|| panic!("{}", got.display()));
+    }
+    std::fs::write(lab.path("policy.yaml"), POLICY).unwrap();
+    daemon.signal(nix::sys::signal::Signal::SIGHUP).unwrap();
+    for (got, client) in clients {
+        let outcome = client.finish().unwrap();
+        // curl: a transfer that ended early, a stream that was reset, a connection that broke.
+        assert!([18, 92, 56].contains(&outcome.code), "{}: {outcome:?}", got.display());
+        assert_eq!(std::fs::read_to_string(&got).unwrap(), "id: 0\ndata: one\n\n");
+    }
+    // What is looked through and goes on uncompressed has room again.
+    let outcome = get(&lab, "--compressed", &format!("/sse/fine|{KEY}|never?gzip"));
+    assert!(outcome.ok() && outcome.stdout.contains("data: fine\n\n"), "{outcome:?}");
+    assert!(outcome.stdout.contains("event: error\ndata: {") && !outcome.stdout.contains(KEY), "{outcome:?}");
+    assert!(!outcome.stdout.contains("never"), "{outcome:?}");
+}
+
+#[test]
+fn pieces_of_the_agents_choice_are_not_asked_for_and_digests_of_other_bytes_do_not_come_back() {
+    let lab = Lab::new().unwrap();
+    let (_daemon, origin) = start(&lab);
+    let asked = |path: &str| {
+        let outcome = get(&lab, "-r 0-3 -H 'If-Range: \"x\"'", path);
+        assert!(outcome.ok(), "{outcome:?}");
+        let request = origin.wait(|line| line["path"] == path).unwrap();
+        ["range", "if-range"].map(|name| request["headers"].get(name).is_some())
+    };
+    assert_eq!(asked("/leak/plain"), [false, false]);
+    assert_eq!(asked("/got/anything"), [true, true]);
+    let outcome = get(&lab, "", "/leak/ssn?digest");
+    let head = outcome.stdout.to_ascii_lowercase();
+    assert!(outcome.ok() && head.contains("[ssn]"), "{outcome:?}");
+    for name in ["content-digest", "content-md5", "accept-ranges"] {
+        assert!(!head.contains(name), "{outcome:?}");
+    }
+}
+
+#[test]
+fn an_answer_of_which_nothing_is_left_has_come_whole() {
+    let lab = Lab::new().unwrap();
+    let (daemon, _origin) = start(&lab);
+    for (path, version) in [("/leak/nothing/gzip", "--http1.1"), ("/leak/nothing", "--http2")] {
+        let outcome = get(&lab, version, path);
+        assert!(outcome.ok() && outcome.stdout.contains(" 200") && outcome.stdout.ends_with("\r\n\r\n"), "{outcome:?}");
+        let record = daemon.record(|record| record["path"] == path).unwrap();
+        assert_eq!((&record["error"], &record["status"]), (&Value::Null, &json!(200)), "{record}");
+    }
 }
 
 #[test]

@@ -48,6 +48,7 @@ pub const CLIENTS: &[Package] = &[
     Package { name: "python3-venv", shows: Shows::PythonModule("ensurepip") },
     program("golang-go", "go"),
     program("nodejs", "node"),
+    program("nghttp2-client", "h2load"),
 ];
 
 /// What Python packages of our own need.

@@ -70,18 +70,22 @@ impl Body for ToOrigin {
                     return idle.poll(cx, tally).map(|limit| Some(Err(BodyError::Idle(limit))));
                 };
                 idle.rest();
-                let frame = frame.transpose()?;
-                if frame.is_none() || inner.is_end_stream() {
+                let frame = frame.transpose()?.map(Frame::into_data);
+                if let Some(Ok(data)) = &frame {
+                    framing::check(framing.as_mut(), data).map_err(|stop| stopped(ending, &stop))?;
+                }
+                // Of a body of known length nobody asks for more than that.
+                if !matches!(frame, Some(Ok(_))) || inner.is_end_stream() {
+                    framing::ended(framing.as_ref()).map_err(|stop| stopped(ending, &stop))?;
                     ending.ongoing().sent();
                 }
-                let Some(frame) = frame else { return Poll::Ready(None) };
-                let frame = match frame.into_data() {
-                    Ok(data) => {
-                        framing::check(framing.as_mut(), &data).map_err(|stop| stopped(ending, &stop))?;
+                let frame = match frame {
+                    None => return Poll::Ready(None),
+                    Some(Ok(data)) => {
                         tally.add_out(data.len() as u64);
                         Some(Frame::data(data))
                     }
-                    Err(frame) => trailing(frame, None, ending)?.map(Frame::trailers),
+                    Some(Err(frame)) => trailing(frame, None, ending)?.map(Frame::trailers),
                 };
                 if let Some(frame) = frame {
                     return Poll::Ready(Some(Ok(frame)));
@@ -166,11 +170,11 @@ impl InspectedBody {
                         framing::check(self.framing.as_mut(), &data).and_then(|()| self.look.push(&data, &mut out));
                     // Of a body of known length nobody asks for more than that.
                     self.done = self.inner.is_end_stream();
-                    if self.done { pushed.and_then(|()| self.look.finish(&mut out)) } else { pushed }
+                    if self.done { pushed.and_then(|()| self.finish(&mut out)) } else { pushed }
                 }
                 rest => {
                     self.done = true;
-                    let ended = self.look.finish(&mut out);
+                    let ended = self.finish(&mut out);
                     if let (Some(Err(frame)), Ok(())) = (rest, &ended) {
                         self.trailers = trailing(frame, Some(&self.rules), &self.ending)?;
                     }
@@ -194,6 +198,11 @@ impl InspectedBody {
 }
 
 impl InspectedBody {
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Stop> {
+        framing::ended(self.framing.as_ref())?;
+        self.look.finish(out)
+    }
+
     /// Tells what was found, once.
     fn tell(&mut self) {
         if !std::mem::replace(&mut self.told, true) {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use aegis_policy::{Decision, Denial, DenialKind, Grant};
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
+use http_body::Body;
 
 use super::answer;
 use super::body::{InspectedBody, ToOrigin};
@@ -141,6 +142,8 @@ pub(super) fn request(
     // From its parts: a text put together and parsed again could be read as another host.
     let uri = Uri::builder().scheme(scheme).authority(authority).path_and_query(path_and_query).build();
     let bodyless = matches!(body, ToOrigin::Empty) && matches!(method, Method::POST | Method::PUT | Method::PATCH);
+    let unexpected = !body.is_end_stream() && body.size_hint().exact().is_none();
+    let unexpected = unexpected && matches!(method, Method::GET | Method::HEAD);
     let mut request = Request::new(body);
     *request.method_mut() = method;
     *request.uri_mut() = uri.map_err(|error| format!("the target is no URI: {error}"))?;
@@ -150,6 +153,10 @@ pub(super) fn request(
     if bodyless {
         // Where a body would be expected, its absence is said (RFC 9110, section 8.6): some origins answer 411 otherwise.
         request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+    if unexpected {
+        // hyper would leave such a body out; over HTTP/2 it takes the field out.
+        request.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
     Ok(request)
 }

@@ -27,7 +27,19 @@ pub struct Framing {
 /// # Errors
 /// It is not.
 pub fn check(framing: Option<&mut Framing>, data: &[u8]) -> Result<(), Stop> {
-    if framing.is_none_or(|framing| framing.keeps_to(data)) {
+    unless_broken(framing.is_none_or(|framing| framing.keeps_to(data)))
+}
+
+/// Looks at the end of such a body: a message that is cut short is none.
+///
+/// # Errors
+/// It ends in the middle of a message.
+pub fn ended(framing: Option<&Framing>) -> Result<(), Stop> {
+    unless_broken(framing.is_none_or(|framing| framing.held == 0 && framing.left == 0))
+}
+
+fn unless_broken(whole: bool) -> Result<(), Stop> {
+    if whole {
         return Ok(());
     }
     let opaque = Opaque { reason: Reason::Broken("message stream"), approvable: false, path: "grpc".into() };
@@ -67,7 +79,7 @@ mod tests {
 
     fn keeps(pieces: &[&[u8]]) -> bool {
         let mut framing = Framing::default();
-        pieces.iter().all(|piece| framing.keeps_to(piece))
+        pieces.iter().all(|piece| framing.keeps_to(piece)) && ended(Some(&framing)).is_ok()
     }
 
     #[test]
@@ -88,6 +100,10 @@ mod tests {
         ] {
             assert!(!keeps(&[other]), "{other:?}");
             assert!(!keeps(&other.chunks(1).collect::<Vec<_>>()), "{other:?}");
+        }
+        for end in 1..messages.len() {
+            // Between two messages it may end.
+            assert_eq!(keeps(&[&messages[..end]]), [8, 13].contains(&end), "{end}");
         }
     }
 }

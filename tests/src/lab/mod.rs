@@ -6,6 +6,7 @@ mod command;
 pub mod container;
 mod curl;
 mod daemon;
+mod go;
 pub mod netns;
 mod raw;
 pub mod redis;
