@@ -265,6 +265,17 @@ func main() {
 		if ok[n % 4] { good++ } else { fmt.Printf("wrong %d %.80s\n", n, result) }
 	}
 	fmt.Println("many", good)
+	// Answers that nobody reads hold up no other on their connection, and are whole when they are read.
+	var unread []*http.Response
+	for n := 0; n < 3; n++ {
+		response, err := http.Get(base + "/bytes/6000000"); check(err)
+		unread = append(unread, response)
+	}
+	for n := 0; n < 20; n++ { ask("GET", base + "/hello", nil) }
+	for _, response := range unread {
+		length, err := io.Copy(io.Discard, response.Body); check(err)
+		fmt.Println("unread", length)
+	}
 }
 "#;
 
@@ -275,7 +286,8 @@ fn go_net_http_with_many_streams() {
     let client = lab.go(&GO.replace("KEY", KEY)).unwrap();
     let outcome = run(&lab, &[client.to_str().unwrap()]);
     let expected = "echo HTTP/2.0 ssn [SSN]\nstreamed ssn [SSN]\ndenied 403 application/problem+json aws_key true\n\
-        event HTTP/2.0 one\nevent HTTP/2.0 two\nevent HTTP/2.0 three\nmany 200\n";
+        event HTTP/2.0 one\nevent HTTP/2.0 two\nevent HTTP/2.0 three\nmany 200\n\
+        unread 6000000\nunread 6000000\nunread 6000000\n";
     assert_eq!(outcome.stdout, expected, "{outcome:?}");
     assert_only_masked(&lab, 52);
 }
