@@ -1,10 +1,11 @@
-//! A fast origin: 1 KB for a GET, "ok" for a POST whose body it drops, events, a WebSocket's and gRPC's echo.
+//! A fast origin: 1 KB or 1 MB for a GET, "ok" for a POST whose body it drops, events, a WebSocket's and gRPC's echo.
 
 mod socket;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -21,6 +22,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
+use crate::load::document;
 use crate::{pin, tls};
 
 #[derive(Args)]
@@ -75,7 +77,8 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Answer>, Infallib
         return Ok(match path.rsplit('/').next() {
             Some("events") => events(),
             Some("socket") => socket::echo(request),
-            _ => plain(&KILOBYTE),
+            Some("megabyte") => megabyte(),
+            _ => plain(Bytes::from_static(&KILOBYTE)),
         });
     }
     if path.starts_with("/bench.Echo/") {
@@ -83,11 +86,19 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Answer>, Infallib
     }
     let mut body = request.into_body();
     while let Some(Ok(_)) = body.frame().await {}
-    Ok(plain(b"ok"))
+    Ok(plain(Bytes::from_static(b"ok")))
 }
 
-fn plain(bytes: &'static [u8]) -> Response<Answer> {
-    Response::new(Full::new(Bytes::from_static(bytes)).boxed_unsync())
+fn plain(bytes: Bytes) -> Response<Answer> {
+    Response::new(Full::new(bytes).boxed_unsync())
+}
+
+/// The document that is posted otherwise.
+fn megabyte() -> Response<Answer> {
+    static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(document(1 << 20, |_| String::new())));
+    let mut response = plain(DOCUMENT.clone());
+    response.headers_mut().insert("content-type", http::HeaderValue::from_static("application/json"));
+    response
 }
 
 /// Two events, the second a moment after the first.

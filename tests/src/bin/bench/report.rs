@@ -125,7 +125,7 @@ impl Report {
 
     fn bodies(&self) -> Option<Table> {
         let header = [
-            "POST of 1 MB, 4 connections",
+            "POST of 1 MB (or an answer), 4 connections",
             "MB/s: direct, relay, Envoy, Aegis",
             "Aegis / direct",
             "Aegis / relay",

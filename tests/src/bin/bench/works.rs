@@ -56,6 +56,8 @@ pub const WORKS: &[Work] = &[
         4,
         &["--body", "1048576", "--path", "/scanned", "--content", "gzip"],
     ),
+    work(Bodies, "answer of clean JSON, unread", 4, &["--path", "/megabyte"]),
+    work(Bodies, "answer of clean JSON, DLP", 4, &["--path", "/scanned/megabyte"]),
     work(Added, "GET 1 KB", 1, &[]),
     work(Added, "SSE, first event, unread", 1, &["--kind", "events", "--path", "/events"]),
     work(Added, "SSE, first event, DLP", 1, &["--kind", "events", "--path", "/scanned/events"]),
@@ -67,18 +69,18 @@ pub const WORKS: &[Work] = &[
     work(Scanning, "POST 10 KB JSON", 1, &["--body", "10240", "--path", "/plain", "--against", "/scanned"]),
 ];
 
-/// The policy that decides on all of it.
+/// The policy that decides on all of it. What a rule does not say of `dlp` it has from its policy, so none is said there: "no DLP" and
+/// "unread" are to be that.
 pub const POLICY: &str = r#"
-version: bench-2
+version: bench-3
 policies:
   - name: bench
     agents: ["*"]
-    dlp: {deny: [secrets]}
     rules:
-      - {name: plain, hosts: [api.allowed.test], ports: [9443], methods: [POST], paths: [/plain, /bench.Echo/Plain], private: true, decision: allow, dlp: {}}
+      - {name: plain, hosts: [api.allowed.test], ports: [9443], methods: [POST], paths: [/plain, /bench.Echo/Plain], private: true, decision: allow}
       - {name: scanned, hosts: [api.allowed.test], ports: [9443], methods: [POST], paths: [/scanned, /bench.Echo/Scanned], private: true, decision: sanitize, dlp: {redact: [pii], deny: [secrets]}}
-      - {name: amount, hosts: [api.allowed.test], ports: [9443], methods: [POST], paths: [/amount], body: [{path: amount, op: "<=", value: 5000}], private: true, decision: allow}
-      - {name: unread, hosts: [api.allowed.test], ports: [9443], methods: [GET], paths: [/events, /socket], private: true, decision: allow, dlp: {}}
+      - {name: amount, hosts: [api.allowed.test], ports: [9443], methods: [POST], paths: [/amount], body: [{path: amount, op: "<=", value: 5000}], private: true, decision: allow, dlp: {deny: [secrets]}}
+      - {name: unread, hosts: [api.allowed.test], ports: [9443], methods: [GET], paths: [/events, /socket, /megabyte], private: true, decision: allow}
       - {name: both-ways, hosts: [api.allowed.test], ports: [9443], methods: [GET], paths: ["/scanned/**"], private: true, decision: sanitize, dlp: {redact: [pii], deny: [secrets], responses: {redact: [pii], deny: [secrets]}}}
-      - {name: get, hosts: [api.allowed.test], ports: [9443], methods: [GET], paths: [/], private: true, decision: allow}
+      - {name: get, hosts: [api.allowed.test], ports: [9443], methods: [GET], paths: [/], private: true, decision: allow, dlp: {deny: [secrets]}}
 "#;
