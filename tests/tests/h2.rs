@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use aegis_tests::lab::wait_for;
-use aegis_tests::{AGENT, Daemon, Lab, Outcome, Service, Settings, python};
+use aegis_tests::{AGENT, Daemon, Lab, Outcome, SeenRequest, Service, Settings, python};
 use serde_json::json;
 
 const MIB: u64 = 1024 * 1024;
@@ -129,6 +129,33 @@ fn what_costs_a_client_little_costs_the_daemon_little() {
     drop(client);
     let gone = || daemon.metric("aegis_flows_active").ok().flatten().filter(|open| *open == 0.0);
     assert!(wait_for(Duration::from_secs(10), gone).is_some(), "connections are still held");
+}
+
+/// Many bodies that are refused while they stream, and others on the same connection: origins end connections on which many streams are
+/// reset, so that what its first piece refuses must not open one.
+#[test]
+fn what_is_refused_on_many_streams_harms_none_beside_it() {
+    let lab = Lab::new().unwrap();
+    let _daemon = Daemon::start(&lab, &Settings::default()).unwrap();
+    let outcome = run(
+        &lab,
+        r#"
+bad, good = range(1, 201, 2), range(201, 221, 2)
+stream = talk()
+for n in bad: stream.sendall(frame(HEADERS, 4, n, head('/echo', method='POST')) + frame(DATA, 1, n, b'key AKIAQ3EGRTZYXNMB2LKJ'))
+for n in good: stream.sendall(frame(HEADERS, 4, n, head('/echo', method='POST')) + frame(DATA, 1, n, b'ssn 536-22-8741'))
+decoder, status = hpack.Decoder(), {}
+for kind, flags, on, payload in frames_in(stream):
+    if kind == HEADERS: status[on] = dict(decoder.decode(payload))[':status']
+    if kind == RST_STREAM: status.setdefault(on, 'reset')
+    if len(status) == 110: break
+print({status[n] for n in bad}, {status[n] for n in good})
+"#,
+    );
+    assert_eq!(outcome.stdout, "{'403'} {'200'}\n", "{outcome:?}");
+    let seen = lab.internet.requests.all();
+    let bodies: Vec<String> = seen.iter().filter(|request| request.complete).map(SeenRequest::text).collect();
+    assert_eq!(bodies, vec!["ssn [SSN]"; 10]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Request bodies on their way: streamed, counted, looked through; never collected beyond what the plan asked for.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -45,6 +46,23 @@ pub enum ToOrigin {
     },
     /// Looked through while it flows.
     Inspected(Box<InspectedBody>),
+}
+
+impl ToOrigin {
+    /// Looks at what has come already of a body that streams: what that refuses needs no stream at the origin, which would
+    /// have to be reset, and of many resets origins make an end.
+    ///
+    /// # Errors
+    /// Why the body must not go on.
+    pub async fn look_ahead(&mut self) -> Result<(), BodyError> {
+        match self {
+            // Of a body whose length is said that length goes ahead, and what was taken would be missing in it.
+            Self::Inspected(body) if body.inner.size_hint().exact().is_none() => {
+                poll_fn(|cx| Poll::Ready(body.look_ahead(cx))).await
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Body for ToOrigin {
@@ -134,6 +152,8 @@ pub struct InspectedBody {
     idle: Idle,
     ending: Arc<Ending>,
     trailers: Option<HeaderMap>,
+    /// What was looked at ahead, and may go on.
+    ready: Option<Frame<Bytes>>,
     done: bool,
     told: bool,
 }
@@ -146,10 +166,20 @@ impl InspectedBody {
         idle: Idle,
         ending: Arc<Ending>,
     ) -> Self {
-        Self { inner, look, rules, framing, idle, ending, trailers: None, done: false, told: false }
+        Self { inner, look, rules, framing, idle, ending, trailers: None, ready: None, done: false, told: false }
+    }
+
+    fn look_ahead(&mut self, cx: &mut Context<'_>) -> Result<(), BodyError> {
+        if let Poll::Ready(Some(frame)) = self.poll(cx) {
+            self.ready = Some(frame?);
+        }
+        Ok(())
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(frame) = self.ready.take() {
+            return Poll::Ready(Some(Ok(frame)));
+        }
         loop {
             if self.done {
                 return Poll::Ready(self.trailers.take().map(|fields| Ok(Frame::trailers(fields))));

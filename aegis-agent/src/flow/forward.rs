@@ -63,8 +63,15 @@ pub async fn send(
     let ending = Arc::new(Ending::new(recorder, ongoing, Arc::clone(&grant)));
     ending.removed_already(&findings);
     let framing = line.framed.then(Framing::default);
-    let body = outgoing(&grant, payload, (look, framing), limits.idle_timeout, &ending);
+    let mut body = outgoing(&grant, payload, (look, framing), limits.idle_timeout, &ending);
     let failed = |refusal: Refusal| (refusal, ending.take());
+    let broken = |error: &(dyn StdError + 'static)| match ending.ongoing().denial() {
+        Some(denial) => denial.clone().into(),
+        None => refusal(&grant, ending.tally(), error),
+    };
+    if let Err(error) = body.look_ahead().await {
+        return Err(failed(broken(&error)));
+    }
     let grpc = line.grpc;
     let request = request(&grant, line, &path_and_query, headers, body)
         .map_err(|why| failed(failure(&grant, why, StatusCode::BAD_GATEWAY)))?;
@@ -78,10 +85,7 @@ pub async fn send(
             Err(failed(failure(&grant, "it switched protocols unasked".to_owned(), StatusCode::BAD_GATEWAY)))
         }
         Some(Ok(response)) => answer::relayed(response, limits, grpc, ending).await,
-        Some(Err(error)) => Err(failed(match ending.ongoing().denial() {
-            Some(denial) => denial.clone().into(),
-            None => refusal(&grant, ending.tally(), &error),
-        })),
+        Some(Err(error)) => Err(failed(broken(&error))),
         None => {
             let why = format!("it did not answer within {} s", limits.request_timeout.as_secs());
             Err(failed(failure(&grant, why, StatusCode::GATEWAY_TIMEOUT)))
