@@ -86,6 +86,7 @@ fn event(live: &Snapshot, intent: &Intent<'_>, content: &Content<'_>) -> Event {
         labels: ("bench", "0"),
         decision_id: "019ab1f2-7c44-7d1e-9b0a-3f6f0e7c2a11",
         trace_id: "4bf92f3577b34da6a3ce929d0e0e4736",
+        trace_is_foreign: false,
         took: Duration::from_micros(20),
         decision: Decision::Allow,
         mode: Mode::Enforce,

@@ -102,6 +102,19 @@ fn data_that_nobody_looked_for_may_or_may_not_have_been_there() {
     assert_eq!(under(&LIVE.replace("{deny: [ssn]}", "{deny: [ssn, email]}"), &found), "deny p/search");
 }
 
+/// The log of a version that knew other detectors: what its groups stood for is not known here.
+#[test]
+fn groups_count_where_they_mean_the_same() {
+    let live = snapshot(&policy(&LIVE.replace("{deny: [ssn]}", "{redact: [pii]}")));
+    let line = serde_json::to_string(&event(&live, &ask("GET https://shop.test/?lang=en"), "id")).unwrap();
+    assert!(line.contains("\"looked_for\":[\"pii\"]"), "{line}");
+    let strict = snapshot(&policy(&LIVE.replace("{deny: [ssn]}", "{deny: [email]}")));
+    assert_eq!(replayed(&strict, &Past::of_line(&line).unwrap().unwrap()), "allow p/search");
+    let older = line.replace(aegis_dlp::DetectorSet::catalogue(), "0123456789abcdef");
+    assert_ne!(older, line);
+    assert_eq!(replayed(&strict, &Past::of_line(&older).unwrap().unwrap()), "? dlp email");
+}
+
 /// The log of a host whose policy declares detectors that the candidate does not.
 #[test]
 fn what_a_detector_found_that_the_candidate_does_not_declare_is_undecidable() {

@@ -109,6 +109,7 @@ impl Question {
 struct Outcome {
     decision_id: String,
     trace_id: String,
+    trace_is_foreign: bool,
     at: std::time::SystemTime,
     took: Duration,
     decision: Decision,
@@ -144,6 +145,8 @@ impl Outcome {
         Some(Self {
             decision_id: draft.decision_id.clone(),
             trace_id: draft.trace_id.clone(),
+            // A trace that was taken up has a span above ours.
+            trace_is_foreign: draft.parent_span_id.is_some(),
             at: draft.ts,
             took: Duration::try_from_secs_f64(draft.duration_ms / 1e3).unwrap_or_default(),
             decision,
@@ -162,6 +165,7 @@ impl Outcome {
             labels: (instance, env!("CARGO_PKG_VERSION")),
             decision_id: &self.decision_id,
             trace_id: &self.trace_id,
+            trace_is_foreign: self.trace_is_foreign,
             took: self.took,
             decision: self.decision,
             mode: self.mode,

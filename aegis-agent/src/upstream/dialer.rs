@@ -134,7 +134,7 @@ impl Dialer {
         Ok(reachable)
     }
 
-    async fn connect(self, uri: Uri) -> Result<Upstream, DialError> {
+    async fn connect(&self, uri: Uri) -> Result<Upstream, DialError> {
         let host = uri.host().ok_or_else(|| DialError::Target(uri.to_string()))?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let https = uri.scheme_str() == Some("https");
@@ -155,7 +155,18 @@ impl Dialer {
     }
 }
 
-impl tower_service::Service<Uri> for Dialer {
+/// A dialer as a pool's client has it, which clones it for every request.
+#[derive(Clone)]
+pub struct Connector(Arc<Dialer>);
+
+impl Connector {
+    #[must_use]
+    pub fn new(dialer: Dialer) -> Self {
+        Self(Arc::new(dialer))
+    }
+}
+
+impl tower_service::Service<Uri> for Connector {
     type Response = Upstream;
     type Error = DialError;
     type Future = Pin<Box<dyn Future<Output = Result<Upstream, DialError>> + Send>>;
@@ -165,6 +176,7 @@ impl tower_service::Service<Uri> for Dialer {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        Box::pin(self.clone().connect(uri))
+        let dialer = Arc::clone(&self.0);
+        Box::pin(async move { dialer.connect(uri).await })
     }
 }

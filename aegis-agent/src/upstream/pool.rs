@@ -8,7 +8,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::Semaphore;
 
-use super::dialer::Dialer;
+use super::dialer::{Connector, Dialer};
 use super::slots::agent_quota;
 use super::way::Way;
 use crate::config::{self, Limits};
@@ -17,7 +17,7 @@ use crate::kernel::{AgentIndex, NetnsCookie};
 use crate::telemetry::Noted;
 
 /// An HTTP client that speaks HTTP/1.1 or HTTP/2 as the origin's ALPN says, with a pool of its own.
-pub type UpstreamClient = Client<Dialer, ToOrigin>;
+pub type UpstreamClient = Client<Connector, ToOrigin>;
 
 /// More pools than this at once and the least used is closed; its agent's next request opens a new one.
 const MAX_POOLS: u64 = 8192;
@@ -26,6 +26,9 @@ const MAX_POOLS: u64 = 8192;
 const H2_STREAM_WINDOW: u32 = 256 * 1024;
 const H2_CONNECTION_WINDOW: u32 = 4 << 20;
 const H2_SEND_BUFFER: usize = 256 * 1024;
+/// What of an HTTP/1 upload may wait for an origin that reads slowly, and what is read of its answers at once, in bytes. The head of
+/// an answer may be as long as a request's, and always this long.
+const H1_BUFFER: usize = 64 * 1024;
 /// How often an HTTP/2 origin is asked whether it is still there, and how long its answer may take: a connection that a
 /// middlebox has forgotten would swallow every request put on it.
 const H2_PING_EVERY: Duration = Duration::from_secs(20);
@@ -47,7 +50,7 @@ pub struct Pools {
     dialer: Dialer,
     idle: Duration,
     per_host: usize,
-    header_bytes: u32,
+    header_bytes: usize,
     clients: moka::sync::Cache<PoolKey, UpstreamClient>,
     /// Dials at once of each agent, over all its pools.
     quotas: moka::sync::Cache<AgentIndex, Arc<Semaphore>>,
@@ -60,7 +63,7 @@ impl Pools {
             dialer,
             idle: upstream.pool_idle,
             per_host: upstream.pool_per_host,
-            header_bytes: u32::try_from(limits.header_bytes).unwrap_or(u32::MAX),
+            header_bytes: limits.header_bytes,
             clients: moka::sync::Cache::builder().max_capacity(MAX_POOLS).build(),
             quotas: moka::sync::Cache::builder().max_capacity(MAX_POOLS).build(),
         }
@@ -97,13 +100,14 @@ impl Pools {
             .pool_max_idle_per_host(self.per_host)
             // Host is written from the URI, which the permit named: never copied from what the agent sent.
             .set_host(true)
+            .http1_max_buf_size(self.header_bytes.max(H1_BUFFER))
             .http2_initial_stream_window_size(H2_STREAM_WINDOW)
             .http2_initial_connection_window_size(H2_CONNECTION_WINDOW)
             .http2_keep_alive_interval(H2_PING_EVERY)
             .http2_keep_alive_timeout(H2_PONG_WITHIN)
             .http2_keep_alive_while_idle(true)
             .http2_max_send_buf_size(H2_SEND_BUFFER)
-            .http2_max_header_list_size(self.header_bytes)
-            .build(self.dialer.for_pool(key, quota))
+            .http2_max_header_list_size(u32::try_from(self.header_bytes).unwrap_or(u32::MAX))
+            .build(Connector::new(self.dialer.for_pool(key, quota)))
     }
 }

@@ -1,6 +1,10 @@
 //! Sets of detectors.
 
 use std::fmt;
+use std::sync::LazyLock;
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
 
 use super::catalogue::MOST_BUILT_IN;
 use super::{Detector, Group, UnknownDetector};
@@ -125,6 +129,41 @@ impl DetectorSet {
         let own = OwnName::all().map(Detector::Own);
         Detector::ALL.into_iter().chain(own).filter(move |detector| self.contains(*detector))
     }
+
+    /// As few names as say it, each as [`parse`](Self::parse) takes it: groups that are in it as a whole, then single detectors. What
+    /// a group stands for is known by the [`catalogue`](Self::catalogue).
+    #[must_use]
+    pub fn names(self) -> Vec<&'static str> {
+        static GROUPS: LazyLock<Vec<(&str, DetectorSet)>> = LazyLock::new(|| {
+            let whole = [("all", DetectorSet::ALL), ("pii", DetectorSet::PII), ("secrets", DetectorSet::SECRETS)];
+            whole.into_iter().chain(Group::ALL.map(|group| (group.name(), group.set()))).collect()
+        });
+        let (mut names, mut left) = (Vec::new(), self);
+        for (name, set) in GROUPS.iter() {
+            if left.is_empty() {
+                return names;
+            }
+            if set.difference(left).is_empty() {
+                names.push(*name);
+                left = left.difference(*set);
+            }
+        }
+        names.extend(left.iter().map(Detector::name));
+        names
+    }
+
+    /// Tells catalogues of built-in detectors apart: sixteen hexadecimal digits over their names and groups.
+    pub fn catalogue() -> &'static str {
+        static CATALOGUE: LazyLock<String> = LazyLock::new(|| {
+            let mut hash = Sha256::new();
+            for detector in Detector::ALL {
+                let group = detector.group().map_or("", Group::name);
+                hash.update(format!("{} {group}\n", detector.name()));
+            }
+            HEXLOWER.encode(hash.finalize().get(..8).unwrap_or_default())
+        });
+        &CATALOGUE
+    }
 }
 
 impl From<Detector> for DetectorSet {
@@ -165,6 +204,21 @@ mod tests {
         assert_eq!(DetectorSet::PII.union(DetectorSet::SECRETS), DetectorSet::ALL);
         assert!(!DetectorSet::PII.intersects(DetectorSet::SECRETS));
         assert_eq!(DetectorSet::parse("all").unwrap(), DetectorSet::ALL);
+    }
+
+    #[test]
+    fn names_say_the_set_in_few_words() {
+        let names = |set: DetectorSet| set.names();
+        assert_eq!(names(DetectorSet::ALL), ["all"]);
+        assert_eq!(names(DetectorSet::SECRETS.with(Detector::Email)), ["secrets", "email"]);
+        assert!(names(DetectorSet::EMPTY).is_empty());
+        let but_one = DetectorSet::ALL.difference(Detector::Email.into());
+        for set in [DetectorSet::PII, but_one, Group::ALL[0].set().union(Group::ALL[1].set())] {
+            let back: DetectorSet =
+                set.names().iter().flat_map(|name| DetectorSet::parse(name).unwrap().iter()).collect();
+            assert_eq!(back, set);
+        }
+        assert_eq!(DetectorSet::catalogue().len(), 16);
     }
 
     #[test]

@@ -3,8 +3,10 @@
 //! What OPA has no field for stands under `custom`. Lists of JSON pointers tell a reader what is not as it was: `masked`
 //! values were redacted or cut short, `erased` ones were there and are not written at all.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use aegis_dlp::{Detector, DetectorSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -132,9 +134,26 @@ pub struct Context {
     /// What the agent had used before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
-    /// What the data-loss scan looked for, by name: whoever reads it may not know all detectors.
+    /// What the data-loss scan looked for: groups and single detectors, by name.
     #[serde(default)]
-    pub looked_for: Vec<String>,
+    pub looked_for: Vec<Cow<'static, str>>,
+    /// Which catalogue of detectors the groups mean: [`DetectorSet::catalogue`].
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub catalogue: Cow<'static, str>,
+}
+
+impl Context {
+    /// The detectors that are known to have looked. A name that nobody knows here is of a detector that nobody asks about; and
+    /// what a group stood for elsewhere is not known.
+    pub(crate) fn detectors(&self) -> DetectorSet {
+        let same = self.catalogue == DetectorSet::catalogue();
+        let set = |name: &Cow<'static, str>| match name.parse::<Detector>() {
+            Ok(detector) => Some(detector.into()),
+            Err(_) if same => DetectorSet::parse(name).ok(),
+            Err(_) => None,
+        };
+        self.looked_for.iter().filter_map(set).fold(DetectorSet::EMPTY, DetectorSet::union)
+    }
 }
 
 /// Values that rules read.

@@ -41,14 +41,14 @@ pub(super) fn clean(input: &mut Map<String, Value>, taken: &mut Taken<'_>) {
         let bound = if key == "path" { PATH } else { VALUE };
         shorten(value, bound, &format!("/input/{}", escaped(key)), taken);
     }
-    if !redact(input, taken) || size(input) > INPUT {
+    if redact(input, taken).is_none_or(|length| length > INPUT) {
         // Still something to be found, or too much: what rules read of the request goes as a whole.
         for part in CONTENT {
             if input.remove(part).is_some() {
                 taken.erased.insert(format!("/input/{part}"));
             }
         }
-        if !redact(input, taken) && input.remove("path").is_some() {
+        if redact(input, taken).is_none() && input.remove("path").is_some() {
             taken.erased.insert("/input/path".to_owned());
         }
     }
@@ -61,14 +61,16 @@ pub(super) fn text(all: &Profile, text: &str, bound: usize) -> String {
     clean
 }
 
-/// Redacts the document as a body would be, keys as context included; false where something is still to be found.
-fn redact(input: &mut Map<String, Value>, taken: &mut Taken<'_>) -> bool {
-    let Ok(json) = serde_json::to_vec(input) else { return false };
-    let Some(redacted) = scanned(taken.all, &json) else { return true };
-    let Ok(Value::Object(redacted)) = serde_json::from_slice::<Value>(&redacted) else { return false };
+/// Redacts the document as a body would be, keys as context included; gives its length as JSON, none where something is still to
+/// be found.
+fn redact(input: &mut Map<String, Value>, taken: &mut Taken<'_>) -> Option<usize> {
+    let json = serde_json::to_vec(input).ok()?;
+    let Some(redacted) = scanned(taken.all, &json) else { return Some(json.len()) };
+    let Ok(Value::Object(redacted)) = serde_json::from_slice::<Value>(&redacted) else { return None };
     let before = std::mem::replace(input, redacted);
     differences(&Value::Object(before), &Value::Object(input.clone()), "/input", &mut taken.masked);
-    serde_json::to_vec(input).is_ok_and(|json| scanned(taken.all, &json).is_none())
+    let json = serde_json::to_vec(input).ok()?;
+    scanned(taken.all, &json).is_none().then_some(json.len())
 }
 
 /// The document with masks; `None` where nothing was found.
@@ -186,10 +188,6 @@ fn is_number(value: &Value) -> bool {
 /// A name without what stands between its words.
 fn letters(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
-}
-
-fn size(input: &Map<String, Value>) -> usize {
-    serde_json::to_vec(input).map_or(usize::MAX, |json| json.len())
 }
 
 fn cut(text: &mut String, bound: usize) {

@@ -1,5 +1,6 @@
 //! From what the flow knows of a decision to its event. Runs behind the request, not on its way.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
@@ -32,6 +33,8 @@ pub struct Decided<'a> {
     pub decision_id: &'a str,
     /// As in the audit record.
     pub trace_id: &'a str,
+    /// It is the agent's choice, and not a random number of ours.
+    pub trace_is_foreign: bool,
     /// How long it took.
     pub took: Duration,
     /// The decision; in shadow the one that would have been.
@@ -129,11 +132,20 @@ impl Event {
         mask::clean(&mut input, &mut taken);
         let (header_names, cut) = header_names(decided.masks, intent.headers);
         let (query_names, more) = query_names(decided.masks, intent.query);
-        let looked_for = sight.looked_for.iter().map(|one| one.name().to_owned()).collect();
+        let looked_for = sight.looked_for.names().into_iter().map(Cow::Borrowed).collect();
         let names_cut = cut || more;
         let Sight { body, usage, .. } = *sight;
-        let context =
-            Context { reads: seen.reads(), header_names, query_names, names_cut, body, tool_unread, usage, looked_for };
+        let context = Context {
+            reads: seen.reads(),
+            header_names,
+            query_names,
+            names_cut,
+            body,
+            tool_unread,
+            usage,
+            looked_for,
+            catalogue: Cow::Borrowed(DetectorSet::catalogue()),
+        };
         event(decided, intent.now, REQUEST_PATH, input, taken, context)
     }
 
@@ -183,7 +195,10 @@ fn event(
     let tool = decided.tool.map(|tool| mask::text(taken.all, tool, NAME));
     Event {
         decision_id: decided.decision_id.to_owned(),
-        trace_id: mask::text(taken.all, decided.trace_id, NAME),
+        trace_id: match decided.trace_is_foreign {
+            true => mask::text(taken.all, decided.trace_id, NAME),
+            false => decided.trace_id.to_owned(),
+        },
         timestamp: timestamp(at),
         labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
         bundles: BTreeMap::from([(BUNDLE.to_owned(), revision)]),

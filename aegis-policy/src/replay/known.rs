@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use aegis_dlp::{Detector, DetectorSet};
+use aegis_dlp::DetectorSet;
 use serde_json::Value;
 
 use super::past::Asked;
@@ -106,9 +106,7 @@ impl Known {
 
     /// The detectors of `wanted` of which it is not known whether they would have found something.
     pub(super) fn not_looked_for(&self, wanted: DetectorSet, found: DetectorSet) -> Option<String> {
-        // A name that nobody knows here is of a detector that nobody asks about.
-        let looked: DetectorSet =
-            self.context.looked_for.iter().filter_map(|name| name.parse::<Detector>().ok()).collect();
+        let looked = self.context.detectors();
         let unknown: Vec<&str> =
             wanted.iter().filter(|one| !looked.contains(*one) && !found.contains(*one)).map(|one| one.name()).collect();
         (!unknown.is_empty()).then(|| format!("dlp {}", unknown.join(" ")))

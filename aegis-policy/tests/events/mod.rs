@@ -51,6 +51,7 @@ pub fn event(snapshot: &Snapshot, ask: &Ask, id: &str) -> Event {
             labels: ("test", "0"),
             decision_id: id,
             trace_id: "",
+            trace_is_foreign: true,
             took: Duration::from_micros(20),
             decision,
             mode,

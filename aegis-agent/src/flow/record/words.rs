@@ -1,5 +1,7 @@
 //! Decisions, findings and what the agent chose, in the words of a record: nothing sensitive, nothing made up.
 
+use std::borrow::Cow;
+
 use aegis_audit::{Draft, FindingEntry};
 use aegis_dlp::{Finding, Place, Profile, scan_text, scan_url};
 use aegis_policy::{Decision, Denial, Mode, Snapshot};
@@ -49,6 +51,13 @@ impl Masks {
         scan_text(&self.0, Place::Url, text).text.into_owned()
     }
 
+    /// The same, where it stands: most texts hold nothing and stay what they are.
+    fn mask(&self, text: &mut String) {
+        if let Cow::Owned(masked) = scan_text(&self.0, Place::Url, text).text {
+            *text = masked;
+        }
+    }
+
     /// A path may carry data too.
     #[must_use]
     pub fn path(&self, path: &str) -> String {
@@ -77,10 +86,10 @@ impl Masks {
     /// Host names, reasons, errors and the path of its own executable hold words that the agent chose.
     pub fn redact(&self, draft: &mut Draft) {
         for chosen in [&mut draft.host, &mut draft.tool, &mut draft.error].into_iter().flatten() {
-            *chosen = self.text(chosen);
+            self.mask(chosen);
         }
-        draft.exe = self.text(&draft.exe);
-        draft.reason = self.text(&draft.reason);
+        self.mask(&mut draft.exe);
+        self.mask(&mut draft.reason);
         for finding in &mut draft.findings {
             finding.place = self.place(&Place::parse(&finding.place)).record();
         }
