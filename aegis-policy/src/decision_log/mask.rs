@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use aegis_dlp::{Format, Place, Profile, Scanner, scan_text};
+use aegis_dlp::{Flow, Format, Place, Profile, Scanner, scan_text};
 use serde_json::{Map, Value};
 
 /// Bytes of a value that are kept; the path may be longer.
@@ -73,14 +73,18 @@ fn redact(input: &mut Map<String, Value>, taken: &mut Taken<'_>) -> Option<usize
     scanned(taken.all, &json).is_none().then_some(json.len())
 }
 
-/// The document with masks; `None` where nothing was found.
+/// The document with masks; `None` where nothing was found. What cannot be read to its bottom ends before its end, and so is no
+/// document any more.
 fn scanned(all: &Profile, json: &[u8]) -> Option<Vec<u8>> {
     let mut scanner = Scanner::new(all.clone(), Format::Json);
     let mut out = Vec::with_capacity(json.len());
-    // Nothing in the profile denies.
+    // What a push stopped stays stopped.
     let _ = scanner.push(json, &mut out);
-    let _ = scanner.finish(&mut out);
-    (!scanner.findings().is_empty()).then_some(out)
+    let whole = scanner.finish(&mut out) == Flow::Continue;
+    if !whole {
+        out.clear();
+    }
+    (!whole || !scanner.findings().is_empty()).then_some(out)
 }
 
 /// Pointers to the values that differ. An object whose keys differ counts as a whole.
@@ -274,6 +278,16 @@ mod tests {
         assert_eq!(input["query"], json!({"design": ["d"], "max_tokens": ["100"]}));
         let kept = json!({"passage": "x", "author": "y", "zipcode": "z", "max_tokens": 100, "usage": {}});
         assert_eq!((&input["body"], erased.len()), (&kept, 10));
+    }
+
+    #[test]
+    fn what_is_wrapped_too_often_to_be_read_goes() {
+        let wrapped =
+            (0..12).fold("ssn 536-22-8741".to_owned(), |text, _| data_encoding::BASE64.encode(text.as_bytes()));
+        for part in ["headers", "query", "body"] {
+            let (input, erased, _) = cleaned(json!({"host": "api.test", part: {"x": [wrapped]}}));
+            assert_eq!((input, erased), (json!({"host": "api.test"}), vec![format!("/input/{part}")]));
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ fn traced(id: &str, trace_id: &str) -> Event {
         labels: ("test", "0"),
         decision_id: id,
         trace_id,
+        trace_is_foreign: true,
         took: Duration::ZERO,
         decision: Decision::Deny,
         mode: Mode::Enforce,
