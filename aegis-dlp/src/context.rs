@@ -26,17 +26,29 @@ struct Searcher {
     /// By the number of the word: its topic, and whether it counts inside of a longer one.
     meaning: Vec<(Topic, bool)>,
     /// A bit for each hash of three bytes that a word begins with.
-    heads: Vec<u64>,
+    heads: Box<[u64; HASHES / 64]>,
+    /// For each hash a bit for each byte that may come next.
+    fourths: Box<[u32]>,
 }
 
 /// Values of the hash of three bytes.
 const HASHES: usize = 1 << 15;
 
-/// The same for a letter and its capital.
+/// What a byte adds to the hash: the same for a letter and its capital, and for digits what no word begins with.
+static CODES: [u8; 256] = {
+    let mut codes = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let digit = byte >= b'0' as usize && byte <= b'9' as usize;
+        codes[byte] = if digit { 0 } else { byte as u8 & 31 };
+        byte += 1;
+    }
+    codes
+};
+
 #[inline]
-fn hash(head: [u8; 3]) -> usize {
-    let [one, two, three] = head.map(|byte| usize::from(byte & 31));
-    one << 10 | two << 5 | three
+fn code(byte: u8) -> usize {
+    usize::from(CODES[usize::from(byte)])
 }
 
 impl Searcher {
@@ -51,10 +63,13 @@ impl Searcher {
                 }
             }
         }
-        let mut heads = vec![0_u64; HASHES / 64];
+        let mut heads = Box::new([0_u64; HASHES / 64]);
+        let mut fourths = vec![0_u32; HASHES].into_boxed_slice();
         for text in &texts {
-            let hash = hash(*text.as_bytes().first_chunk()?);
+            let [one, two, three, rest @ ..] = text.as_bytes() else { return None };
+            let hash = code(*one) << 10 | code(*two) << 5 | code(*three);
             *heads.get_mut(hash / 64)? |= 1 << (hash % 64);
+            *fourths.get_mut(hash)? |= rest.first().map_or(u32::MAX, |fourth| 1 << code(*fourth));
         }
         let automaton = AhoCorasick::builder()
             .ascii_case_insensitive(true)
@@ -63,7 +78,7 @@ impl Searcher {
             .kind(Some(AhoCorasickKind::DFA))
             .build(texts)
             .ok()?;
-        Some(Searcher { automaton, meaning, heads })
+        Some(Searcher { automaton, meaning, heads, fourths })
     }
 
     /// Tells of each word of `text`, from the left and the longest that begins at a place: which it is, and where.
@@ -85,15 +100,21 @@ impl Searcher {
     /// The next place from `from` on where a word may begin.
     #[inline]
     fn head(&self, text: &[u8], from: usize) -> Option<usize> {
-        let rest = text.get(from..)?;
-        let may_begin = |head: &[u8]| match head {
-            [one, two, three] => {
-                let hash = hash([*one, *two, *three]);
-                self.heads.get(hash / 64).is_some_and(|bits| bits >> (hash % 64) & 1 == 1)
+        let [one, two, rest @ ..] = text.get(from..)? else { return None };
+        // What was shifted out of the hash does not count.
+        let mut last = code(*one) << 5 | code(*two);
+        for (at, byte) in rest.iter().enumerate() {
+            last = last << 5 | code(*byte);
+            let hash = last % HASHES;
+            if self.heads.get(hash / 64).is_some_and(|bits| bits >> (hash % 64) & 1 == 1) {
+                let fourths = self.fourths.get(hash).copied().unwrap_or_default();
+                let fourth = rest.get(at + 1).map_or(0, |fourth| 1 << code(*fourth));
+                if fourths & fourth != 0 || fourths == u32::MAX {
+                    return Some(from + at);
+                }
             }
-            _ => false,
-        };
-        rest.windows(3).position(may_begin).map(|at| from + at)
+        }
+        None
     }
 }
 
@@ -109,6 +130,11 @@ impl Topics {
 
     pub(crate) const fn with(self, topic: Topic) -> Topics {
         Topics(self.0 | 1 << topic as u8)
+    }
+
+    /// All topics up to this one.
+    pub(crate) const fn up_to(topic: Topic) -> Topics {
+        Topics(u128::MAX >> (u128::BITS - 1 - topic as u32))
     }
 
     /// Those of them that are among others; `None` where no one is.
@@ -139,10 +165,19 @@ impl<'v, 'a> Said<'v, 'a> {
 
     /// Whether what stands before `start` says that what is there is about `topic`.
     pub(crate) fn of(&self, start: usize, topic: Topic) -> bool {
+        self.topics(start).has(topic)
+    }
+
+    /// Whether it says that what is there is about one of these.
+    pub(crate) fn any(&self, start: usize, among: Topics) -> bool {
+        self.topics(start).of(among).is_some()
+    }
+
+    fn topics(&self, start: usize) -> Topics {
         let known = self.known.get().filter(|(at, _)| *at == start);
         let (_, topics) = known.unwrap_or_else(|| (start, topics(self.view, start)));
         self.known.set(Some((start, topics)));
-        topics.has(topic)
+        topics
     }
 }
 

@@ -1,46 +1,42 @@
 //! Sixty-four bytes at once: which of them are of a kind, as the bits of a word.
+//!
+//! What is generic over [`Simd`] is compiled once for each kind of vector unit, and `dispatch!` takes the best that the machine
+//! has. Between there and here all is inlined, closures too, or it would be compiled for the oldest machine there is.
 
-use wide::u8x16;
+use fearless_simd::prelude::*;
+use fearless_simd::{Simd, mask8x64, u8x64};
 
 /// Bytes looked at together.
 pub(crate) const BLOCK: usize = 64;
 
-/// A block of bytes. Bit `n` of what its methods give is of byte `n`.
-#[derive(Copy, Clone)]
-pub(crate) struct Lanes([u8x16; 4]);
+/// A block of bytes. Bit `n` of what is told of it is of byte `n`.
+pub(crate) type Lanes<S> = u8x64<S>;
 
-impl Lanes {
-    #[inline]
-    pub(crate) fn new(block: &[u8; BLOCK]) -> Self {
-        let mut lanes = [u8x16::ZERO; 4];
-        for (lane, part) in lanes.iter_mut().zip(block.as_chunks::<16>().0) {
-            *lane = u8x16::new(*part);
-        }
-        Lanes(lanes)
-    }
+#[inline(always)]
+pub(crate) fn lanes<S: Simd>(simd: S, block: &[u8; BLOCK]) -> Lanes<S> {
+    u8x64::load_array_ref(simd, block)
+}
 
-    /// The bytes of which a test says so: all bits of a lane are set where it does.
-    #[inline]
-    pub(crate) fn which(self, test: impl Fn(u8x16) -> u8x16) -> u64 {
-        let mut bits = 0;
-        for (number, lane) in self.0.into_iter().enumerate() {
-            bits |= u64::from(test(lane).to_bitmask()) << (16 * number);
-        }
-        bits
+/// The block at a position of a stretch, filled up with zeros where that ends.
+#[inline(always)]
+pub(crate) fn lanes_at<S: Simd>(simd: S, bytes: &[u8], at: usize) -> Lanes<S> {
+    let rest = bytes.get(at..).unwrap_or_default();
+    match rest.first_chunk() {
+        Some(block) => lanes(simd, block),
+        None => lanes(simd, &filled_up(rest)),
     }
 }
 
 /// Whether each byte is this one.
-#[inline]
-pub(crate) fn is(lane: u8x16, byte: u8) -> u8x16 {
-    lane.simd_eq(u8x16::splat(byte))
+#[inline(always)]
+pub(crate) fn is<S: Simd>(lane: Lanes<S>, byte: u8) -> mask8x64<S> {
+    lane.simd_eq(byte)
 }
 
 /// Whether each byte is one of so many from `first` on.
-#[inline]
-pub(crate) fn within(lane: u8x16, first: u8, count: u8) -> u8x16 {
-    let offset = lane - u8x16::splat(first);
-    offset.min(u8x16::splat(count - 1)).simd_eq(offset)
+#[inline(always)]
+pub(crate) fn within<S: Simd>(lane: Lanes<S>, first: u8, count: u8) -> mask8x64<S> {
+    (lane - first).simd_le(count - 1)
 }
 
 /// The bytes of a block that so many of a kind end with, given the bits of that kind in the block and in the one before it.
@@ -57,26 +53,52 @@ pub(crate) fn run_ends(before: u64, here: u64, length: u32) -> u64 {
     here
 }
 
-/// A stretch block by block, the last one filled up with zeros.
-pub(crate) fn blocks(bytes: &[u8]) -> impl Iterator<Item = [u8; BLOCK]> {
-    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
-    let mut last = [0; BLOCK];
-    last.iter_mut().zip(rest).for_each(|(slot, byte)| *slot = *byte);
-    blocks.iter().copied().chain((!rest.is_empty()).then_some(last))
+/// The bytes of a block that are between quotes, the first of each pair counted, given where quotes are and whether it begins
+/// between two.
+#[inline(always)]
+pub(crate) fn inside(quotes: u64, begun: bool) -> u64 {
+    let mut odd = quotes;
+    for shift in [1, 2, 4, 8, 16, 32] {
+        odd ^= odd << shift;
+    }
+    if begun { !odd } else { odd }
+}
+
+/// Fewer bytes than a block has, with zeros behind them.
+#[inline(never)]
+fn filled_up(bytes: &[u8]) -> [u8; BLOCK] {
+    let mut block = [0; BLOCK];
+    block.iter_mut().zip(bytes).for_each(|(slot, byte)| *slot = *byte);
+    block
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
+    use fearless_simd::{Level, dispatch};
+
     use super::*;
 
     #[test]
-    fn bits_are_of_bytes() {
+    fn bits_are_of_bytes_on_every_vector_unit() {
         let block = std::array::from_fn(|at| u8::try_from(at * 4).unwrap());
-        let lanes = Lanes::new(&block);
-        assert_eq!(lanes.which(|lane| is(lane, 148)), 1 << 37);
-        assert_eq!(lanes.which(|lane| is(lane | u8x16::splat(0x20), b'x')), 1 << 22 | 1 << 30);
-        assert_eq!(lanes.which(|lane| within(lane, 148, 5)), 1 << 37 | 1 << 38);
+        let bits = |level: Level| {
+            dispatch!(level, simd => {
+                let lane = lanes(simd, &block);
+                [
+                    is(lane, 148),
+                    is(lane | 0x20, b'x'),
+                    within(lane, 148, 5) | is(lane, 0),
+                    is(lanes_at(simd, &block, 60), 0),
+                    is(lanes_at(simd, &block, 600), 0),
+                ]
+                .map(SimdMask::to_bitmask)
+            })
+        };
+        let expected = [1 << 37, 1 << 22 | 1 << 30, 1 << 37 | 1 << 38 | 1, u64::MAX << 4, u64::MAX];
+        for level in [Level::baseline(), Level::new()] {
+            assert_eq!(bits(level), expected, "{level:?}");
+        }
     }
 
     #[test]

@@ -111,13 +111,15 @@ impl Profile {
 
     /// What a match of `detector` leads to, the strictest of what is said of it; `None` where the detector is not at work.
     pub fn action(&self, detector: Detector) -> Option<Action> {
-        let said = [
-            (Action::Deny, self.deny),
-            (Action::Approve, self.approve),
-            (Action::Redact, self.redact),
-            (Action::Report, self.report),
-        ];
-        said.into_iter().find(|(_, set)| set.contains(detector)).map(|(action, _)| action)
+        if self.deny.contains(detector) {
+            Some(Action::Deny)
+        } else if self.approve.contains(detector) {
+            Some(Action::Approve)
+        } else if self.redact.contains(detector) {
+            Some(Action::Redact)
+        } else {
+            self.report.contains(detector).then_some(Action::Report)
+        }
     }
 
     /// Every detector at work.

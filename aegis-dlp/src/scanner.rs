@@ -29,6 +29,8 @@ pub const HOLD_BACK: usize = 16 * 1024;
 /// Bytes examined at once: enough to amortise, little enough to stay in the first-level cache and to be
 /// moved where a mask is longer or shorter than what it replaces.
 const PIECE: usize = 8 * 1024;
+/// The same where more was replaced than in one of so many bytes: each moves what is behind it.
+const BUSY_PIECE: usize = 1024;
 /// Decided bytes that pile up in the window before they are dropped, so that tiny chunks cost no moves.
 const SLACK: usize = 2048;
 
@@ -90,6 +92,9 @@ pub struct Scanner {
     before: u64,
     base: usize,
     altered: Option<u64>,
+    /// Bytes of the next piece, and matches replaced in the last one.
+    piece: usize,
+    replaced: usize,
 }
 
 impl Scanner {
@@ -173,6 +178,8 @@ impl Scanner {
             before: 0,
             base: 0,
             altered: None,
+            piece: PIECE,
+            replaced: 0,
         }
     }
 
@@ -183,11 +190,13 @@ impl Scanner {
             return Flow::Continue;
         }
         self.base = out.len();
-        for piece in chunk.chunks(PIECE) {
-            if self.stopped.is_some() {
-                break;
-            }
+        let mut rest = chunk;
+        while !rest.is_empty() && self.stopped.is_none() {
+            let (piece, more) = rest.split_at(self.piece.min(rest.len()));
+            self.replaced = 0;
             self.take(piece, false, out);
+            self.piece = if self.replaced * BUSY_PIECE >= piece.len() { BUSY_PIECE } else { PIECE };
+            rest = more;
         }
         self.count(out)
     }

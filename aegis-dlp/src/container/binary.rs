@@ -5,7 +5,10 @@
 
 use std::cmp::Ordering;
 
-use crate::lanes::{BLOCK, Lanes, is, run_ends, within};
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, Simd, dispatch};
+
+use crate::lanes::{BLOCK, is, lanes, run_ends, within};
 use crate::stream::{Content, Step};
 
 use super::trail::{Mark, PIECE, Trail};
@@ -69,20 +72,22 @@ impl Binary {
 
     fn read(&mut self, piece: &[u8]) {
         let (blocks, rest) = piece.as_chunks::<BLOCK>();
-        for block in blocks {
-            let lanes = Lanes::new(block);
-            let readable = lanes.which(|lane| within(lane, b' ', 95) | within(lane, b'\t', 2) | is(lane, b'\r'));
-            let zero = lanes.which(|lane| is(lane, 0));
-            if !self.narrow.passes(block, readable) {
-                block.iter().for_each(|byte| self.narrow.read(*byte));
-            }
-            if !self.wide.passes(block, readable, zero) {
-                block.iter().for_each(|byte| self.wide.read(*byte));
-            }
-        }
+        dispatch!(Level::new(), simd => self.read_blocks(simd, blocks));
         for byte in rest {
             self.narrow.read(*byte);
             self.wide.read(*byte);
+        }
+    }
+
+    #[inline(always)]
+    fn read_blocks<S: Simd>(&mut self, simd: S, blocks: &[[u8; BLOCK]]) {
+        for block in blocks {
+            let lane = lanes(simd, block);
+            let readable = (within(lane, b' ', 95) | within(lane, b'\t', 2) | is(lane, b'\r')).to_bitmask();
+            if !self.narrow.passes(block, readable) {
+                block.iter().for_each(|byte| self.narrow.read(*byte));
+            }
+            self.wide.read_block(block, readable, is(lane, 0).to_bitmask());
         }
     }
 
@@ -153,13 +158,22 @@ impl Narrow {
 }
 
 impl Wide {
-    /// Reads a block at once in which there is no character of two bytes.
-    fn passes(&mut self, block: &[u8; BLOCK], readable: u64, zero: u64) -> bool {
-        if self.length > 0 || zero & (readable << 1 | u64::from(self.half.is_some())) != 0 {
-            return false;
+    /// Reads a block, given which of its bytes are readable, and which are zero: what is between characters of two bytes is
+    /// passed at once.
+    fn read_block(&mut self, block: &[u8; BLOCK], readable: u64, zero: u64) {
+        let ends = zero & (readable << 1 | u64::from(self.half.is_some()));
+        let mut at = 0;
+        while let Some(byte) = block.get(at) {
+            let next = (ends >> at).trailing_zeros() as usize;
+            if self.length > 0 || next == 0 {
+                self.read(*byte);
+                at += 1;
+                continue;
+            }
+            // Up to the zero of the next character, or all of the rest.
+            at = (at + next).min(BLOCK);
+            self.half = block.get(at - 1).copied().filter(|byte| is_readable(*byte));
         }
-        self.half = block.last().copied().filter(|byte| is_readable(*byte));
-        true
     }
 
     fn read(&mut self, byte: u8) {

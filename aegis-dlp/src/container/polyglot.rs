@@ -3,7 +3,7 @@
 //! Readers of zip archives look for their end and go back from there, readers of PDF take a header within the first
 //! kilobyte. What is read as text or as a picture must not be such a file besides.
 
-use memchr::memmem;
+use memchr::{memchr_iter, memmem};
 
 use crate::stream::Reason;
 
@@ -38,13 +38,13 @@ impl Polyglot {
         let before = self.tail.len();
         let reach = ENTRY.len() - 1;
         self.tail.extend_from_slice(bytes.get(..reach).unwrap_or(bytes));
-        let over = memmem::find(&self.tail, ENTRY);
+        let over = entry_in(&self.tail);
         self.tail.truncate(before);
         self.tail.extend_from_slice(bytes.get(bytes.len().saturating_sub(reach)..).unwrap_or_default());
         self.tail.drain(..self.tail.len().saturating_sub(reach));
         match over {
             Some(at) => Some(at.saturating_sub(before)),
-            None => memmem::find(bytes, ENTRY),
+            None => entry_in(bytes),
         }
     }
 
@@ -67,6 +67,13 @@ impl Polyglot {
     pub(crate) fn held(&self) -> usize {
         self.head.capacity() + self.tail.capacity()
     }
+}
+
+/// Where an entry begins. Of its bytes the last one is hardly ever in text.
+fn entry_in(bytes: &[u8]) -> Option<usize> {
+    let (last, first) = ENTRY.split_last()?;
+    let ends = memchr_iter(*last, bytes).find(|at| bytes.get(..*at).is_some_and(|before| before.ends_with(first)));
+    ends.map(|at| at - first.len())
 }
 
 #[cfg(test)]

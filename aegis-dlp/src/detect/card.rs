@@ -1,19 +1,22 @@
 //! Payment card numbers (ISO/IEC 7812): issuer range, length and check digit.
 
 use super::number::{closes, opens, value};
-use crate::view::{Eval, View};
+use crate::context::Said;
+use crate::view::Eval;
 
 /// The longest card number there is.
 const LONGEST: usize = 19;
 
 /// 13 to 19 digits in one run.
-pub(super) fn contiguous(view: &View<'_>, start: usize, end: usize) -> Eval<Option<(usize, usize)>> {
+pub(super) fn contiguous(said: &Said<'_, '_>, start: usize, end: usize) -> Eval<Option<(usize, usize)>> {
+    let view = said.view;
     let card = opens(view, start) && valid(view.slice(start, end)) && closes(view, end)?;
     Ok(card.then_some((start, end)))
 }
 
 /// Groups as printed on cards, from the first group on: 4-4-4-4, 4-4-4-4-3, 4-6-5 or 4-6-4.
-pub(super) fn grouped(view: &View<'_>, start: usize, end: usize) -> Eval<Option<(usize, usize)>> {
+pub(super) fn grouped(said: &Said<'_, '_>, start: usize, end: usize) -> Eval<Option<(usize, usize)>> {
+    let view = said.view;
     let Some(separator @ (b' ' | b'-')) = view.at(end)? else {
         return Ok(None);
     };

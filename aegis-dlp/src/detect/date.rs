@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::bytes::Regex;
 
 use super::number::{closes, opens, value};
-use crate::context::{Topic, speaks_of};
+use crate::context::{Said, Topic};
 use crate::view::{Eval, View};
 
 /// Years in which somebody living, or about to, may be born.
@@ -22,7 +22,8 @@ static BEFORE_YEAR: LazyLock<Option<Regex>> = LazyLock::new(|| {
 const WORDS: usize = 24;
 
 /// A date of which the run of digits between two positions is the year.
-pub(super) fn written(view: &View<'_>, start: usize, end: usize) -> Eval<Option<(usize, usize)>> {
+pub(super) fn written(said: &Said<'_, '_>, start: usize, end: usize) -> Eval<Option<(usize, usize)>> {
+    let view = said.view;
     if !value(view.slice(start, end)).is_some_and(|year| YEARS.contains(&year)) {
         return Ok(None);
     }
@@ -38,17 +39,18 @@ pub(super) fn written(view: &View<'_>, start: usize, end: usize) -> Eval<Option<
         None => year_first(view, start, end)?,
         bounds => bounds,
     };
-    Ok(bounds.filter(|(start, _)| opens(view, *start) && speaks_of(view, *start, Topic::Birth)))
+    Ok(bounds.filter(|(start, _)| opens(view, *start) && said.of(*start, Topic::Birth)))
 }
 
 /// `YYYYMMDD`, `DDMMYYYY` or `MMDDYYYY`.
-pub(super) fn compact(view: &View<'_>, start: usize, end: usize) -> Eval<Option<(usize, usize)>> {
+pub(super) fn compact(said: &Said<'_, '_>, start: usize, end: usize) -> Eval<Option<(usize, usize)>> {
+    let view = said.view;
     let date = |year: (usize, usize), first: (usize, usize), second: (usize, usize)| {
         let part = |(from, to)| value(view.slice(start + from, start + to)).unwrap_or(0);
         YEARS.contains(&part(year)) && day_and_month(part(first), part(second))
     };
     let valid = date((0, 4), (4, 6), (6, 8)) || date((4, 8), (0, 2), (2, 4));
-    let found = valid && opens(view, start) && closes(view, end)? && speaks_of(view, start, Topic::Birth);
+    let found = valid && opens(view, start) && closes(view, end)? && said.of(start, Topic::Birth);
     Ok(found.then_some((start, end)))
 }
 

@@ -1,6 +1,7 @@
 //! Bank account numbers (ISO 13616): country, its length, and the remainder modulo 97.
 
 use super::number::{closes, opens};
+use crate::context::Said;
 use crate::view::{Eval, View};
 
 /// The longest of them with a blank after every four.
@@ -102,7 +103,8 @@ const LENGTHS: &[(&[u8; 2], usize)] = &[
 ];
 
 /// The number of which the digits between two positions are the first four or more in a row.
-pub(super) fn around(view: &View<'_>, digits: usize, _end: usize) -> Eval<Option<(usize, usize)>> {
+pub(super) fn around(said: &Said<'_, '_>, digits: usize, _end: usize) -> Eval<Option<(usize, usize)>> {
+    let view = said.view;
     // Its letters, or a blank after four of its characters.
     if !matches!(view.before(digits), Some(b' ' | b'A'..=b'Z' | b'0'..=b'9')) {
         return Ok(None);

@@ -14,6 +14,9 @@ const LONGEST: usize = 45;
 pub(super) fn version_4(view: &View<'_>, start: usize) -> Eval<Option<Match>> {
     let end = view.run(start, 16, |byte| byte.is_ascii_digit() || byte == b'.')?;
     let text = without_full_stop(view.slice(start, end));
+    if !text.contains(&b'.') {
+        return Ok(None);
+    }
     // Not part of a version, nor of a longer row of numbers.
     let opens = view.opens(start) && view.before(start) != Some(b'.');
     let closes = !view.at(start + text.len())?.is_some_and(|byte| byte.is_ascii_alphanumeric());

@@ -3,7 +3,7 @@
 use super::Match;
 use super::number::value;
 use crate::Detector;
-use crate::context::{Topic, speaks_of};
+use crate::context::{Said, Topic};
 use crate::finding::Confidence;
 use crate::view::{Eval, View};
 
@@ -11,7 +11,8 @@ use crate::view::{Eval, View};
 const PRECISE: usize = 4;
 
 /// The pair, or the number that its context calls a coordinate, of which the first digits are at `digits`.
-pub(super) fn examine(view: &View<'_>, digits: usize) -> Eval<Option<Match>> {
+pub(super) fn examine(said: &Said<'_, '_>, digits: usize) -> Eval<Option<Match>> {
+    let view = said.view;
     let start = digits - usize::from(view.before(digits) == Some(b'-'));
     if !view.opens(start) || view.before(start) == Some(b'.') {
         return Ok(None);
@@ -19,7 +20,7 @@ pub(super) fn examine(view: &View<'_>, digits: usize) -> Eval<Option<Match>> {
     let Some((end, decimals)) = degrees(view, digits, 180)? else {
         return Ok(None);
     };
-    let said = speaks_of(view, start, Topic::Geo);
+    let said = said.of(start, Topic::Geo);
     if decimals >= PRECISE && degrees(view, digits, 90)?.is_some() {
         let gap = view.run(end, 3, |byte| matches!(byte, b',' | b' ' | b';'))?;
         let second = gap + usize::from(view.at(gap)? == Some(b'-'));

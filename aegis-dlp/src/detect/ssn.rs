@@ -1,11 +1,12 @@
 //! US social security numbers, by the rules of the Social Security Administration since 2011.
 
 use super::number::{closes, opens, value};
-use crate::context::{Topic, speaks_of};
-use crate::view::{Eval, View};
+use crate::context::{Said, Topic};
+use crate::view::Eval;
 
 /// `AAA-GG-SSSS` or `AAA GG SSSS`, of which the serial is the run of digits given.
-pub(super) fn separated(view: &View<'_>, serial: usize, end: usize) -> Eval<Option<(usize, usize)>> {
+pub(super) fn separated(said: &Said<'_, '_>, serial: usize, end: usize) -> Eval<Option<(usize, usize)>> {
+    let view = said.view;
     let Some(start) = serial.checked_sub("AAA-GG-".len()) else {
         return Ok(None);
     };
@@ -24,14 +25,15 @@ pub(super) fn separated(view: &View<'_>, serial: usize, end: usize) -> Eval<Opti
 }
 
 /// Nine digits that their context calls a social security number.
-pub(super) fn bare(view: &View<'_>, start: usize, end: usize) -> Eval<Option<(usize, usize)>> {
+pub(super) fn bare(said: &Said<'_, '_>, start: usize, end: usize) -> Eval<Option<(usize, usize)>> {
+    let view = said.view;
     let &[a, b, c, g, h, ref serial @ ..] = view.slice(start, end) else {
         return Ok(None);
     };
     let found = valid(&[a, b, c], &[g, h], serial)
         && opens(view, start)
         && closes(view, end)?
-        && speaks_of(view, start, Topic::SocialSecurity);
+        && said.of(start, Topic::SocialSecurity);
     Ok(found.then_some((start, end)))
 }
 

@@ -2,7 +2,7 @@
 
 use super::Match;
 use super::number::{closes, opens, weighted};
-use crate::context::{Said, Topic};
+use crate::context::{Said, Topic, Topics};
 use crate::finding::Confidence;
 use crate::view::{Eval, View};
 use crate::{Detector, DetectorSet};
@@ -14,6 +14,9 @@ pub(super) const DETECTORS: DetectorSet = DetectorSet::EMPTY
     .with(Detector::DriverLicense)
     .with(Detector::BankAccount);
 
+const TOPICS: Topics =
+    Topics::NONE.with(Topic::Passport).with(Topic::MedicalRecord).with(Topic::DriverLicense).with(Topic::BankAccount);
+
 /// The shortest number looked for, and the longest: of a British driving licence, with its issue.
 const SHORTEST: usize = 5;
 const LONGEST: usize = 18;
@@ -24,14 +27,17 @@ const RECORD: usize = 15;
 pub(super) fn named(said: &Said<'_, '_>, digits: usize, last: usize, wanted: DetectorSet) -> Eval<Option<Match>> {
     let view = said.view;
     let joins = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_uppercase() || byte == b'-');
-    let (start, end) = if joins(view.before(digits)) || joins(view.seen(last)) {
-        bounds(view, digits)?
-    } else {
-        // Nothing else is of the number.
-        (digits, last)
-    };
+    let (begins, ends) = (!joins(view.before(digits)), !joins(view.seen(last)));
+    // Where it begins with these digits, most are done with here: they are too few, or nothing is said of them.
+    let few = ends && last - digits < SHORTEST;
+    if begins && (few || !opens(view, digits) || !said.any(digits, TOPICS)) {
+        return Ok(None);
+    }
+    // Where nothing else is of the number, it is these digits.
+    let (start, end) = if begins && ends { (digits, last) } else { bounds(view, digits)? };
     let number = view.slice(start, end);
-    if !(SHORTEST..=LONGEST).contains(&number.len()) || !opens(view, start) || !closes(view, end)? {
+    let opens = (SHORTEST..=LONGEST).contains(&number.len()) && opens(view, start);
+    if !opens || !said.any(start, TOPICS) || !closes(view, end)? {
         return Ok(None);
     }
     let count = number.iter().filter(|byte| byte.is_ascii_digit()).count();
@@ -60,8 +66,9 @@ pub(super) fn named(said: &Said<'_, '_>, digits: usize, last: usize, wanted: Det
 
 /// Whether three groups of digits are a date.
 fn is_date(number: &[u8]) -> bool {
-    let sizes: Vec<usize> = number.split(|byte| *byte == b'-').map(<[u8]>::len).collect();
-    matches!(sizes[..], [4, 1..=2, 1..=2] | [1..=2, 1..=2, 4])
+    let mut sizes = number.split(|byte| *byte == b'-').map(<[u8]>::len);
+    let sizes = (sizes.next(), sizes.next(), sizes.next(), sizes.next());
+    matches!(sizes, (Some(4), Some(1..=2), Some(1..=2), None) | (Some(1..=2), Some(1..=2), Some(4), None))
 }
 
 /// The bounds of the capitals and digits around a place, with single hyphens between them.
@@ -82,7 +89,8 @@ fn bounds(view: &View<'_>, digits: usize) -> Eval<(usize, usize)> {
 
 /// A line of a passport or card as machines read it (ICAO Doc 9303): the seven digits are the birth date and its check
 /// digit; sex, the date of expiry and its check digit follow. In passports the document's number stands before.
-pub(super) fn machine_readable(view: &View<'_>, birth: usize, end: usize) -> Eval<Option<(usize, usize)>> {
+pub(super) fn machine_readable(said: &Said<'_, '_>, birth: usize, end: usize) -> Eval<Option<(usize, usize)>> {
+    let view = said.view;
     let inside = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'<';
     if !matches!(view.at(end)?, Some(b'M' | b'F' | b'X' | b'<')) {
         return Ok(None);

@@ -161,6 +161,9 @@ fn twilio(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
 /// 14 characters, `.atlasv1.`, and at least 60.
 fn terraform(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
     const MARK: &[u8] = b".atlasv1.";
+    if view.seen(start + 14).is_some_and(|byte| byte != b'.') {
+        return Ok(None);
+    }
     if view.run(start, 15, alnum)? - start != 14 {
         return Ok(None);
     }
@@ -175,6 +178,9 @@ fn terraform(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
 
 /// A licence key: 36 hexadecimal digits and `NRAL`.
 fn new_relic(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
+    if view.seen(start + 39).is_some_and(|byte| byte != b'L') {
+        return Ok(None);
+    }
     let Some(end) = exactly(view, start, 40, alnum)? else {
         return Ok(None);
     };

@@ -57,7 +57,7 @@ macro_rules! catalogue {
             }
 
             /// Its bit in a set.
-            #[inline]
+            #[inline(always)]
             pub(super) const fn number(self) -> usize {
                 match self {
                     $(Detector::$variant => Slot::$variant as usize,)+

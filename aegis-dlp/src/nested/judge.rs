@@ -1,11 +1,11 @@
 //! Which runs of letters and digits are taken for encoded content.
 
-use super::codec::{Codec, Decoder};
+use super::codec::{Codec, Decoder, decode_eight};
 
 /// The shortest run that is looked at: base64 of a date. Characters, padding not counted.
 pub(super) const SHORTEST: usize = 14;
 /// The shortest run of hexadecimal digits: a social security number.
-const SHORTEST_HEX: usize = 18;
+pub(super) const SHORTEST_HEX: usize = 18;
 /// A run of this length is content whatever it decodes to.
 pub(super) const LONG: usize = 80;
 /// Characters that are looked at before it is decided what a run is: those of a long line.
@@ -47,20 +47,17 @@ pub(super) fn judge(run: &[u8], long: bool, before: Option<u8>) -> Option<Judged
         let content = digits.len() >= SHORTEST_HEX && is_readable(&opening);
         return (content || long).then_some(Judged { skip: run.len() - digits.len(), codec, opening });
     }
-    let glued = run.iter().enumerate().filter(|(_, byte)| b"/-_+".contains(byte)).map(|(at, _)| at + 1);
-    let mut few = Vec::with_capacity(8);
+    let glued =
+        run.iter().enumerate().filter(|(_, byte)| matches!(byte, b'/' | b'-' | b'_' | b'+')).map(|(at, _)| at + 1);
     for skip in std::iter::once(0).chain(glued).take(BEGINNINGS) {
         let Some(rest) = run.get(skip..).filter(|rest| rest.len() >= SHORTEST) else { continue };
-        let codec = Codec::Base64 { url: is_url(rest, before) };
-        few.clear();
-        Decoder::new(codec).decode(rest.get(..8).unwrap_or(rest), &mut few);
-        if !is_readable(&few) {
+        // All of a run is of the alphabet. Most is told by its first bytes, and the rest by no more than count.
+        let told = |eight: &[u8; 8]| is_readable(&decode_eight(eight));
+        if !rest.first_chunk().is_some_and(told) || !is_readable(first_bytes(rest, &mut [0; TOLD])) {
             continue;
         }
-        let opening = decode(codec, rest);
-        if is_readable(&opening) {
-            return Some(Judged { skip, codec, opening });
-        }
+        let codec = Codec::Base64 { url: is_url(rest, before) };
+        return Some(Judged { skip, codec, opening: decode(codec, rest) });
     }
     // Hexadecimal digits behind a path or a word.
     let digits = run.iter().rposition(|byte| !byte.is_ascii_hexdigit()).map_or(0, |last| last + 1);
@@ -90,6 +87,18 @@ fn is_url(run: &[u8], before: Option<u8>) -> bool {
     }
 }
 
+/// The bytes that base64 stands for, as far as they tell.
+fn first_bytes<'b>(characters: &[u8], bytes: &'b mut [u8; TOLD]) -> &'b [u8] {
+    let mut count = 0;
+    for (slots, eight) in bytes.chunks_mut(6).zip(characters.chunks(8)) {
+        let mut whole = [b'A'; 8];
+        whole.iter_mut().zip(eight).for_each(|(slot, character)| *slot = *character);
+        slots.copy_from_slice(&decode_eight(&whole));
+        count += eight.len() * 6 / 8;
+    }
+    bytes.get(..count).unwrap_or_default()
+}
+
 fn decode(codec: Codec, characters: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(characters.len());
     Decoder::new(codec).decode(characters, &mut bytes);
@@ -100,21 +109,42 @@ fn decode(codec: Codec, characters: &[u8]) -> Vec<u8> {
 /// are UTF-16, or begin as packed content does.
 fn is_readable(bytes: &[u8]) -> bool {
     let bytes = bytes.get(..TOLD).unwrap_or(bytes);
-    let printable = |byte: u8| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
     match *bytes {
         [0x1F, 0x8B, 8, ..] | [b'P', b'K', 3, 4, ..] | [0x28, 0xB5, 0x2F, 0xFD, ..] => return true,
         [0x78, 0x01 | 0x5E | 0x9C | 0xDA, ..] | [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => return true,
-        [a, 0, b, 0, ..] | [0, a, 0, b, ..] => return printable(a) && printable(b),
+        [a, 0, b, 0, ..] | [0, a, 0, b, ..] => return is_printable(a) && is_printable(b),
         _ => {}
     }
-    let text = bytes.iter().filter(|byte| printable(**byte)).count();
-    let utf8 = match std::str::from_utf8(bytes) {
+    let counts = bytes.iter().fold(0, |counts, byte| counts + COUNTS[usize::from(*byte)]);
+    let (text, controls) = (usize::from(counts % CONTROL), counts / CONTROL);
+    text * 3 >= bytes.len() * 2 || controls == 0 && begins_utf8(bytes)
+}
+
+/// Whether bytes are UTF-8, or the beginning of it.
+fn begins_utf8(bytes: &[u8]) -> bool {
+    match std::str::from_utf8(bytes) {
         Ok(_) => true,
         Err(error) => error.error_len().is_none(),
-    };
-    let control = bytes.iter().filter(|byte| byte.is_ascii() && !printable(**byte)).count();
-    text * 3 >= bytes.len() * 2 || utf8 && control == 0
+    }
 }
+
+const fn is_printable(byte: u8) -> bool {
+    byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+/// What a byte adds to the count of printable ones, and of control characters: so many of the first kind as are looked at stay
+/// below one of the second.
+static COUNTS: [u8; 256] = {
+    let mut counts = [0; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        counts[byte] = if is_printable(byte as u8) { 1 } else { CONTROL };
+        byte += 1;
+    }
+    counts
+};
+const CONTROL: u8 = 16;
+const _: () = assert!(TOLD < CONTROL as usize && TOLD * (CONTROL as usize) < 256);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

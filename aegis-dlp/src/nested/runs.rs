@@ -1,10 +1,11 @@
 //! Where runs of the characters of base64 are.
 
-use wide::u8x16;
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, Simd, dispatch};
 
 use super::codec::in_alphabet;
-use super::judge::SHORTEST;
-use crate::lanes::{BLOCK, Lanes, blocks, is, run_ends, within};
+use super::judge::{SHORTEST, SHORTEST_HEX};
+use crate::lanes::{BLOCK, Lanes, is, lanes_at, run_ends, within};
 
 /// What comes next in a stretch.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,44 +18,61 @@ pub(super) enum Next {
     Begins(usize),
 }
 
-/// Looks for the first run of at least [`SHORTEST`] characters.
+/// Looks for the first run of at least [`SHORTEST`] characters that may be content.
 pub(super) fn find(bytes: &[u8]) -> Next {
-    let mut before = 0;
-    for (number, block) in blocks(bytes).enumerate() {
-        let here = characters(&block);
-        let ends = run_ends(before, here, SHORTEST as u32);
-        if ends != 0 {
-            // It is the last of the shortest run that there is: none ended before.
-            let end = number * BLOCK + ends.trailing_zeros() as usize + 1;
-            let more = bytes.get(end..).map_or(0, length);
-            return Next::Run(end - SHORTEST, end + more);
-        }
-        before = here;
+    if let Some((start, end)) = dispatch!(Level::new(), simd => first(simd, bytes)) {
+        return Next::Run(start, end);
     }
     let begins = bytes.iter().rposition(|byte| !in_alphabet(*byte)).map_or(0, |last| last + 1);
     if begins < bytes.len() { Next::Begins(begins) } else { Next::None }
 }
 
-/// The length of the run at the start of a stretch.
-fn length(bytes: &[u8]) -> usize {
-    let mut length = 0;
-    for block in blocks(bytes) {
-        let run = characters(&block).trailing_ones() as usize;
-        length += run;
+/// The bounds of the first run that is long enough.
+#[inline(always)]
+fn first<S: Simd>(simd: S, bytes: &[u8]) -> Option<(usize, usize)> {
+    let (mut at, mut before) = (0, 0);
+    while at < bytes.len() {
+        let here = characters(lanes_at(simd, bytes, at));
+        let ends = run_ends(before, here, SHORTEST as u32);
+        if ends == 0 {
+            (at, before) = (at + BLOCK, here);
+            continue;
+        }
+        // It is the last of the shortest run that there is: none ended before.
+        let shortest = at + ends.trailing_zeros() as usize + 1;
+        let (start, end) = (shortest - SHORTEST, run_end(simd, bytes, shortest));
+        if !is_number(bytes, start, end) {
+            return Some((start, end));
+        }
+        (at, before) = (end, 0);
+    }
+    None
+}
+
+/// Whether a run is a number within a line, of which no content has so few digits: of such there are many in every vector.
+fn is_number(bytes: &[u8], start: usize, end: usize) -> bool {
+    let within = !matches!(bytes.get(end), None | Some(b'\r' | b'\n' | b'\\'));
+    let digits = bytes.get(start..end).unwrap_or_default();
+    within && digits.len() < SHORTEST_HEX && digits.iter().all(u8::is_ascii_digit)
+}
+
+/// The end of the run that goes on at a position.
+#[inline(always)]
+fn run_end<S: Simd>(simd: S, bytes: &[u8], from: usize) -> usize {
+    for at in (from..bytes.len()).step_by(BLOCK) {
+        let run = characters(lanes_at(simd, bytes, at)).trailing_ones() as usize;
         if run < BLOCK {
-            break;
+            return at + run;
         }
     }
-    length
+    bytes.len()
 }
 
 /// Which bytes are of either alphabet of base64.
-#[inline]
-fn characters(block: &[u8; BLOCK]) -> u64 {
-    Lanes::new(block).which(|lane| {
-        let letter = within(lane | u8x16::splat(0x20), b'a', 26);
-        letter | within(lane, b'/', 11) | is(lane, b'+') | is(lane, b'-') | is(lane, b'_')
-    })
+#[inline(always)]
+fn characters<S: Simd>(lane: Lanes<S>) -> u64 {
+    let letter = within(lane | 0x20, b'a', 26);
+    (letter | within(lane, b'/', 11) | is(lane, b'+') | is(lane, b'-') | is(lane, b'_')).to_bitmask()
 }
 
 #[cfg(test)]
@@ -72,6 +90,10 @@ mod tests {
             ("aaaaaaaaaaaaaa ", Next::Run(0, 14)),
             ("a bbb aaaaaaaaaaaaaaaaaaaa", Next::Run(6, 26)),
             ("a bbb aaaaaaaaaaaaaaaaaaaa=", Next::Run(6, 26)),
+            ("0.4929401929401923,aaaaaaaaaaaaaaaa,", Next::Run(19, 35)),
+            ("0.4929401929401923", Next::Run(2, 18)),
+            ("0.4929401929401923\n", Next::Run(2, 18)),
+            ("0.492940192940192317,", Next::Run(2, 20)),
         ] {
             assert_eq!(find(text.as_bytes()), next, "{text}");
         }
@@ -91,7 +113,8 @@ mod tests {
     #[test]
     fn characters_are_those_of_the_alphabets() {
         for byte in 0..=255 {
-            assert_eq!(characters(&[byte; BLOCK]) == u64::MAX, in_alphabet(byte), "{byte}");
+            let bits = dispatch!(Level::new(), simd => characters(crate::lanes::lanes(simd, &[byte; BLOCK])));
+            assert_eq!(bits == u64::MAX, in_alphabet(byte), "{byte}");
         }
     }
 }

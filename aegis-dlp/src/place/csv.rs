@@ -1,8 +1,11 @@
 //! The row and column of a place in comma-separated values (RFC 4180), and the heading of its column.
 
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, Simd, dispatch};
 use memchr::memchr3;
 
 use super::name::Name;
+use crate::lanes::{BLOCK, inside, is, lanes};
 
 /// Columns whose headings are kept.
 const COLUMNS: usize = 256;
@@ -23,6 +26,36 @@ pub(crate) struct Cells {
 
 impl Cells {
     pub(super) fn advance(&mut self, bytes: &[u8]) {
+        let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+        dispatch!(Level::new(), simd => self.pass(simd, blocks));
+        self.read(rest);
+    }
+
+    #[inline(always)]
+    fn pass<S: Simd>(&mut self, simd: S, blocks: &[[u8; BLOCK]]) {
+        for block in blocks {
+            // In the first row headings are read, and up to the first separator which that is.
+            let Some(separator) = self.separator.filter(|_| self.row > 0) else {
+                self.read(block);
+                continue;
+            };
+            let lane = lanes(simd, block);
+            let quoted = inside(is(lane, b'"').to_bitmask(), self.quoted);
+            let ends = is(lane, b'\n').to_bitmask() & !quoted;
+            let separators = is(lane, separator).to_bitmask() & !quoted;
+            self.quoted = quoted >> (BLOCK - 1) == 1;
+            let row = match ends.checked_ilog2() {
+                Some(last) => {
+                    (self.row, self.column) = (self.row + u64::from(ends.count_ones()), 0);
+                    (u64::MAX - 1) << last
+                }
+                None => u64::MAX,
+            };
+            self.column += u64::from((separators & row).count_ones());
+        }
+    }
+
+    fn read(&mut self, bytes: &[u8]) {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             let next = match self.separator {
@@ -81,6 +114,8 @@ mod tests {
             ("name;\"s,sn\"\r\n\"a;\n\"\"b\";", "s,sn\r", "row:2/col:2"),
             ("\na,", "", "row:2/col:2"),
             ("a\tb\tc\n1\t2\n\t", "b", "row:3/col:2"),
+            (&format!("a,b\n{}x,", "1,\"2,\n\"\n".repeat(100)), "b", "row:102/col:2"),
+            (&format!("a,b\n{}x\n,\"{}\",", "1,2\n".repeat(50), "\n,".repeat(50)), "", "row:53/col:3"),
         ] {
             let (mut whole, mut cut) = (Cells::default(), Cells::default());
             whole.advance(before.as_bytes());

@@ -1,10 +1,11 @@
 //! The JSON pointer (RFC 6901) of a place in a JSON document, or in a row of them.
 
-use wide::u8x16;
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, Simd, dispatch};
 
 use super::DEPTH;
 use super::name::{Name, Path};
-use crate::lanes::{BLOCK, Lanes, is};
+use crate::lanes::{BLOCK, inside, is, lanes};
 
 /// The containers that the place is in.
 #[derive(Default)]
@@ -74,17 +75,22 @@ impl Pointer {
     }
 
     pub(super) fn advance(&mut self, bytes: &[u8]) {
+        dispatch!(Level::new(), simd => self.pass(simd, bytes));
+    }
+
+    #[inline(always)]
+    fn pass<S: Simd>(&mut self, simd: S, bytes: &[u8]) {
         let mut stretch = Stretch { bytes, quotes: [None; 2], since: 0, key: None };
         let (blocks, rest) = bytes.as_chunks::<BLOCK>();
         for (number, block) in blocks.iter().enumerate() {
-            self.block(block, number * BLOCK, &mut stretch);
+            self.block(simd, block, number * BLOCK, &mut stretch);
         }
         if !rest.is_empty() {
             let mut block = [0; BLOCK];
             if let Some(start) = block.get_mut(..rest.len()) {
                 start.copy_from_slice(rest);
             }
-            self.block(&block, blocks.len() * BLOCK, &mut stretch);
+            self.block(simd, &block, blocks.len() * BLOCK, &mut stretch);
         }
         // The bytes go: what of them is a key, or may be one, is kept.
         self.keep_key(&mut stretch);
@@ -93,33 +99,23 @@ impl Pointer {
     }
 
     /// Goes past the block at `at`.
-    #[inline]
-    fn block(&mut self, block: &[u8; BLOCK], at: usize, stretch: &mut Stretch<'_>) {
-        let lanes = Lanes::new(block);
-        let quotes = lanes.which(|lane| is(lane, b'"'));
+    #[inline(always)]
+    fn block<S: Simd>(&mut self, simd: S, block: &[u8; BLOCK], at: usize, stretch: &mut Stretch<'_>) {
+        let lane = lanes(simd, block);
+        let quotes = is(lane, b'"').to_bitmask();
         if quotes == 0 && self.in_string {
             return;
         }
-        // Whether the number of quotes up to each byte is odd.
-        let mut inside = quotes;
-        for shift in [1, 2, 4, 8, 16, 32] {
-            inside ^= inside << shift;
-        }
-        if self.in_string {
-            inside = !inside;
-        }
+        let inside = inside(quotes, self.in_string);
         self.in_string = inside >> (BLOCK - 1) == 1;
         let outside = |bits: u64| bits & !inside;
         let mut marks = Marks {
             at,
             quotes,
-            brackets: outside(lanes.which(|lane| {
-                // The brackets of arrays are those of objects but for one bit.
-                let brackets = lane | u8x16::splat(0x20);
-                is(brackets, b'{') | is(brackets, b'}')
-            })),
-            commas: outside(lanes.which(|lane| is(lane, b','))),
-            colons: outside(lanes.which(|lane| is(lane, b':'))),
+            // The brackets of arrays are those of objects but for one bit.
+            brackets: outside((is(lane | 0x20, b'{') | is(lane | 0x20, b'}')).to_bitmask()),
+            commas: outside(is(lane, b',').to_bitmask()),
+            colons: outside(is(lane, b':').to_bitmask()),
         };
         while marks.brackets != 0 {
             let bit = marks.brackets.trailing_zeros();

@@ -173,8 +173,19 @@ impl Elements {
 }
 
 fn ends_name(byte: u8) -> bool {
-    byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/' | b'=' | b'"' | b'\'')
+    ENDS_NAME[usize::from(byte)]
 }
+
+static ENDS_NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < 256 {
+        let byte = at as u8;
+        table[at] = byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/' | b'=' | b'"' | b'\'');
+        at += 1;
+    }
+    table
+};
 
 /// What `<!` begins, by its byte `at` after that: `<!--`, `<![CDATA[`.
 fn declaration(at: usize, byte: u8) -> State {

@@ -1,6 +1,6 @@
 //! A block of bytes, classified: where in it clues begin.
 
-use wide::u8x16;
+use fearless_simd::prelude::*;
 
 pub(super) use crate::lanes::BLOCK;
 use crate::lanes::{Lanes, is, within};
@@ -21,21 +21,26 @@ pub(super) struct Kinds {
     word: u64,
     /// `@` or `+`: they are told apart where there is one.
     mark: u64,
+    colon: u64,
 }
 
 impl Kinds {
-    #[inline]
-    pub(super) fn of(block: &[u8; BLOCK]) -> Kinds {
-        let lanes = Lanes::new(block);
-        let digit = lanes.which(|lane| within(lane, b'0', 10));
-        let alnum = digit | lanes.which(|lane| within(lane | u8x16::splat(0x20), b'a', 26));
-        let sign = lanes.which(|lane| is(lane, b'+') | within(lane, b'-', 3) | is(lane, b'_') | is(lane, b'~'));
-        let mark = lanes.which(|lane| is(lane, b'@') | is(lane, b'+'));
-        Kinds { digit, alnum, word: alnum | sign, mark }
+    #[inline(always)]
+    pub(super) fn of<S: Simd>(lane: Lanes<S>) -> Kinds {
+        let (digit, plus) = (within(lane, b'0', 10), is(lane, b'+'));
+        let alnum = digit | within(lane | 0x20, b'a', 26);
+        let word = alnum | plus | within(lane, b'-', 3) | is(lane, b'_') | is(lane, b'~');
+        Kinds {
+            digit: digit.to_bitmask(),
+            alnum: alnum.to_bitmask(),
+            word: word.to_bitmask(),
+            mark: (plus | is(lane, b'@')).to_bitmask(),
+            colon: is(lane, b':').to_bitmask(),
+        }
     }
 
     /// With the bits from `seen` on as of a word that goes on, or none.
-    #[inline]
+    #[inline(always)]
     pub(super) fn open_from(self, seen: usize, open: bool) -> Kinds {
         if seen >= BLOCK {
             return self;
@@ -48,8 +53,19 @@ impl Kinds {
 /// Whether a byte may be inside a word: letters, digits and `_-+./~`.
 #[inline]
 pub(crate) fn in_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'~' | b'+' | b'-' | b'.' | b'/')
+    IN_WORD[usize::from(byte)]
 }
+
+static IN_WORD: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < 256 {
+        let byte = at as u8;
+        table[at] = byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'~' | b'+' | b'-' | b'.' | b'/');
+        at += 1;
+    }
+    table
+};
 
 /// Where clues begin in a block: bit N for its byte N.
 #[derive(Copy, Clone, Debug, Default)]
@@ -70,9 +86,34 @@ pub(super) struct Signs {
     pub(super) inside: u64,
     /// The first colon of what may be an address of IPv6.
     pub(super) colons: u64,
+    /// All digits of the block, and of the next one.
+    pub(super) run: [u64; 2],
 }
 
 impl Signs {
+    /// Those of the first bytes.
+    pub(super) fn below(self, count: usize) -> Signs {
+        let few = |bits: u64| bits & ((1 << count) - 1);
+        Signs {
+            at: few(self.at),
+            plus: few(self.plus),
+            digits: few(self.digits),
+            groups: few(self.groups),
+            starts: few(self.starts),
+            words: few(self.words),
+            inside: few(self.inside),
+            colons: few(self.colons),
+            run: self.run,
+        }
+    }
+
+    /// How many digits in a row there are at a byte of the block; exact for fewer than half a block.
+    pub(super) fn digits_at(&self, bit: u32) -> usize {
+        let [here, after] = self.run;
+        let bits = here >> bit | (after << 1) << (u64::BITS - 1 - bit);
+        bits.trailing_ones() as usize
+    }
+
     pub(super) fn any(self) -> u64 {
         self.at | self.plus | self.digits | self.groups | self.starts | self.words | self.colons
     }
@@ -88,25 +129,25 @@ struct Row {
 
 impl Row {
     /// Bit N is of the byte that is `by` bytes before byte N, fewer than a block.
-    #[inline]
+    #[inline(always)]
     fn back(self, by: u32) -> u64 {
         self.here << by | self.before >> (u64::BITS - by)
     }
 
     /// Bit N is of the byte that is `by` bytes after byte N, fewer than a block.
-    #[inline]
+    #[inline(always)]
     fn ahead(self, by: u32) -> u64 {
         self.here >> by | self.after << (u64::BITS - by)
     }
 
     /// What is of the class, and `by` bytes on as well. True of the block and most of the one after it.
-    #[inline]
+    #[inline(always)]
     fn twice(self, by: u32) -> Row {
         Row { before: 0, here: self.here & self.ahead(by), after: self.after & self.after >> by }
     }
 
     /// What is followed by [`WORD`] bytes of the class, itself counted.
-    #[inline]
+    #[inline(always)]
     fn long(self) -> u64 {
         const _: () = assert!(WORD == 16 + 4);
         let four = self.twice(1).twice(2);
@@ -115,68 +156,68 @@ impl Row {
 }
 
 /// Where two digits in a row are not far on: a single one without is no group of a number of interest, but `4.2` or a list.
-#[inline]
+#[inline(always)]
 fn pair_near(digit: Row) -> u64 {
     let pair = digit.twice(1);
     (2..=7).fold(0, |near, by| near | pair.ahead(by))
 }
 
 /// A block, and what stands around it.
-pub(super) struct Around<'a> {
+pub(super) struct Around<S: Simd> {
     pub(super) before: u8,
-    pub(super) block: &'a [u8; BLOCK],
-    pub(super) next: &'a [u8; BLOCK],
+    pub(super) here: Lanes<S>,
+    pub(super) next: Lanes<S>,
     /// More bytes are to come, within [`NEAR`] of the block.
     pub(super) open: bool,
 }
 
-impl Around<'_> {
+impl<S: Simd> Around<S> {
     /// The signs of the block, given the kinds of its bytes and of those of the blocks before and after it, and whether
     /// addresses of IP count.
-    #[inline]
+    #[inline(always)]
     pub(super) fn signs(&self, [before, here, after]: [Kinds; 3], addresses: bool) -> Signs {
         // What has not arrived may be what a clue wants near.
         let open = if self.open { u64::MAX } else { 0 };
-        let row = |class: fn(Kinds) -> u64| Row { before: class(before), here: class(here), after: class(after) };
-        let word = row(|kinds| kinds.word);
+        let word = Row { before: before.word, here: here.word, after: after.word };
+        let alnum = Row { before: before.alnum, here: here.alnum, after: after.alnum };
         let inside = word.long();
         let mut signs = Signs { inside, ..Signs::default() };
         if inside != 0 {
             signs.words = inside & !word.back(1);
-            signs.starts = inside & here.alnum & !row(|kinds| kinds.alnum).back(1);
+            signs.starts = inside & here.alnum & !alnum.back(1);
         }
-        if addresses {
-            signs.colons = self.colons(open);
+        if addresses && here.colon != 0 {
+            signs.colons = self.colons(Row { before: before.colon, here: here.colon, after: after.colon }, open);
         }
         if here.digit | here.mark == 0 {
             return signs;
         }
-        let digit = row(|kinds| kinds.digit);
+        let digit = Row { before: before.digit, here: here.digit, after: after.digit };
         if here.mark != 0 {
-            let lanes = Lanes::new(self.block);
-            signs.at = lanes.which(|lane| is(lane, b'@'));
-            signs.plus = lanes.which(|lane| is(lane, b'+')) & digit.ahead(1) & !word.back(1);
+            signs.at = is(self.here, b'@').to_bitmask();
+            signs.plus = here.mark & !signs.at & digit.ahead(1) & !word.back(1);
         }
         let first = digit.here & !digit.back(1);
         let four = digit.ahead(1) & digit.ahead(2) & digit.ahead(3);
-        signs.digits = first & four;
+        // Behind the point of a decimal so many digits are never looked at.
+        let fraction = row(self.before == b'.', points(self.here), 0).back(1);
+        signs.digits = first & four & !(fraction & digit.back(2) & digit.twice(1).twice(2).twice(4).here);
+        signs.run = [digit.here, digit.after];
         let few = first & !four;
         let few = if addresses || few == 0 { few } else { few & (digit.ahead(1) | pair_near(digit) | open) };
-        signs.groups = self.groups(few, digit, row(|kinds| kinds.alnum), word);
+        signs.groups = self.groups(few, digit, alnum, word);
         signs
     }
 
     /// Which of the first of one to three digits have more digits near.
-    #[inline]
+    #[inline(always)]
     fn groups(&self, first: u64, digit: Row, alnum: Row, word: Row) -> u64 {
         let near = digit.ahead(2) | digit.ahead(3) | digit.ahead(4) | digit.ahead(5);
         if first & near == 0 {
             return 0;
         }
-        let gap = self.row(
-            |lane| is(lane, b' ') | within(lane, b'-', 3) | within(lane, b'(', 2),
-            |byte| matches!(byte, b' ' | b'-'..=b'/' | b'(' | b')'),
-        );
+        let before = matches!(self.before, b' ' | b'-'..=b'/' | b'(' | b')');
+        let gap = row(before, gaps(self.here), gaps(self.next));
         let one = first & !digit.ahead(1);
         let pair = first & digit.ahead(1) & !digit.ahead(2);
         let triple = first & digit.ahead(1) & digit.ahead(2);
@@ -186,48 +227,71 @@ impl Around<'_> {
         // A group that is not the first one.
         let inner = gap.back(1) & word.back(1) & digit.back(2);
         let lettered = pair & digit.ahead(3) & digit.ahead(4);
-        let capital = |lane| within(lane, b'A', 26);
-        let lettered = if lettered == 0 { 0 } else { lettered & self.row(capital, |_| false).ahead(2) };
+        let lettered =
+            if lettered == 0 { 0 } else { lettered & row(false, capitals(self.here), capitals(self.next)).ahead(2) };
         grouped & !inner | lettered
     }
 
     /// Where the first colons of addresses of IPv6 may be: `::`, or with another colon at most four digits on.
-    fn colons(&self, open: u64) -> u64 {
-        let colon = self.row(|lane| is(lane, b':'), |byte| byte == b':');
+    #[inline(always)]
+    fn colons(&self, colon: Row, open: u64) -> u64 {
         let first = colon.here & !colon.back(1);
         let near = open | colon.ahead(2) | colon.ahead(3) | colon.ahead(4) | colon.ahead(5);
         if first & (colon.ahead(1) | near) == 0 {
             return 0;
         }
-        let hex = self.row(
-            |lane| within(lane, b'0', 10) | within(lane | u8x16::splat(0x20), b'a', 6),
-            |byte| byte.is_ascii_hexdigit(),
-        );
+        let hex = row(self.before.is_ascii_hexdigit(), hex_digits(self.here), hex_digits(self.next));
         first & (colon.ahead(1) | near & hex.ahead(1) & hex.back(1))
     }
+}
 
-    /// The bits of a class that is seldom asked for; of the block before only the last one.
-    fn row(&self, test: impl Fn(u8x16) -> u8x16 + Copy, class: impl Fn(u8) -> bool) -> Row {
-        Row {
-            before: u64::from(class(self.before)) << (u64::BITS - 1),
-            here: Lanes::new(self.block).which(test),
-            after: Lanes::new(self.next).which(test),
-        }
-    }
+/// The bits of a class that is seldom asked for; of the block before only the last one.
+#[inline(always)]
+fn row(before: bool, here: u64, after: u64) -> Row {
+    Row { before: u64::from(before) << (u64::BITS - 1), here, after }
+}
+
+/// What may stand between groups of a number.
+#[inline(always)]
+fn gaps<S: Simd>(lane: Lanes<S>) -> u64 {
+    (is(lane, b' ') | within(lane, b'-', 3) | within(lane, b'(', 2)).to_bitmask()
+}
+
+#[inline(always)]
+fn points<S: Simd>(lane: Lanes<S>) -> u64 {
+    is(lane, b'.').to_bitmask()
+}
+
+#[inline(always)]
+fn capitals<S: Simd>(lane: Lanes<S>) -> u64 {
+    within(lane, b'A', 26).to_bitmask()
+}
+
+#[inline(always)]
+fn hex_digits<S: Simd>(lane: Lanes<S>) -> u64 {
+    (within(lane, b'0', 10) | within(lane | 0x20, b'a', 6)).to_bitmask()
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 mod tests {
+    use fearless_simd::{Level, dispatch};
+
     use super::*;
+    use crate::lanes::lanes;
+
+    fn kinds_of(block: &[u8; BLOCK]) -> Kinds {
+        dispatch!(Level::new(), simd => Kinds::of(lanes(simd, block)))
+    }
 
     #[test]
     fn bytes_are_classified_exactly() {
         for byte in 0..=255_u8 {
             let mut block = [0; BLOCK];
             block[3] = byte;
-            let kinds = Kinds::of(&block);
+            let kinds = kinds_of(&block);
             let is = |bits: u64| bits == 1 << 3;
+            assert_eq!(is(kinds.colon), byte == b':', "{byte}");
             assert_eq!(is(kinds.digit), byte.is_ascii_digit(), "{byte}");
             assert_eq!(is(kinds.alnum), byte.is_ascii_alphanumeric(), "{byte}");
             assert_eq!(is(kinds.word), in_word(byte), "{byte}");
@@ -238,7 +302,7 @@ mod tests {
 
     #[test]
     fn what_has_not_arrived_is_of_the_word_or_not() {
-        let kinds = Kinds::of(&[b'.'; BLOCK]);
+        let kinds = kinds_of(&[b'.'; BLOCK]);
         assert_eq!(kinds.open_from(10, false).word, (1 << 10) - 1);
         assert_eq!(Kinds::default().open_from(10, true).word, !((1 << 10) - 1));
         assert_eq!(kinds.open_from(BLOCK, false).word, u64::MAX);

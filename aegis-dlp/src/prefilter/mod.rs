@@ -13,6 +13,7 @@ mod density;
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, MatchKind};
+use fearless_simd::{Level, Simd, dispatch};
 
 pub(crate) use block::WORD;
 pub(crate) use block::in_word;
@@ -20,6 +21,7 @@ use block::{Around, BLOCK, Kinds, NEAR, Signs};
 
 use crate::context::REACH;
 use crate::detect::{LITERALS, Literal, may_begin_key};
+use crate::lanes::{Lanes, lanes, lanes_at};
 use crate::{Detector, DetectorSet, Group};
 
 /// What points to a possible match.
@@ -152,53 +154,54 @@ impl Prefilter {
         const NEAR: usize = 3;
         anchors.clear();
         if from < bytes.len() {
-            let block = block_at(bytes, from);
-            let kinds = [Kinds::of(&block_before(bytes, from)), self.kinds(&block, bytes.len() - from, end)];
-            self.list_block(bytes, (from, &block), kinds, end, anchors);
-            anchors.retain(|anchor| anchor.at < from + NEAR);
+            let signs = dispatch!(Level::new(), simd => {
+                let here = lanes_at(simd, bytes, from);
+                let kinds = [kinds_before(simd, bytes, from), self.kinds(here, bytes, from, end)];
+                self.signs(simd, here, bytes, from, kinds, end).signs
+            });
+            self.locate(bytes, from, end, signs.below(NEAR), anchors);
         }
     }
 
     fn list_signs(self, bytes: &[u8], from: usize, end: bool, anchors: &mut Vec<Anchor>) {
+        dispatch!(Level::new(), simd => self.list_blocks(simd, bytes, from, end, anchors));
+    }
+
+    #[inline(always)]
+    fn list_blocks<S: Simd>(self, simd: S, bytes: &[u8], from: usize, end: bool, anchors: &mut Vec<Anchor>) {
         if from >= bytes.len() {
             return;
         }
-        let mut block = block_at(bytes, from);
-        let mut kinds = [Kinds::of(&block_before(bytes, from)), self.kinds(&block, bytes.len() - from, end)];
+        let mut here = lanes_at(simd, bytes, from);
+        let mut kinds = [kinds_before(simd, bytes, from), self.kinds(here, bytes, from, end)];
         for at in (from..bytes.len()).step_by(BLOCK) {
-            (block, kinds) = self.list_block(bytes, (at, &block), kinds, end, anchors);
+            let block = self.signs(simd, here, bytes, at, kinds, end);
+            if block.signs.any() | block.signs.inside & 1 != 0 {
+                self.locate(bytes, at, end, block.signs, anchors);
+            }
+            (here, kinds) = (block.next, [kinds[1], block.after]);
         }
     }
 
-    /// The kinds of the bytes of a block, of which so many have arrived.
-    #[inline]
-    fn kinds(self, block: &[u8; BLOCK], arrived: usize, end: bool) -> Kinds {
-        Kinds::of(block).open_from(arrived, !end)
+    /// The kinds of the bytes of a block at a position.
+    #[inline(always)]
+    fn kinds<S: Simd>(self, lane: Lanes<S>, bytes: &[u8], at: usize, end: bool) -> Kinds {
+        Kinds::of(lane).open_from(bytes.len().saturating_sub(at), !end)
     }
 
-    /// Lists the clues that begin in the block at a position, given the kinds of its bytes and of those before it; gives what
-    /// the next block has.
-    #[inline]
-    fn list_block(
-        self,
-        bytes: &[u8],
-        (at, block): (usize, &[u8; BLOCK]),
-        [before, here]: [Kinds; 2],
-        end: bool,
-        anchors: &mut Vec<Anchor>,
-    ) -> ([u8; BLOCK], [Kinds; 2]) {
-        let next = block_at(bytes, at + BLOCK);
-        let after = self.kinds(&next, bytes.len().saturating_sub(at + BLOCK), end);
-        let last = at.checked_sub(1).and_then(|last| bytes.get(last)).copied().unwrap_or(0);
-        let around = Around { before: last, block, next: &next, open: !end && bytes.len() < at + BLOCK + NEAR };
-        let signs = around.signs([before, here, after], self.addresses);
-        if signs.any() | signs.inside & 1 != 0 {
-            self.locate(bytes, at, end, signs, anchors);
-        }
-        (next, [here, after])
+    /// What the block at a position tells, given the kinds of its bytes and of those before it.
+    #[inline(always)]
+    fn signs<S: Simd>(self, simd: S, here: Lanes<S>, bytes: &[u8], at: usize, kinds: [Kinds; 2], end: bool) -> Told<S> {
+        let next = lanes_at(simd, bytes, at + BLOCK);
+        let after = self.kinds(next, bytes, at + BLOCK, end);
+        let before = at.checked_sub(1).and_then(|last| bytes.get(last)).copied().unwrap_or(0);
+        let around = Around { before, here, next, open: !end && bytes.len() < at + BLOCK + NEAR };
+        let signs = around.signs([kinds[0], kinds[1], after], self.addresses);
+        Told { signs, next, after }
     }
 
     /// Lists the clues that begin in the block at `at`.
+    #[inline(never)]
     fn locate(self, bytes: &[u8], at: usize, end: bool, mut signs: Signs, anchors: &mut Vec<Anchor>) {
         if !self.at {
             signs.at = 0;
@@ -227,8 +230,11 @@ impl Prefilter {
                 | sign(signs.words, Sign::WORD)
                 | sign(signs.colons, Sign::COLON);
             let number = found == Sign::DIGITS.0 || found == Sign::GROUPS.0;
-            if number && (is_part(bytes, position) || self.is_none(bytes, position)) {
-                found = 0;
+            if number {
+                let digits = signs.digits_at(bit).min(MOST_DIGITS);
+                if is_part(bytes, position, digits) || self.is_none(bytes, position, digits) {
+                    found = 0;
+                }
             }
             if signs.starts >> bit & 1 == 1 && may_begin_key(rest, end) {
                 found |= Sign::KEY.0;
@@ -240,28 +246,25 @@ impl Prefilter {
     }
 }
 
-/// The bytes from `at` on, filled up with what is no clue.
-#[inline]
-fn block_at(bytes: &[u8], at: usize) -> [u8; BLOCK] {
-    let rest = bytes.get(at..).unwrap_or_default();
-    if let Some(block) = rest.first_chunk() {
-        return *block;
-    }
-    let mut block = [0; BLOCK];
-    for (slot, byte) in block.iter_mut().zip(rest) {
-        *slot = *byte;
-    }
-    block
+/// The signs of a block, and what the next one has.
+struct Told<S: Simd> {
+    signs: Signs,
+    next: Lanes<S>,
+    after: Kinds,
 }
 
-/// The bytes up to `at`, with what is no clue before them.
-fn block_before(bytes: &[u8], at: usize) -> [u8; BLOCK] {
+/// The kinds of the bytes up to `at`, with what is no clue before them.
+#[inline(always)]
+fn kinds_before<S: Simd>(simd: S, bytes: &[u8], at: usize) -> Kinds {
     let before = bytes.get(..at).unwrap_or_default();
+    if let Some(block) = before.last_chunk() {
+        return Kinds::of(lanes(simd, block));
+    }
     let mut block = [0; BLOCK];
     for (slot, byte) in block.iter_mut().rev().zip(before.iter().rev()) {
         *slot = *byte;
     }
-    block
+    Kinds::of(lanes(simd, &block))
 }
 
 /// The length of the run of digits that a stretch begins with, as far as it matters.
@@ -269,11 +272,10 @@ fn digits(bytes: &[u8]) -> usize {
     bytes.iter().take(MOST_DIGITS).take_while(|byte| byte.is_ascii_digit()).count()
 }
 
-/// Whether the digits at `position` are part of a word or of a decimal number, in which nothing is found by them: most digits
+/// Whether so many digits at `position` are part of a word or of a decimal number, in which nothing is found by them: most digits
 /// of hashes, ids and tables are.
-fn is_part(bytes: &[u8], position: usize) -> bool {
+fn is_part(bytes: &[u8], position: usize, digits: usize) -> bool {
     let rest = bytes.get(position..).unwrap_or_default();
-    let digits = digits(rest);
     let Some(after) = rest.get(digits) else { return false };
     // No kind has a small letter behind its first group.
     if after.is_ascii_lowercase() {
@@ -292,9 +294,8 @@ fn is_part(bytes: &[u8], position: usize) -> bool {
 impl Prefilter {
     /// Whether the number at `position` is a decimal, or an element of a list, of which nothing says that it is anything: of
     /// such there are a thousand in every vector.
-    fn is_none(self, bytes: &[u8], position: usize) -> bool {
+    fn is_none(self, bytes: &[u8], position: usize, whole: usize) -> bool {
         let rest = bytes.get(position..).unwrap_or_default();
-        let whole = digits(rest);
         if let Some([b'.', fraction @ ..]) = rest.get(whole..) {
             let length = digits(fraction);
             let goes_on = |byte: u8| byte.is_ascii_digit() || matches!(byte, b' ' | b'-'..=b'/' | b'(' | b')');

@@ -1,5 +1,7 @@
 //! What becomes of a match: it is noted, and replaced or the end of the stream.
 
+use std::borrow::Cow;
+
 use super::{Flow, Scanner};
 use crate::detect::Match;
 use crate::finding::{MAX_FINDINGS, Place};
@@ -91,29 +93,31 @@ impl Scanner {
         let quote = self.quote(start - usize::from(signed), number);
         let start = start - usize::from(signed && quote.is_some());
         let mask = self.mask(start, &found);
-        let (sent, seen) = match quote {
-            None => (mask.clone(), mask),
-            Some((quote, seen)) => (format!("{quote}{mask}{quote}"), format!("{seen}{mask}{seen}")),
-        };
+        let (sent, seen) = quote.unwrap_or_default();
         self.window.put_out_to(start, out);
         self.alter(out.len());
-        self.window.put_out_text(sent.as_bytes(), out);
+        for part in [sent, &mask, sent] {
+            self.window.put_out_text(part.as_bytes(), out);
+        }
+        let seen = if seen.is_empty() { mask } else { format!("{seen}{mask}{seen}").into() };
         self.window.replace(start, found.end, seen.as_bytes());
         for followed in std::iter::once(&mut self.place_in).chain(&mut self.column) {
             followed.at = followed.at.min(start);
         }
+        self.replaced += 1;
         self.done = start + seen.len();
         (self.sent, self.decided) = (self.done, self.done);
         self.tail = found.tail;
     }
 
     /// The text for a match, fit for where it stands.
-    fn mask(&self, start: usize, found: &Match) -> String {
+    fn mask(&self, start: usize, found: &Match) -> Cow<'static, str> {
         let view = self.view(false);
-        let mut mask = self.profile.replacement(found.detector, view.slice(start, found.end)).into_owned();
+        let mut mask = self.profile.replacement(found.detector, view.slice(start, found.end));
         let name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._:".contains(byte) || !byte.is_ascii();
         if self.place_in.tracker.in_markup() && view.slice(start, found.end).iter().all(name) {
             // A name may have no brackets; dots keep what stands around it apart as those would.
+            let mask = mask.to_mut();
             mask.retain(|char| char.is_ascii_alphanumeric() || char == '_');
             mask.push('.');
             if view.before(start).is_some_and(|byte| !byte.is_ascii_whitespace() && !matches!(byte, b'<' | b'/')) {
@@ -121,6 +125,7 @@ impl Scanner {
             }
         } else if self.window.encoding() == Encoding::Xml && view.seen(found.end) == Some(b']') && mask.ends_with(']') {
             // Lest it be `]]>`.
+            let mask = mask.to_mut();
             mask.pop();
             mask.push(')');
         }

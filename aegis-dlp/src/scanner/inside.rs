@@ -137,6 +137,8 @@ impl Scanner {
         if self.nested.is_off() && !(self.nested.strict && self.is_strict()) {
             return self.pass(self.done, out);
         }
+        // Words are passed together.
+        let mut from = self.sent;
         while self.stopped.is_none() {
             if let Some(run) = self.nested.run.take() {
                 match self.follow_run(run, flush, out) {
@@ -145,9 +147,10 @@ impl Scanner {
                 }
             }
             let view = self.window.bytes().get(..self.done).unwrap_or_default();
-            match self.nested.ahead(view, self.sent, flush) {
+            from = from.max(self.sent);
+            match self.nested.ahead(view, from, flush) {
                 Ahead::Nothing(to) => return self.pass(to, out),
-                Ahead::Passed(to) => self.pass(to, out),
+                Ahead::Passed(to) => from = to,
                 Ahead::Content(start, judged) if self.nested.is_off() => {
                     self.pass(start, out);
                     self.nested.skip_run();

@@ -1,12 +1,14 @@
 //! From raw bytes to bytes of the view, one special place after the other.
 
-use memchr::{memchr, memchr3};
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, Simd, dispatch};
 
 use super::Encoding;
 use super::again::{Again, TIMES};
 use super::escape::{Escape, read};
 use super::json::simple;
 use super::lookalike::{Fold, fold, is_plain, is_script};
+use crate::lanes::{BLOCK, is, lanes_at};
 
 /// Stands in the view for any character beyond ASCII that was written as an escape: no detector cares which.
 const BEYOND_ASCII: u8 = 0x80;
@@ -82,6 +84,18 @@ impl Decoder {
             && let Some(byte) = simple(*kind)
         {
             return self.byte(byte, 2);
+        }
+        match (self.encoding, bytes) {
+            (Encoding::Form, [b'+', ..]) => return self.byte(b' ', 1),
+            (Encoding::Form, [b'%', high, low, ..]) => {
+                let value = char::from(*high).to_digit(16).zip(char::from(*low).to_digit(16));
+                let byte = value.and_then(|(high, low)| u8::try_from(high << 4 | low).ok());
+                // What begins no escape again.
+                if let Some(byte) = byte.filter(|byte| byte.is_ascii() && !matches!(byte, b'%' | b'\\' | b'&')) {
+                    return self.byte(byte, 3);
+                }
+            }
+            _ => {}
         }
         let plain = unfolded(bytes);
         if plain > 0 {
@@ -237,51 +251,51 @@ fn unfolded(bytes: &[u8]) -> usize {
     at + usize::from(bytes.get(at).is_some_and(|byte| is_plain(*byte)))
 }
 
-/// Finds the special bytes of a stretch, each search begun where the last one ended.
+/// Finds the special bytes of a stretch: those that may begin an escape, and those beyond ASCII.
 pub(super) struct Seek {
-    encoding: Encoding,
-    /// The next byte that may begin an escape, and the next beyond ASCII, as positions; before `at` where not looked for yet.
-    escape: usize,
-    wide: usize,
+    escapes: [u8; 3],
+    /// Where the block begins that was looked at last, and its special bytes.
+    block: usize,
+    special: u64,
 }
 
 impl Seek {
     pub(super) fn new(encoding: Encoding) -> Self {
-        Seek { encoding, escape: 0, wide: 0 }
+        let escapes = match encoding {
+            Encoding::JsonForm | Encoding::Form => [b'\\', b'%', b'+'],
+            Encoding::Percent => [b'%'; 3],
+            _ => [b'&', b'%', b'\\'],
+        };
+        Seek { escapes, block: usize::MAX, special: 0 }
     }
 
     /// The position of the next special byte from `at` on, or the end.
+    #[inline]
     pub(super) fn next(&mut self, bytes: &[u8], at: usize) -> usize {
-        let rest = bytes.get(at..).unwrap_or_default();
-        if self.escape <= at {
-            self.escape = at + self.escapes(rest).unwrap_or(rest.len());
+        let mut from = at;
+        if let Some(by) = at.checked_sub(self.block).filter(|by| *by < BLOCK) {
+            let left = self.special >> by;
+            if left != 0 {
+                return at + left.trailing_zeros() as usize;
+            }
+            from = self.block + BLOCK;
         }
-        if self.wide <= at {
-            self.wide = at + beyond_ascii(rest);
-        }
-        self.escape.min(self.wide)
-    }
-
-    fn escapes(&self, bytes: &[u8]) -> Option<usize> {
-        match self.encoding {
-            Encoding::JsonForm => memchr3(b'\\', b'%', b'+', bytes),
-            Encoding::Form => memchr3(b'%', b'+', b'\\', bytes),
-            Encoding::Percent => memchr(b'%', bytes),
-            _ => memchr3(b'&', b'%', b'\\', bytes),
-        }
+        let next = dispatch!(Level::new(), simd => first_special(simd, self.escapes, bytes, from));
+        let Some((block, special)) = next else { return bytes.len() };
+        (self.block, self.special) = (block, special);
+        block + special.trailing_zeros() as usize
     }
 }
 
-/// The number of ASCII bytes before the first other.
-fn beyond_ascii(bytes: &[u8]) -> usize {
-    const BLOCK: usize = 64;
-    let mut at = 0;
-    for block in bytes.chunks_exact(BLOCK) {
-        if !block.is_ascii() {
-            break;
+/// The first block from a position on that has special bytes, and which these are.
+#[inline(always)]
+fn first_special<S: Simd>(simd: S, [one, two, three]: [u8; 3], bytes: &[u8], from: usize) -> Option<(usize, u64)> {
+    for block in (from..bytes.len()).step_by(BLOCK) {
+        let lane = lanes_at(simd, bytes, block);
+        let special = (is(lane, one) | is(lane, two) | is(lane, three) | lane.simd_ge(0x80)).to_bitmask();
+        if special != 0 {
+            return Some((block, special));
         }
-        at += BLOCK;
     }
-    let rest = bytes.get(at..).unwrap_or_default();
-    at + rest.iter().take_while(|byte| byte.is_ascii()).count()
+    None
 }

@@ -220,7 +220,14 @@ impl Window {
     /// Puts a mask in the place of a range, all before which was put out; all up to its end is history from then on.
     pub(crate) fn replace(&mut self, from: usize, to: usize, mask: &[u8]) {
         self.release(to);
-        self.view.splice(from..to.min(self.view.len()), mask.iter().copied());
+        let to_end = to.min(self.view.len());
+        match self.view.get_mut(from..to_end).and_then(|gone| gone.get_mut(..mask.len())) {
+            Some(place) => {
+                place.copy_from_slice(mask);
+                self.view.drain(from + mask.len()..to_end);
+            }
+            None => drop(self.view.splice(from..to_end, mask.iter().copied())),
+        }
         self.lead = from + mask.len();
         for edit in &mut self.edits {
             *edit = Edit::new(edit.at() + 2 * self.lead - 2 * to, edit.shift());

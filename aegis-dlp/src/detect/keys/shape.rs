@@ -64,13 +64,14 @@ const KINDS: usize = 4;
 
 /// Not one byte over and over.
 pub(in crate::detect) fn varied(body: &[u8]) -> bool {
-    let mut seen = [0_u64; 4];
-    for byte in body {
+    let (mut seen, mut kinds) = ([0_u64; 4], 0);
+    body.iter().any(|byte| {
         if let Some(word) = seen.get_mut(usize::from(byte >> 6)) {
+            kinds += usize::from(*word >> (byte & 63) & 1 == 0);
             *word |= 1 << (byte & 63);
         }
-    }
-    seen.iter().map(|word| word.count_ones() as usize).sum::<usize>() >= KINDS
+        kinds == KINDS
+    })
 }
 
 /// With a digit, as words with hyphens between them seldom are.

@@ -154,6 +154,11 @@ impl Kind {
         (lead, self.pattern.iter().skip(lead).take_while(|code| **code == b'0').count())
     }
 
+    /// Whether it is not one that needs a word at `start` and has none.
+    fn may_stand(&self, said: &Said<'_, '_>, start: usize) -> bool {
+        self.alone.is_some() || said.of(start, self.topic)
+    }
+
     /// The number that begins at `start`.
     fn examine(&self, said: &Said<'_, '_>, start: usize) -> Eval<Option<Match>> {
         let view = said.view;
@@ -170,7 +175,8 @@ impl Kind {
         let end = start + self.pattern.len();
         let number = number.get(..length).unwrap_or_default();
         let spaced = self.pattern.contains(&b' ') && continues(view, start);
-        if spaced || !opens(view, start) || !(self.valid)(number) || !closes(view, end)? {
+        if spaced || !opens(view, start) || !self.may_stand(said, start) || !(self.valid)(number) || !closes(view, end)?
+        {
             return Ok(None);
         }
         let confidence = if said.of(start, self.topic) { Some(High) } else { self.alone };
@@ -201,7 +207,9 @@ pub(super) fn examine(said: &Said<'_, '_>, digits: usize, size: usize, wanted: D
         if !follows || entry.lead == 0 && !opened || !wanted.contains(entry.kind.detector) {
             continue;
         }
+        // Several have a run of so many digits: of those nothing else need be looked at.
         if let Some(start) = digits.checked_sub(entry.lead)
+            && (entry.next.is_some() || entry.kind.may_stand(said, start))
             && let Some(found) = entry.kind.examine(said, start)?
         {
             return Ok(Some(found));
@@ -234,6 +242,9 @@ mod tests {
             assert!(lead < 8, "{}: further back than is kept", kind.detector);
             let beside = (lead.checked_sub(1).map(|last| kind.pattern[last]), kind.pattern.get(lead + size));
             // What the prefilter counts on: in one run of digits others need a word.
+            assert!(super::super::NUMBERS.has(kind.topic), "{}", kind.detector);
+            // What `needs_word` counts on, and the prefilter.
+            assert!(size < 4 || kind.pattern.get(lead + size..lead + size + 2) != Some(b" A"), "{}", kind.detector);
             let bare = kind.pattern.len() == size && kind.alone.is_some();
             assert!(!bare || matches!(size, 11 | 13 | 15 | 18), "{}", kind.detector);
             // And `stands_alone`.

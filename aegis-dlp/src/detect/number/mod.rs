@@ -5,7 +5,7 @@ mod kinds;
 mod national;
 
 use super::{Match, card, date, iban, network, phone, place, ssn, travel};
-use crate::context::Said;
+use crate::context::{Said, Topic, Topics};
 use crate::finding::Confidence;
 use crate::view::{Eval, View};
 use crate::{Detector, DetectorSet};
@@ -16,6 +16,9 @@ pub(super) use kinds::date_of;
 /// Runs longer than any number of interest need not be measured further.
 const LONGEST: usize = 20;
 
+/// What a number may be said to be: what stands before it in the list of topics. Behind it come secrets.
+const NUMBERS: Topics = Topics::up_to(Topic::Iban);
+
 /// The match that the digits at `start` belong to; `long` where there are at least four.
 pub(super) fn examine(view: &View<'_>, start: usize, long: bool, wanted: DetectorSet) -> Eval<Option<Match>> {
     let end = view.run(start, LONGEST, |byte| byte.is_ascii_digit())?;
@@ -23,6 +26,9 @@ pub(super) fn examine(view: &View<'_>, start: usize, long: bool, wanted: Detecto
         return Ok(None);
     }
     let said = Said::new(view);
+    if needs_word(view, start, end) && !said.any(start, NUMBERS) {
+        return Ok(None);
+    }
     if let Some(last) = decimal(view, end)? {
         return decimal_at(&said, start, (end, last), wanted);
     }
@@ -34,7 +40,7 @@ pub(super) fn examine(view: &View<'_>, start: usize, long: bool, wanted: Detecto
     if long {
         for (detector, confidence, attempt) in attempts(end - start) {
             if wanted.contains(*detector)
-                && let Some((start, end)) = attempt(view, start, end)?
+                && let Some((start, end)) = attempt(&said, start, end)?
             {
                 return Ok(Some(Match::new(*detector, *confidence, start, end)));
             }
@@ -54,7 +60,7 @@ pub(super) fn examine(view: &View<'_>, start: usize, long: bool, wanted: Detecto
         return Ok(Some(found));
     }
     if wanted.contains(Detector::Geo)
-        && let Some(found) = place::examine(view, start)?
+        && let Some(found) = place::examine(&said, start)?
     {
         return Ok(Some(found));
     }
@@ -81,11 +87,35 @@ fn decimal_at(
     wanted: DetectorSet,
 ) -> Eval<Option<Match>> {
     if wanted.contains(Detector::Geo)
-        && let Some(found) = place::examine(said.view, start)?
+        && let Some(found) = place::examine(said, start)?
     {
         return Ok(Some(found));
     }
     if wanted.contains(Detector::Phone) { phone::decimal(said, start, (point, end)) } else { Ok(None) }
+}
+
+/// Whether the run of digits between two positions is a number by itself, of a length of which none is found unless a word
+/// says what it is: most numbers of records and of texts are such.
+fn needs_word(view: &View<'_>, start: usize, end: usize) -> bool {
+    let alone = |byte: u8| matches!(byte, b'"' | b'\'' | b',' | b':' | b';' | b'=' | b'&' | b'\n' | b'\r');
+    let opens = match view.before(start) {
+        // Four digits may be the year of a date in words, or the end of a number in groups.
+        Some(b' ') => {
+            let behind_word = view.before(start - 1).is_some_and(|byte| byte.is_ascii_lowercase() || alone(byte));
+            behind_word && end - start != 4
+        }
+        Some(byte) => alone(byte) || matches!(byte, b'[' | b'{' | b'>' | b'|'),
+        None => true,
+    };
+    let closes = match view.seen(end) {
+        Some(b' ') => view.seen(end + 1).is_some_and(|byte| byte.is_ascii_alphabetic()),
+        Some(b'.') => view.seen(end + 1).is_some_and(|byte| matches!(byte, b' ' | b'"' | b'\n' | b'\r')),
+        // Behind seven digits a `<` may be of a line that machines read.
+        Some(b'<') => end - start != 7,
+        Some(byte) => alone(byte) || matches!(byte, b']' | b'}' | b'|'),
+        None => true,
+    };
+    opens && closes && matches!(end - start, 4..=10 | 12)
 }
 
 /// Whether the run of digits between two positions may belong to a number of any kind, by nothing but the bytes beside it:
@@ -127,7 +157,7 @@ fn attempts(digits: usize) -> &'static [(Detector, Confidence, Attempt)] {
 }
 
 /// Tries to make a number of the run of digits between two positions; gives the bounds of the number.
-type Attempt = fn(&View<'_>, usize, usize) -> Eval<Option<(usize, usize)>>;
+type Attempt = fn(&Said<'_, '_>, usize, usize) -> Eval<Option<(usize, usize)>>;
 
 /// Whether a number may start here: not inside a word, a decimal, a version or a longer number in groups.
 pub(super) fn opens(view: &View<'_>, start: usize) -> bool {
@@ -154,6 +184,7 @@ pub(super) fn continues(view: &View<'_>, start: usize) -> bool {
 }
 
 /// The value of a short run of digits.
+#[inline]
 pub(super) fn value(digits: &[u8]) -> Option<u32> {
     let add = |sum: u32, digit: &u8| digit.is_ascii_digit().then(|| sum * 10 + u32::from(digit - b'0'));
     if digits.len() > 8 { None } else { digits.iter().try_fold(0, add) }
