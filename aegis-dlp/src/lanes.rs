@@ -68,7 +68,9 @@ pub(crate) fn inside(quotes: u64, begun: bool) -> u64 {
 #[inline(never)]
 fn filled_up(bytes: &[u8]) -> [u8; BLOCK] {
     let mut block = [0; BLOCK];
-    block.iter_mut().zip(bytes).for_each(|(slot, byte)| *slot = *byte);
+    if let Some(place) = block.get_mut(..bytes.len()) {
+        place.copy_from_slice(bytes);
+    }
     block
 }
 

@@ -100,9 +100,10 @@ impl Opening {
     /// Whether the rule lets a body of this kind out. What a body consists of cannot be taken out of it.
     fn judge(&self, kind: Kind, content: &Content) -> Step {
         let attachments = &content.rules().attachments;
-        let Some(sniffed) = sniff::media_type(&self.held, kind).filter(|_| !attachments.is_empty()) else {
+        if attachments.is_empty() {
             return Ok(());
-        };
+        }
+        let Some(sniffed) = sniff::media_type(&self.held, kind) else { return Ok(()) };
         let media = Media::of(self.declared.as_deref());
         let types = [media.essence(), sniffed];
         if attachments.deny.has_type(types) || attachments.strip.has_type(types) {

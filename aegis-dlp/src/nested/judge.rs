@@ -43,9 +43,9 @@ pub(super) fn judge(run: &[u8], long: bool, before: Option<u8>) -> Option<Judged
             return None;
         }
         let codec = Codec::Hex { upper: run.iter().any(u8::is_ascii_uppercase) };
-        let opening = decode(codec, digits);
-        let content = digits.len() >= SHORTEST_HEX && is_readable(&opening);
-        return (content || long).then_some(Judged { skip: run.len() - digits.len(), codec, opening });
+        let content = digits.len() >= SHORTEST_HEX && is_readable(first_of_hex(digits, &mut [0; TOLD]));
+        let judged = || Judged { skip: run.len() - digits.len(), codec, opening: decode(codec, digits) };
+        return (content || long).then(judged);
     }
     let glued =
         run.iter().enumerate().filter(|(_, byte)| matches!(byte, b'/' | b'-' | b'_' | b'+')).map(|(at, _)| at + 1);
@@ -63,10 +63,9 @@ pub(super) fn judge(run: &[u8], long: bool, before: Option<u8>) -> Option<Judged
     let digits = run.iter().rposition(|byte| !byte.is_ascii_hexdigit()).map_or(0, |last| last + 1);
     for skip in [digits, digits + 1] {
         let Some(rest) = run.get(skip..).filter(|rest| rest.len() >= SHORTEST_HEX) else { continue };
-        let codec = Codec::Hex { upper: rest.iter().any(u8::is_ascii_uppercase) };
-        let opening = decode(codec, rest);
-        if is_readable(&opening) {
-            return Some(Judged { skip, codec, opening });
+        if is_readable(first_of_hex(rest, &mut [0; TOLD])) {
+            let codec = Codec::Hex { upper: rest.iter().any(u8::is_ascii_uppercase) };
+            return Some(Judged { skip, codec, opening: decode(codec, rest) });
         }
     }
     let codec = Codec::Base64 { url: is_url(run, before) };
@@ -97,6 +96,21 @@ fn first_bytes<'b>(characters: &[u8], bytes: &'b mut [u8; TOLD]) -> &'b [u8] {
         count += eight.len() * 6 / 8;
     }
     bytes.get(..count).unwrap_or_default()
+}
+
+/// The same of hexadecimal digits, up to the first character that is none.
+fn first_of_hex<'b>(digits: &[u8], bytes: &'b mut [u8; TOLD]) -> &'b [u8] {
+    let mut count = 0;
+    for (slot, [high, low]) in bytes.iter_mut().zip(digits.as_chunks::<2>().0) {
+        let Some(byte) = hex_value(*high).zip(hex_value(*low)).map(|(high, low)| high << 4 | low) else { break };
+        *slot = byte;
+        count += 1;
+    }
+    bytes.get(..count).unwrap_or_default()
+}
+
+fn hex_value(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 fn decode(codec: Codec, characters: &[u8]) -> Vec<u8> {

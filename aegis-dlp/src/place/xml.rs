@@ -74,12 +74,39 @@ impl Elements {
             }
             self.note(rest.get(..skipped).unwrap_or_default());
             at += skipped;
+            if self.state == State::Text
+                && let Some(length) = self.plain_tag(bytes.get(at..).unwrap_or_default())
+            {
+                at += length;
+                continue;
+            }
             if let Some(byte) = bytes.get(at) {
                 self.byte(*byte);
                 self.note(&[*byte]);
                 at += 1;
             }
         }
+    }
+
+    /// Goes past a tag that is all there and has nothing but a name, as most have; gives its length.
+    fn plain_tag(&mut self, bytes: &[u8]) -> Option<usize> {
+        let tag = bytes.strip_prefix(b"<")?;
+        let named = tag.strip_prefix(b"/").unwrap_or(tag);
+        let length = named.iter().position(|byte| ends_name(*byte))?;
+        let (name, rest) = named.split_at_checked(length)?;
+        let [.., last] = *name else { return None };
+        if rest.first() != Some(&b'>') || !name.first().is_some_and(u8::is_ascii_alphabetic) {
+            return None;
+        }
+        self.name.clear();
+        self.name.push(name);
+        if named.len() < tag.len() {
+            self.closed();
+        } else {
+            self.push();
+        }
+        self.last = [last, b'>'];
+        Some(bytes.len() - rest.len() + 1)
     }
 
     fn note(&mut self, bytes: &[u8]) {

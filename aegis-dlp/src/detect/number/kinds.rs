@@ -245,6 +245,7 @@ mod tests {
             assert!(super::super::NUMBERS.has(kind.topic), "{}", kind.detector);
             // What `needs_word` counts on, and the prefilter.
             assert!(size < 4 || kind.pattern.get(lead + size..lead + size + 2) != Some(b" A"), "{}", kind.detector);
+            assert!(!kind.pattern.starts_with(b"0000-00-"), "{}", kind.detector);
             let bare = kind.pattern.len() == size && kind.alone.is_some();
             assert!(!bare || matches!(size, 11 | 13 | 15 | 18), "{}", kind.detector);
             // And `stands_alone`.

@@ -112,6 +112,14 @@ fn needs_word(view: &View<'_>, start: usize, end: usize) -> bool {
         Some(b'.') => view.seen(end + 1).is_some_and(|byte| matches!(byte, b' ' | b'"' | b'\n' | b'\r')),
         // Behind seven digits a `<` may be of a line that machines read.
         Some(b'<') => end - start != 7,
+        // A date: no number in groups is written so.
+        Some(b'-') => match view.slice(end + 1, end + 7) {
+            &[a, b, b'-', c, d, after] => {
+                let digits = [a, b, c, d].iter().all(u8::is_ascii_digit);
+                end - start == 4 && digits && !after.is_ascii_digit() && after != b'-'
+            }
+            _ => false,
+        },
         Some(byte) => alone(byte) || matches!(byte, b']' | b'}' | b'|'),
         None => true,
     };
