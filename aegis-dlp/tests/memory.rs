@@ -192,3 +192,16 @@ fn a_thousand_uploads_at_once() {
         assert!(grown <= STREAMS * STREAM_MEMORY, "{}: {grown}", upload.name);
     }
 }
+
+#[test]
+fn what_nobody_changes_is_not_held_unfolded() {
+    let text = "the same words again and again, ".repeat(28_000);
+    let packed = gzip(text.as_bytes());
+    let described = Described { content_encoding: &["gzip"], ..typed("text/plain") };
+    let mut stream = Stream::new(&profile().report_only(), &described).unwrap();
+    let mut out = Vec::new();
+    assert_eq!(stream.push(&packed, &mut out), StreamFlow::Continue);
+    assert_eq!((stream.finish(&mut out), &out), (StreamFlow::Continue, &packed));
+    assert!(stream.held() <= STREAM_MEMORY, "{} of {}", stream.held(), text.len());
+    assert!(stream.remarks().is_empty(), "it was read: {:?}", stream.remarks());
+}

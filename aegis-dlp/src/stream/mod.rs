@@ -101,9 +101,15 @@ impl Stream {
                 if stream.decoders.is_empty() {
                     return reader.push(content, chunk, out);
                 }
+                let enforcing = stream.enforcing;
                 let pushed = coding::push_through(&mut stream.decoders, chunk, &mut |piece| {
                     content.unfold(piece.len())?;
-                    reader.push(content, piece, out).map_err(Stop::Why)
+                    reader.push(content, piece, out).map_err(Stop::Why)?;
+                    if !enforcing {
+                        // Nobody sends it: it need not be there as a whole.
+                        out.clear();
+                    }
+                    Ok(())
                 });
                 pushed.map_err(|stop| match stop {
                     Stop::Reason(reason) => content.broken(reason, ""),
@@ -168,6 +174,11 @@ impl Stream {
     /// What else was done so far: files taken out, content that passed unread.
     pub fn remarks(&self) -> &[Remark] {
         self.content.remarks()
+    }
+
+    /// Whether what is put out may be many times as long as what comes in. Known from the start.
+    pub fn unfolds(&self) -> bool {
+        self.output_encoding() == OutputEncoding::Identity
     }
 
     /// What the `Content-Encoding` of what is put out says. Known from the start.
