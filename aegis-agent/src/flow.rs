@@ -8,6 +8,9 @@ pub mod body;
 pub mod decide;
 pub mod ending;
 mod events;
+#[cfg(test)]
+#[path = "flow/events_corpus_tests.rs"]
+mod events_corpus;
 pub mod exchange;
 mod farewell;
 mod fields;

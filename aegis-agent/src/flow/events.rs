@@ -119,7 +119,15 @@ impl Events {
             self.go_on(out, tally)?;
         }
         let rest = std::mem::take(&mut self.held);
-        if rest.is_empty() { Ok(()) } else { self.event(&rest, out, tally) }
+        if rest.is_empty() {
+            return Ok(());
+        }
+        self.event(&rest, out, tally)?;
+        if self.rewritten {
+            // Without its empty line it is no event to a client, and is to be none.
+            out.pop();
+        }
+        Ok(())
     }
 
     /// Where the next whole event in `held` ends: behind an empty line.
