@@ -100,16 +100,23 @@ pub struct Scanner {
 impl Scanner {
     /// A scanner for a body of this format.
     pub fn new(profile: Profile, format: Format) -> Self {
-        Scanner { opening: Some(Opening::of(format)), ..Scanner::with(profile, Encoding::Plain, None) }
+        let mut scanner = Scanner::with(profile, Encoding::Plain, None);
+        scanner.opening = Some(Opening::of(format));
+        scanner
     }
 
     /// Reads the body in this charset unless how it begins says otherwise: a byte order mark, or a NUL in every second byte.
     #[must_use]
     pub fn with_charset(mut self, charset: Charset) -> Self {
+        self.declare(charset);
+        self
+    }
+
+    /// The same, of a scanner that stays where it is.
+    pub(crate) fn declare(&mut self, charset: Charset) {
         if let Some(opening) = &mut self.opening {
             opening.declare(charset);
         }
-        self
     }
 
     /// Names what encloses the body: the path of each finding begins with it.
@@ -120,10 +127,8 @@ impl Scanner {
     }
 
     /// Names what the body is the value of: context for the detectors, as the key of a value is.
-    #[must_use]
-    pub(crate) fn with_heading(mut self, heading: &str) -> Self {
+    pub(crate) fn set_heading(&mut self, heading: &str) {
         self.heading = heading.as_bytes().into();
-        self
     }
 
     /// How many levels of base64 and hexadecimal digits are undone, in place of what the profile says.
@@ -134,19 +139,15 @@ impl Scanner {
     }
 
     /// Who is asked what reads content that was found encoded within this one.
-    #[must_use]
-    pub(crate) fn with_packed(mut self, packed: Packed) -> Self {
+    pub(crate) fn set_packed(&mut self, packed: Packed) {
         self.nested.packed = Some(packed);
-        self
     }
 
     /// Reads the body as UTF-8 however it begins: it was put together here.
-    #[must_use]
-    pub(crate) fn of_utf8(mut self) -> Self {
+    pub(crate) fn be_utf8(&mut self) {
         if let Some(opening) = &mut self.opening {
             opening.settle();
         }
-        self
     }
 
     pub(crate) fn with(profile: Profile, encoding: Encoding, place: Option<Place>) -> Self {

@@ -3,7 +3,7 @@
 //! Readers of zip archives look for their end and go back from there, readers of PDF take a header within the first
 //! kilobyte. What is read as text or as a picture must not be such a file besides.
 
-use memchr::{memchr_iter, memmem};
+use memchr::memchr_iter;
 
 use crate::stream::Reason;
 
@@ -57,11 +57,10 @@ impl Polyglot {
         }
         self.head.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
         let header = |at: usize| {
-            let rest = self.head.get(at + PDF.len()..at + PDF.len() + 4);
+            let rest = self.head.get(at..).and_then(|rest| rest.strip_prefix(PDF)).and_then(|rest| rest.get(..4));
             matches!(rest, Some([b'0'..=b'9', b'.', b'0'..=b'9', b'\r' | b'\n']))
         };
-        let mut found = memmem::find_iter(&self.head, PDF);
-        found.find(|at| header(*at)).map(|at| at.saturating_sub(before))
+        memchr_iter(b'%', &self.head).find(|at| header(*at)).map(|at| at.saturating_sub(before))
     }
 
     pub(crate) fn held(&self) -> usize {

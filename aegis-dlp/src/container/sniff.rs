@@ -86,15 +86,27 @@ const MAGIC: &[(&[u8], Kind)] = &[
     (b"SQLite format 3\x00", Kind::Binary("application/vnd.sqlite3")),
 ];
 
+/// The first bytes of those.
+static FIRST: [bool; 256] = {
+    let mut first = [false; 256];
+    let mut rest = MAGIC;
+    while let [(magic, _), more @ ..] = rest {
+        first[magic[0] as usize] = true;
+        rest = more;
+    }
+    first
+};
+
 /// What content with these first bytes is; `None` while that depends on bytes to come. Content that begins
 /// like nothing known is text, and known as such by its first byte or few.
 pub(crate) fn kind(opening: &[u8], end: bool) -> Option<Kind> {
     if opening.is_empty() && !end {
         return None;
     }
-    // Hardly any has the first byte, and text mostly none.
-    let near = || MAGIC.iter().filter(|(magic, _)| opening.is_empty() || magic.first() == opening.first());
-    if let Some((_, kind)) = near().find(|(magic, _)| opening.starts_with(magic)) {
+    // Text mostly begins as none does.
+    let known = opening.first().is_none_or(|first| FIRST[usize::from(*first)]);
+    let magic = if known { MAGIC } else { &[] };
+    if let Some((_, kind)) = magic.iter().find(|(magic, _)| opening.starts_with(magic)) {
         return Some(*kind);
     }
     let boxed =
@@ -107,7 +119,7 @@ pub(crate) fn kind(opening: &[u8], end: bool) -> Option<Kind> {
         return Some(kind);
     }
     let waits = unknown == Known::Open || boxed.contains(&Known::Open);
-    let open = waits || near().any(|(magic, _)| magic.starts_with(opening));
+    let open = waits || magic.iter().any(|(magic, _)| magic.starts_with(opening));
     (end || !open).then_some(Kind::Text)
 }
 

@@ -7,7 +7,8 @@ use super::{Encoded, Polyglot, Within};
 
 /// A piece of text somewhere in a body.
 pub(crate) struct Text {
-    scanner: Scanner,
+    /// In a box from the start: it is large, and a text goes from hand to hand before it is read.
+    scanner: Box<Scanner>,
     path: Box<str>,
     /// `None` for what is no content of its own, as headers are.
     polyglot: Option<Polyglot>,
@@ -16,29 +17,31 @@ pub(crate) struct Text {
 impl Text {
     /// Content of this media type that begins as text does.
     pub(crate) fn new(profile: Profile, content_type: Option<&str>, within: &Within) -> Self {
-        let text = Text::of_format(profile, Format::from_content_type(content_type), &within.path);
-        let scanner = match Charset::from_content_type(content_type) {
-            Some(charset) => text.scanner.with_charset(charset),
-            None => text.scanner,
-        };
-        let scanner = scanner.with_heading(&within.heading);
-        Text { scanner, polyglot: Some(Polyglot::default()), ..text }
+        let mut text = Text::of_format(profile, Format::from_content_type(content_type), &within.path);
+        if let Some(charset) = Charset::from_content_type(content_type) {
+            text.scanner.declare(charset);
+        }
+        text.polyglot = Some(Polyglot::default());
+        text.with_heading(&within.heading)
     }
 
     pub(crate) fn of_format(profile: Profile, format: Format, path: &str) -> Self {
-        let scanner = Scanner::new(profile, format).with_packed(Encoded::open);
+        let mut scanner = Box::new(Scanner::new(profile, format));
+        scanner.set_packed(Encoded::open);
         Text { scanner, path: path.into(), polyglot: None }
     }
 
     /// Names what the text is the value of.
-    pub(crate) fn with_heading(self, heading: &str) -> Self {
-        Text { scanner: self.scanner.with_heading(heading), ..self }
+    pub(crate) fn with_heading(mut self, heading: &str) -> Self {
+        self.scanner.set_heading(heading);
+        self
     }
 
     /// Text that was put together from content.
     pub(crate) fn of_parts(profile: Profile, path: &str) -> Self {
-        let text = Text::of_format(profile, Format::Text, path);
-        Text { scanner: text.scanner.of_utf8(), ..text }
+        let mut text = Text::of_format(profile, Format::Text, path);
+        text.scanner.be_utf8();
+        text
     }
 
     pub(crate) fn push(&mut self, content: &mut Content, bytes: &[u8], out: &mut Vec<u8>) -> Step {

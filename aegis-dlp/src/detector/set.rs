@@ -65,6 +65,7 @@ impl DetectorSet {
     }
 
     /// Whether `detector` is in the set.
+    #[inline(always)]
     pub const fn contains(self, detector: Detector) -> bool {
         let bit = detector.number();
         self.0[bit / WORD] >> (bit % WORD) & 1 == 1
