@@ -152,6 +152,8 @@ pub struct InspectedBody {
     idle: Idle,
     ending: Arc<Ending>,
     trailers: Option<HeaderMap>,
+    /// What came and has not been looked at.
+    rest: Bytes,
     /// What was looked at ahead, and may go on.
     ready: Option<Frame<Bytes>>,
     done: bool,
@@ -166,7 +168,8 @@ impl InspectedBody {
         idle: Idle,
         ending: Arc<Ending>,
     ) -> Self {
-        Self { inner, look, rules, framing, idle, ending, trailers: None, ready: None, done: false, told: false }
+        let (trailers, rest, done, told) = (None, Bytes::new(), false, false);
+        Self { inner, look, rules, framing, idle, ending, trailers, rest, ready: None, done, told }
     }
 
     fn look_ahead(&mut self, cx: &mut Context<'_>) -> Result<(), BodyError> {
@@ -187,21 +190,21 @@ impl InspectedBody {
             if let Some(why) = self.ending.poll_cut(Side::ToOrigin, cx) {
                 return Poll::Ready(Some(Err(BodyError::Cut(why))));
             }
-            let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) else {
-                return self.idle.poll(cx, self.ending.tally()).map(|limit| Some(Err(BodyError::Idle(limit))));
+            let (frame, framing) = if self.rest.is_empty() {
+                let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) else {
+                    return self.idle.poll(cx, self.ending.tally()).map(|limit| Some(Err(BodyError::Idle(limit))));
+                };
+                self.idle.rest();
+                let frame = frame.transpose()?;
+                let data = frame.as_ref().and_then(Frame::data_ref);
+                self.ending.tally().came(data.map_or(0, Bytes::len));
+                (frame, self.framing.as_mut())
+            } else {
+                (Some(Frame::data(std::mem::take(&mut self.rest))), None)
             };
-            self.idle.rest();
             let mut out = Vec::new();
-            let looked = match frame.transpose()?.map(Frame::into_data) {
-                Some(Ok(data)) => {
-                    self.ending.tally().came(data.len());
-                    out.reserve(data.len());
-                    let pushed =
-                        framing::check(self.framing.as_mut(), &data).and_then(|()| self.look.push(&data, &mut out));
-                    // Of a body of known length nobody asks for more than that.
-                    self.done = self.inner.is_end_stream();
-                    if self.done { pushed.and_then(|()| self.finish(&mut out)) } else { pushed }
-                }
+            let looked = match frame.map(Frame::into_data) {
+                Some(Ok(data)) => framing::check(framing, &data).and_then(|()| self.take(data, &mut out)),
                 rest => {
                     self.done = true;
                     let ended = self.finish(&mut out);
@@ -228,6 +231,16 @@ impl InspectedBody {
 }
 
 impl InspectedBody {
+    /// Looks at what came, as far as it makes a frame.
+    fn take(&mut self, data: Bytes, out: &mut Vec<u8>) -> Result<(), Stop> {
+        *out = Look::room(&data);
+        self.rest = data;
+        self.look.take(&mut self.rest, out)?;
+        // Of a body of known length nobody asks for more than that.
+        self.done = self.rest.is_empty() && self.inner.is_end_stream();
+        if self.done { self.finish(out) } else { Ok(()) }
+    }
+
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Stop> {
         framing::ended(self.framing.as_ref())?;
         self.look.finish(out)

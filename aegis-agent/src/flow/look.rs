@@ -7,10 +7,20 @@ use aegis_audit::FindingEntry;
 use aegis_dlp::{
     Deed, Described, Finding, Markers, MethodBody, OutputEncoding, Place, Profile, Stream, StreamFlow, Watch,
 };
+use bytes::Bytes;
 use http::header::{self, HeaderMap};
 
 use super::stop::{Cause, Direction, Stop};
 use super::tally::Tally;
+
+/// What comes out with a chunk beyond its own length, most often: what was held back before it, and masks that are longer than what they
+/// stand for. In bytes.
+const HELD_BACK: usize = 4 * 1024;
+
+/// Bytes that go on in one piece: at so many what has come out goes first.
+const FRAME: usize = 64 * 1024;
+/// Coded bytes that are taken at once: deflate may make 1032 of each, others more.
+const CODED_STEP: usize = 256;
 
 /// What a response's head says of the very bytes of its body.
 const DIGESTS: [&str; 5] = ["content-digest", "repr-digest", "digest", "content-md5", "accept-ranges"];
@@ -143,6 +153,25 @@ impl Look {
         self.after(flow, before, out)
     }
 
+    /// Takes from the beginning of `chunk` what makes a frame, most often all of it, and appends to `out` what may go on. What is left
+    /// has to be taken next: of coded bytes a few unfold to many, and no stream may hold all of them at once.
+    ///
+    /// # Errors
+    /// As [`Look::push`].
+    pub fn take(&mut self, chunk: &mut Bytes, out: &mut Vec<u8>) -> Result<(), Stop> {
+        let step = if self.stream.unfolds() { CODED_STEP } else { chunk.len() };
+        while !chunk.is_empty() && out.len() < FRAME {
+            self.push(&chunk.split_to(step.min(chunk.len())), out)?;
+        }
+        Ok(())
+    }
+
+    /// An empty buffer with room for what such a chunk puts out.
+    #[must_use]
+    pub fn room(chunk: &[u8]) -> Vec<u8> {
+        Vec::with_capacity(chunk.len() + HELD_BACK)
+    }
+
     /// Ends it and appends the rest to `out`.
     ///
     /// # Errors
@@ -256,5 +285,40 @@ pub fn placed(place: Place, prefix: &str) -> Place {
             path: Some(path.map_or_else(|| prefix.into(), |inner| format!("{prefix}!{inner}").into())),
         },
         other => other,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::Write;
+
+    use aegis_dlp::DetectorSet;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    #[test]
+    fn what_a_few_coded_bytes_unfold_to_goes_on_in_pieces() {
+        let text = "the same words again and again, ".repeat(28_000);
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(text.as_bytes()).unwrap();
+        let mut chunk = Bytes::from(encoder.finish().unwrap());
+        assert!(chunk.len() < FRAME, "it comes in one frame");
+        let rules = Rules::out(&Profile::redacting(DetectorSet::ALL)).unwrap();
+        let described =
+            Described { content_type: Some("text/plain"), content_encoding: &["gzip"], ..Described::default() };
+        let mut look = Look::new(&rules, &described).unwrap();
+        let (mut whole, mut pieces) = (Vec::new(), 0);
+        while !chunk.is_empty() {
+            let mut out = Look::room(&chunk);
+            look.take(&mut chunk, &mut out).unwrap();
+            assert!(out.len() <= FRAME + 1032 * CODED_STEP, "{}", out.len());
+            whole.append(&mut out);
+            pieces += 1;
+        }
+        look.finish(&mut whole).unwrap();
+        assert!(whole == text.as_bytes() && pieces > 2, "{pieces}");
     }
 }

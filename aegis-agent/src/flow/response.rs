@@ -51,6 +51,8 @@ pub struct Relayed {
     idle: Idle,
     ending: Arc<Ending>,
     trailers: Option<HeaderMap>,
+    /// What came and has not been looked at.
+    rest: Bytes,
     done: bool,
     told: bool,
 }
@@ -124,7 +126,8 @@ impl Relayed {
         if inner.is_end_stream() {
             ending.response_complete();
         }
-        Self { inner, manner, rules, dialect, idle, ending, trailers: None, done: false, told: false }
+        let (trailers, rest, done, told) = (None, Bytes::new(), false, false);
+        Self { inner, manner, rules, dialect, idle, ending, trailers, rest, done, told }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
@@ -135,8 +138,9 @@ impl Relayed {
             if let Some(why) = self.ending.poll_cut(Side::ToAgent, cx) {
                 return Poll::Ready(self.cut(why));
             }
-            if matches!(&self.manner, Manner::Events(events) if events.more()) {
-                match self.pass(Some(Frame::data(Bytes::new()))) {
+            if !self.rest.is_empty() || matches!(&self.manner, Manner::Events(events) if events.more()) {
+                let rest = std::mem::take(&mut self.rest);
+                match self.pass(Some(Frame::data(rest))) {
                     Ok(Some(frame)) => {
                         self.ending.tally().add_in(frame.data_ref().map_or(0, |data| data.len() as u64));
                         return Poll::Ready(Some(Ok(frame)));
@@ -160,6 +164,10 @@ impl Relayed {
                 self.ending.response_failed(&format!("the origin's body broke off: {error}"));
             }
             let frame = frame.transpose()?;
+            if !matches!(self.manner, Manner::Pass) {
+                let data = frame.as_ref().and_then(Frame::data_ref);
+                self.ending.tally().came(data.map_or(0, Bytes::len));
+            }
             match self.pass(frame) {
                 Ok(Some(frame)) => {
                     self.ending.tally().add_in(frame.data_ref().map_or(0, |data| data.len() as u64));
@@ -183,16 +191,16 @@ impl Relayed {
                 return Ok(Some(Frame::data(data)));
             }
             (Some(Ok(data)), Manner::Look(look)) => {
-                self.ending.tally().came(data.len());
-                look.push(&data, &mut out)?;
-                if self.inner.is_end_stream() {
+                out = Look::room(&data);
+                self.rest = data;
+                look.take(&mut self.rest, &mut out)?;
+                if self.rest.is_empty() && self.inner.is_end_stream() {
                     self.done = true;
                     look.finish(&mut out)?;
                     self.ending.response_complete();
                 }
             }
             (Some(Ok(data)), Manner::Events(events)) => {
-                self.ending.tally().came(data.len());
                 events.push(&data, &mut out, self.ending.tally())?;
             }
             (rest, manner) => {
