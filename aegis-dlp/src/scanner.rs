@@ -322,10 +322,14 @@ impl Scanner {
     /// Examines the leads in order, those at one place together, up to one that needs more bytes: its position.
     fn examine(&mut self, leads: &[Lead], end: bool, out: &mut Vec<u8>) -> Option<usize> {
         let mut queue = Queue::new(leads);
+        let mut begun = self.begun(end);
         while let Some(lead) = queue.next() {
             let at = lead.at();
             if at < self.decided {
                 continue;
+            }
+            if at > begun {
+                return Some(begun);
             }
             if let Some(column) = &mut self.column {
                 column.reach(self.window.bytes(), at);
@@ -345,12 +349,19 @@ impl Scanner {
                 let moved = self.window.bytes().len().wrapping_sub(length).cast_signed();
                 let asked = (self.prefilter, self.wanted, &self.profile);
                 queue.replaced(moved, asked, &self.view(end), self.done.max(self.decided));
+                begun = self.begun(end);
             }
             if self.stopped.is_some() || self.tail.is_some() {
                 break;
             }
         }
         None
+    }
+
+    /// Where the literal of an own detector may have begun that has not come as a whole: what begins behind it waits, or
+    /// it would be decided first and the match that begins there never looked at.
+    fn begun(&self, end: bool) -> usize {
+        self.profile.own().earliest(&self.view(end), self.window.bytes().len())
     }
 
     fn view(&self, end: bool) -> View<'_> {

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::{Details, Format, Profile, Scanner};
 
 fn pattern(name: &str, text: &str) -> OwnDetector {
     let finder = Finder::Pattern(Pattern::new(text).unwrap());
@@ -170,6 +171,37 @@ fn little_is_held_back() {
         own.list(&view, 0, wanted, &mut candidates);
         let open = candidates.iter().find(|one| own.examine(&view, **one).is_err()).map_or(text.len(), |one| one.at);
         assert_eq!(own.earliest(&view, open), kept, "{text:?}");
+    }
+}
+
+/// What a literal is cut in the middle of is not decided by what else stands in it: matches of other detectors, Aegis' own and one's own.
+#[test]
+fn what_has_begun_is_waited_for_whatever_stands_in_it() {
+    let own = OwnDetectors::new(vec![
+        pattern("own_outer", "offoobarbfoo"),
+        pattern("own_inner", "foo|arb"),
+        pattern("own_either", "bar|obarbarobar"),
+        pattern("own_dated", "CUST-2024-0115-[0-9]{4}"),
+        pattern("own_mailed", "to:x@a.example/[a-z]{4}"),
+    ]);
+    let redact = own.names().union(DetectorSet::PII).union(DetectorSet::SECRETS);
+    let profile =
+        Profile { redact, details: Some(Arc::new(Details { own, ..Details::default() })), ..Profile::default() };
+    for (text, masked) in [
+        ("|offoobarbfoo| foo", "|[OWN_OUTER]| [OWN_INNER]"),
+        ("x|obarbarobar|y", "x|[OWN_EITHER]|y"),
+        ("x CUST-2024-0115-1234 y", "x [OWN_DATED] y"),
+        ("x CUST-2024-0115-12345 y", "x CUST-2024-0115-12345 y"),
+        ("(to:x@a.example/abcd)", "([OWN_MAILED])"),
+    ] {
+        for size in 1..=text.len() {
+            let (mut scanner, mut out) = (Scanner::new(profile.clone(), Format::Text), Vec::new());
+            for piece in text.as_bytes().chunks(size) {
+                let _ = scanner.push(piece, &mut out);
+            }
+            let _ = scanner.finish(&mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), masked, "in pieces of {size}");
+        }
     }
 }
 
