@@ -1,5 +1,6 @@
 //! What the words before a place say of what stands there.
 
+mod keys;
 mod topic;
 mod words;
 
@@ -18,8 +19,8 @@ use words::WORDS;
 /// How far back from a match its context reaches, in bytes; the key of a JSON value adds as much again.
 pub(crate) const REACH: usize = 64;
 
-/// Bytes before a place that the examination of a match starting there may look at.
-pub(crate) const LOOK_BEHIND: usize = 2 * REACH + 16;
+/// Bytes before a place that the examination of a match starting there may look at: the keys of JSON may be so far away.
+pub(crate) const LOOK_BEHIND: usize = 4 * REACH;
 
 struct Searcher {
     automaton: AhoCorasick,
@@ -181,6 +182,16 @@ impl<'v, 'a> Said<'v, 'a> {
     }
 }
 
+/// The name of a header field where it says that its value is personal; else nothing.
+///
+/// A name that speaks of secrets says nothing here: where clients send the credential that is meant for the origin, its field is
+/// called a key or a token.
+pub(crate) fn of_field(name: &str) -> &str {
+    const PERSONAL: u128 = (1 << Topic::AwsSecret as u8) - 1;
+    let Topics(said) = said(name.as_bytes());
+    if said != 0 && said & !PERSONAL == 0 { name } else { "" }
+}
+
 /// Whether what stands before `start` says that what is there is about `topic`.
 pub(crate) fn speaks_of(view: &View<'_>, start: usize, topic: Topic) -> bool {
     topics(view, start).has(topic)
@@ -188,8 +199,8 @@ pub(crate) fn speaks_of(view: &View<'_>, start: usize, topic: Topic) -> bool {
 
 /// What is said of what stands at `start`.
 ///
-/// In JSON it is the text before it in the same string that says so, and the key of the value or of the array that
-/// holds it. Elsewhere it is the text before it in the same field and line, or the line above where it begins a line;
+/// In JSON it is the text before it in the same string that says so, and the key of the value, or of the array or object
+/// that holds it. Elsewhere it is the text before it in the same field and line, or the line above where it begins a line;
 /// in a table its heading.
 pub(crate) fn topics(view: &View<'_>, start: usize) -> Topics {
     let heading = if view.heading.is_empty() { Topics::default() } else { said(view.heading) };
@@ -200,37 +211,12 @@ pub(crate) fn topics(view: &View<'_>, start: usize) -> Topics {
         return said(field(text)).and(heading);
     };
     let near = view.slice(quote + 1, start);
+    let before = view.slice(start.saturating_sub(LOOK_BEHIND), quote);
     if near.trim_ascii_start().first() == Some(&b':') {
         // It stands bare, and the quote is the end of its key.
-        return said(string_before(view, quote));
+        return keys::said_by(before);
     }
-    said(field(near)).and(key_of(view, quote).map(said).unwrap_or_default())
-}
-
-/// The key whose value, or array of values, holds the string or number at `value`.
-fn key_of<'a>(view: &View<'a>, value: usize) -> Option<&'a [u8]> {
-    let floor = value.saturating_sub(REACH);
-    let mut before = view.slice(floor, value).trim_ascii_end();
-    if let b'[' | b',' = before.last()? {
-        // An element of an array: its key stands before the bracket.
-        let colon = before.iter().rposition(|byte| *byte == b':')? + 1;
-        let elements = before.get(colon..)?.trim_ascii_start().strip_prefix(b"[")?;
-        let nested = elements.iter().any(|byte| matches!(byte, b'{' | b'}'));
-        before = before.get(..colon).filter(|_| !nested)?;
-    }
-    // What begins like JSON may be settings or a script: names without quotes, behind which an equals sign may stand.
-    let name = before.strip_suffix(b":").or_else(|| before.strip_suffix(b"="))?.trim_ascii_end();
-    match name.strip_suffix(b"\"") {
-        Some(key) => Some(string_before(view, floor + key.len())),
-        None => Some(field(name)),
-    }
-}
-
-/// The string that ends with the quote at `end`.
-fn string_before<'a>(view: &View<'a>, end: usize) -> &'a [u8] {
-    let inside = view.slice(end.saturating_sub(REACH), end);
-    let from = memrchr(b'"', inside).map_or(0, |quote| quote + 1);
-    inside.get(from..).unwrap_or_default()
+    said(field(near)).and(keys::said_of(before))
 }
 
 /// The part of `text` that belongs to the same field as what follows it.
@@ -326,12 +312,42 @@ mod tests {
             r#"{"a":1,"birth_date" : ["#,
             r#"{"dobs": ["1980-01-02", ""#,
             r#"{"note": "born on "#,
+            r#"{"dob":{"value":""#,
+            r#"{"dob":{"type":"date {[","tags":["a",{}],"Value":"#,
+            r#"{"dob" : [ {"v": ""#,
+            r#"{"dob":[{"text":"a","x":[1]},{"text":""#,
+            r#"{"dob":{"value":{"stringValue":""#,
+            r#"{"dob":["none","", ""#,
+            r#"{"dob":["a:b","{", ""#,
         ] {
             assert!(before(text, true, Topic::Birth), "{text}");
         }
-        for text in [r#"{"dob": null, "created": ""#, r#"{"dob": null, "created": "#, r#"["dob", "x", ""#] {
+        for text in [
+            r#"{"dob": null, "created": ""#,
+            r#"{"dob": null, "created": "#,
+            r#"["dob", "x", ""#,
+            r#"{"dob":{"created":""#,
+            r#"{"dob":{"value":"x"},"value":""#,
+            r#"{"dob":{"meta":{"created":"x"}},"text":"#,
+            r#"{"dob":["x"],"list":[""#,
+            r#"{"a":{"value":""#,
+        ] {
             assert!(!before(text, true, Topic::Birth), "{text}");
         }
+    }
+
+    #[test]
+    fn names_of_fields() {
+        for name in ["x-ssn", "x-customer-ssn", "x-date-of-birth", "X-Social-Security-Number", "passport-no", "x-phone"]
+        {
+            assert_eq!(of_field(name), name);
+        }
+        for name in ["x-api-key", "x-auth-token", "private-token", "x-ssn-token", "date", "cookie", "content-type", ""]
+        {
+            assert_eq!(of_field(name), "", "{name}");
+        }
+        // The first of those for secrets.
+        assert_eq!(Topic::Iban as u8 + 1, Topic::AwsSecret as u8);
     }
 
     #[test]

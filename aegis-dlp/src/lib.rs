@@ -1,7 +1,7 @@
 //! Streaming detection and redaction of sensitive data in what an agent sends.
 //!
 //! A [`Scanner`] takes a body in chunks of any size and gives back the same bytes with every match of a
-//! redacting detector replaced by its mask, [`scan_text`] does the same for a header value and
+//! redacting detector replaced by its mask, [`scan_field`] does the same for a header value and
 //! [`scan_url`] for a path and query. All three run the same detectors over the *decoded* content (JSON
 //! escapes, percent encoding) and map what they find back onto the bytes that were sent, so whatever is
 //! not part of a match leaves byte for byte as it came.
@@ -53,6 +53,6 @@ pub use seam::{Joined, SEAM, Seam};
 pub use stream::{
     Deed, Described, MethodBody, Opaque, OutputEncoding, Reason, Remark, STREAM_MEMORY, Stream, StreamFlow, Why,
 };
-pub use text::{Scanned, scan_text};
+pub use text::{Scanned, scan_field, scan_text};
 pub use url::scan_url;
 pub use view::Charset;

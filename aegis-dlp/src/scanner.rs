@@ -85,7 +85,7 @@ pub struct Scanner {
     candidates: Vec<Candidate>,
     leads: Vec<Lead>,
     nested: Nested,
-    /// In XML: the text as it is shown, without the markup that cuts it.
+    /// In XML and JSON: text as it is shown, without the markup that cuts it.
     weave: Option<Weave>,
     /// Bytes put out before this push, the length of `out` when it began, and how many were put out before the first that
     /// differs from what came in. What is read as single bytes besides counts as put out once it is given to that.
@@ -153,7 +153,7 @@ impl Scanner {
     pub(crate) fn with(profile: Profile, encoding: Encoding, place: Option<Place>) -> Self {
         let wanted = profile.detectors();
         let nested = Nested::new(profile.content().nesting);
-        Scanner {
+        let mut scanner = Scanner {
             profile,
             wanted,
             prefilter: Prefilter::new(wanted),
@@ -181,7 +181,11 @@ impl Scanner {
             altered: None,
             piece: PIECE,
             replaced: 0,
+        };
+        if scanner.place.is_some() && scanner.is_strict() {
+            scanner.window.be_strict();
         }
+        scanner
     }
 
     /// Takes the next bytes of the stream and appends to `out` what is decided.

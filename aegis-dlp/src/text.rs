@@ -4,64 +4,69 @@ mod clean;
 
 use std::borrow::Cow;
 
+use crate::Profile;
+use crate::context::of_field;
 use crate::finding::{Finding, Place};
 use crate::nested::has_run;
 use crate::prefilter::Prefilter;
-use crate::scanner::{Flow, Scanner};
+use crate::scanner::Scanner;
+use crate::stream::Why;
 use crate::view::{Encoding, View};
-use crate::{Detector, Profile};
+
+/// Stands for the rest of a text that was stopped.
+const UNREAD: &[u8] = b"[REDACTED]";
 
 /// The outcome of scanning a text.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Scanned<'a> {
-    /// The text with masks for matches; not to be used where `deny` or `approve` is set.
+    /// The text with masks for matches, and for all of it from where it was `stopped` on. Not to be sent then.
     pub text: Cow<'a, str>,
     /// What was found.
     pub findings: Vec<Finding>,
-    /// The detector that forbids sending the text.
-    pub deny: Option<Detector>,
-    /// The detector that wants a human's approval before the text is sent: not to be used without.
-    pub approve: Option<Detector>,
+    /// Why the text must not be sent, or not without a human's approval.
+    pub stopped: Option<Why>,
 }
 
 /// Scans a text as it is; `place` is what the findings will say.
 pub fn scan_text<'a>(profile: &Profile, place: Place, text: &'a str) -> Scanned<'a> {
-    scan(profile, Encoding::Plain, place, text)
+    scan(profile, Encoding::Plain, place, "", text)
 }
 
-/// Scans a whole text in an encoding.
-pub(crate) fn scan<'a>(profile: &Profile, encoding: Encoding, place: Place, text: &'a str) -> Scanned<'a> {
+/// Scans the value of a header field as it is; what the field's name says of it counts.
+pub fn scan_field<'a>(profile: &Profile, place: Place, name: &str, value: &'a str) -> Scanned<'a> {
+    scan(profile, Encoding::Plain, place, name, value)
+}
+
+/// Scans a whole text in an encoding; `name` is that of the field whose value it is, or empty.
+pub(crate) fn scan<'a>(profile: &Profile, encoding: Encoding, place: Place, name: &str, text: &'a str) -> Scanned<'a> {
     // Without a percent sign nothing is encoded in a path: it is read as what it is.
     let plain = encoding == Encoding::Plain || encoding == Encoding::Percent && !text.contains('%');
-    let nothing = || Scanned { text: Cow::Borrowed(text), findings: Vec::new(), deny: None, approve: None };
-    if text.is_empty() || clean::is_known(profile, encoding, text) {
+    let nothing = || Scanned { text: Cow::Borrowed(text), findings: Vec::new(), stopped: None };
+    if text.is_empty() || clean::is_known(profile, encoding, name, text) {
         return nothing();
     }
     if plain && !has_clue(profile, text) {
-        clean::remember(profile, encoding, text);
+        clean::remember(profile, encoding, name, text);
         return nothing();
     }
     let mut scanner = Scanner::with(profile.clone(), encoding, Some(place));
+    scanner.set_heading(of_field(name));
     let mut out = Vec::with_capacity(text.len());
     // What a push stopped stays stopped.
     let _ = scanner.push(text.as_bytes(), &mut out);
-    let (deny, approve) = match scanner.finish(&mut out) {
-        Flow::Deny(detector) => (Some(detector), None),
-        Flow::Approve(detector) => (None, Some(detector)),
-        // Nobody looks for files in a short text.
-        Flow::Continue | Flow::Opaque => (None, None),
-    };
+    let flow = scanner.finish(&mut out);
+    let stopped = scanner.why(flow);
     let findings = scanner.into_findings();
-    if findings.is_empty() && deny.is_none() && approve.is_none() {
-        clean::remember(profile, encoding, text);
+    if findings.is_empty() && stopped.is_none() {
+        clean::remember(profile, encoding, name, text);
+        return nothing();
     }
-    let text = if findings.is_empty() {
-        Cow::Borrowed(text)
-    } else {
-        // Matches begin and end between characters; were one not to, the damage shows as U+FFFD.
-        Cow::Owned(String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()))
-    };
-    Scanned { text, findings, deny, approve }
+    if stopped.is_some() {
+        encoding.write(UNREAD, &mut out);
+    }
+    // Matches begin and end between characters; were one not to, the damage shows as U+FFFD.
+    let text = String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
+    Scanned { text: Cow::Owned(text), findings, stopped }
 }
 
 /// Most header values hold nothing to examine: they cost no allocation.

@@ -5,7 +5,12 @@
 mod encode;
 mod support;
 
-use aegis_dlp::{Charset, DetectorSet, Flow, Format, Place, Profile, Scanner, scan_text, scan_url};
+use std::sync::Arc;
+
+use aegis_dlp::{
+    Charset, ContentRules, Details, DetectorSet, Flow, Format, Place, Profile, Reason, Scanned, Scanner, Unreadable,
+    Why, scan_text, scan_url,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use encode::{CHARACTERS, DOCUMENTS, NESTED, base64, full_width, hex, percent};
@@ -254,6 +259,61 @@ fn in_headers_and_urls() {
         base64("[SSN]").replace('=', "%3D").replace('/', "%2F").replace('+', "%2B")
     );
     assert_eq!(scanned.text, expected);
+}
+
+/// As a header value, in a path and in a query.
+fn short(profile: &Profile, text: &str) -> [Scanned<'static>; 3] {
+    let escaped = text.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+    let header = scan_text(profile, Place::Header("x-note".into()), text);
+    let (path, query) = (format!("/files/~{escaped}"), format!("/files?d={escaped}&n=1"));
+    [header, scan_url(profile, &path), scan_url(profile, &query)]
+        .map(|scanned| Scanned { text: scanned.text.into_owned().into(), ..scanned })
+}
+
+#[test]
+fn what_is_too_deep_in_a_header_or_a_url_is_refused_as_in_a_body() {
+    let nested = |levels: usize| (0..levels).fold("jane.doe@example.com".to_owned(), |text, _| base64(&text));
+    let content = |content: ContentRules| Profile {
+        details: Some(Arc::new(Details { content, ..Details::default() })),
+        ..redact_all()
+    };
+    let choice = |unreadable| content(ContentRules { unreadable, ..ContentRules::default() });
+    // Asked again it is the same: nothing of the kind is remembered as clean.
+    for _ in 0..2 {
+        for scanned in short(&redact_all(), &nested(3)) {
+            assert_eq!((scanned.findings.len(), scanned.stopped), (1, None), "{}", scanned.text);
+        }
+        for (unreadable, approvable) in [(Unreadable::Deny, false), (Unreadable::Approve, true)] {
+            for scanned in short(&choice(unreadable), &nested(4)) {
+                let Some(Why::Opaque(opaque)) = scanned.stopped else { panic!("{}", scanned.text) };
+                assert_eq!((opaque.reason, opaque.approvable), (Reason::TooLarge("levels of encoding"), approvable));
+                assert!(
+                    scanned.text.contains("REDACTED") && !scanned.text.contains(&nested(4)[..9]),
+                    "{}",
+                    scanned.text
+                );
+            }
+        }
+        for passing in [choice(Unreadable::Pass), redact_all().report_only()] {
+            for scanned in short(&passing, &nested(4)) {
+                assert_eq!((scanned.findings.len(), scanned.stopped), (0, None), "{}", scanned.text);
+            }
+        }
+    }
+    let one = content(ContentRules { nesting: 1, ..ContentRules::default() });
+    assert!(short(&one, &nested(2)).iter().all(|scanned| scanned.stopped.is_some()));
+    assert!(short(&one, &nested(1)).iter().all(|scanned| scanned.stopped.is_none()));
+}
+
+#[test]
+fn other_content_that_cannot_be_read_is_refused_in_a_header_too() {
+    let padded = format!("jane.{}doe@example.com", "\u{200b}".repeat(3 * 1024));
+    let utf32: Vec<u8> = "ssn 123-45-6789".chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
+    let entities = base64("<!DOCTYPE a [<!ENTITY b '123-45'>]><a>&b;-6789</a>");
+    for text in [padded, STANDARD.encode(utf32), entities] {
+        let [header, ..] = short(&redact_all(), &text);
+        assert!(matches!(header.stopped, Some(Why::Opaque(_))), "{}", header.text);
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use aegis_dlp::{
     Action, ContentRules, Details, Detector, DetectorSet, Flow, Format, HOLD_BACK, Place, Profile, Scanner, Unreadable,
-    scan_text, scan_url,
+    Why, scan_text, scan_url,
 };
 use support::{FORMATS, check_invariants, redact, redact_all, run, run_bytewise};
 
@@ -34,7 +34,16 @@ fn json_stays_json() {
             r#"{"a":"{\"dob\":\"[DOB]\",\"e\":\"\\n[EMAIL]\"}"}"#,
         ),
         (r#"{"n":-4111111111111111}"#, r#"{"n":"[CARD]"}"#),
-        (r#"{"n":4111111111111111e0,"f":4111111111111111.0}"#, r#"{"n":4111111111111111e0,"f":4111111111111111.0}"#),
+        (r#"{"n":4111111111111111e0,"f":4111111111111111.5}"#, r#"{"n":4111111111111111e0,"f":4111111111111111.5}"#),
+        (r#"{"n":4111111111111111.0,"f":-4111111111111111.00}"#, r#"{"n":"[CARD]","f":"[CARD]"}"#),
+        (r#"[4.111111111111111e15,4.111111111111111E+15]"#, r#"["[CARD]","[CARD]"]"#),
+        (r#"[4.0000566556655e15,-4.111111111111111e15 ]"#, r#"[4.0000566556655e15,"[CARD]" ]"#),
+        (r#"[4.111111111111112e15,4.111111111111111e-15]"#, r#"[4.111111111111112e15,4.111111111111111e-15]"#),
+        (r#"{"ssn": 523456789.0}"#, r#"{"ssn": "[SSN]"}"#),
+        (r#"{"ssn":{"value":"523456789"}}"#, r#"{"ssn":{"value":"[SSN]"}}"#),
+        (r#"{"ssn":{"type":"us","number":523456789}}"#, r#"{"ssn":{"type":"us","number":"[SSN]"}}"#),
+        (r#"{"ssn":["523456789",{"value":"523456780"}]}"#, r#"{"ssn":["[SSN]",{"value":"[SSN]"}]}"#),
+        (r#"{"ssn":{"order":"523456789"}}"#, r#"{"ssn":{"order":"523456789"}}"#),
     ] {
         let out = redacted(Format::Json, input);
         assert_eq!(out, output, "{input}");
@@ -119,9 +128,9 @@ fn urls_stay_urls() {
     assert_eq!(scanned("/secretkeyis4111111111111111wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEYa@b.com"), cut);
     assert_eq!(scanned(&cut), cut);
     let found = scan_url(&redact_all(), "/ssn/523456789");
-    assert_eq!((found.findings[0].place.clone(), found.deny), (Place::Url, None));
+    assert_eq!((found.findings[0].place.clone(), found.stopped), (Place::Url, None));
     let deny = Profile { deny: DetectorSet::PII, ..Profile::default() };
-    assert_eq!(scan_url(&deny, "/x?e=a@b.com").deny, Some(Detector::Email));
+    assert_eq!(scan_url(&deny, "/x?e=a@b.com").stopped, Some(Why::Detector(Detector::Email)));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::time::SystemTime;
 
-use aegis_dlp::{Action, Described, Finding, Profile, Stream, StreamFlow, Why};
+use aegis_dlp::{Action, Described, Finding, Place, Profile, Stream, StreamFlow, Why};
 use http::header::{CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
 use serde::Serialize;
@@ -140,8 +140,8 @@ pub fn explain_sample(snapshot: &Snapshot, agent: &Agent, sample: &Sample<'_>) -
     let mut explanation = snapshot.explain(&intent, &content);
     let passes = match (snapshot.decide(&intent, &content), &scanned.stopped) {
         (Verdict::Permit(_), None) => true,
-        (Verdict::Permit(permit), Some(why)) => {
-            stop(&mut explanation, permit, why, snapshot.everything());
+        (Verdict::Permit(permit), Some((why, place))) => {
+            stop(&mut explanation, permit, (why, place.as_ref()), snapshot.everything());
             false
         }
         (Verdict::Denial(_), _) => false,
@@ -162,7 +162,7 @@ impl Found {
 }
 
 /// What stopped a request after the policy had let it pass: it was found, or nobody can look into it.
-fn stop(explanation: &mut Explanation, permit: Permit, why: &Why, everything: &Profile) {
+fn stop(explanation: &mut Explanation, permit: Permit, (why, place): (&Why, Option<&Place>), everything: &Profile) {
     match why {
         Why::Detector(detector) | Why::Approval(detector) => {
             let denial = permit.consume().denial_for(*detector);
@@ -172,7 +172,8 @@ fn stop(explanation: &mut Explanation, permit: Permit, why: &Why, everything: &P
         Why::Opaque(opaque) => {
             let decision = if opaque.approvable { Decision::ApprovalNeeded } else { Decision::Deny };
             explanation.decision = Some(decision);
-            explanation.reason = safe(everything, &format!("the request cannot be inspected: {opaque}"));
+            explanation.reason =
+                safe(everything, &format!("the request cannot be inspected: {}", opaque.told_of(place)));
         }
     }
 }
@@ -215,15 +216,20 @@ fn headers(fields: &BTreeMap<String, String>) -> Result<HeaderMap, SampleError> 
 struct Scanned {
     findings: Vec<Finding>,
     sent: Option<Sent>,
-    /// Why its body must not go on, where it must not.
-    stopped: Option<Why>,
+    /// Why it must not go on, where it must not, and what of the head is the reason.
+    stopped: Option<(Why, Option<Place>)>,
 }
 
 fn scan(profile: &Profile, uri: &Uri, headers: &HeaderMap, body: &str) -> Scanned {
     let target = uri.path_and_query().map_or("/", PathAndQuery::as_str);
-    let RedactedHead { path_and_query: target, headers: fields, mut findings } = redact_head(profile, target, headers);
+    let RedactedHead { path_and_query: target, headers: fields, mut findings, opaque } =
+        redact_head(profile, target, headers);
     let mut redacted = Vec::new();
-    let stopped = if body.is_empty() { None } else { look(profile, headers, body, &mut findings, &mut redacted) };
+    let stopped = match opaque {
+        Some((place, opaque)) => Some((Why::Opaque(opaque), Some(place))),
+        None if body.is_empty() => None,
+        None => look(profile, headers, body, &mut findings, &mut redacted).map(|why| (why, None)),
+    };
     let field = |(name, value): (&HeaderName, &HeaderValue)| {
         (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
     };

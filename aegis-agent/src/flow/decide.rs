@@ -16,7 +16,7 @@ use super::identify::Identity;
 use super::inspect::{Head, Payload};
 use super::look::{Look, Rules};
 use super::refusal::Refusal;
-use super::stop::{self, By, Cause, Stop};
+use super::stop::{self, By, Cause, Direction, Stop};
 use super::tools::{self, Called, Reading, Signature};
 
 /// A permit together with the one request it was given for, already redacted as it says.
@@ -181,7 +181,8 @@ fn redact(permit: Permit, head: &Head, payload: Payload, signature: Option<&Sign
         Some(query) => format!("{}?{query}", head.path),
         None => head.path.clone(),
     };
-    let RedactedHead { path_and_query, headers, findings } = redact_head(permit.profile(), &target, &head.headers);
+    let RedactedHead { path_and_query, headers, findings, opaque } =
+        redact_head(permit.profile(), &target, &head.headers);
     let mut headers = headers;
     if Rules::back(permit.profile()).is_some_and(|rules| rules.enforces()) {
         // In pieces of the agent's choice nothing would be found.
@@ -191,6 +192,9 @@ fn redact(permit: Permit, head: &Head, payload: Payload, signature: Option<&Sign
     let rules = Rules::out(permit.profile()).map(|rules| rules.of_call(&head.path));
     let mut permitted =
         Permitted { permit, path_and_query, headers, payload, look: None, findings, notes: Vec::new(), stopped: None };
+    if let Some((place, opaque)) = opaque {
+        permitted.stop(Stop::opaque(opaque, place, Direction::Out))?;
+    }
     let Some(rules) = rules else { return Ok(permitted) };
     match &permitted.payload {
         Payload::Empty | Payload::TooLarge => {}
@@ -226,13 +230,13 @@ fn redact(permit: Permit, head: &Head, payload: Payload, signature: Option<&Sign
 }
 
 impl Permitted {
-    /// Its body must not go on. What a detector found the policy is asked about again; it words the denial.
+    /// It must not go on. What a detector found the policy is asked about again; it words the denial.
     fn stop(&mut self, stop: Stop) -> Result<(), Refusal> {
         if let Cause::Content(Why::Opaque(opaque)) = &stop.cause {
             let permit = &self.permit;
             let by = By { rule: permit.rule(), tool: permit.tool(), version: permit.policy_version() };
             let findings = std::mem::take(&mut self.findings);
-            return Err(Refusal { findings, ..stop::unreadable(&by, opaque, "request").into() });
+            return Err(Refusal { findings, ..stop::unreadable(&by, opaque, stop.place.as_ref(), "request").into() });
         }
         self.stopped = Some(stop);
         Ok(())

@@ -1,7 +1,7 @@
 //! Header fields and trailers of what comes back: content, as those of a request are.
 
 use aegis_audit::FindingEntry;
-use aegis_dlp::{Action, DetectorSet, Finding, Markers, Place, Watch, scan_text};
+use aegis_dlp::{Action, DetectorSet, Finding, Markers, Place, Watch, Why, scan_field};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::look::Rules;
@@ -24,18 +24,21 @@ pub fn strip_own(fields: &mut HeaderMap) {
 /// # Errors
 /// Where they hold what must not come back.
 pub fn of_response(fields: &mut HeaderMap, rules: &Rules, tally: &Tally) -> Result<(), Stop> {
-    let mut findings: Vec<Finding> = Vec::new();
+    let (mut findings, mut opaque): (Vec<Finding>, Option<Stop>) = (Vec::new(), None);
     let mut changed: Vec<(HeaderName, Vec<HeaderValue>)> = Vec::new();
     for name in fields.keys() {
         let before = findings.len();
         let values: Vec<HeaderValue> =
-            fields.get_all(name).iter().map(|value| looked(rules, name, value, &mut findings)).collect();
+            fields.get_all(name).iter().map(|value| looked(rules, name, value, &mut findings, &mut opaque)).collect();
         if findings.iter().skip(before).any(|finding| finding.action == Action::Redact) {
             changed.push((name.clone(), values));
         }
     }
     tally.found(findings.iter().cloned());
     Stop::unless_passes(&findings, Direction::Back)?;
+    if let Some(stop) = opaque {
+        return Err(stop);
+    }
     for (name, values) in changed {
         fields.remove(&name);
         if !VALIDATORS.contains(&name) {
@@ -45,7 +48,13 @@ pub fn of_response(fields: &mut HeaderMap, rules: &Rules, tally: &Tally) -> Resu
     marks(fields, rules, tally)
 }
 
-fn looked(rules: &Rules, name: &HeaderName, value: &HeaderValue, findings: &mut Vec<Finding>) -> HeaderValue {
+fn looked(
+    rules: &Rules,
+    name: &HeaderName,
+    value: &HeaderValue,
+    findings: &mut Vec<Finding>,
+    opaque: &mut Option<Stop>,
+) -> HeaderValue {
     // A cookie is the credential that this very origin gives: it is looked through for personal data only.
     let cookie = *name == header::SET_COOKIE;
     let profile = if cookie {
@@ -54,11 +63,15 @@ fn looked(rules: &Rules, name: &HeaderName, value: &HeaderValue, findings: &mut 
         &rules.profile
     };
     let text = String::from_utf8_lossy(value.as_bytes());
-    let scanned = scan_text(profile, Place::Header(format!("response!{name}")), &text);
-    if scanned.findings.is_empty() {
+    let place = || Place::Header(format!("response!{name}"));
+    let scanned = scan_field(profile, place(), name.as_str(), &text);
+    if scanned.findings.is_empty() && scanned.stopped.is_none() {
         return value.clone();
     }
     findings.extend(scanned.findings);
+    if let Some(Why::Opaque(found)) = scanned.stopped {
+        opaque.get_or_insert_with(|| Stop::opaque(found, place(), Direction::Back));
+    }
     HeaderValue::from_str(&scanned.text).unwrap_or_else(|_| HeaderValue::from_static("[REDACTED]"))
 }
 
@@ -130,6 +143,16 @@ mod tests {
         let places: Vec<String> = tally.findings().iter().map(|finding| finding.place.record()).collect();
         assert!(places.contains(&"header:response!etag".to_owned()), "{places:?}");
         assert_eq!(places.len(), 4, "{places:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_looked_into_does_not_come_back() {
+        let rules = rules(DetectorSet::PII, DetectorSet::EMPTY, None);
+        let deep =
+            (0..4).fold("jane.doe@corp.example".to_owned(), |text, _| data_encoding::BASE64.encode(text.as_bytes()));
+        let stop = of_response(&mut fields(&[("x-note", &deep)]), &rules, &Tally::default()).unwrap_err();
+        assert_eq!(stop.place, Some(Place::Header("response!x-note".to_owned())));
+        assert!(matches!(stop.cause, Cause::Content(Why::Opaque(_))));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What is divided over the messages of a WebSocket, or over events: each has been looked through by itself, and then what it goes on
 //! with is looked at together with what those before it ended with.
 
-use aegis_dlp::{Action, Seam, Why};
+use aegis_dlp::Seam;
 
 use super::look::{self, Rules};
 use super::stop::Stop;
@@ -28,10 +28,7 @@ impl Joins {
         let found: Vec<_> = joined.findings.iter().map(|finding| look::within(finding, prefix)).collect();
         tally.found(found.iter().cloned());
         match joined.stopped {
-            Some((detector, action)) => {
-                let why = if action == Action::Approve { Why::Approval(detector) } else { Why::Detector(detector) };
-                Err(Stop::content(why, &found, self.rules.direction))
-            }
+            Some(why) => Err(Stop::content(why, &found, self.rules.direction)),
             None => Ok(joined.changed.unwrap_or(message)),
         }
     }

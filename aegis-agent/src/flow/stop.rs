@@ -43,6 +43,12 @@ impl Stop {
         Self { cause: Cause::Content(why), place, direction }
     }
 
+    /// What cannot be looked into, and stands there.
+    #[must_use]
+    pub fn opaque(opaque: aegis_dlp::Opaque, place: Place, direction: Direction) -> Self {
+        Self { cause: Cause::Content(Why::Opaque(opaque)), place: Some(place), direction }
+    }
+
     /// What the strictest of these findings comes to.
     ///
     /// # Errors
@@ -72,7 +78,7 @@ impl Stop {
             }
             (Cause::Content(Why::Opaque(opaque)), direction) => {
                 let what = if direction == Direction::Out { "request" } else { "response" };
-                unreadable(&by, opaque, what)
+                unreadable(&by, opaque, self.place.as_ref(), what)
             }
             (Cause::Marker(name), _) => {
                 let reason = format!("the response reads like orders to an agent ({name})");
@@ -108,14 +114,17 @@ impl By<'_> {
     }
 }
 
-/// The denial of content that cannot be looked into. `what` is a request or a response.
+/// The denial of content that cannot be looked into: where it is, and whether it is a request or a response.
 #[must_use]
-pub fn unreadable(by: &By<'_>, opaque: &aegis_dlp::Opaque, what: &str) -> Denial {
-    let reason = format!("the {what} cannot be inspected: {opaque}");
+pub fn unreadable(by: &By<'_>, opaque: &aegis_dlp::Opaque, place: Option<&Place>, what: &str) -> Denial {
+    let reason = format!("the {what} cannot be inspected: {}", opaque.told_of(place));
     let denial = by.denial(DenialKind::Limit, reason);
     if opaque.approvable {
         let step = format!("Ask a human to approve the {what}, or send it in a form that can be read.");
         return Denial { decision: Decision::ApprovalNeeded, kind: DenialKind::Policy, ..denial }.next(step);
     }
-    denial.next(format!("Send the {what} in a form that can be read: uncompressed, or in gzip, br, zstd or deflate."))
+    denial.next(match place {
+        Some(Place::Url | Place::Header(_)) => format!("Send the {what} with fewer encodings in one another there."),
+        _ => format!("Send the {what} in a form that can be read: uncompressed, or in gzip, br, zstd or deflate."),
+    })
 }

@@ -44,6 +44,9 @@ pub fn of_request(mut fields: HeaderMap, rules: Option<&Rules>, ending: &Ending)
             let looked = redact_head(&rules.profile, "/", &fields);
             ending.tally().found(looked.findings.iter().cloned());
             Stop::unless_passes(&looked.findings, Direction::Out)?;
+            if let Some((place, opaque)) = looked.opaque {
+                return Err(Stop::opaque(opaque, place, Direction::Out));
+            }
             looked.headers
         }
     };

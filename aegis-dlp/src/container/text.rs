@@ -1,6 +1,6 @@
 //! Text of any format: what the scanner reads.
 
-use crate::stream::{Content, Opaque, Reason, Step, Why, join};
+use crate::stream::{Content, Opaque, Step, Why, join};
 use crate::{Charset, Flow, Format, Profile, Scanner};
 
 use super::{Encoded, Polyglot, Within};
@@ -65,18 +65,16 @@ impl Text {
         if !self.scanner.findings().is_empty() {
             content.found(self.scanner.take_findings(), &self.path);
         }
-        let unread = self.scanner.take_unread();
-        for remark in unread.remarks {
+        let why = self.scanner.why(flow);
+        for remark in self.scanner.take_unread().remarks {
             content.remark(remark.deed, remark.reason, &join(&self.path, Some(&remark.path)));
         }
-        match (flow, unread.refused) {
-            (Flow::Continue, _) => Ok(()),
-            (Flow::Deny(detector), _) => Err(Why::Detector(detector)),
-            (Flow::Approve(detector), _) => Err(Why::Approval(detector)),
-            (Flow::Opaque, Some(opaque)) => {
+        match why {
+            None => Ok(()),
+            Some(Why::Opaque(opaque)) => {
                 Err(Why::Opaque(Opaque { path: join(&self.path, Some(&opaque.path)), ..opaque }))
             }
-            (Flow::Opaque, None) => Err(content.broken(Reason::Unreadable("a file within text"), &self.path)),
+            Some(why) => Err(why),
         }
     }
 

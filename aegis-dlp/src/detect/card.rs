@@ -1,17 +1,42 @@
 //! Payment card numbers (ISO/IEC 7812): issuer range, length and check digit.
 
-use super::number::{closes, opens, value};
+use super::number::{closes, opens, value, whole_end};
 use crate::context::Said;
-use crate::view::Eval;
+use crate::view::{Eval, View};
 
 /// The longest card number there is.
 const LONGEST: usize = 19;
 
-/// 13 to 19 digits in one run.
+/// 13 to 19 digits in one run, also as a float.
 pub(super) fn contiguous(said: &Said<'_, '_>, start: usize, end: usize) -> Eval<Option<(usize, usize)>> {
     let view = said.view;
-    let card = opens(view, start) && valid(view.slice(start, end)) && closes(view, end)?;
-    Ok(card.then_some((start, end)))
+    if !opens(view, start) || !valid(view.slice(start, end)) {
+        return Ok(None);
+    }
+    let end = whole_end(view, end)?;
+    Ok(closes(view, end)?.then_some((start, end)))
+}
+
+/// As floats with an exponent are written: one digit before the point, and so many behind it that it is a number by intent.
+pub(super) fn scientific(view: &View<'_>, start: usize, (point, end): (usize, usize)) -> Eval<Option<(usize, usize)>> {
+    /// Zeros at the end of the number are not written.
+    const FEWEST: usize = 11;
+    if !matches!(view.at(end)?, Some(b'e' | b'E')) {
+        return Ok(None);
+    }
+    let from = end + 1 + usize::from(view.at(end + 1)? == Some(b'+'));
+    let to = view.run(from, 3, |byte| byte.is_ascii_digit())?;
+    let exponent = value(view.slice(from, to)).and_then(|exponent| usize::try_from(exponent).ok()).unwrap_or(0);
+    let fraction = view.slice(point + 1, end);
+    if exponent >= LONGEST || !(FEWEST..=exponent).contains(&fraction.len()) {
+        return Ok(None);
+    }
+    let mut digits = [b'0'; LONGEST];
+    for (slot, digit) in digits.iter_mut().zip(view.slice(start, point).iter().chain(fraction)) {
+        *slot = *digit;
+    }
+    let card = opens(view, start) && valid(digits.get(..=exponent).unwrap_or_default()) && closes(view, to)?;
+    Ok(card.then_some((start, to)))
 }
 
 /// Groups as printed on cards, from the first group on: 4-4-4-4, 4-4-4-4-3, 4-6-5 or 4-6-4.

@@ -1,6 +1,6 @@
 //! US social security numbers, by the rules of the Social Security Administration since 2011.
 
-use super::number::{closes, opens, value};
+use super::number::{closes, opens, value, whole_end};
 use crate::context::{Said, Topic};
 use crate::view::Eval;
 
@@ -24,16 +24,17 @@ pub(super) fn separated(said: &Said<'_, '_>, serial: usize, end: usize) -> Eval<
     Ok((valid && !continued && opens(view, start) && closes(view, end)?).then_some((start, end)))
 }
 
-/// Nine digits that their context calls a social security number.
+/// Nine digits, also as a float, that their context calls a social security number.
 pub(super) fn bare(said: &Said<'_, '_>, start: usize, end: usize) -> Eval<Option<(usize, usize)>> {
     let view = said.view;
     let &[a, b, c, g, h, ref serial @ ..] = view.slice(start, end) else {
         return Ok(None);
     };
-    let found = valid(&[a, b, c], &[g, h], serial)
-        && opens(view, start)
-        && closes(view, end)?
-        && said.of(start, Topic::SocialSecurity);
+    if !valid(&[a, b, c], &[g, h], serial) || !opens(view, start) {
+        return Ok(None);
+    }
+    let end = whole_end(view, end)?;
+    let found = closes(view, end)? && said.of(start, Topic::SocialSecurity);
     Ok(found.then_some((start, end)))
 }
 

@@ -63,8 +63,7 @@ pub(crate) struct Nested {
     /// Levels that are left.
     depth: u8,
     pub(crate) packed: Option<Packed>,
-    /// How deep this is, and whether what is deeper than may be undone is refused.
-    pub(crate) level: u8,
+    /// This is within encoded content: what is deeper than may be undone is refused.
     pub(crate) strict: bool,
     /// What reads UTF-16 as single bytes.
     pub(crate) twin: Option<Box<Scanner>>,

@@ -300,6 +300,10 @@ impl Prefilter {
             let length = digits(fraction);
             let goes_on = |byte: u8| byte.is_ascii_digit() || matches!(byte, b' ' | b'-'..=b'/' | b'(' | b')');
             let ends = length > 0 && fraction.get(length).is_some_and(|byte| !goes_on(*byte));
+            let after = (fraction.get(length).copied(), fraction.get(length + 1).copied());
+            if ends && is_float(whole, fraction.get(..length).unwrap_or_default(), after) {
+                return false;
+            }
             // It may be a telephone's where it is called so.
             return ends && !self.decimals && (!(7..=13).contains(&(whole + length)) || self.is_quiet(bytes, position));
         }
@@ -314,6 +318,17 @@ impl Prefilter {
         let before = bytes.get(position.saturating_sub(REACH + 2)..position).unwrap_or_default();
         let says = |byte: &u8| byte.is_ascii_alphabetic() | !byte.is_ascii() | (*byte == b'"');
         !self.headed && !before.iter().fold(false, |any, byte| any | says(byte))
+    }
+}
+
+/// Whether a decimal may be a long number that was taken for a float: what is behind the point are zeros, or its digits and an
+/// exponent, of which the next two bytes are given.
+#[inline]
+fn is_float(whole: usize, fraction: &[u8], after: (Option<u8>, Option<u8>)) -> bool {
+    match whole {
+        1 => fraction.len() > 10 && matches!(after.0, Some(b'e' | b'E')) && after.1 != Some(b'-'),
+        13.. => fraction.iter().all(|digit| *digit == b'0'),
+        _ => false,
     }
 }
 

@@ -85,11 +85,11 @@ impl Scanner {
     /// Whether a match is a number behind a sign, which goes with it: `-"[CARD]"` would not be JSON.
     fn signed(&self, start: usize, end: usize) -> bool {
         let view = self.view(false);
-        start > self.done && view.before(start) == Some(b'-') && view.slice(start, end).iter().all(u8::is_ascii_digit)
+        start > self.done && view.before(start) == Some(b'-') && is_number(view.slice(start, end))
     }
 
     fn redact(&mut self, start: usize, signed: bool, found: Match, out: &mut Vec<u8>) {
-        let number = self.view(false).slice(start, found.end).iter().all(u8::is_ascii_digit);
+        let number = is_number(self.view(false).slice(start, found.end));
         let quote = self.quote(start - usize::from(signed), number);
         let start = start - usize::from(signed && quote.is_some());
         let mask = self.mask(start, &found);
@@ -168,6 +168,14 @@ impl Scanner {
         };
         self.window.replace(self.done, reached, &[]);
     }
+}
+
+/// Whether a match is a number as JSON has it, without a sign.
+fn is_number(text: &[u8]) -> bool {
+    let part = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+');
+    text.first().is_some_and(u8::is_ascii_digit)
+        && text.iter().all(part)
+        && text.iter().filter(|byte| **byte == b'.').count() < 2
 }
 
 /// Parts of a path, without those that are empty.

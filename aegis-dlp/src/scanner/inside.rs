@@ -7,7 +7,7 @@ use crate::finding::{Finding, MAX_FINDINGS, Place};
 use crate::nested::{Ahead, Judged, Layer, Run, Unread};
 use crate::opening::Opening;
 use crate::place::Followed;
-use crate::stream::{Deed, Opaque, Reason, Remark};
+use crate::stream::{Deed, Opaque, Reason, Remark, Why};
 use crate::view::{Charset, Encoding};
 use crate::{Action, Format, Unreadable};
 
@@ -27,7 +27,7 @@ impl Scanner {
     }
 
     /// Whether what cannot be read is refused.
-    fn is_strict(&self) -> bool {
+    pub(super) fn is_strict(&self) -> bool {
         self.profile.enforces() && self.profile.content().unreadable != Unreadable::Pass
     }
 
@@ -127,9 +127,22 @@ impl Scanner {
     /// Stops because of what the content is.
     pub(super) fn refuse(&mut self, reason: Reason) {
         let approvable = self.profile.content().unreadable == Unreadable::Approve;
-        let path = joined([self.prefix.as_deref().unwrap_or_default()]).unwrap_or_default();
-        self.unread.refused = Some(Opaque { reason, approvable, path });
+        self.unread.refused = Some(Opaque { reason, approvable, path: self.prefix.clone().unwrap_or_default() });
         self.stopped = Some(Flow::Opaque);
+    }
+
+    /// Why the stream stops, where it does.
+    pub(crate) fn why(&mut self, flow: Flow) -> Option<Why> {
+        match flow {
+            Flow::Continue => None,
+            Flow::Deny(detector) => Some(Why::Detector(detector)),
+            Flow::Approve(detector) => Some(Why::Approval(detector)),
+            Flow::Opaque => {
+                let reason = Reason::Unreadable("a file within text");
+                let unknown = Opaque { reason, approvable: false, path: Box::default() };
+                Some(Why::Opaque(self.unread.refused.take().unwrap_or(unknown)))
+            }
+        }
     }
 
     fn let_out(&mut self, to: usize, flush: bool, out: &mut Vec<u8>) {
@@ -183,8 +196,7 @@ impl Scanner {
         }
         let mut scanner = Scanner::new(self.profile.clone(), Format::Unknown).with_depth(depth);
         scanner.nested.packed = packed;
-        scanner.nested.strict = if self.nested.level == 0 { self.place.is_none() } else { self.nested.strict };
-        scanner.nested.level = self.nested.level + 1;
+        scanner.nested.strict = true;
         Box::new(scanner)
     }
 

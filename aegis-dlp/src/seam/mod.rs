@@ -11,7 +11,8 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use self::leaves::{Leaf, leaves};
-use crate::{Action, Detector, Finding, Format, Place, Profile, Scanner};
+use crate::stream::{Reason, Why};
+use crate::{Action, Finding, Format, Place, Profile, Scanner};
 
 /// Bytes of a text that are kept, and bytes of the next that they are joined with: longer values are found in part or not.
 pub const SEAM: usize = 256;
@@ -40,8 +41,8 @@ pub struct Joined {
     pub changed: Option<Vec<u8>>,
     /// What was found in both messages together, and in neither alone.
     pub findings: Vec<Finding>,
-    /// The detector for which the message must not go on, and whether a human may approve it.
-    pub stopped: Option<(Detector, Action)>,
+    /// Why the message must not go on, or not without a human's approval.
+    pub stopped: Option<Why>,
 }
 
 impl Seam {
@@ -108,7 +109,15 @@ impl Seam {
 fn join(profile: &Profile, before: &str, text: &str, joined: &mut Joined) -> Option<String> {
     let begin = text.get(..text.floor_char_boundary(SEAM)).unwrap_or_default();
     let both = format!("{before}{begin}");
-    let (out, found, stopped) = scan(profile, &both);
+    let (mut out, mut found, mut stopped) = scan(profile, &both);
+    if is_too_deep(&stopped) && [before, begin].iter().all(|alone| !is_too_deep(&scan(profile, alone).2)) {
+        joined.stopped = stopped;
+        return None;
+    }
+    if let Some(Why::Opaque(_)) = stopped {
+        // What was cut off may read as something that it is not.
+        (out, found, stopped) = scan_with(Scanner::new(profile.clone(), Format::Text).with_depth(0), &both);
+    }
     if found.is_empty() {
         return None;
     }
@@ -129,10 +138,12 @@ fn join(profile: &Profile, before: &str, text: &str, joined: &mut Joined) -> Opt
         return None;
     }
     let masks = new.iter().any(|one| one.action == Action::Redact);
-    let stopping = stopped.filter(|(detector, _)| new.iter().any(|one| one.detector == *detector));
+    joined.stopped = stopped.filter(|why| match why {
+        Why::Detector(detector) | Why::Approval(detector) => new.iter().any(|one| one.detector == *detector),
+        Why::Opaque(_) => true,
+    });
     joined.findings.extend(new);
-    joined.stopped = stopping;
-    if !masks || stopping.is_some() {
+    if !masks || joined.stopped.is_some() {
         return None;
     }
     // What has gone is as it was; the match that reaches over the seam begins where the two texts part.
@@ -141,20 +152,23 @@ fn join(profile: &Profile, before: &str, text: &str, joined: &mut Joined) -> Opt
     Some(format!("{rest}{}", text.get(begin.len()..).unwrap_or_default()))
 }
 
-type Scanned = (String, Vec<Finding>, Option<(Detector, Action)>);
+fn is_too_deep(why: &Option<Why>) -> bool {
+    matches!(why, Some(Why::Opaque(opaque)) if matches!(opaque.reason, Reason::TooLarge(_)))
+}
+
+type Scanned = (String, Vec<Finding>, Option<Why>);
 
 fn scan(profile: &Profile, text: &str) -> Scanned {
-    let mut scanner = Scanner::new(profile.clone(), Format::Text);
+    scan_with(Scanner::new(profile.clone(), Format::Text), text)
+}
+
+fn scan_with(mut scanner: Scanner, text: &str) -> Scanned {
     let mut out = Vec::with_capacity(text.len());
     let mut flow = scanner.push(text.as_bytes(), &mut out);
     if flow == crate::Flow::Continue {
         flow = scanner.finish(&mut out);
     }
-    let stopped = match flow {
-        crate::Flow::Deny(detector) => Some((detector, Action::Deny)),
-        crate::Flow::Approve(detector) => Some((detector, Action::Approve)),
-        crate::Flow::Continue | crate::Flow::Opaque => None,
-    };
+    let stopped = scanner.why(flow);
     (String::from_utf8_lossy(&out).into_owned(), scanner.findings().to_vec(), stopped)
 }
 

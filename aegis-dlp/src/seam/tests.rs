@@ -1,5 +1,5 @@
 use super::*;
-use crate::DetectorSet;
+use crate::{Detector, DetectorSet};
 
 const KEY: &str = "AKIAQ3EGRTZYXNMB2LKJ";
 
@@ -13,7 +13,7 @@ fn passed(profile: &Profile, messages: &[&str]) -> (Vec<String>, Option<Detector
     let mut out = Vec::new();
     for message in messages {
         let joined = seam.message(message.as_bytes());
-        if let Some((detector, _)) = joined.stopped {
+        if let Some(Why::Detector(detector)) = joined.stopped {
             assert!(joined.changed.is_none() && !joined.findings.is_empty());
             return (out, Some(detector));
         }
@@ -63,6 +63,23 @@ fn what_is_denied_does_not_become_whole() {
         let (passed, stopped) = passed(&masking(), &[&json(one), &json(two)]);
         assert_eq!((passed, stopped.map(Detector::name)), (vec![json(one)], Some("aws_key")), "{cut}");
     }
+}
+
+#[test]
+fn what_is_too_deep_only_together_goes_no_further() {
+    let encode = |text: String| data_encoding::BASE64.encode(text.as_bytes());
+    let deep = (0..4).fold("jane.doe@corp.example".to_owned(), |text, _| encode(text));
+    let mut stopped = 0;
+    for cut in 1..deep.len() {
+        let (one, two) = deep.split_at(cut);
+        let mut seam = Seam::new(&masking());
+        assert_eq!(seam.message(one.as_bytes()), Joined::default());
+        let alone = [one, two].iter().any(|text| is_too_deep(&scan(&masking(), text).2));
+        let joined = seam.message(two.as_bytes());
+        assert_eq!(is_too_deep(&joined.stopped), !alone, "{cut}");
+        stopped += usize::from(!alone);
+    }
+    assert!(stopped >= 10, "{stopped}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::Detector;
+use crate::{Detector, Place};
 
 /// What a [`Stream`](crate::Stream) may do next.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -44,6 +44,16 @@ pub struct Opaque {
     pub approvable: bool,
     /// Which part of the body; empty for the body itself. Written as in [`Place::Body`](crate::Place::Body).
     pub path: Box<str>,
+}
+
+impl Opaque {
+    /// What is the matter with what stands at this place.
+    pub fn told_of(&self, place: Option<&Place>) -> String {
+        match place {
+            Some(place @ (Place::Url | Place::Header(_))) => format!("the {place} {}", self.reason),
+            _ => self.to_string(),
+        }
+    }
 }
 
 impl fmt::Display for Opaque {

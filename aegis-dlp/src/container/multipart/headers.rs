@@ -104,10 +104,9 @@ pub(super) fn scan(
     let place = Place::Body { offset, path: Some(join(path, Some("headers"))) };
     let scanned = scan_text(profile, place, line);
     content.found(scanned.findings, "");
-    match (scanned.deny, scanned.approve) {
-        (Some(detector), _) => Err(Why::Detector(detector)),
-        (None, Some(detector)) => Err(Why::Approval(detector)),
-        (None, None) => Ok(scanned.text.into_owned()),
+    match scanned.stopped {
+        Some(why) => Err(why),
+        None => Ok(scanned.text.into_owned()),
     }
 }
 

@@ -30,7 +30,10 @@ pub(super) fn examine(view: &View<'_>, start: usize, long: bool, wanted: Detecto
         return Ok(None);
     }
     if let Some(last) = decimal(view, end)? {
-        return decimal_at(&said, start, (end, last), wanted);
+        return match float(&said, start, (end, last), wanted)? {
+            None => decimal_at(&said, start, (end, last), wanted),
+            found => Ok(found),
+        };
     }
     // Of so many digits are old cards, too: a word before them says more.
     let kinds_first = end - start == 13;
@@ -77,6 +80,31 @@ fn decimal(view: &View<'_>, point: usize) -> Eval<Option<usize>> {
     let goes_on = |byte: u8| byte.is_ascii_digit() || matches!(byte, b' ' | b'-'..=b'/' | b'(' | b')');
     let ends = end > point + 1 && !view.seen(end).is_some_and(goes_on);
     Ok(ends.then_some(end))
+}
+
+/// A number that somebody took for one to reckon with: `4111111111111111.0`, `4.111111111111111e15`.
+fn float(said: &Said<'_, '_>, start: usize, (point, end): (usize, usize), wanted: DetectorSet) -> Eval<Option<Match>> {
+    let (detector, confidence, bounds) = match point - start {
+        1 if wanted.contains(Detector::PaymentCard) => {
+            (Detector::PaymentCard, Confidence::High, card::scientific(said.view, start, (point, end))?)
+        }
+        9 if wanted.contains(Detector::Ssn) => (Detector::Ssn, Confidence::Medium, ssn::bare(said, start, point)?),
+        13..=19 if wanted.contains(Detector::PaymentCard) => {
+            (Detector::PaymentCard, Confidence::High, card::contiguous(said, start, point)?)
+        }
+        _ => return Ok(None),
+    };
+    Ok(bounds.map(|(start, end)| Match::new(detector, confidence, start, end)))
+}
+
+/// The end of a whole number whose digits end at a position: behind a point and zeros, which a float has.
+pub(super) fn whole_end(view: &View<'_>, end: usize) -> Eval<usize> {
+    if view.at(end)? != Some(b'.') {
+        return Ok(end);
+    }
+    let zeros = view.run(end + 1, LONGEST, |byte| byte == b'0')?;
+    let whole = zeros > end + 1 && !view.at(zeros)?.is_some_and(|byte| byte.is_ascii_digit());
+    Ok(if whole { zeros } else { end })
 }
 
 /// What a decimal number may be, of which the point and the end are given.
