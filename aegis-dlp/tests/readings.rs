@@ -68,6 +68,55 @@ fn data_in_elements_is_not_joined() {
     assert_eq!(sent.text(), whole.replace("536-22-8741", "[SSN]"));
 }
 
+/// A document of JSON with this text in a string, written plainly and with escapes.
+fn in_json(text: &str) -> [String; 3] {
+    let plain = serde_json::to_string(text).unwrap();
+    let escaped = plain.replace('<', "\\u003c").replace('>', "\\u003E").replace('/', "\\/");
+    [
+        format!("{{\"a\":\"x <y\",\"html\":{plain},\"b\":\"1 < 2\"}}"),
+        format!("[\"<!-- \",{escaped}]"),
+        format!("{{\"long\":\"{}\",\"html\":{plain}}}", "no words, ".repeat(3000)),
+    ]
+}
+
+#[test]
+fn markup_in_a_string_of_json_cuts_no_value() {
+    for text in [
+        "536<b>-22-</b>8741",
+        "SSN: <p>536-<!-- -->22<![CDATA[-]]>8741</p>",
+        "<p><b>536-</b><i>22-</i><u class=\"x\" id='y'>8741</u></p>",
+        "<p>536-<x-y>22-</x-y>8741</p>",
+        "1 < 2 and 536-<b>22-8741",
+        "<?xml version='1.0' encoding='IBM037'?><a>536-<!--x-->22-8741</a>",
+    ] {
+        for body in in_json(text) {
+            let sent = send(&redacting(), &typed("application/json"), body.as_bytes());
+            assert!(matches!(sent.reason(), Reason::Ambiguous(_)), "{body:.200}");
+            assert_eq!(sent.names(), ["ssn"], "{body:.200}");
+            assert_eq!(send(&redacting().report_only(), &typed("application/json"), body.as_bytes()).text(), body);
+        }
+    }
+    for text in [
+        "<p>536-</p><p>22-8741</p>",
+        "<a x='536-'>22-8741</a>",
+        "1 < 2, 536-<22-8741",
+        "<!DOCTYPE a [<!ENTITY s \"words\">]><a>&s;</a>",
+        "<?xml version='1.0' encoding='IBM037'?><a/>",
+        "if a<b && c>d { Vec::<u8>::new() }",
+    ] {
+        for body in in_json(text) {
+            assert_eq!(send(&redacting(), &typed("application/json"), body.as_bytes()).text(), body);
+        }
+    }
+    // A string is a text of its own.
+    for body in [r#"["536-<b>22-","8741</b>"]"#, r#"{"a<b>536-":"22-8741"}"#, r#"["536-","<b>22-8741</b>"]"#] {
+        assert_eq!(send(&redacting(), &typed("application/json"), body.as_bytes()).text(), body);
+    }
+    let whole = r#"{"html":"<b>so: 536-22-8741</b>, <i>and</i> more"}"#;
+    let sent = send(&redacting(), &typed("application/json"), whole.as_bytes());
+    assert_eq!(sent.text(), whole.replace("536-22-8741", "[SSN]"));
+}
+
 #[test]
 fn a_value_in_a_tag_goes_nowhere() {
     for text in ["<a 4111 1111 1111 1111>", "x<<<10 4111 1111 1111 1111", "<a><b 4111 1111 1111 1111 c=\"d\"/></a>"] {

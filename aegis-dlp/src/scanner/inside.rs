@@ -23,7 +23,7 @@ impl Scanner {
         }
         self.place_in = Followed::new(encoding);
         self.column = (encoding == Encoding::Csv).then(|| Followed::new(encoding));
-        self.weave = (encoding == Encoding::Xml && self.profile.enforces()).then(Weave::default);
+        self.weave = if self.profile.enforces() { Weave::of(encoding) } else { None };
     }
 
     /// Whether what cannot be read is refused.
@@ -85,12 +85,10 @@ impl Scanner {
         }
     }
 
-    /// Reads what was put out of XML as it is shown: what markup cuts is a value all the same.
+    /// Reads what was put out of XML, and of markup in JSON, as it is shown: what markup cuts is a value all the same.
     pub(super) fn weave(&mut self) {
-        let Some(mut weave) = self.weave.take().filter(|_| self.stopped.is_none()) else { return };
-        let told = weave.read(&self.window, self.sent, &self.profile);
-        self.weave = Some(weave);
-        match told {
+        let Some(weave) = self.weave.as_mut().filter(|_| self.stopped.is_none()) else { return };
+        match weave.read(&self.window, self.sent, &self.profile) {
             Woven::Nothing => {}
             Woven::Found(found) => self.cut(found),
             Woven::Unreadable(reason) => self.cannot_read(reason),

@@ -1,10 +1,11 @@
-//! The text of XML and HTML as a reader of the document sees it: what a comment, a section or an element within a sentence cuts
-//! (`123-<!-- -->45-<b>6789</b>`) is one value.
+//! The text of XML and HTML, also within the strings of JSON, as a reader of the document sees it: what a comment, a section or an
+//! element within a sentence cuts (`123-<!-- -->45-<b>6789</b>`) is one value.
 //!
 //! Only the text around such a cut is read a second time. Where that finds something the stream is refused: to replace a value
 //! with the tags in it would break the document.
 
 mod element;
+mod strings;
 
 use std::collections::VecDeque;
 
@@ -70,6 +71,9 @@ pub(super) struct Weave {
     twin: Option<Box<Scanner>>,
     found: Vec<Finding>,
     unreadable: Option<Reason>,
+    /// The document is JSON, and whether this is in a string of it, behind a `<`.
+    json: bool,
+    within: bool,
 }
 
 /// What is read, and for whom.
@@ -83,7 +87,21 @@ impl Weave {
     /// Reads the view of a window up to a position.
     pub(super) fn read(&mut self, window: &Window, to: usize, profile: &Profile) -> Woven {
         let source = Source { window, profile };
-        let view = window.bytes();
+        if self.json {
+            self.read_strings(to, source)
+        } else {
+            self.read_document(to, source)
+        }
+        self.settle(window);
+        match self.unreadable.take() {
+            Some(reason) => Woven::Unreadable(reason),
+            None if self.found.is_empty() => Woven::Nothing,
+            None => Woven::Found(std::mem::take(&mut self.found)),
+        }
+    }
+
+    fn read_document(&mut self, to: usize, source: Source<'_>) {
+        let view = source.window.bytes();
         while let Some(rest) = view.get(self.at..to).filter(|rest| !rest.is_empty()) {
             let next = match self.state {
                 State::Text => memchr(b'<', rest),
@@ -111,12 +129,6 @@ impl Weave {
                 self.byte(*byte, source);
                 self.at += 1;
             }
-        }
-        self.settle(window);
-        match self.unreadable.take() {
-            Some(reason) => Woven::Unreadable(reason),
-            None if self.found.is_empty() => Woven::Nothing,
-            None => Woven::Found(std::mem::take(&mut self.found)),
         }
     }
 
@@ -234,7 +246,8 @@ impl Weave {
     }
 
     fn entity(&mut self, is: bool) {
-        if is {
+        // What a string says of a document is nothing of the one that it stands in.
+        if is && !self.json {
             self.unreadable = Some(Reason::Unreadable("XML with entities of its own"));
         }
     }
@@ -247,7 +260,7 @@ impl Weave {
         };
         let charset = charset.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '=');
         let name = charset.split(['"', '\'']).nth(1).unwrap_or_default();
-        if !is_known_charset(name) {
+        if !self.json && !is_known_charset(name) {
             self.unreadable = Some(Reason::Unreadable("text in a charset that Aegis does not read"));
         }
     }
@@ -321,6 +334,10 @@ impl Weave {
                 self.read_on(b"\n", source);
             }
         }
+        self.remember(text);
+    }
+
+    fn remember(&mut self, text: &[u8]) {
         if self.recent.len() > 4 * REACH {
             self.recent.drain(..self.recent.len() - REACH);
         }
