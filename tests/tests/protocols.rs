@@ -290,3 +290,37 @@ with httpx.Client(timeout=20) as client:
     let (found, head) = ("200 sanitize email=2, ssn=2\n", "200 sanitize email=1\n");
     assert_eq!(outcome.stdout, format!("{found}{found}{head}{head}"), "{outcome:?}");
 }
+
+/// A body of so many levels is refused; so is a head.
+#[test]
+fn what_is_wrapped_too_often_leaves_in_no_part_of_a_request() {
+    let lab = Lab::new().unwrap();
+    let (daemon, origin) = start(&lab);
+    let outcome = run(
+        &lab,
+        r#"
+import base64, httpx
+deep = b'jane.doe@corp.example'
+for _ in range(4): deep = base64.urlsafe_b64encode(deep)
+deep, at = deep.decode(), 'https://api.allowed.test:9443'
+with httpx.Client(timeout=20) as client:
+    for request in (
+        {'url': at + '/body', 'content': deep, 'headers': {'content-type': 'text/plain'}},
+        {'url': at + '/header', 'headers': {'x-note': deep}},
+        {'url': at + '/query', 'params': {'q': deep}},
+        {'url': at + '/path/' + deep},
+        {'url': at + '/named', 'headers': {'x-ssn': '523456789', 'x-order': '523456789'}},
+    ):
+        print(client.post(**request).status_code)
+"#,
+    );
+    assert_eq!(outcome.stdout, "413\n413\n413\n413\n200\n", "{outcome:?}");
+    let seen = requests(&origin);
+    let fields = &seen[0]["headers"];
+    assert_eq!(
+        (seen.len(), fields["x-ssn"].as_str(), fields["x-order"].as_str()),
+        (1, Some("[SSN]"), Some("523456789"))
+    );
+    let told = daemon.record(|record| record["path"] == "/header").unwrap();
+    assert!(told["reason"].as_str().unwrap().contains("the header x-note"), "{told}");
+}

@@ -259,9 +259,11 @@ def slowly():
 with httpx.Client(http2=True, timeout=20) as client:
     r = client.post(BASE + '/sink/grpc', content=slowly(), headers={'content-type': 'application/grpc'})
     told('h2 ' + r.headers['grpc-status'], r.status_code, r.headers['grpc-message'])
-from websockets.sync.client import connect
+import asyncio
+from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
-try: connect('wss://api.allowed.test:9443/sink/socket', open_timeout=15)
+async def socket(): await connect("wss://api.allowed.test:9443/sink/socket", open_timeout=15)
+try: asyncio.run(socket())
 except InvalidStatus as e: told('socket', e.response.status_code, e.response.body.decode())
 for query in ('query=mutation%7BdeleteAll(why:%22%ff%22)%7Bid%7D%7D', 'extensions=%7B%22persistedQuery%22:%7B%22sha256Hash%22:%2200%22%7D%7D', 'documentId=7'):
     r = httpx.get(BASE + '/graphql?' + query, timeout=20); told('graphql', r.status_code, r.text)

@@ -282,11 +282,19 @@ mod tests {
 
     #[test]
     fn what_is_wrapped_too_often_to_be_read_goes() {
-        let wrapped =
-            (0..12).fold("ssn 536-22-8741".to_owned(), |text, _| data_encoding::BASE64.encode(text.as_bytes()));
+        let wrapped = |levels: u8| {
+            (0..levels)
+                .fold("jane.doe@corp.example".to_owned(), |text, _| data_encoding::BASE64.encode(text.as_bytes()))
+        };
         for part in ["headers", "query", "body"] {
-            let (input, erased, _) = cleaned(json!({"host": "api.test", part: {"x": [wrapped]}}));
+            let (input, erased, _) = cleaned(json!({"host": "api.test", part: {"x": [wrapped(4)]}}));
             assert_eq!((input, erased), (json!({"host": "api.test"}), vec![format!("/input/{part}")]));
+            // So long a value is looked at by itself, to be cut.
+            let long = wrapped(12);
+            let (input, _, masked) = cleaned(json!({"host": "api.test", part: {"x": [long]}}));
+            let kept = input[part]["x"][0].as_str().unwrap();
+            assert_eq!(kept, "[REDACTED]");
+            assert_eq!(masked, [format!("/input/{part}/x/0")]);
         }
     }
 
