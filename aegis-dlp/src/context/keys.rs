@@ -75,14 +75,15 @@ fn key_before(before: &[u8]) -> Option<&[u8]> {
 
 /// What stands before the object or list that `before` ends in, and the bracket that opens it.
 fn around(before: &[u8]) -> Option<(&[u8], u8)> {
-    let (mut closed, mut string) = (0_usize, false);
-    for (at, byte) in before.iter().enumerate().rev() {
-        match byte {
-            b'"' => string = !string,
-            _ if string => {}
+    let (mut closed, mut left) = (0_usize, before);
+    while let Some((last, rest)) = left.split_last() {
+        left = rest;
+        match last {
+            // A string is passed at once: lists of sentences are asked at every number in them.
+            b'"' => left = rest.get(..memrchr(b'"', rest)?)?,
             b'}' | b']' => closed += 1,
             b'{' | b'[' if closed > 0 => closed -= 1,
-            b'{' | b'[' => return Some((before.get(..at)?, *byte)),
+            b'{' | b'[' => return Some((rest, *last)),
             _ => {}
         }
     }
