@@ -7,10 +7,6 @@ use aegis_agent::config::Config;
 use aegis_agent::kernel::Kernel;
 use aegis_agent::{daemon, descriptors, handover::Inherited, priority, telemetry};
 use clap::Parser;
-use mimalloc::MiMalloc;
-
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// The Aegis daemon: forces every connection of enrolled agents through policy, and records each decision.
 ///
