@@ -5,6 +5,8 @@ mod answer;
 pub mod authorize;
 pub mod beside;
 pub mod body;
+#[cfg(test)]
+mod corpus;
 pub mod decide;
 pub mod ending;
 mod events;

@@ -146,8 +146,8 @@ pub(super) fn request(
     // From its parts: a text put together and parsed again could be read as another host.
     let uri = Uri::builder().scheme(scheme).authority(authority).path_and_query(path_and_query).build();
     let bodyless = matches!(body, ToOrigin::Empty) && matches!(method, Method::POST | Method::PUT | Method::PATCH);
-    let unexpected = !body.is_end_stream() && body.size_hint().exact().is_none();
-    let unexpected = unexpected && matches!(method, Method::GET | Method::HEAD);
+    let unexpected =
+        matches!(method, Method::GET | Method::HEAD) && !body.is_end_stream() && body.size_hint().exact().is_none();
     let mut request = Request::new(body);
     *request.method_mut() = method;
     *request.uri_mut() = uri.map_err(|error| format!("the target is no URI: {error}"))?;
