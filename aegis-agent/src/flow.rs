@@ -87,6 +87,8 @@ pub async fn connection(aegis: Arc<Aegis>, stream: TcpStream, peer: SocketAddr, 
         Ok(admitted) => admitted,
         Err(why) => return record::connection_refused(&aegis, &identity, destination, None, &why.refusal(version)),
     };
+    // Whatever becomes of it is written down.
+    aegis.audit.room().await;
     // authorize
     let limit = aegis.config.limits.handshake_timeout;
     let authorized = authorize::connection(&snapshot, &identity.agent, origin.record.original, stream, limit).await;

@@ -37,6 +37,11 @@ pub fn scan_field<'a>(profile: &Profile, place: Place, name: &str, value: &'a st
     scan(profile, Encoding::Plain, place, name, value)
 }
 
+/// Scans a JSON document as a body of it would be: keys are context for what stands under them, and masks keep it JSON.
+pub fn scan_json<'a>(profile: &Profile, place: Place, document: &'a str) -> Scanned<'a> {
+    scan(profile, Encoding::Json, place, "", document)
+}
+
 /// Scans a whole text in an encoding; `name` is that of the field whose value it is, or empty.
 pub(crate) fn scan<'a>(profile: &Profile, encoding: Encoding, place: Place, name: &str, text: &'a str) -> Scanned<'a> {
     // Without a percent sign nothing is encoded in a path: it is read as what it is.

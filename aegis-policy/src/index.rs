@@ -1,6 +1,9 @@
 //! From agent and host to the few rules that can matter. What other agents' rules cost is paid at load.
 
+mod memory;
+
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aegis_dlp::{Descriptors, Details, DetectorSet, Profile};
@@ -20,6 +23,9 @@ const MAX_BUCKETS: usize = 100_000;
 
 /// Steps of paths into bodies that weigh as much as a rule.
 const STEPS_A_RULE: usize = 4;
+
+/// Buckets compiled since the start, of all snapshots.
+static COMPILED: AtomicU64 = AtomicU64::new(0);
 
 /// Rules as numbers into [`Catalog::rules`], in the order in which they are tried.
 type Numbers = Arc<[usize]>;
@@ -52,6 +58,8 @@ pub(crate) struct Bucket {
     program: Option<Program>,
     /// How long it takes to ask is up to what is asked about.
     heavy: bool,
+    /// No other bucket has it, of whichever snapshot.
+    id: u64,
 }
 
 /// What an agent can reach, by host.
@@ -233,7 +241,8 @@ impl Bucket {
         };
         let reads = Reads::of(rules.iter().map(|(_, rule)| *rule));
         let heavy = rules.iter().any(|(_, rule)| rule.rego.is_some() || rule.lists() > 0);
-        Ok(Bucket { heavy, package, text, rules: numbers.clone(), reads, program })
+        let id = COMPILED.fetch_add(1, Ordering::Relaxed);
+        Ok(Bucket { heavy, package, text, rules: numbers.clone(), reads, program, id })
     }
 
     /// Whether how long it takes to ask is up to what is asked about.
@@ -251,10 +260,23 @@ impl Bucket {
         let Some(program) = &self.program else {
             return Ok(None);
         };
-        let Some(id) = program.first(chain, input)? else {
-            return Ok(None);
+        let place = self.reads.only_the_place();
+        if let Some(known) = place.then(|| memory::recall(self.id, chain, &input)).flatten() {
+            return Ok(known.and_then(|number| catalog.rules.get(number)));
+        }
+        let asked = place.then(|| input.clone());
+        let number = match program.first(chain, input)? {
+            Some(id) => Some(self.number(catalog, &id).ok_or_else(|| EngineError::stray(&id))?),
+            None => None,
         };
-        let rule = self.rules.iter().filter_map(|number| catalog.rules.get(*number)).find(|rule| *rule.id == *id);
-        rule.map(Some).ok_or_else(|| EngineError::stray(&id))
+        if let Some(document) = asked {
+            memory::remember(self.id, chain, document, number);
+        }
+        Ok(number.and_then(|number| catalog.rules.get(number)))
+    }
+
+    fn number(&self, catalog: &Catalog, id: &str) -> Option<usize> {
+        let is = |number: &&usize| catalog.rules.get(**number).is_some_and(|rule| *rule.id == *id);
+        self.rules.iter().find(is).copied()
     }
 }

@@ -65,6 +65,7 @@ pub async fn answer(session: &Session, mut request: Request<Incoming>) -> Respon
     let aegis = &session.aegis;
     // One policy for the whole exchange: no request sees a mix of two.
     let snapshot = aegis.policy.for_agent(&session.identity.agent);
+    aegis.audit.room().await;
     let mut recorder = match Recorder::open(aegis, &session.identity, &snapshot) {
         Ok(recorder) => Box::new(recorder),
         Err(why) => return unrecordable(session, &snapshot, &why.to_string()),

@@ -130,6 +130,20 @@ async fn a_full_queue_refuses_at_once() {
 }
 
 #[tokio::test]
+async fn a_burst_that_waits_for_room_is_not_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = aegis_agent::config::Audit { queue: 16, ..config(dir.path()) };
+    let log = AuditLog::open(&small, INSTANCE, &dir.path().join("state")).unwrap();
+    // Far faster than the writer, which gathers for milliseconds.
+    for number in 0..200 {
+        log.room().await;
+        log.reserve().unwrap().commit(draft(number));
+    }
+    let burst = (0..200).map(|number| log.reserve().map(|slot| slot.commit(draft(number))));
+    assert!(burst.into_iter().any(|reserved| matches!(reserved, Err(Unrecordable::QueueFull(_)))));
+}
+
+#[tokio::test]
 async fn a_rotated_log_is_one_chain() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());

@@ -9,9 +9,9 @@ use crate::profile::Details;
 use crate::view::Encoding;
 use crate::{DetectorSet, Profile};
 
-/// Texts that each thread remembers, and the longest of them in bytes: 32 KB in all.
+/// Texts that each thread remembers, and the longest of them in bytes: 128 KB in all.
 const TEXTS: usize = 256;
-const LONGEST: usize = 128;
+const LONGEST: usize = 512;
 
 thread_local! {
     static CLEAN: RefCell<Vec<Option<Clean>>> = const { RefCell::new(Vec::new()) };

@@ -1,8 +1,9 @@
 //! Nothing sensitive is written: every value goes through all detectors, credentials are left out, and all is short.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
-use aegis_dlp::{Flow, Format, Place, Profile, Scanner, scan_text};
+use aegis_dlp::{Place, Profile, scan_json, scan_text};
 use serde_json::{Map, Value};
 
 /// Bytes of a value that are kept; the path may be longer.
@@ -30,16 +31,34 @@ impl<'a> Taken<'a> {
     }
 }
 
+/// Where a value stands: made into a JSON pointer only where there is something to tell.
+#[derive(Clone, Copy)]
+enum At<'a> {
+    Input,
+    Key(&'a At<'a>, &'a str),
+    Index(&'a At<'a>, usize),
+}
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            At::Input => f.write_str("/input"),
+            At::Key(above, key) => write!(f, "{above}/{}", escaped(key)),
+            At::Index(above, index) => write!(f, "{above}/{index}"),
+        }
+    }
+}
+
 /// Makes `input` fit to be written; pointers are told as below `/input`.
 pub(super) fn clean(input: &mut Map<String, Value>, taken: &mut Taken<'_>) {
     for part in CONTENT {
         if let Some(value) = input.get_mut(part) {
-            erase_credentials(value, &format!("/input/{part}"), taken);
+            erase_credentials(value, At::Key(&At::Input, part), taken);
         }
     }
     for (key, value) in input.iter_mut() {
         let bound = if key == "path" { PATH } else { VALUE };
-        shorten(value, bound, &format!("/input/{}", escaped(key)), taken);
+        shorten(value, bound, At::Key(&At::Input, key), taken);
     }
     if redact(input, taken).is_none_or(|length| length > INPUT) {
         // Still something to be found, or too much: what rules read of the request goes as a whole.
@@ -64,62 +83,57 @@ pub(super) fn text(all: &Profile, text: &str, bound: usize) -> String {
 /// Redacts the document as a body would be, keys as context included; gives its length as JSON, none where something is still to
 /// be found.
 fn redact(input: &mut Map<String, Value>, taken: &mut Taken<'_>) -> Option<usize> {
-    let json = serde_json::to_vec(input).ok()?;
+    let json = serde_json::to_string(input).ok()?;
     let Some(redacted) = scanned(taken.all, &json) else { return Some(json.len()) };
-    let Ok(Value::Object(redacted)) = serde_json::from_slice::<Value>(&redacted) else { return None };
+    let Ok(Value::Object(redacted)) = serde_json::from_str::<Value>(&redacted) else { return None };
     let before = std::mem::replace(input, redacted);
-    differences(&Value::Object(before), &Value::Object(input.clone()), "/input", &mut taken.masked);
-    let json = serde_json::to_vec(input).ok()?;
+    differences(&Value::Object(before), &Value::Object(input.clone()), At::Input, &mut taken.masked);
+    let json = serde_json::to_string(input).ok()?;
     scanned(taken.all, &json).is_none().then_some(json.len())
 }
 
-/// The document with masks; `None` where nothing was found. What cannot be read to its bottom ends before its end, and so is no
-/// document any more.
-fn scanned(all: &Profile, json: &[u8]) -> Option<Vec<u8>> {
-    let mut scanner = Scanner::new(all.clone(), Format::Json);
-    let mut out = Vec::with_capacity(json.len());
-    // What a push stopped stays stopped.
-    let _ = scanner.push(json, &mut out);
-    let whole = scanner.finish(&mut out) == Flow::Continue;
-    if !whole {
-        out.clear();
+/// The document with masks; `None` where nothing was found. What cannot be read to its bottom is no document any more.
+fn scanned(all: &Profile, json: &str) -> Option<String> {
+    let scanned = scan_json(all, Place::Url, json);
+    if scanned.stopped.is_some() {
+        return Some(String::new());
     }
-    (!whole || !scanner.findings().is_empty()).then_some(out)
+    (!scanned.findings.is_empty()).then(|| scanned.text.into_owned())
 }
 
 /// Pointers to the values that differ. An object whose keys differ counts as a whole.
-fn differences(before: &Value, after: &Value, at: &str, into: &mut BTreeSet<String>) {
+fn differences(before: &Value, after: &Value, at: At<'_>, into: &mut BTreeSet<String>) {
     match (before, after) {
         (Value::Object(old), Value::Object(new)) if old.keys().eq(new.keys()) => {
             for ((key, old), new) in old.iter().zip(new.values()) {
-                differences(old, new, &format!("{at}/{}", escaped(key)), into);
+                differences(old, new, At::Key(&at, key), into);
             }
         }
         (Value::Array(old), Value::Array(new)) if old.len() == new.len() => {
             for (index, (old, new)) in old.iter().zip(new).enumerate() {
-                differences(old, new, &format!("{at}/{index}"), into);
+                differences(old, new, At::Index(&at, index), into);
             }
         }
         (old, new) if old == new => {}
-        _ => drop(into.insert(at.to_owned())),
+        _ => drop(into.insert(at.to_string())),
     }
 }
 
-fn shorten(value: &mut Value, bound: usize, at: &str, taken: &mut Taken<'_>) {
+fn shorten(value: &mut Value, bound: usize, at: At<'_>, taken: &mut Taken<'_>) {
     match value {
         Value::String(text) if text.len() > bound => {
             // What is cut before it is looked at could end in half of a secret.
             *text = self::text(taken.all, text, bound);
-            taken.masked.insert(at.to_owned());
+            taken.masked.insert(at.to_string());
         }
         Value::Array(items) => {
             for (index, item) in items.iter_mut().enumerate() {
-                shorten(item, bound, &format!("{at}/{index}"), taken);
+                shorten(item, bound, At::Index(&at, index), taken);
             }
         }
         Value::Object(fields) => {
             for (key, field) in fields.iter_mut() {
-                shorten(field, bound, &format!("{at}/{}", escaped(key)), taken);
+                shorten(field, bound, At::Key(&at, key), taken);
             }
         }
         _ => {}
@@ -127,22 +141,22 @@ fn shorten(value: &mut Value, bound: usize, at: &str, taken: &mut Taken<'_>) {
 }
 
 /// Takes out what its name calls a credential, whatever it holds.
-fn erase_credentials(value: &mut Value, at: &str, taken: &mut Taken<'_>) {
+fn erase_credentials(value: &mut Value, at: At<'_>, taken: &mut Taken<'_>) {
     match value {
         Value::Object(fields) => {
             let credentials = fields.iter().filter(|(name, value)| is_credential(name) || are_tokens(name, value));
             let names: Vec<String> = credentials.map(|(name, _)| name.clone()).collect();
             for name in names {
                 fields.remove(&name);
-                taken.erased.insert(format!("{at}/{}", escaped(&name)));
+                taken.erased.insert(At::Key(&at, &name).to_string());
             }
             for (key, field) in fields.iter_mut() {
-                erase_credentials(field, &format!("{at}/{}", escaped(key)), taken);
+                erase_credentials(field, At::Key(&at, key), taken);
             }
         }
         Value::Array(items) => {
             for (index, item) in items.iter_mut().enumerate() {
-                erase_credentials(item, &format!("{at}/{index}"), taken);
+                erase_credentials(item, At::Index(&at, index), taken);
             }
         }
         _ => {}

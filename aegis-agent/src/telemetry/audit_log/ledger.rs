@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 
 use aegis_audit::{Draft, MAX_LINE};
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{Notify, broadcast, oneshot};
 
 use super::file::{STEP, Space};
 use super::note::{Notes, Place};
@@ -80,6 +80,8 @@ pub(super) struct Ledger {
     error: Mutex<Option<String>>,
     tail: broadcast::Sender<Arc<str>>,
     writer: OnceLock<Thread>,
+    /// Told when records were written, or cannot be.
+    moved: Notify,
 }
 
 /// The flows' side.
@@ -101,7 +103,23 @@ impl Ledger {
             error: Mutex::default(),
             tail: broadcast::Sender::new(TAIL),
             writer: OnceLock::new(),
+            moved: Notify::new(),
         })
+    }
+
+    /// Whether waiting helps: half the records wait that may. A burst is slowed down before it has to be refused.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.is_healthy() && self.queued() >= self.capacity.div_ceil(2)
+    }
+
+    pub(super) async fn room(&self) {
+        while self.is_crowded() {
+            let moved = self.moved.notified();
+            // Looked at again: the writer may have been done before anybody listened.
+            if self.is_crowded() {
+                moved.await;
+            }
+        }
     }
 
     /// Takes a place, or says why there is none.
@@ -236,6 +254,7 @@ impl Ledger {
         self.last_seq.store(last_seq, Relaxed);
         self.queued.fetch_sub(records, Relaxed);
         self.promised.fetch_sub(SLOT.saturating_mul(u64::try_from(records).unwrap_or(0)), SeqCst);
+        self.moved.notify_waiters();
     }
 
     /// The records of these notes are in the log. Those that are left could not be taken back, for this reason.
@@ -297,6 +316,7 @@ impl Ledger {
     pub(super) fn fails(&self, error: String) {
         *locked(&self.error) = Some(error);
         self.healthy.store(false, SeqCst);
+        self.moved.notify_waiters();
     }
 
     /// Something is wrong that does not keep records from being written.

@@ -34,6 +34,9 @@ use writer::Writer;
 /// How long [`AuditLog::drain`] waits for a disk that does not take the records.
 const DRAIN: Duration = Duration::from_secs(5);
 
+/// How long [`AuditLog::room`] waits for records to be written.
+const ROOM: Duration = Duration::from_secs(2);
+
 /// Why the log cannot be opened, with the fix.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -132,6 +135,15 @@ impl AuditLog {
             std::thread::Builder::new().name("aegis-audit".to_owned()).spawn(move || writer.run()).map_err(fail)?;
         ledger.writer_is(thread.thread().clone());
         Ok(Self(Arc::new(Inner { ledger, paths, public_key, writer: Some(thread) })))
+    }
+
+    /// Waits until there is room for more records, 2 s at most: a burst that is faster than the disk is slowed down. [`AuditLog::reserve`] then says
+    /// whether there is.
+    pub async fn room(&self) {
+        if self.0.ledger.is_crowded() {
+            // What is not written by then is told by whoever reserves.
+            let _ = tokio::time::timeout(ROOM, self.0.ledger.room()).await;
+        }
     }
 
     /// Reserves the place of a record. Costs well under a microsecond, except once in about a thousand records, when disk space is set aside.

@@ -17,7 +17,7 @@ use crate::config::{self, Fsync};
 /// Records in one write: about 256 KiB.
 const BATCH: usize = 256;
 
-/// Records that are sealed before others may have the processor.
+/// Records that are sealed before others may have the processor, while few wait.
 const SEALED_AT_ONCE: usize = 8;
 
 /// Records that come one by one are gathered for this long: one write for many.
@@ -131,8 +131,9 @@ impl Writer {
     fn seal(&mut self, entries: impl Iterator<Item = Entry>) -> Batch {
         let mut batch = Batch::default();
         for (number, Entry { draft, note }) in entries.enumerate() {
-            if number % SEALED_AT_ONCE == 0 {
-                // Requests come first: on a busy processor a batch at one go would hold them up for a whole time slice.
+            if number % SEALED_AT_ONCE == 0 && self.ledger.queued() < BATCH {
+                // Requests come first: a batch at one go would hold them up for a whole time slice. Not where the processor has no time left:
+                // who gives way then gives a whole slice away, and the records would only become more.
                 std::thread::yield_now();
             }
             let (ts, decision_id, decision) = (draft.ts, draft.decision_id.clone(), draft.decision);

@@ -15,6 +15,9 @@ pub(super) const MAX_EVENTS: usize = 8192;
 /// Bytes of requests that they hold.
 pub(super) const MAX_BYTES: usize = 32 << 20;
 
+/// With fewer events than that the writer lets others go first.
+const YIELDING: u64 = 128;
+
 /// Makes an event.
 pub(super) type Work = Box<dyn FnOnce() -> Event + Send>;
 
@@ -94,11 +97,19 @@ impl Queue {
         entries
             .map(|entry| {
                 self.held.fetch_sub(entry.weight, Ordering::Relaxed);
-                // Requests come first: on a busy processor a batch at one go would hold them up for a whole time slice.
-                std::thread::yield_now();
+                if self.waiting() < YIELDING {
+                    // Requests come first: a batch at one go would hold them up for a whole time slice. Not where the processor has no time
+                    // left: who gives way then gives a whole slice away, and events would be dropped.
+                    std::thread::yield_now();
+                }
                 (entry.work)()
             })
             .collect()
+    }
+
+    /// Events that are not written yet.
+    fn waiting(&self) -> u64 {
+        self.offered.load(Ordering::Relaxed).saturating_sub(self.done.load(Ordering::Relaxed))
     }
 
     pub(super) fn wrote(&self, events: usize) {
