@@ -260,18 +260,14 @@ impl Bucket {
         let Some(program) = &self.program else {
             return Ok(None);
         };
-        let place = self.reads.only_the_place();
-        if let Some(known) = place.then(|| memory::recall(self.id, chain, &input)).flatten() {
+        if let Some(known) = memory::recall(self.id, chain, &input) {
             return Ok(known.and_then(|number| catalog.rules.get(number)));
         }
-        let asked = place.then(|| input.clone());
-        let number = match program.first(chain, input)? {
+        let number = match program.first(chain, input.clone())? {
             Some(id) => Some(self.number(catalog, &id).ok_or_else(|| EngineError::stray(&id))?),
             None => None,
         };
-        if let Some(document) = asked {
-            memory::remember(self.id, chain, document, number);
-        }
+        memory::remember(self.id, chain, input, number);
         Ok(number.and_then(|number| catalog.rules.get(number)))
     }
 

@@ -95,15 +95,6 @@ impl Reads {
         reads
     }
 
-    /// Whether port, method and path are all that is read.
-    pub(crate) fn only_the_place(&self) -> bool {
-        !self.everything
-            && self.headers.is_empty()
-            && self.query.is_empty()
-            && self.body.is_empty()
-            && self.around.is_nothing()
-    }
-
     /// The document, with no more in it than the rules read.
     pub(crate) fn document(&self, asked: &Asked<'_>) -> Value {
         let Asked { intent, content, .. } = *asked;

@@ -49,14 +49,20 @@ pub(super) fn remember(bucket: u64, chain: Chain, document: Value, rule: Option<
     let _ = MEMORY.try_with(keep);
 }
 
-/// Where an answer is remembered; `None` where the path is too long. Whoever makes questions meet there only has the engine asked again.
+/// Where an answer is remembered; `None` where it is not to be. Whoever makes questions meet there only has the engine asked again.
 fn slot(bucket: u64, chain: Chain, document: &Value) -> Option<usize> {
-    let word = |key: &str| document.as_object().ok()?.get(&Value::from(key))?.as_string().ok().cloned();
-    let (method, path) = (word("method"), word("path"));
     let mut hasher = DefaultHasher::new();
-    (bucket, chain == Chain::Decision, method.as_deref(), path.as_deref()).hash(&mut hasher);
-    let short = path.is_none_or(|path| path.len() <= LONGEST);
-    short.then(|| usize::try_from(hasher.finish() % ANSWERS as u64).unwrap_or_default())
+    (bucket, chain == Chain::Decision).hash(&mut hasher);
+    for (key, value) in document.as_object().ok()? {
+        match (&**key.as_string().ok()?, value) {
+            ("port", Value::Number(_)) => {}
+            ("method" | "path", Value::String(word)) if word.len() <= LONGEST => word.hash(&mut hasher),
+            // What rules read of fields and queries, where there is nothing of it.
+            ("headers" | "query", Value::Object(fields)) if fields.is_empty() => {}
+            _ => return None,
+        }
+    }
+    Some(usize::try_from(hasher.finish() % ANSWERS as u64).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -79,8 +85,25 @@ mod tests {
         assert_eq!(recall(1, Chain::Decision, &port), None);
         remember(1, Chain::Decision, asked.clone(), None);
         assert_eq!(recall(1, Chain::Decision, &asked), Some(None));
-        let long = question(&"a".repeat(LONGEST + 1));
-        remember(1, Chain::Decision, long.clone(), Some(7));
-        assert_eq!(recall(1, Chain::Decision, &long), None);
+    }
+
+    #[test]
+    fn nothing_of_fields_queries_and_bodies_is_kept() {
+        let long = format!(r#"{{"path": "/{}"}}"#, "a".repeat(LONGEST));
+        for kept in [r#"{"path": "/a"}"#, r#"{"path": "/a", "headers": {}, "query": {}}"#] {
+            let kept = Value::from_json_str(kept).unwrap();
+            remember(3, Chain::Decision, kept.clone(), Some(7));
+            assert_eq!(recall(3, Chain::Decision, &kept), Some(Some(7)));
+        }
+        for (key, value) in
+            [("headers", r#"{"a": ["b"]}"#), ("query", r#"{"a": ["b"]}"#), ("body", "{}"), ("tool", "{}")]
+        {
+            let other = Value::from_json_str(&format!(r#"{{"path": "/a", "{key}": {value}}}"#)).unwrap();
+            remember(3, Chain::Decision, other.clone(), Some(7));
+            assert_eq!(recall(3, Chain::Decision, &other), None, "{key}");
+        }
+        let long = Value::from_json_str(&long).unwrap();
+        remember(3, Chain::Decision, long.clone(), Some(7));
+        assert_eq!(recall(3, Chain::Decision, &long), None);
     }
 }

@@ -56,11 +56,6 @@ impl Around {
         }
     }
 
-    pub(super) fn is_nothing(&self) -> bool {
-        let Around { scopes, actor, region, tool, time, zones, usage } = self;
-        !(*scopes || *actor || *region || *tool || *time) && zones.is_empty() && usage.is_empty()
-    }
-
     /// Puts into the document what is read.
     pub(super) fn put(&self, asked: &Asked<'_>, document: &mut Object, ambiguous: &mut Object) {
         let intent = asked.intent;
