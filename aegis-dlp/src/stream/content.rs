@@ -1,7 +1,7 @@
 //! What all layers of one stream share: the rules, what was found, and what may still unfold.
 
 use crate::finding::{Finding, Findings, Place};
-use crate::{Action, ContentRules, DetectorSet, Profile, Unreadable};
+use crate::{ContentRules, DetectorSet, Profile, Unreadable};
 
 use super::outcome::{Deed, Opaque, Reason, Remark, Why};
 
@@ -147,6 +147,7 @@ fn fixed(profile: &Profile) -> Profile {
 
 /// Whether a profile may change what it lets pass.
 pub(crate) fn rewrites(profile: &Profile) -> bool {
-    let redacts = profile.detectors().iter().any(|one| profile.action(one) == Some(Action::Redact));
+    // Asked for each body: what is denied or held for a human is not redacted.
+    let redacts = !profile.redact.difference(profile.deny.union(profile.approve)).is_empty();
     redacts || !profile.content().attachments.strip.is_empty()
 }

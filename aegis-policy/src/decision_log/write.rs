@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use aegis_dlp::{DetectorSet, Finding, Place, Profile, scan_url};
+use aegis_dlp::{DetectorSet, Finding, Profile, scan_url};
 use http::HeaderMap;
 use serde_json::{Map, Value, json};
 
@@ -166,10 +166,7 @@ impl Event {
 impl Found {
     /// What is written of a finding, `masks` taken out of the names in its place.
     pub fn of(finding: &Finding, masks: &Profile) -> Found {
-        let place = match &finding.place {
-            Place::Header(name) => Place::Header(mask::text(masks, name, NAME)).record(),
-            place => place.record(),
-        };
+        let place = finding.place.map_names(|name| mask::text(masks, name, SENTENCE)).record();
         Found {
             detector: finding.detector.name().to_owned(),
             action: finding.action.name().to_owned(),

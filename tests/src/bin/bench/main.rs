@@ -126,6 +126,7 @@ impl Args {
                 eprintln!("{}", work.name);
                 report.figures.push((work, bench.measure(work, time, runs)?));
             }
+            report.events(bench.events()?);
             if self.only.is_none() {
                 eprintln!("memory at {} idle connections", suite::IDLE_CONNECTIONS);
                 report.memory(bench.memory()?, suite::IDLE_CONNECTIONS);

@@ -30,6 +30,10 @@ pub struct Report {
 }
 
 impl Report {
+    pub fn events(&mut self, (written, dropped): (f64, f64)) {
+        self.note("events of the decision log under the load above", format!("{written} written, {dropped} dropped"));
+    }
+
     pub fn memory(&mut self, (started, before, full): (u64, u64, u64), connections: usize) {
         let mb = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
         self.note("memory, just started", mb(started));

@@ -151,6 +151,13 @@ impl<'lab> Bench<'lab> {
         Ok(command)
     }
 
+    /// Events of the decision log that were written, and that it had no room for.
+    pub fn events(&self) -> Result<(f64, f64)> {
+        let count = |series: &str| anyhow::Ok(self.daemon.metric(series)?.unwrap_or_default());
+        let dropped = count(r#"aegis_decision_log_events_dropped_total{reason="queue_full"}"#)?;
+        Ok((count("aegis_decision_log_events_total")?, dropped))
+    }
+
     /// Resident bytes: just started, now, and with many idle intercepted connections.
     pub fn memory(&self) -> Result<(u64, u64, u64)> {
         let before = self.daemon.resident()?;
