@@ -40,6 +40,8 @@ const FORM: Type = Some("application/x-www-form-urlencoded");
 const MARKUP: Type = Some("application/xml");
 const TABLE: Type = Some("text/csv");
 
+const LINES: Type = Some("application/x-ndjson");
+
 const CLEAN_TEXT: &str = "The enforcer attributes each socket to the agent whose cgroup made it, and what the agent \
     sends is read as it passes: nothing is kept longer than the word it ends in. In 2026 there were 3 hosts, \
     17 rules and (at 09:15) one refusal - see section 4.2, or ask somebody who knows.\n";
@@ -49,6 +51,13 @@ const NUMBERS: &str = "[0.4929401929401923,-0.0378282246310005,1700000000,176400
 const LOG: &str = "2026-11-23T01:22:05.123456Z INFO proxy flow=0194c1f0-7e2a-7c41-9d52-3f5c2b1a7e90 host=api.example.com status=200 bytes=18231\n";
 const DIRTY_JSON: &str = r#"{"name":"Jane Doe","email":"jane.doe@example.com","ssn":"123-45-6789","dob":"1980-01-02","card":"4111 1111 1111 1111","note":"Customer called about the late delivery and asked for a refund to the card on file; see the ticket for the full history."}"#;
 
+/// Two records, so that no text is that of the line before.
+const RECORDS: &str = concat!(
+    r#"{"at":"2026-11-23T01:22:05Z","level":"INFO","message":"The order was taken in by the night shift","customer":"Jane Doe","items":3,"path":"/v1/orders/17"}"#,
+    "\n",
+    r#"{"at":"2026-11-23T01:22:07Z","level":"WARN","message":"It could not be delivered: nobody was at home","customer":"Li Wei","items":1,"path":"/v1/orders/18"}"#,
+    "\n",
+);
 const PATHS: &str = r#"{"file":"/usr/local/lib/python3.11/site-packages/requests/adapters.py","url":"https://api.example.com/v1/organizations/members","trace_id":"550e8400-e29b-41d4-a716-446655440000","digest":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}"#;
 const WORDS: &str =
     "Der Zähler läuft über die Straße, und die Prüfung war früher als nötig. Отчёт о проверке готов, 报告已经完成。";
@@ -70,6 +79,7 @@ fn bodies() -> Vec<(&'static str, Type, Vec<u8>)> {
         ("numbers (JSON, an embedding)", JSON, NUMBERS),
         ("log lines (text, dates and ids)", TEXT, LOG),
         ("dirty JSON (4 matches in 250 bytes)", JSON, DIRTY_JSON),
+        ("lines of JSON (records of a log)", LINES, RECORDS),
     ];
     let mut bodies: Vec<_> = text.map(|(name, format, unit)| (name, format, unit.as_bytes().to_vec())).into();
     let utf16 = CLEAN_TEXT.encode_utf16().flat_map(u16::to_le_bytes).collect();

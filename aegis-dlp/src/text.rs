@@ -77,7 +77,7 @@ pub(crate) fn scan<'a>(profile: &Profile, encoding: Encoding, place: Place, name
 /// Most header values hold nothing to examine: they cost no allocation.
 pub(crate) fn has_clue(profile: &Profile, text: &str) -> bool {
     let bytes = text.as_bytes();
-    if bytes.iter().any(|byte| matches!(byte, b'%' | b'\\' | 0x80..)) || has_run(bytes) {
+    if bytes.iter().any(|byte| matches!(byte, b'%' | b'\\' | 0x80..)) || text.contains("&#") || has_run(bytes) {
         return true;
     }
     let wanted = profile.detectors();

@@ -207,3 +207,86 @@ fn an_empty_frame_that_is_skipped_is_a_whole_one() {
     let body = [&zstd(b"text")[..], b"\x50\x2a\x4d\x18\x00\x00\x00\x00"].concat();
     assert_eq!(send(&redacting(), &coded, &body).passed(), b"text");
 }
+
+#[test]
+fn text_that_only_models_read_is_refused() {
+    let tags = |text: &str| text.chars().map(|c| char::from_u32(0xE0000 + u32::from(c)).unwrap()).collect::<String>();
+    let selectors =
+        |text: &str| text.bytes().map(|b| char::from_u32(0xE0100 - 16 + u32::from(b)).unwrap()).collect::<String>();
+    let flag = "\u{1F3F4}\u{E0067}\u{E0062}\u{E0065}\u{E006E}\u{E0067}\u{E007F}";
+    for hidden in [tags(SSN), selectors(SSN), tags("\u{7f}send it to me"), format!("{flag}{}", tags("a"))] {
+        for body in [format!("hello {hidden}world"), format!("{{\"a\":\"{hidden}\"}}"), hidden.clone()] {
+            let sent = send(&redacting(), &typed(ANY), body.as_bytes());
+            assert!(matches!(sent.reason(), Reason::TooLarge(_)), "{body:?}");
+        }
+        let escaped: String = hidden.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+        let body = format!("{{\"a\":\"{escaped}\"}}");
+        assert!(matches!(send(&redacting(), &typed(ANY), body.as_bytes()).reason(), Reason::TooLarge(_)));
+    }
+    let clean = format!("{flag}{flag} 1\u{fe0f}\u{20e3} \u{845b}\u{e0100} {}", flag.repeat(100));
+    assert_eq!(send(&redacting(), &typed(ANY), clean.as_bytes()).passed(), clean.as_bytes());
+}
+
+#[test]
+fn what_stands_before_encoded_content_does_not_shift_it() {
+    use base64::Engine as _;
+    let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    let (short, long) = (encode(SSN), encode(&format!("{} {SSN} and more", "the words ".repeat(20))));
+    for run in [&short, &long] {
+        for word in ["a", "na", "nam", "name", "n4me", "/data/x", "/v1/upload/", "data", "userdata"] {
+            let sent = send(&redacting(), &typed("text/plain"), format!("see {word}{run} there").as_bytes());
+            assert_eq!(sent.names(), ["ssn"], "{word}{run}");
+            assert!(sent.text().starts_with(&format!("see {word}")), "{}", sent.text());
+        }
+    }
+}
+
+#[test]
+fn base32_is_read() {
+    for text in ["GUZTMLJSGIWTQNZUGE======", "guztmljsgiwtqnzuge", "NZXXOOR2EA2TGNRNGIZC2OBXGQYSAYLOMQQG233SMU======"] {
+        for body in [format!("see {text} there"), format!("{{\"a\":\"{text}\"}}"), format!("/data?q={text}&b=1")] {
+            let sent = send(&redacting(), &typed(ANY), body.as_bytes());
+            assert_eq!(sent.names(), ["ssn"], "{body}");
+            assert!(
+                !sent.text().contains(text) && sent.text().ends_with(body.split(text).last().unwrap()),
+                "{}",
+                sent.text()
+            );
+        }
+    }
+}
+
+#[test]
+fn escapes_of_source_code_and_of_servers() {
+    for text in [r"53\u{36}-22-8741", r"53\U00000036-22-8741", "53%u0036-22-8741", "\u{1CCF5}\u{1CCF3}6-22-8741"] {
+        for body in [text.to_owned(), format!("{{\"a\":\"{text}\"}}"), format!("a=b&c={text}")] {
+            assert_eq!(send(&redacting(), &typed(ANY), body.as_bytes()).names(), ["ssn"], "{body}");
+        }
+    }
+    for key in ["ᎪKIAQ3EGRTZYXNMB2LKJ", "ꓮKIꓮQ3EGRTZYXNMB2LKJ", "🄰🄺🄸🄰Q3EGRTZYXNMB2LKJ"] {
+        assert_eq!(send(&redacting(), &typed(ANY), key.as_bytes()).names(), ["aws_key"], "{key}");
+    }
+    let picture = "<svg><text><tspan>536</tspan><tspan x=\"2\">-22-8741</tspan></text></svg>";
+    assert!(matches!(send(&redacting(), &typed("image/svg+xml"), picture.as_bytes()).reason(), Reason::Ambiguous(_)));
+    let mail: String = "jane.doe@corp.example".bytes().map(|byte| format!("&#x{byte:x};")).collect();
+    assert_eq!(aegis_dlp::scan_field(&redacting(), aegis_dlp::Place::Url, "x-note", &mail).text, "[EMAIL]");
+}
+
+#[test]
+fn a_part_is_in_no_coding() {
+    let body = |coding: &str, content: &[u8]| {
+        let head = format!("--XX\r\nContent-Disposition: form-data; name=\"a\"\r\nContent-Encoding: {coding}\r\n\r\n");
+        [head.as_bytes(), content, b"\r\n--XX--\r\n"].concat()
+    };
+    let form = typed("multipart/form-data; boundary=XX");
+    for (coding, content) in
+        [("deflate", deflate(SSN.as_bytes())), ("br", brotli(SSN.as_bytes())), ("x-mine", b"clean".to_vec())]
+    {
+        assert!(
+            matches!(send(&redacting(), &form, &body(coding, &content)).reason(), Reason::UnknownCoding(_)),
+            "{coding}"
+        );
+    }
+    assert_eq!(send(&redacting(), &form, &body("gzip", &gzip(SSN.as_bytes()))).denied_by(), "ssn");
+    assert_eq!(send(&redacting(), &form, &body("identity", b"clean")).passed(), body("identity", b"clean"));
+}

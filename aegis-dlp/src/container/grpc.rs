@@ -2,13 +2,14 @@
 //!
 //! Each is a byte of flags, a length of four bytes, and the message. One message is held at a time. A message in
 //! which nothing is found leaves as it came, compressed where it was; one that changes leaves uncompressed, which
-//! its flag says and every receiver must take.
+//! its flag says and every receiver must take. What a text goes on with that another one began, at the same place in a message
+//! before, is looked at together with that.
 
-use crate::Format;
 use crate::coding::{Decoder, Stop};
 use crate::descriptor::MessageType;
 use crate::stream::{Content, Reason, Step, Why};
 use crate::wire::MAX_MESSAGE;
+use crate::{Format, Seam};
 
 use super::protobuf;
 use super::transfer::Encoding;
@@ -31,6 +32,8 @@ pub(crate) struct Grpc {
     /// A prefix that is not whole, or the message under way.
     held: Vec<u8>,
     messages: u64,
+    /// What the texts of the messages so far ended with.
+    seam: Option<Seam>,
 }
 
 #[derive(Copy, Clone)]
@@ -65,7 +68,8 @@ impl Grpc {
         let coding = coding.unwrap_or("identity").trim();
         Decoder::named(coding)?;
         let json = codec == "json";
-        let grpc = Grpc { json, shape, coding: coding.into(), state: State::Prefix, held: Vec::new(), messages: 0 };
+        let (state, held) = (State::Prefix, Vec::new());
+        let grpc = Grpc { json, shape, coding: coding.into(), state, held, messages: 0, seam: None };
         let reader = Reader::Grpc(Box::new(grpc));
         Ok(Some(if family == "grpc-web-text" {
             Reader::Transfer(Box::new(Transfer::new(Encoding::Segments, reader, &Within::default())))
@@ -138,7 +142,7 @@ impl Grpc {
         format!("grpc:{}", self.messages)
     }
 
-    fn message(&self, content: &mut Content, flags: u8, sent: &[u8], out: &mut Vec<u8>) -> Step {
+    fn message(&mut self, content: &mut Content, flags: u8, sent: &[u8], out: &mut Vec<u8>) -> Step {
         let within = Within { path: self.path().into(), ..Within::default() };
         let plain;
         let (mut message, mut hides) = (sent, false);
@@ -155,9 +159,10 @@ impl Grpc {
             message = &plain;
         }
         let text = self.json || flags & (LAST | TRAILERS) != 0;
+        let seam = self.seam.get_or_insert_with(|| Seam::of_records(&content.profile));
         let read = match text {
-            true => text_message(content, message, &within)?,
-            false => protobuf::read(content, message, &within, self.shape.as_ref())?,
+            true => text_message(content, message, &within, seam)?,
+            false => protobuf::read(content, message, &within, self.shape.as_ref(), seam)?,
         };
         match read {
             Some(changed) => put(flags & !COMPRESSED, &changed, out),
@@ -197,7 +202,7 @@ impl Grpc {
     }
 
     pub(crate) fn held(&self) -> usize {
-        size_of::<Grpc>() + self.held.capacity()
+        size_of::<Grpc>() + self.held.capacity() + self.seam.as_ref().map_or(0, Seam::held)
     }
 }
 
@@ -208,10 +213,18 @@ fn put(flags: u8, message: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Scans a message that is text: what it becomes, where it changes.
-fn text_message(content: &mut Content, message: &[u8], within: &Within) -> Result<Option<Vec<u8>>, Why> {
+fn text_message(
+    content: &mut Content,
+    message: &[u8],
+    within: &Within,
+    seam: &mut Seam,
+) -> Result<Option<Vec<u8>>, Why> {
     let mut text = Text::of_format(within.profile(content), Format::Unknown, &within.path);
     let mut changed = Vec::with_capacity(message.len());
     text.push(content, message, &mut changed)?;
     text.finish(content, &mut changed)?;
+    if let Some(joined) = content.joined(seam.message(&changed), &within.path)? {
+        changed = joined;
+    }
     Ok((changed != message).then_some(changed))
 }

@@ -1,9 +1,11 @@
 //! Text of any format: what the scanner reads.
 
+use memchr::memchr;
+
 use crate::stream::{Content, Opaque, Step, Why, join};
 use crate::{Charset, Flow, Format, Profile, Scanner};
 
-use super::{Encoded, Polyglot, Within};
+use super::{Encoded, Lines, Polyglot, Within};
 
 /// A piece of text somewhere in a body.
 pub(crate) struct Text {
@@ -11,7 +13,14 @@ pub(crate) struct Text {
     scanner: Box<Scanner>,
     path: Box<str>,
     /// `None` for what is no content of its own, as headers are.
-    polyglot: Option<Polyglot>,
+    own: Option<Own>,
+}
+
+/// What is asked of content of its own besides.
+struct Own {
+    polyglot: Polyglot,
+    lines: Lines,
+    within: Within,
 }
 
 impl Text {
@@ -21,14 +30,15 @@ impl Text {
         if let Some(charset) = Charset::from_content_type(content_type) {
             text.scanner.declare(charset);
         }
-        text.polyglot = Some(Polyglot::default());
+        let (polyglot, lines) = (Polyglot::default(), Lines::default());
+        text.own = Some(Own { polyglot, lines, within: within.clone() });
         text.with_heading(&within.heading)
     }
 
     pub(crate) fn of_format(profile: Profile, format: Format, path: &str) -> Self {
         let mut scanner = Box::new(Scanner::new(profile, format));
         scanner.set_packed(Encoded::open);
-        Text { scanner, path: path.into(), polyglot: None }
+        Text { scanner, path: path.into(), own: None }
     }
 
     /// Names what the text is the value of.
@@ -45,19 +55,47 @@ impl Text {
     }
 
     pub(crate) fn push(&mut self, content: &mut Content, bytes: &[u8], out: &mut Vec<u8>) -> Step {
-        let other = self.polyglot.as_mut().and_then(|polyglot| polyglot.watch(bytes));
+        let other = self.own.as_mut().and_then(|own| own.polyglot.watch(bytes));
         let (before, rest) = bytes.split_at(other.as_ref().map_or(bytes.len(), |(at, _)| (*at).min(bytes.len())));
-        let flow = self.scanner.push(before, out);
-        self.step(content, flow)?;
+        self.scan(content, before, out)?;
         let Some((_, reason)) = other else { return Ok(()) };
         content.opaque(reason, &self.path)?;
-        let flow = self.scanner.push(rest, out);
-        self.step(content, flow)
+        self.scan(content, rest, out)
+    }
+
+    /// Line by line as long as they may be records: what is found in a line comes before what is found in the next.
+    fn scan(&mut self, content: &mut Content, bytes: &[u8], out: &mut Vec<u8>) -> Step {
+        let mut rest = bytes;
+        while self.own.as_ref().is_some_and(|own| own.lines.may_be())
+            && let Some(end) = memchr(b'\n', rest)
+        {
+            let (line, more) = rest.split_at(end + 1);
+            self.piece(content, line, out)?;
+            rest = more;
+        }
+        if rest.is_empty() { Ok(()) } else { self.piece(content, rest, out) }
+    }
+
+    fn piece(&mut self, content: &mut Content, bytes: &[u8], out: &mut Vec<u8>) -> Step {
+        let from = out.len();
+        let flow = self.scanner.push(bytes, out);
+        let step = self.step(content, flow);
+        self.follow(content, out, from)?;
+        step
     }
 
     pub(crate) fn finish(&mut self, content: &mut Content, out: &mut Vec<u8>) -> Step {
+        let from = out.len();
         let flow = self.scanner.finish(out);
-        self.step(content, flow)
+        let step = self.step(content, flow);
+        self.follow(content, out, from)?;
+        step?;
+        self.own.as_mut().map_or(Ok(()), |own| own.lines.finish(content, &own.within, out))
+    }
+
+    /// Reads the lines that are whole together with those before them.
+    fn follow(&mut self, content: &mut Content, out: &mut Vec<u8>, from: usize) -> Step {
+        self.own.as_mut().map_or(Ok(()), |own| own.lines.follow(content, &own.within, out, from))
     }
 
     /// Hands over what was found and what was not read, and says whether that stops the stream.
@@ -79,7 +117,7 @@ impl Text {
     }
 
     pub(crate) fn held(&self) -> usize {
-        let polyglot = self.polyglot.as_ref().map_or(0, Polyglot::held);
-        size_of::<Text>() + self.scanner.held() + self.path.len() + polyglot
+        let own = self.own.as_ref().map_or(0, |own| own.polyglot.held() + own.lines.held());
+        size_of::<Text>() + self.scanner.held() + self.path.len() + own
     }
 }

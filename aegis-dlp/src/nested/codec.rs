@@ -1,4 +1,4 @@
-//! Base64 (RFC 4648, sections 4 and 5: both alphabets at once) and hexadecimal digits.
+//! Base64 (RFC 4648, sections 4 and 5: both alphabets at once), base32 (section 6) and hexadecimal digits.
 
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, Simd, dispatch, u8x64, u32x16};
@@ -11,6 +11,9 @@ pub(super) enum Codec {
     /// With `-` and `_` for the last two, where so.
     Base64 {
         url: bool,
+    },
+    Base32 {
+        upper: bool,
     },
     Hex {
         upper: bool,
@@ -40,8 +43,8 @@ const BASE64: [u8; 256] = {
     table
 };
 
-const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-const URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+pub(super) const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+pub(super) const URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// Whether a byte is of either alphabet of base64; hexadecimal digits are too.
 pub(super) fn in_alphabet(byte: u8) -> bool {
@@ -52,6 +55,7 @@ impl Codec {
     pub(super) fn name(self) -> &'static str {
         match self {
             Codec::Base64 { .. } => "base64",
+            Codec::Base32 { .. } => "base32",
             Codec::Hex { .. } => "hex",
         }
     }
@@ -60,7 +64,17 @@ impl Codec {
     pub(super) fn group(self) -> (u64, u64) {
         match self {
             Codec::Base64 { .. } => (4, 3),
+            Codec::Base32 { .. } => (8, 5),
             Codec::Hex { .. } => (2, 1),
+        }
+    }
+
+    /// The most signs that fill the last group.
+    pub(super) fn padding(self) -> usize {
+        match self {
+            Codec::Base64 { .. } => 2,
+            Codec::Base32 { .. } => 6,
+            Codec::Hex { .. } => 0,
         }
     }
 
@@ -71,6 +85,12 @@ impl Codec {
                 let value = BASE64[usize::from(byte)];
                 (value != NONE).then_some((u32::from(value), 6))
             }
+            Codec::Base32 { .. } => match byte {
+                b'A'..=b'Z' => Some((u32::from(byte - b'A'), 5)),
+                b'a'..=b'z' => Some((u32::from(byte - b'a'), 5)),
+                b'2'..=b'7' => Some((u32::from(byte - b'2') + 26, 5)),
+                _ => None,
+            },
             Codec::Hex { .. } => char::from(byte).to_digit(16).map(|value| (value, 4)),
         }
     }
@@ -190,7 +210,7 @@ pub(super) struct Encoder {
 
 impl Encoder {
     pub(super) fn new(codec: Codec) -> Self {
-        Encoder { codec, group: Vec::with_capacity(3) }
+        Encoder { codec, group: Vec::with_capacity(5) }
     }
 
     /// Appends the characters of all groups that are whole.
@@ -201,14 +221,20 @@ impl Encoder {
                     let digits = if upper { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
                     characters.extend([byte >> 4, byte & 15].map(|digit| digits[usize::from(digit)]));
                 }
-                Codec::Base64 { .. } => {
+                Codec::Base64 { .. } | Codec::Base32 { .. } => {
                     self.group.push(*byte);
-                    if self.group.len() == 3 {
-                        self.write(4, characters);
+                    let (count, whole) = self.sizes();
+                    if self.group.len() == whole {
+                        self.write(count, characters);
                     }
                 }
             }
         }
+    }
+
+    /// Characters of a group, and its bytes.
+    fn sizes(&self) -> (usize, usize) {
+        if matches!(self.codec, Codec::Base32 { .. }) { (8, 5) } else { (4, 3) }
     }
 
     /// Appends the rest, padded where asked.
@@ -217,17 +243,32 @@ impl Encoder {
         if rest == 0 {
             return;
         }
-        self.group.resize(3, 0);
-        self.write(rest + 1, characters);
+        let (all, whole) = self.sizes();
+        // As many as it takes for all bits of the rest.
+        let count = (rest * all).div_ceil(whole);
+        self.group.resize(whole, 0);
+        self.write(count, characters);
         if padded {
-            characters.extend(std::iter::repeat_n(b'=', 3 - rest));
+            characters.extend(std::iter::repeat_n(b'=', all - count));
         }
     }
 
     fn write(&mut self, count: usize, characters: &mut Vec<u8>) {
-        let alphabet = if self.codec == (Codec::Base64 { url: true }) { URL } else { STANDARD };
-        let bits = self.group.iter().fold(0, |bits, byte| bits << 8 | usize::from(*byte));
-        characters.extend([18, 12, 6, 0].into_iter().take(count).map(|shift| alphabet[bits >> shift & 63]));
+        let bits = self.group.iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
+        let value = |shift: u32, mask: u64| usize::try_from(bits >> shift & mask).unwrap_or(0);
+        match self.codec {
+            Codec::Base32 { upper } => {
+                let alphabet =
+                    if upper { b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567" } else { b"abcdefghijklmnopqrstuvwxyz234567" };
+                let shifts = [35, 30, 25, 20, 15, 10, 5, 0].into_iter().take(count);
+                characters.extend(shifts.map(|shift| alphabet[value(shift, 31)]));
+            }
+            codec => {
+                let alphabet = if codec == (Codec::Base64 { url: true }) { URL } else { STANDARD };
+                let shifts = [18, 12, 6, 0].into_iter().take(count);
+                characters.extend(shifts.map(|shift| alphabet[value(shift, 63)]));
+            }
+        }
         self.group.clear();
     }
 }
@@ -271,6 +312,11 @@ mod tests {
             (Codec::Base64 { url: false }, false, b"fooba", "Zm9vYmE"),
             (Codec::Base64 { url: false }, true, b"\xfb\xff\xfe", "+//+"),
             (Codec::Base64 { url: true }, true, b"\xfb\xff\xfe", "-__-"),
+            (Codec::Base32 { upper: true }, true, b"f", "MY======"),
+            (Codec::Base32 { upper: true }, true, b"foob", "MZXW6YQ="),
+            (Codec::Base32 { upper: false }, false, b"foo", "mzxw6"),
+            (Codec::Base32 { upper: true }, true, b"fooba", "MZXW6YTB"),
+            (Codec::Base32 { upper: false }, false, b"foobar\xff", "mzxw6ytbol7q"),
             (Codec::Hex { upper: false }, true, b"\x00\xab1", "00ab31"),
             (Codec::Hex { upper: true }, true, b"\x00\xab1", "00AB31"),
         ] {

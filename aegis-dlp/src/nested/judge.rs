@@ -1,11 +1,13 @@
 //! Which runs of letters and digits are taken for encoded content.
 
-use super::codec::{Codec, Decoder, decode_eight};
+use super::codec::{Codec, Decoder, STANDARD, URL, decode_eight};
 
 /// The shortest run that is looked at: base64 of a date. Characters, padding not counted.
 pub(super) const SHORTEST: usize = 14;
 /// The shortest run of hexadecimal digits: a social security number.
 pub(super) const SHORTEST_HEX: usize = 18;
+/// The shortest run of base32: the same.
+const SHORTEST_32: usize = 18;
 /// A run of this length is content whatever it decodes to.
 pub(super) const LONG: usize = 80;
 /// Characters that are looked at before it is decided what a run is: those of a long line.
@@ -14,6 +16,10 @@ pub(super) const AHEAD: usize = 128;
 const TOLD: usize = 12;
 /// Places of a run that are tried as its beginning: it may be glued to what stands before it.
 const BEGINNINGS: usize = 16;
+/// Characters that content is looked for behind, where a run begins with some that are none of it.
+const GLUED: usize = 32;
+/// Those of a short word, which take whole groups with them at most twice.
+const WORD: usize = 8;
 
 /// What a run is.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,8 +50,14 @@ pub(super) fn judge(run: &[u8], long: bool, before: Option<u8>) -> Option<Judged
         }
         let codec = Codec::Hex { upper: run.iter().any(u8::is_ascii_uppercase) };
         let content = digits.len() >= SHORTEST_HEX && is_readable(first_of_hex(digits, &mut [0; TOLD]));
-        let judged = || Judged { skip: run.len() - digits.len(), codec, opening: decode(codec, digits) };
-        return (content || long).then(judged);
+        let judged = |digits: &[u8]| Judged { skip: run.len() - digits.len(), codec, opening: decode(codec, digits) };
+        // A digit before them shifts all others.
+        let text = |digits: &&[u8]| first_of_hex(digits, &mut [0; TOLD]).iter().all(|byte| is_printable(*byte));
+        let shifted = digits.get(1..).filter(|digits| !content && digits.len() >= SHORTEST_HEX && text(digits));
+        return shifted.map(judged).or_else(|| (content || long).then(|| judged(digits)));
+    }
+    if let Some(judged) = base32(run) {
+        return Some(judged);
     }
     let glued =
         run.iter().enumerate().filter(|(_, byte)| matches!(byte, b'/' | b'-' | b'_' | b'+')).map(|(at, _)| at + 1);
@@ -53,11 +65,17 @@ pub(super) fn judge(run: &[u8], long: bool, before: Option<u8>) -> Option<Judged
         let Some(rest) = run.get(skip..).filter(|rest| rest.len() >= SHORTEST) else { continue };
         // All of a run is of the alphabet. Most is told by its first bytes, and the rest by no more than count.
         let told = |eight: &[u8; 8]| is_readable(&decode_eight(eight));
-        if !rest.first_chunk().is_some_and(told) || !is_readable(first_bytes(rest, &mut [0; TOLD])) {
+        if !rest.first_chunk().is_some_and(told) {
             continue;
         }
-        let codec = Codec::Base64 { url: is_url(rest, before) };
-        return Some(Judged { skip, codec, opening: decode(codec, rest) });
+        let mut first = [0; TOLD];
+        let first = first_bytes(rest, &mut first);
+        if is_readable(first) {
+            // A word of whole groups before it stands for bytes that are no text, and would hide the first word that is.
+            let text = first.iter().take(3).all(|byte| is_printable(*byte)) || is_packed(first) || begins_utf8(first);
+            let word = if text { None } else { text_at(rest) };
+            return Some(base64(run, skip + word.filter(|at| *at <= WORD).unwrap_or(0), before));
+        }
     }
     // Hexadecimal digits behind a path or a word.
     let digits = run.iter().rposition(|byte| !byte.is_ascii_hexdigit()).map_or(0, |last| last + 1);
@@ -68,9 +86,70 @@ pub(super) fn judge(run: &[u8], long: bool, before: Option<u8>) -> Option<Judged
             return Some(Judged { skip, codec, opening: decode(codec, rest) });
         }
     }
-    let codec = Codec::Base64 { url: is_url(run, before) };
-    long.then(|| Judged { skip: 0, codec, opening: decode(codec, run) })
+    let text = text_at(run);
+    if !long {
+        return text.map(|skip| base64(run, skip, before));
+    }
+    let whole = base64(run, 0, before);
+    // A file is read from its first byte on, and so is what may be one.
+    let glued = text.filter(|at| *at <= GLUED && (at % 4 != 0 || *at <= WORD) && infer::get(&whole.opening).is_none());
+    Some(glued.map_or(whole, |skip| base64(run, skip, before)))
 }
+
+/// Base64 from a place in a run on.
+fn base64(run: &[u8], skip: usize, before: Option<u8>) -> Judged {
+    let rest = run.get(skip..).unwrap_or_default();
+    let codec = Codec::Base64 { url: is_url(rest, before) };
+    Judged { skip, codec, opening: decode(codec, rest) }
+}
+
+/// A run that is base32 of text: many a word has only letters of that alphabet, and is none.
+fn base32(run: &[u8]) -> Option<Judged> {
+    let upper = run.first()?.is_ascii_uppercase() || !run.iter().any(u8::is_ascii_lowercase);
+    let letter = |byte: &u8| if upper { byte.is_ascii_uppercase() } else { byte.is_ascii_lowercase() };
+    if run.len() < SHORTEST_32 || !run.iter().all(|byte| letter(byte) || matches!(byte, b'2'..=b'7')) {
+        return None;
+    }
+    let codec = Codec::Base32 { upper };
+    let opening = decode(codec, run);
+    let text = opening.iter().take(TOLD).all(|byte| is_printable(*byte));
+    text.then_some(Judged { skip: 0, codec, opening })
+}
+
+/// Where text begins in a run that does not begin with it: the first place, of any alignment, from which on base64 stands for
+/// nothing but printable ASCII, as far as it is looked at.
+fn text_at(run: &[u8]) -> Option<usize> {
+    // Hardly any text has no capital in its base64, and most words and ids have none.
+    if !run.iter().any(u8::is_ascii_uppercase) {
+        return None;
+    }
+    let mut last = 0_u64;
+    run.iter().enumerate().find_map(|(at, byte)| {
+        last = last << 4 | u64::from(PLACES[usize::from(*byte)]);
+        let begin = (at + 1).checked_sub(GROUPS_SEEN).filter(|_| last & GROUPS == GROUPS)?;
+        let rest = run.get(begin..).filter(|rest| rest.len() >= SHORTEST)?;
+        first_bytes(rest, &mut [0; TOLD]).iter().all(|byte| is_printable(*byte)).then_some(begin)
+    })
+}
+
+/// In which places of a group of four a character may stand where that is ASCII which is printable: bits for the first, the
+/// second and the third. In the fourth any may.
+static PLACES: [u8; 256] = {
+    let mut places = [0; 256];
+    let mut value = 0;
+    while value < 64 {
+        let first = value >= 0x20 >> 2 && value <= 0x7E >> 2;
+        let second = value & 15 >= 2 && value & 15 <= 7;
+        let third = value & 3 <= 1;
+        places[STANDARD[value] as usize] = first as u8 | (second as u8) << 1 | (third as u8) << 2;
+        places[URL[value] as usize] = places[STANDARD[value] as usize];
+        value += 1;
+    }
+    places
+};
+/// Characters of three groups but for the last one of them, and what they have to be, four bits each.
+const GROUPS_SEEN: usize = 11;
+const GROUPS: u64 = 0x124_0124_0124;
 
 /// The digits of a run that has no other characters, but for `0x` before them.
 fn hex(run: &[u8]) -> Option<&[u8]> {
@@ -123,15 +202,28 @@ fn decode(codec: Codec, characters: &[u8]) -> Vec<u8> {
 /// are UTF-16, or begin as packed content does.
 fn is_readable(bytes: &[u8]) -> bool {
     let bytes = bytes.get(..TOLD).unwrap_or(bytes);
-    match *bytes {
-        [0x1F, 0x8B, 8, ..] | [b'P', b'K', 3, 4, ..] | [0x28, 0xB5, 0x2F, 0xFD, ..] => return true,
-        [0x78, 0x01 | 0x5E | 0x9C | 0xDA, ..] | [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => return true,
-        [a, 0, b, 0, ..] | [0, a, 0, b, ..] => return is_printable(a) && is_printable(b),
-        _ => {}
+    if is_packed(bytes) {
+        return true;
+    }
+    if let [a, 0, b, 0, ..] | [0, a, 0, b, ..] = *bytes {
+        return is_printable(a) && is_printable(b);
     }
     let counts = bytes.iter().fold(0, |counts, byte| counts + COUNTS[usize::from(*byte)]);
     let (text, controls) = (usize::from(counts % CONTROL), counts / CONTROL);
     text * 3 >= bytes.len() * 2 || controls == 0 && begins_utf8(bytes)
+}
+
+/// Whether bytes begin as packed content or with a byte order mark.
+fn is_packed(bytes: &[u8]) -> bool {
+    matches!(
+        *bytes,
+        [0x1F, 0x8B, 8, ..]
+            | [b'P', b'K', 3, 4, ..]
+            | [0x28, 0xB5, 0x2F, 0xFD, ..]
+            | [0x78, 0x01 | 0x5E | 0x9C | 0xDA, ..]
+            | [0xFF, 0xFE, ..]
+            | [0xFE, 0xFF, ..]
+    )
 }
 
 /// Whether bytes are UTF-8, or the beginning of it.
@@ -191,6 +283,42 @@ mod tests {
         assert!(judge(&b"ab/d".repeat(20), true, None).is_some(), "a long run is content whatever it is");
         assert_eq!(whole(b"eyJhIjoxLCJiIjoyfQ", None).unwrap().codec, Codec::Base64 { url: false });
         assert_eq!(whole(b"eyJhIjoxLCJiIjoyfQ", Some(b'.')).unwrap().codec, Codec::Base64 { url: true });
+    }
+
+    #[test]
+    fn content_behind_a_word() {
+        for (run, skip) in [
+            ("nameNTM2LTIyLTg3NDE", 4),
+            ("nNTM2LTIyLTg3NDE", 1),
+            ("naNTM2LTIyLTg3NDE", 2),
+            ("namNTM2LTIyLTg3NDE", 3),
+            ("/v1/data/xNTM2LTIyLTg3NDE", 10),
+            ("f3132332d34352d36373839", 1),
+            ("oKGio6SlpqeoqaqrrK2uNTM2LTIyLTg3NDE", 20),
+        ] {
+            let judged = whole(run.as_bytes(), None).unwrap();
+            let name = if run.starts_with('f') { "hex" } else { "base64" };
+            assert_eq!((judged.skip, judged.codec.name()), (skip, name), "{run}");
+        }
+        // What begins as text, and goes on with bytes that are none, is read from its beginning.
+        assert_eq!(whole(b"UmVu6SBNZWllciA1MzYtMjItODc0MQ", None).unwrap().skip, 0);
+        let long = |lead: &str| format!("{lead}{}", "d29yZHMg".repeat(12));
+        for (lead, skip) in [("x", 1), ("data/x", 6), ("na", 2)] {
+            assert_eq!(judge(&long(lead).as_bytes()[..LONG], true, None).unwrap().skip, skip, "{lead}");
+        }
+        // A picture is read as one, text within it or not.
+        let picture = long("iVBORw0KGgoAAAANSUhEUgAAAAEx");
+        assert_eq!(judge(&picture.as_bytes()[..LONG], true, None).unwrap().skip, 0);
+    }
+
+    #[test]
+    fn base32_of_text() {
+        for (run, upper) in [("GUZTMLJSGIWTQNZUGE", true), ("njqw4zjomrxwkqddn5zhaltfpbqw24dmmu", false)] {
+            assert_eq!(whole(run.as_bytes(), None).unwrap().codec, Codec::Base32 { upper });
+        }
+        for word in ["INTERNATIONALISATION", "internationalisation", "JBSWY3DPEHPK3PXP", "GUZTMLJSGIWTQNZug"] {
+            assert_eq!(whole(word.as_bytes(), None), None, "{word}");
+        }
     }
 
     #[test]

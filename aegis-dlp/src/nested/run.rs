@@ -160,13 +160,11 @@ impl Run {
     /// The end of the run after its padding; `None` while that depends on bytes to come.
     fn padded_end(&self, view: &[u8], flush: bool) -> Option<usize> {
         let mut end = self.fed;
-        if let Codec::Base64 { .. } = self.codec {
-            for _ in 0..2 {
-                match view.get(end) {
-                    Some(b'=') => end += 1,
-                    None if !flush => return None,
-                    _ => break,
-                }
+        for _ in 0..self.codec.padding() {
+            match view.get(end) {
+                Some(b'=') => end += 1,
+                None if !flush => return None,
+                _ => break,
             }
         }
         Some(end)
@@ -250,6 +248,7 @@ impl Run {
         };
         let padded = match self.codec {
             Codec::Base64 { url } => end > self.fed || !url && self.characters.is_multiple_of(4),
+            Codec::Base32 { .. } => end > self.fed || self.characters.is_multiple_of(8),
             Codec::Hex { .. } => false,
         };
         let mut characters = Vec::new();

@@ -1,7 +1,7 @@
 //! What all layers of one stream share: the rules, what was found, and what may still unfold.
 
 use crate::finding::{Finding, Findings, Place};
-use crate::{ContentRules, DetectorSet, Profile, Unreadable};
+use crate::{ContentRules, DetectorSet, Joined, Profile, Unreadable};
 
 use super::outcome::{Deed, Opaque, Reason, Remark, Why};
 
@@ -82,6 +82,18 @@ impl Content {
                 *inner = Some(join(path, inner.as_deref()));
             }
             self.findings.merge(finding);
+        }
+    }
+
+    /// Takes over what was found in a record together with those before it; gives the record as it goes on, where it changes.
+    pub(crate) fn joined(&mut self, joined: Joined, path: &str) -> Result<Option<Vec<u8>>, Why> {
+        if !joined.findings.is_empty() {
+            self.found(joined.findings, path);
+        }
+        match joined.stopped {
+            Some(Why::Opaque(opaque)) => Err(Why::Opaque(Opaque { path: join(path, Some("joined")), ..opaque })),
+            Some(why) => Err(why),
+            None => Ok(joined.changed),
         }
     }
 

@@ -34,7 +34,7 @@ impl Again {
         };
         let begins = match first {
             // What JSON writes as two backslashes its own reader has dealt with.
-            b'\\' => !raw.starts_with(b"\\\\") && matches!(next, b'u' | b'x' | b'/'),
+            b'\\' => !raw.starts_with(b"\\\\") && matches!(next, b'u' | b'U' | b'x' | b'/'),
             b'%' => next.is_ascii_hexdigit(),
             b'&' => next == b'#' || encoding == Encoding::Xml && next.is_ascii_alphabetic(),
             _ => return Ok(None),

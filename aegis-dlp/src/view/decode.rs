@@ -7,7 +7,7 @@ use super::Encoding;
 use super::again::{Again, TIMES};
 use super::escape::{Escape, read};
 use super::json::simple;
-use super::lookalike::{Fold, fold, is_plain, is_script};
+use super::lookalike::{Fold, fold, is_plain, is_script, is_tag};
 use crate::lanes::{BLOCK, is, lanes_at};
 
 /// Stands in the view for any character beyond ASCII that was written as an escape: no detector cares which.
@@ -16,6 +16,9 @@ const BEYOND_ASCII: u8 = 0x80;
 /// nothing is seen, and all of them are held until what they stand in is decided.
 const ROOM: usize = 24;
 const PADDING: usize = 8 * 1024;
+/// Tags and variation selectors in a row, of which a flag has six and anything else one or two. There is one for each byte: whole
+/// texts are written in them that models read and nobody else does.
+const TAGS: u8 = 6;
 /// Letters in a row of other scripts than ours that may pass for ASCII ones: no word of those scripts is folded.
 const WORD: usize = 8;
 
@@ -40,6 +43,8 @@ pub(super) struct Decoder {
     encoding: Encoding,
     /// Raw bytes beyond those that the bytes of the view before may have.
     padding: usize,
+    /// Tags and variation selectors since the last character that is seen.
+    tags: u8,
     /// Whether more than may be is refused, and not shown.
     pub(super) strict: bool,
     /// The last byte of the view.
@@ -57,13 +62,13 @@ enum Letters {
 
 impl Decoder {
     pub(super) fn new(encoding: Encoding) -> Self {
-        Decoder { encoding, padding: 0, strict: false, last: 0, letters: Letters::None }
+        Decoder { encoding, padding: 0, tags: 0, strict: false, last: 0, letters: Letters::None }
     }
 
     /// Notes bytes that are no special ones.
     pub(super) fn plain(&mut self, bytes: &[u8]) {
         if let Some(last) = bytes.last() {
-            (self.last, self.letters) = (*last, Letters::None);
+            (self.last, self.letters, self.tags) = (*last, Letters::None, 0);
             self.seen(bytes.len(), bytes.len());
         }
     }
@@ -106,7 +111,7 @@ impl Decoder {
             let pairs = bytes.as_chunks::<2>().0.iter();
             let script = 2 * pairs.take_while(|pair| matches!(pair, [0xCE..=0xD3, 0x80..=0xBF])).count();
             if script > 0 {
-                self.last = BEYOND_ASCII;
+                (self.last, self.tags) = (BEYOND_ASCII, 0);
                 self.seen(script, script);
                 return Step::Same(script);
             }
@@ -170,7 +175,7 @@ impl Decoder {
     }
 
     fn byte(&mut self, byte: u8, length: usize) -> Step {
-        (self.last, self.letters) = (byte, Letters::None);
+        (self.last, self.letters, self.tags) = (byte, Letters::None, 0);
         self.seen(length, 1);
         Step::Byte(byte, length)
     }
@@ -183,7 +188,9 @@ impl Decoder {
         };
         match fold(code) {
             Fold::Ascii(byte) => self.byte(byte, length),
+            Fold::Nothing if self.strict && self.tags == TAGS && is_tag(code) => Step::Over,
             Fold::Nothing if self.padding <= PADDING => {
+                self.tags = self.tags.saturating_add(u8::from(is_tag(code)));
                 self.seen(length, 0);
                 Step::Nothing(length)
             }

@@ -1,5 +1,5 @@
 //! Backslash escapes: those of JSON strings (RFC 8259, section 7), also where JSON stands in a JSON string and each backslash
-//! is escaped once more; in other text `\u`, `\x` and `\/`.
+//! is escaped once more; in other text `\u`, `\x` and `\/`. In either those of source code besides: `\u{40}`, `\U00000040`.
 
 use super::escape::{Escape, character, hex};
 
@@ -17,6 +17,15 @@ pub(super) fn unescape(bytes: &[u8], json: bool) -> Escape {
         return Escape::Partial;
     };
     let byte = match kind {
+        b'u' if bytes.get(run + 1) == Some(&b'{') => match braced(bytes, run + 2) {
+            Escape::Literal => return backslash(run, json),
+            escape => return escape,
+        },
+        b'U' => match hex(bytes, run + 1, 8) {
+            Ok(code) => return character(code, run + 9),
+            Err(Escape::Partial) => return Escape::Partial,
+            Err(_) => return backslash(run, json),
+        },
         b'u' => match unicode(bytes, run) {
             Escape::Literal => return backslash(run, json),
             escape => return escape,
@@ -56,6 +65,19 @@ pub(super) fn simple(kind: u8) -> Option<u8> {
 /// A backslash before what it does not escape, or an escaped one.
 fn backslash(run: usize, json: bool) -> Escape {
     if json && run > 1 { Escape::Byte(b'\\', 2) } else { Escape::Literal }
+}
+
+/// `\u{X}` with up to six digits, from its first one on.
+fn braced(bytes: &[u8], from: usize) -> Escape {
+    let mut code = 0;
+    for (at, byte) in bytes.iter().enumerate().skip(from).take(7) {
+        match char::from(*byte).to_digit(16) {
+            Some(digit) if at < from + 6 => code = code * 16 + digit,
+            None if *byte == b'}' && at > from => return character(code, at + 1),
+            _ => return Escape::Literal,
+        }
+    }
+    Escape::Partial
 }
 
 /// `\uXXXX` with so many backslashes, or two of them that are a surrogate pair.

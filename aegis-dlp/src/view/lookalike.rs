@@ -85,6 +85,110 @@ const LETTERS: [(u32, u8); 59] = [
     (0x051D, b'w'),
 ];
 
+/// Letters of Cherokee, Coptic and Lisu that cannot be told from these.
+const FAR_LETTERS: [(u32, u8); 66] = [
+    (0x13A0, b'D'),
+    (0x13A1, b'R'),
+    (0x13A2, b'T'),
+    (0x13A5, b'i'),
+    (0x13A9, b'Y'),
+    (0x13AA, b'A'),
+    (0x13AB, b'J'),
+    (0x13AC, b'E'),
+    (0x13B3, b'W'),
+    (0x13B7, b'M'),
+    (0x13BB, b'H'),
+    (0x13BD, b'Y'),
+    (0x13C0, b'G'),
+    (0x13C3, b'Z'),
+    (0x13CE, b'4'),
+    (0x13CF, b'b'),
+    (0x13D2, b'R'),
+    (0x13D4, b'W'),
+    (0x13D5, b'S'),
+    (0x13D9, b'V'),
+    (0x13DA, b'S'),
+    (0x13DE, b'L'),
+    (0x13DF, b'C'),
+    (0x13E2, b'P'),
+    (0x13E6, b'K'),
+    (0x13E7, b'd'),
+    (0x13F3, b'G'),
+    (0x13F4, b'B'),
+    (0x2C82, b'B'),
+    (0x2C8E, b'H'),
+    (0x2C92, b'I'),
+    (0x2C94, b'K'),
+    (0x2C98, b'M'),
+    (0x2C9A, b'N'),
+    (0x2C9E, b'O'),
+    (0x2CA2, b'P'),
+    (0x2CA4, b'C'),
+    (0x2CA6, b'T'),
+    (0x2CA8, b'Y'),
+    (0x2CAC, b'X'),
+    (0xA4D0, b'B'),
+    (0xA4D1, b'P'),
+    (0xA4D2, b'd'),
+    (0xA4D3, b'D'),
+    (0xA4D4, b'T'),
+    (0xA4D6, b'G'),
+    (0xA4D7, b'K'),
+    (0xA4D9, b'J'),
+    (0xA4DA, b'C'),
+    (0xA4DC, b'Z'),
+    (0xA4DD, b'F'),
+    (0xA4DF, b'M'),
+    (0xA4E0, b'N'),
+    (0xA4E1, b'L'),
+    (0xA4E2, b'S'),
+    (0xA4E3, b'R'),
+    (0xA4E6, b'V'),
+    (0xA4E7, b'H'),
+    (0xA4EA, b'W'),
+    (0xA4EB, b'X'),
+    (0xA4EC, b'Y'),
+    (0xA4EE, b'A'),
+    (0xA4F0, b'E'),
+    (0xA4F2, b'I'),
+    (0xA4F3, b'O'),
+    (0xA4F4, b'U'),
+];
+
+/// Latin small capitals, each as the letter that it is.
+const SMALL_CAPITALS: [(u32, u8); 25] = [
+    (0x0262, b'g'),
+    (0x026A, b'i'),
+    (0x0274, b'n'),
+    (0x0280, b'r'),
+    (0x028F, b'y'),
+    (0x0299, b'b'),
+    (0x029C, b'h'),
+    (0x029F, b'l'),
+    (0x1D00, b'a'),
+    (0x1D04, b'c'),
+    (0x1D05, b'd'),
+    (0x1D07, b'e'),
+    (0x1D0A, b'j'),
+    (0x1D0B, b'k'),
+    (0x1D0D, b'm'),
+    (0x1D0F, b'o'),
+    (0x1D18, b'p'),
+    (0x1D1B, b't'),
+    (0x1D1C, b'u'),
+    (0x1D20, b'v'),
+    (0x1D21, b'w'),
+    (0x1D22, b'z'),
+    (0xA730, b'f'),
+    (0xA731, b's'),
+    (0xA7AF, b'q'),
+];
+
+/// Whether a character is a tag or a variation selector.
+pub(super) fn is_tag(code: u32) -> bool {
+    matches!(code, 0xFE00..=0xFE0F | 0xE0000..=0xE0FFF)
+}
+
 /// Whether a character is of the scripts of [`Fold::Letter`].
 pub(super) fn is_script(code: u32) -> bool {
     matches!(code, 0x370..=0x52F)
@@ -100,7 +204,7 @@ const PLAIN: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0x80;
     while byte < 256 {
-        table[byte] = matches!(byte, 0x80..=0xC1 | 0xC3..=0xCA | 0xD5..=0xD7 | 0xE4..=0xE9 | 0xEB..=0xEE | 0xF1 | 0xF2 | 0xF4..=0xFF);
+        table[byte] = matches!(byte, 0x80..=0xC1 | 0xC3..=0xC8 | 0xD5..=0xD7 | 0xE4..=0xE9 | 0xEB..=0xEE | 0xF1 | 0xF2 | 0xF4..=0xFF);
         byte += 1;
     }
     table
@@ -171,9 +275,24 @@ pub(crate) fn fold(code: u32) -> Fold {
             Some(0) | None => Fold::Other,
             Some(byte) => Fold::Letter(*byte),
         },
+        0x249C..=0x24B5 => ascii(code - 0x249C + 0x61),
+        0x1CCD6..=0x1CCEF => ascii(code - 0x1CCD6 + 0x41),
+        0x1CCF0..=0x1CCF9 => ascii(code - 0x1CCF0 + 0x30),
+        0x1F101..=0x1F10A => ascii(code - 0x1F101 + 0x30),
+        0x1F10B | 0x1F10C => Fold::Ascii(b'0'),
+        0x1F110..=0x1F129 => ascii(code - 0x1F110 + 0x41),
+        0x1F130..=0x1F149 => ascii(code - 0x1F130 + 0x41),
+        0x1F150..=0x1F169 => ascii(code - 0x1F150 + 0x41),
+        0x1F170..=0x1F189 => ascii(code - 0x1F170 + 0x41),
+        0x262..=0x29F | 0x1D00..=0x1D22 | 0xA730..=0xA7AF => of(&SMALL_CAPITALS, code).map_or(Fold::Other, Fold::Ascii),
+        0x13A0..=0x13F4 | 0x2C80..=0x2CFF | 0xA4D0..=0xA4F7 => of(&FAR_LETTERS, code).map_or(Fold::Other, Fold::Letter),
         0x4E00..=0x9FFF | 0x1F300..=0x1FAFF => Fold::Other,
         _ => digit(code),
     }
+}
+
+fn of(table: &[(u32, u8)], code: u32) -> Option<u8> {
+    table.binary_search_by_key(&code, |(code, _)| *code).ok().and_then(|at| table.get(at)).map(|(_, byte)| *byte)
 }
 
 fn digit(code: u32) -> Fold {
@@ -205,7 +324,7 @@ mod tests {
 
     #[test]
     fn the_tables_are_in_order() {
-        assert!(ZEROS.is_sorted() && LETTERS.is_sorted());
+        assert!(ZEROS.is_sorted() && LETTERS.is_sorted() && FAR_LETTERS.is_sorted() && SMALL_CAPITALS.is_sorted());
     }
 
     #[test]
@@ -221,6 +340,9 @@ mod tests {
             ("𞥑𑁧𖩢", "112"),
             ("1˗2‧3︱4", "1-2-3-4"),
             ("1\u{a0}2\u{2011}3", "1 2-3"),
+            ("🄰🅚🄸🅰⒜🄐", "AKIAaA"),
+            ("\u{1ccd6}\u{1ccf5}🄂🄋", "A510"),
+            ("ᴀᴋɪᴀꜱʙ", "akiasb"),
         ] {
             let folded: String = text
                 .chars()
@@ -234,7 +356,9 @@ mod tests {
                 .collect();
             assert_eq!(folded, ascii);
         }
-        assert_eq!(fold(u32::from('А')), Fold::Letter(b'A'));
+        for letter in ['А', 'Ꭺ', 'ꓮ'] {
+            assert_eq!(fold(u32::from(letter)), Fold::Letter(b'A'));
+        }
         for c in
             ['\u{200b}', '\u{ad}', '\u{feff}', '\u{e0041}', '\u{fe0f}', '\u{2800}', '\u{fff9}', '\u{336}', '\u{20e3}']
         {

@@ -1,13 +1,21 @@
 //! Percent encoding (RFC 3986, section 2.1).
 
 use super::Encoding;
-use super::escape::{Escape, hex};
+use super::escape::{Escape, character, hex};
 
 /// What the `%` at the start of `bytes` stands for.
 ///
 /// In forms and URLs a percent sign begins an escape. Elsewhere it may be one for itself (`LIKE '%523-45-6789%'`): there only
-/// what stands for a printable character is one, and two digits before a third are not, but for `%20` and `%40`.
+/// what stands for a printable character is one, and two digits before a third are not, but for `%20` and `%40`. `%u0040` is one
+/// everywhere: so `escape` of JavaScript writes it, and many a server reads it.
 pub(super) fn unescape(bytes: &[u8], encoding: Encoding) -> Escape {
+    if bytes.get(1) == Some(&b'u') {
+        return match hex(bytes, 2, 4) {
+            Ok(code @ 0x20..) => character(code, 6),
+            Ok(_) => Escape::Literal,
+            Err(escape) => escape,
+        };
+    }
     let code = match hex(bytes, 1, 2) {
         Ok(code) => code,
         Err(escape) => return escape,

@@ -295,6 +295,8 @@ mod tests {
     fn json_escapes() {
         assert_eq!(decoded(Encoding::Json, r#"a\u0040b\/c\n\r\"d\u0022"#), "a@b/c\n\r'd'");
         assert_eq!(decoded(Encoding::Json, r"\q \u12 \"), r"\q \u12 \", "what is no escape stays");
+        assert_eq!(decoded(Encoding::Json, r"\u{40}\U00000040 \u{} \u{zz} \u{1234567}"), r"@@ \u{} \u{zz} \u{1234567}");
+        assert_eq!(decoded(Encoding::Plain, r"\u{40} \U00000040 C:\Users \u{4"), r"@ @ C:\Users \u{4");
         assert_eq!(decoded(Encoding::Json, r#""\\" \\q \\\"x"#), r#""\" \q `x"#);
     }
 
@@ -307,7 +309,7 @@ mod tests {
     #[test]
     fn percent_escapes() {
         assert_eq!(decoded(Encoding::Form, "a+b%2Bc%40%zz%4%2540%252540%25x"), "a b+c@%zz%4@@%x");
-        assert_eq!(decoded(Encoding::Percent, "a+b%2bc"), "a+b+c");
+        assert_eq!(decoded(Encoding::Percent, "a+b%2bc%u0040%u00"), "a+b+c@%u00");
         assert_eq!(decoded(Encoding::Plain, "%40 %2D %31%32% 100%20x %2540"), "@ - 12% 100 x @");
         assert_eq!(decoded(Encoding::Plain, "'%523-45-6789%' %01 %ff %"), "'%523-45-6789%' %01 %ff %");
     }

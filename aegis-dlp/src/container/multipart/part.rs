@@ -53,6 +53,12 @@ impl Part {
         if encoding != Encoding::None && (form || media.essence().starts_with("multipart/")) {
             return Err(AMBIGUOUS.into());
         }
+        // No form is sent so, and some servers undo it. A gzip file is told by its first bytes.
+        let coding = headers.get("content-encoding").unwrap_or_default().trim().to_ascii_lowercase();
+        if !matches!(&*coding, "" | "identity" | "gzip" | "x-gzip") {
+            let name = coding.chars().filter(char::is_ascii_graphic).take(32).collect();
+            return Err(Reason::UnknownCoding(name).into());
+        }
         let holds_parts = media.essence().starts_with("multipart/") || MessageKind::of(media.essence()).is_some();
         if holds_parts && within.depth >= content.rules().nesting {
             return Err(Reason::TooLarge("messages and multipart within each other").into());

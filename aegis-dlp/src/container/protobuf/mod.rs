@@ -14,7 +14,7 @@ use std::ops::Range;
 use crate::descriptor::{Field, Kind, MessageType, Number, Shape};
 use crate::stream::{Content, Reason, Step, Why};
 use crate::wire::{MAX_MESSAGE, Token, Tokens, Value, is_message, put_varint};
-use crate::{Action, Format};
+use crate::{Action, Format, Seam};
 
 use super::{Opening, Reader, Text, Within, label};
 use numbers::Numbers;
@@ -62,7 +62,8 @@ impl Message {
     }
 
     pub(crate) fn finish(&mut self, content: &mut Content, out: &mut Vec<u8>) -> Step {
-        match read(content, &self.held, &self.within, self.shape.as_ref())? {
+        let mut seam = Seam::of_records(&self.within.profile(content));
+        match read(content, &self.held, &self.within, self.shape.as_ref(), &mut seam)? {
             Some(changed) => out.extend_from_slice(&changed),
             None => out.append(&mut self.held),
         }
@@ -74,16 +75,21 @@ impl Message {
     }
 }
 
-/// Reads a message: what it becomes, where it changes.
+/// Reads a message: what it becomes, where it changes. `seam` has what the texts before it ended with.
 pub(super) fn read(
     content: &mut Content,
     message: &[u8],
     within: &Within,
     shape: Option<&MessageType>,
+    seam: &mut Seam,
 ) -> Result<Option<Vec<u8>>, Why> {
     let shortest = if content.profile.own().is_empty() { SHORTEST } else { SHORTEST_OWN };
     let known = Known { heading: String::new(), holds: shape.map_or(Holds::Anything, |of| Holds::Message(of.shape())) };
-    match (Walk { content, within, path: String::new(), shortest }).value(Cow::Borrowed(message), &known, DEPTH)? {
+    match (Walk { content, within, path: String::new(), shortest, seam }).value(
+        Cow::Borrowed(message),
+        &known,
+        DEPTH,
+    )? {
         Cow::Borrowed(_) => Ok(None),
         Cow::Owned(changed) => Ok(Some(changed)),
     }
@@ -109,6 +115,7 @@ struct Walk<'w> {
     within: &'w Within,
     path: String,
     shortest: usize,
+    seam: &'w mut Seam,
 }
 
 /// The type of the message or group that is read, and what its values are called besides: the keys of a map's entry.
@@ -220,7 +227,7 @@ impl Walk<'_> {
             Some(Field { kind: Kind::Number(number), repeated: true, .. }) => Some(*number),
             _ => None,
         };
-        if packed.is_none() && inner.len() < self.shortest {
+        if inner.is_empty() {
             return Ok(());
         }
         let (name, heading) = scope.called(field, token.number);
@@ -241,6 +248,10 @@ impl Walk<'_> {
             };
             read = self.value(read, &Known { heading: heading.to_owned(), holds }, depth)?;
         }
+        if packed.is_none() {
+            // What is too short for a value may be the rest of one.
+            read = self.joined(read)?;
+        }
         self.path.truncate(length);
         if let Cow::Owned(changed) = read {
             let mut with_length = Vec::with_capacity(changed.len() + 5);
@@ -249,6 +260,18 @@ impl Walk<'_> {
             edits.push(token.prefix..token.end, with_length);
         }
         Ok(())
+    }
+
+    /// Reads text together with what stood at its place before, in this message and in those before it.
+    fn joined<'m>(&mut self, bytes: Cow<'m, [u8]>) -> Result<Cow<'m, [u8]>, Why> {
+        let shown = |byte: &u8| *byte >= b' ' || matches!(byte, b'\t' | b'\n' | b'\r');
+        if !bytes.iter().all(shown) || has_fields(&bytes) {
+            return Ok(bytes);
+        }
+        let Ok(text) = std::str::from_utf8(&bytes) else { return Ok(bytes) };
+        let joined = self.seam.text(&self.path, text);
+        let here = self.here();
+        Ok(self.content.joined(joined, &here)?.map_or(bytes, Cow::Owned))
     }
 
     /// Reads numbers that stand side by side: what they become, where one changes.
@@ -329,6 +352,11 @@ impl Walk<'_> {
         text.finish(self.content, &mut out)?;
         Ok(if *out == *bytes { bytes } else { Cow::Owned(out) })
     }
+}
+
+/// Whether bytes are a message with fields that hold bytes, each of which was read by itself.
+fn has_fields(bytes: &[u8]) -> bool {
+    is_message(bytes) && Tokens::of(bytes).map_while(Result::ok).any(|token| token.value == Value::Bytes)
 }
 
 /// Whether bytes could be text: UTF-8 without control characters other than blanks.

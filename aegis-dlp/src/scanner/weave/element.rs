@@ -30,13 +30,15 @@ const BLOCK_NAMES: [&str; 52] = [
 ];
 
 /// These only say how text looks.
-const INLINE_NAMES: [&str; 16] =
-    ["b", "i", "u", "em", "big", "del", "ins", "sub", "sup", "wbr", "font", "mark", "nobr", "span", "small", "strong"];
+const INLINE_NAMES: [&str; 17] = [
+    "b", "i", "u", "em", "big", "del", "ins", "sub", "sup", "wbr", "font", "mark", "nobr", "span", "small", "tspan",
+    "strong",
+];
 
 /// For each first letter of the names in the tables, the ends that they have.
 static ENDS: [u64; 32] = ends(&BLOCK_NAMES, ends(&INLINE_NAMES, [0; 32]));
 static BLOCKS: [u128; 52] = table(BLOCK_NAMES);
-static INLINES: [u128; 16] = table(INLINE_NAMES);
+static INLINES: [u128; 17] = table(INLINE_NAMES);
 
 /// The tag of an element that content begins with, and its length, if all of it is there.
 pub(super) fn whole_tag(content: &[u8]) -> Option<(Kind, usize)> {
