@@ -53,9 +53,9 @@ pub(super) fn leaves(message: &str) -> Option<Vec<Leaf<'_>>> {
     if !message.trim_start().starts_with(['{', '[']) {
         return None;
     }
-    let root: &RawValue = serde_json::from_str(message).ok()?;
+    let root = serde_json::from_str(message).ok()?;
     let mut walk = Walk { begin: message.as_ptr() as usize, found: Vec::new() };
-    walk.node(root, String::new(), 0);
+    walk.enter(root, message, String::new(), 0);
     Some(walk.found)
 }
 
@@ -69,17 +69,23 @@ impl<'a> Walk<'a> {
         if self.found.len() >= MOST || depth > DEPTH || place.len() > LONGEST {
             return;
         }
-        match serde_json::from_str(raw.get()) {
-            Ok(Node::Text(text)) => {
-                let begin = (raw.get().as_ptr() as usize).saturating_sub(self.begin);
-                self.found.push(Leaf { place, text, at: begin..begin + raw.get().len() });
+        if let Ok(node) = serde_json::from_str(raw.get()) {
+            self.enter(node, raw.get(), place, depth);
+        }
+    }
+
+    fn enter(&mut self, node: Node<'a>, raw: &'a str, place: String, depth: usize) {
+        match node {
+            Node::Text(text) => {
+                let begin = (raw.as_ptr() as usize).saturating_sub(self.begin);
+                self.found.push(Leaf { place, text, at: begin..begin + raw.len() });
             }
-            Ok(Node::List(items)) => {
+            Node::List(items) => {
                 for (at, item) in items.into_iter().enumerate() {
                     self.node(item, format!("{place}/{at}"), depth + 1);
                 }
             }
-            Ok(Node::Object(members)) => {
+            Node::Object(members) => {
                 let index = members.iter().find(|(name, _)| name == "index").map_or("", |(_, raw)| raw.get());
                 for (name, item) in &members {
                     if !NAMES.contains(&&**name) && !ENDINGS.iter().any(|ending| name.ends_with(ending)) {
@@ -87,7 +93,7 @@ impl<'a> Walk<'a> {
                     }
                 }
             }
-            Ok(Node::Other) | Err(_) => {}
+            Node::Other => {}
         }
     }
 }

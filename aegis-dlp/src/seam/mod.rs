@@ -38,6 +38,8 @@ pub struct Seam {
     records: bool,
     /// Those that were heard of last stand last.
     tails: VecDeque<Tail>,
+    /// The two texts that are looked at.
+    both: String,
 }
 
 /// What the texts at one place ended with.
@@ -66,7 +68,7 @@ impl Seam {
     /// For messages that are looked through with this profile.
     #[must_use]
     pub fn new(profile: &Profile) -> Seam {
-        Seam { profile: profile.clone(), records: false, tails: VecDeque::new() }
+        Seam { profile: profile.clone(), records: false, tails: VecDeque::new(), both: String::new() }
     }
 
     /// For records of one body.
@@ -87,7 +89,7 @@ impl Seam {
     pub(crate) fn held(&self) -> usize {
         let texts =
             |tail: &Tail| tail.place.len() + tail.text.capacity() + tail.constant.as_ref().map_or(0, String::capacity);
-        self.tails.capacity() * size_of::<Tail>() + self.tails.iter().map(texts).sum::<usize>()
+        self.both.capacity() + self.tails.capacity() * size_of::<Tail>() + self.tails.iter().map(texts).sum::<usize>()
     }
 
     /// Takes the next message, as it would go on by itself. One that is no text is joined with nothing.
@@ -152,27 +154,31 @@ impl Seam {
     }
 
     /// What is in `before` and `text` together and in neither alone; gives the text as it goes on, where it changes.
-    fn join(&self, before: &str, text: &str, joined: &mut Joined) -> Option<String> {
+    fn join(&mut self, before: &str, text: &str, joined: &mut Joined) -> Option<String> {
         let profile = &self.profile;
         let reach = if self.records { RECORD } else { SEAM };
         let before = before.get(before.ceil_char_boundary(before.len().saturating_sub(reach))..).unwrap_or_default();
         let begin = text.get(..text.floor_char_boundary(reach)).unwrap_or_default();
-        let both = format!("{before}{begin}");
+        self.both.clear();
+        self.both.push_str(before);
+        self.both.push_str(begin);
+        let both = &*self.both;
         let near = if self.records { NEAR } else { SEAM };
         let from = both.floor_char_boundary(before.len().saturating_sub(near));
         let to = both.ceil_char_boundary((before.len() + near).min(both.len()));
         let near = both.get(from..to).unwrap_or_default();
-        if !has_clue(profile, near) || self.records && profile.own().is_empty() && are_words(profile, near) {
+        let words = self.records && profile.own().is_empty() && are_words(near);
+        if !(if words { has_key(profile, near) } else { has_clue(profile, near) }) {
             return None;
         }
-        let (mut out, mut found, mut stopped) = scan(profile, &both);
+        let (mut out, mut found, mut stopped) = scan(profile, both);
         if is_too_deep(&stopped) && [before, begin].iter().all(|alone| !is_too_deep(&scan(profile, alone).2)) {
             joined.stopped = stopped;
             return None;
         }
         if let Some(Why::Opaque(_)) = stopped {
             // What was cut off may read as something that it is not.
-            (out, found, stopped) = scan_with(Scanner::new(profile.clone(), Format::Text).with_depth(0), &both);
+            (out, found, stopped) = scan_with(Scanner::new(profile.clone(), Format::Text).with_depth(0), both);
         }
         if found.is_empty() {
             return None;
@@ -231,15 +237,19 @@ fn are_apart(tail: &Tail, text: &str) -> bool {
         || text.len() >= IDENTIFIER && text.len() == tail.length && identifier(text) && identifier(last)
 }
 
-/// Whether texts are words and nothing else: without a digit or a sign only what a key begins with says that one is there.
-fn are_words(profile: &Profile, text: &str) -> bool {
-    let word = |byte: u8| byte.is_ascii_alphabetic() || b" .,:;!?'\"()-/".contains(&byte);
+/// Whether a text is words and nothing else.
+fn are_words(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphabetic() || b" .,:;!?'\"()-/".contains(&byte))
+}
+
+/// Whether in words, without a digit or other sign, there is what a key begins with.
+fn has_key(profile: &Profile, words: &str) -> bool {
     let mut anchors = Vec::new();
-    let key = |anchor: &Anchor| matches!(anchor.clue, Clue::Signs(signs) if signs.has(Sign::KEY));
-    text.bytes().all(word) && {
-        Prefilter::new(profile.detectors()).list(text.as_bytes(), 0, true, &mut anchors);
-        !anchors.iter().any(|anchor| key(anchor) || matches!(anchor.clue, Clue::Literal(_)))
-    }
+    Prefilter::new(profile.detectors()).list(words.as_bytes(), 0, true, &mut anchors);
+    anchors.iter().any(|anchor: &Anchor| match anchor.clue {
+        Clue::Signs(signs) => signs.has(Sign::KEY),
+        Clue::Literal(_) => true,
+    })
 }
 
 fn is_too_deep(why: &Option<Why>) -> bool {
