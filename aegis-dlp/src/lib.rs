@@ -53,6 +53,6 @@ pub use seam::{Joined, SEAM, Seam};
 pub use stream::{
     Deed, Described, MethodBody, Opaque, OutputEncoding, Reason, Remark, STREAM_MEMORY, Stream, StreamFlow, Why,
 };
-pub use text::{Scanned, scan_field, scan_json, scan_text};
+pub use text::{Scanned, masked, scan_field, scan_json, scan_text};
 pub use url::scan_url;
 pub use view::Charset;

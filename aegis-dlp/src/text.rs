@@ -32,6 +32,11 @@ pub fn scan_text<'a>(profile: &Profile, place: Place, text: &'a str) -> Scanned<
     scan(profile, Encoding::Plain, place, "", text)
 }
 
+/// A text with masks for all that is found in it: for what is told of it, where nobody asks what was found.
+pub fn masked<'a>(profile: &Profile, text: &'a str) -> Cow<'a, str> {
+    scan_text(profile, Place::Url, text).text
+}
+
 /// Scans the value of a header field as it is; what the field's name says of it counts.
 pub fn scan_field<'a>(profile: &Profile, place: Place, name: &str, value: &'a str) -> Scanned<'a> {
     scan(profile, Encoding::Plain, place, name, value)

@@ -1,7 +1,7 @@
 //! Names of parts as findings say them.
 
 use crate::stream::Content;
-use crate::{Place, Profile, scan_text};
+use crate::{Profile, masked};
 
 /// The longest name that is said.
 const LONGEST: usize = 64;
@@ -10,8 +10,8 @@ const LONGEST: usize = 64;
 /// characters that paths are made of.
 pub(crate) fn label(content: &Content, name: &str) -> String {
     let all = Profile { redact: content.profile.detectors(), ..Profile::NONE };
-    let masked = scan_text(&all, Place::Url, name).text;
-    let plain = masked.chars().map(|character| match character {
+    let said = masked(&all, name);
+    let plain = said.chars().map(|character| match character {
         '!' | '~' => '_',
         character if character.is_control() => '_',
         character => character,

@@ -129,11 +129,14 @@ pub(crate) fn opens_markup(opening: &[u8]) -> bool {
     text.trim_ascii_start().starts_with(b"<") && !opens_wide_markup(opening)
 }
 
-/// Whether that may yet be said of text that begins so: it is a part of the mark, or blank.
+/// Whether that may yet be said, or be said no more, of text that begins so: it is a part of the mark, or blank, or the first
+/// half of a bracket in UTF-16.
 pub(crate) fn may_open_markup(opening: &[u8]) -> bool {
     let mark = b"\xef\xbb\xbf";
     let wide = (opening.len() == 1 || is_wide(opening)) && opening.iter().all(|byte| leads_wide(*byte));
-    wide || mark.starts_with(opening) || opening.strip_prefix(mark).unwrap_or(opening).trim_ascii_start().is_empty()
+    wide || opening == b"<"
+        || mark.starts_with(opening)
+        || opening.strip_prefix(mark).unwrap_or(opening).trim_ascii_start().is_empty()
 }
 
 /// Whether text begins as XML in UTF-16 does.

@@ -64,6 +64,11 @@ impl Tracker {
         matches!(self, Tracker::Json(pointer) if pointer.in_string())
     }
 
+    /// Whether the place is in the name of an instruction of XML.
+    pub(crate) fn in_target(&self) -> bool {
+        matches!(self, Tracker::Xml(elements) if elements.in_target())
+    }
+
     /// Whether the place is in the markup of XML, where only a name may stand.
     pub(crate) fn in_markup(&self) -> bool {
         matches!(self, Tracker::Xml(elements) if elements.in_markup())

@@ -36,6 +36,8 @@ enum State {
     Declaration(usize),
     /// Up to a `>` after two of these: a comment, CDATA.
     Until(u8),
+    /// In the name of an instruction, after `<?`.
+    Target,
     /// Up to the next `>`: an instruction or a declaration.
     Instruction,
 }
@@ -43,6 +45,11 @@ enum State {
 impl Elements {
     pub(super) fn in_markup(&self) -> bool {
         !matches!(self.state, State::Text | State::Value(_) | State::Until(_) | State::Instruction)
+    }
+
+    /// Whether the place is in the name of an instruction.
+    pub(super) fn in_target(&self) -> bool {
+        self.state == State::Target
     }
 
     pub(super) fn in_attribute(&self) -> bool {
@@ -122,7 +129,7 @@ impl Elements {
             (State::Text, _) => State::Opened,
             (State::Opened, b'/') => self.named(State::End, b""),
             (State::Opened, b'!') => State::Declaration(0),
-            (State::Opened, b'?') => State::Instruction,
+            (State::Opened, b'?') => State::Target,
             // A bracket that is none.
             (State::Opened, byte) if byte.is_ascii_whitespace() || byte == b'=' => State::Text,
             (State::Opened, byte) => self.named(State::Start, &[byte]),
@@ -132,8 +139,10 @@ impl Elements {
                 State::Tag
             }
             (State::End, b'>') => self.closed(),
+            (State::Target, b'>') => State::Text,
+            (State::Target, byte) if byte.is_ascii_whitespace() || byte == b'?' => State::Instruction,
             (State::Tag | State::Attribute, b'"' | b'\'') => State::Value(byte),
-            (State::Start | State::End, _) => self.state,
+            (State::Start | State::End | State::Target, _) => self.state,
             (State::Attribute, _) => State::Tag,
             (State::Tag, byte) if byte.is_ascii_whitespace() || matches!(byte, b'=' | b'/') => State::Tag,
             (State::Tag, byte) => self.named(State::Attribute, &[byte]),
@@ -260,10 +269,10 @@ mod tests {
 
     #[test]
     fn markup() {
-        for before in ["<", "<a", "</", "</a", "<a b", "<a ", "<a b=", "<a b='c' "] {
+        for before in ["<", "<a", "</", "</a", "<a b", "<a ", "<a b=", "<a b='c' ", "<?", "<?pi"] {
             assert!(place(before).1, "{before}");
         }
-        for before in ["<a>", "<a b='", "<!-- ", "<![CDATA[", "<?pi "] {
+        for before in ["<a>", "<a b='", "<!-- ", "<![CDATA[", "<?pi ", "<?pi?", "<?pi?>", "<?pi>"] {
             assert!(!place(before).1, "{before}");
         }
     }

@@ -7,7 +7,7 @@ use crate::detect::Match;
 use crate::finding::{MAX_FINDINGS, Place};
 use crate::stream::Reason;
 use crate::view::{DEEP_QUOTE, Encoding};
-use crate::{Action, Detector, Profile, scan_text};
+use crate::{Action, Detector, Profile, masked};
 
 impl Scanner {
     pub(super) fn apply(&mut self, first: Match, others: &[Match], end: bool, out: &mut Vec<u8>) {
@@ -78,7 +78,7 @@ impl Scanner {
     pub(super) fn path(&self, found: &str) -> String {
         self.place_in.tracker.path(found, &|name| {
             let profile = Profile::redacting(self.wanted.union(crate::DetectorSet::ALL));
-            scan_text(&profile, Place::Url, name).text.into_owned()
+            masked(&profile, name).into_owned()
         })
     }
 
@@ -115,12 +115,16 @@ impl Scanner {
         let view = self.view(false);
         let mut mask = self.profile.replacement(found.detector, view.slice(start, found.end));
         let name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._:".contains(byte) || !byte.is_ascii();
-        if self.place_in.tracker.in_markup() && view.slice(start, found.end).iter().all(name) {
+        let tracker = &self.place_in.tracker;
+        // Of an instruction's name readers take what they know for a name, and the rest for what comes behind it.
+        let named = tracker.in_markup() && view.slice(start, found.end).iter().all(name) || tracker.in_target();
+        if named {
             // A name may have no brackets; dots keep what stands around it apart as those would.
             let mask = mask.to_mut();
             mask.retain(|char| char.is_ascii_alphanumeric() || char == '_');
             mask.push('.');
-            if view.before(start).is_some_and(|byte| !byte.is_ascii_whitespace() && !matches!(byte, b'<' | b'/')) {
+            if view.before(start).is_some_and(|byte| !byte.is_ascii_whitespace() && !matches!(byte, b'<' | b'/' | b'?'))
+            {
                 mask.insert_str(0, "._");
             }
         } else if self.window.encoding() == Encoding::Xml && view.seen(found.end) == Some(b']') && mask.ends_with(']') {

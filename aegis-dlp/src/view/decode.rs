@@ -161,8 +161,9 @@ impl Decoder {
                 if grouped { Escape::Byte(b' ', 1) } else { Escape::Literal }
             }
             [b'+'] if encoding == Encoding::JsonForm && !end => Escape::Partial,
-            // Within a URL a percent sign begins an escape whatever follows.
-            [b'%', ..] if matches!(self.last, b'=' | b'/' | b'&' | b'?') && encoding.has_references() => {
+            // Within a URL a percent sign begins an escape whatever follows; a bracket ends the name of a parameter, or the mask of
+            // what stood before such an escape.
+            [b'%', ..] if matches!(self.last, b'=' | b'/' | b'&' | b'?' | b']') && encoding.has_references() => {
                 match read(Encoding::Percent, bytes, end) {
                     Escape::Byte(byte, _) if !(0x20..0x7F).contains(&byte) || byte == b'"' => {
                         read(encoding, bytes, end)

@@ -1,7 +1,7 @@
 //! Checks of one syntax each: what the fuzz targets run, and the replay of their corpus.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
-use aegis_dlp::{Format, Scanner};
+use aegis_dlp::{Flow, Format, Scanner};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -47,7 +47,9 @@ pub fn check_encoded(data: &[u8]) {
         for (before, after) in [("", ""), ("{\"a\":\"", "\"}"), ("word ", " word"), ("data:x/y;base64,", "\n")] {
             let body = format!("{before}{encoded}{after}");
             let found = check_invariants(Format::Unknown, body.as_bytes());
-            if found.out == body.as_bytes() {
+            // A run may be content from a sign within it on (`word/QUJD`), which may then be read in more ways than all of it: what
+            // cannot be told is refused.
+            if found.out == body.as_bytes() || found.flow == Flow::Opaque {
                 continue;
             }
             let text = found.text();

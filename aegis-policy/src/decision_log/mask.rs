@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use aegis_dlp::{Place, Profile, scan_json, scan_text};
+use aegis_dlp::{Place, Profile, masked, scan_json};
 use serde_json::{Map, Value};
 
 /// Bytes of a value that are kept; the path may be longer.
@@ -75,7 +75,7 @@ pub(super) fn clean(input: &mut Map<String, Value>, taken: &mut Taken<'_>) {
 
 /// A text with everything sensitive masked, at most `bound` bytes.
 pub(super) fn text(all: &Profile, text: &str, bound: usize) -> String {
-    let mut clean = scan_text(all, Place::Url, text).text.into_owned();
+    let mut clean = masked(all, text).into_owned();
     cut(&mut clean, bound);
     clean
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use aegis_audit::{Draft, FindingEntry};
-use aegis_dlp::{Finding, Place, Profile, scan_text, scan_url};
+use aegis_dlp::{Finding, Place, Profile, masked, scan_url};
 use aegis_policy::{Decision, Denial, Mode, Snapshot};
 use http::Method;
 
@@ -48,12 +48,12 @@ impl Masks {
     /// Text that the agent or the other side chose.
     #[must_use]
     pub fn text(&self, text: &str) -> String {
-        scan_text(&self.0, Place::Url, text).text.into_owned()
+        masked(&self.0, text).into_owned()
     }
 
     /// The same, where it stands: most texts hold nothing and stay what they are.
     fn mask(&self, text: &mut String) {
-        if let Cow::Owned(masked) = scan_text(&self.0, Place::Url, text).text {
+        if let Cow::Owned(masked) = masked(&self.0, text) {
             *text = masked;
         }
     }

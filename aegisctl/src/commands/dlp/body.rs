@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use aegis_dlp::{Described, Finding, Place, Profile, Stream, StreamFlow, scan_text};
+use aegis_dlp::{Described, Finding, Profile, Stream, StreamFlow, masked};
 use serde::Serialize;
 
 use super::profile::Chosen;
@@ -105,7 +105,7 @@ fn found(finding: &Finding, everything: &Profile) -> Found {
 }
 
 fn without(everything: &Profile, text: &str) -> String {
-    scan_text(everything, Place::Url, text).text.into_owned()
+    masked(everything, text).into_owned()
 }
 
 /// Formats that content alone does not tell for sure.
