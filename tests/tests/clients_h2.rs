@@ -11,23 +11,7 @@ use serde_json::Value;
 const KEY: &str = "AKIAQ3EGRTZYXNMB2LKJ";
 const WHY: &str = "this path is forbidden in the laboratory";
 
-const POLICY: &str = r#"version: clients-1
-policies:
-  - name: clients
-    agents: ["*"]
-    rules:
-      - name: forbidden
-        hosts: [api.allowed.test]
-        ports: [443, 9443]
-        paths: ["/forbidden/**"]
-        decision: deny
-        reason: "this path is forbidden in the laboratory"
-      - name: looked-through
-        hosts: [api.allowed.test]
-        ports: [443, 9443]
-        decision: sanitize
-        dlp: {redact: [pii], deny: [secrets]}
-"#;
+const POLICY: &str = include_str!("../support/turns.yaml");
 
 /// What the clients of one test send to `/echo` as one body.
 const BODY: &str = "ssn 536-22-8741";

@@ -12,6 +12,7 @@ mod agents;
 mod btf;
 mod cables;
 pub mod cgroup;
+mod config;
 mod counters;
 mod departure;
 mod error;
@@ -28,14 +29,13 @@ mod notes;
 mod pins;
 pub mod preflight;
 mod proxy;
+mod status;
 mod syscall;
 mod tables;
 mod usage;
 
 use std::{
-    collections::{HashMap, HashSet},
-    net::{SocketAddrV4, SocketAddrV6},
-    os::fd::AsFd,
+    collections::HashSet,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -49,6 +49,7 @@ use aya::{
 
 pub use agents::{AgentIndex, AgentRules, DirectRule, Inbound, OnDown, Protocol};
 pub use cables::cables_into;
+pub use config::{AgentLimits, KernelConfig, Unenrolled};
 pub use counters::Counters;
 pub use departure::OnDeparture;
 pub use error::KernelError;
@@ -56,8 +57,8 @@ pub use events::{EventKind, EventStream, KernelEvent};
 pub use flows::{FlowRecord, FlowTable, MemoryFlows};
 pub use guards::GuardStatus;
 pub use netns::NetnsCookie;
-
 pub use proxy::Listeners;
+pub use status::HookStatus;
 pub use tables::TableFill;
 pub use usage::AgentUsage;
 
@@ -73,55 +74,6 @@ use notes::SocketNotes;
 use pins::Pins;
 use proxy::ProxyState;
 use tables::Tables;
-
-/// What to enforce, and where agents are sent.
-#[derive(Clone, Debug)]
-pub struct KernelConfig {
-    /// Absolute path of the enforced cgroup, below the cgroup v2 mount; made if missing.
-    pub cgroup_root: PathBuf,
-    /// A directory on a bpf file system; made if missing.
-    pub pin_dir: PathBuf,
-    /// The proxy's listener, on a loopback address.
-    pub proxy_v4: SocketAddrV4,
-    /// Its IPv6 twin. Without it IPv6 connections are sent to `proxy_v4` as mapped address.
-    pub proxy_v6: Option<SocketAddrV6>,
-    /// Port of the DNS listener (UDP and TCP) on the same loopback addresses.
-    pub dns_port: u16,
-    /// Whether the programs log what they report as events (through `tracing`, target `aegis_ebpf`). Needs a
-    /// tokio runtime at [`Kernel::attach`].
-    pub log: bool,
-    pub unenrolled: Unenrolled,
-    /// With [`Unenrolled::Pass`]: cgroups below the root (absolute; made if missing) in which whoever is not enrolled is
-    /// denied all the same.
-    pub closed: Vec<PathBuf>,
-    pub limits: AgentLimits,
-    /// How long the daemon counts as alive after [`Kernel::attach`] and after each [`Kernel::beat`].
-    pub lease: Duration,
-    pub on_departure: OnDeparture,
-}
-
-/// What becomes of processes below the enforced root that are no agent's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Unenrolled {
-    #[default]
-    Deny,
-    /// They are left alone, but for closed cgroups.
-    Pass,
-}
-
-/// What one agent may use up in the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AgentLimits {
-    /// Redirected connections open at a time.
-    pub connections: u32,
-    pub events_per_second: u32,
-}
-
-impl Default for AgentLimits {
-    fn default() -> Self {
-        Self { connections: 4096, events_per_second: 1000 }
-    }
-}
 
 /// The attached programs and their maps. Dropping it detaches nothing.
 pub struct Kernel {
@@ -147,16 +99,6 @@ const _: () = {
     shared::<Kernel>();
     movable::<EventStream>();
 };
-
-/// One program and whether it is in force.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HookStatus {
-    pub name: String,
-    /// The kernel runs it for the enforced cgroup.
-    pub attached: bool,
-    /// It stays when the daemon goes.
-    pub pinned: bool,
-}
 
 impl Kernel {
     /// Checks the machine, then loads, attaches and pins the programs. Where an earlier daemon
@@ -337,73 +279,5 @@ impl Kernel {
         alive: impl FnOnce() -> std::io::Result<HashSet<u64>>,
     ) -> Result<usize, KernelError> {
         self.flows.forget_dead(namespace, alive)
-    }
-
-    /// Every enrolled agent's connections, as the kernel and the proxy count them.
-    ///
-    /// # Errors
-    /// When a map cannot be read.
-    pub fn usage(&self) -> Result<HashMap<AgentIndex, AgentUsage>, KernelError> {
-        let mut usage = self.agents.lock().unwrap_or_else(PoisonError::into_inner).usage.read()?;
-        self.flows.complete(&mut usage);
-        Ok(usage)
-    }
-
-    /// How full the kernel's tables are. Reads them from end to end.
-    #[must_use]
-    pub fn fill(&self) -> Vec<TableFill> {
-        let (flows, dns_clients) = self.flows.lengths();
-        let agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
-        let namespaces = self.proxy.lock().unwrap_or_else(PoisonError::into_inner).len();
-        let table = |name, used, capacity| TableFill { name, used, capacity };
-        vec![
-            table("agent_cgroups", agents.cgroups.keys().count(), 16_384),
-            table("direct", agents.direct.keys().count(), 16_384),
-            table("flows", flows, flows::CAPACITY),
-            table("dns_clients", dns_clients, flows::CAPACITY),
-            table("usage", agents.usage.len(), 32_768),
-            table("namespaces", namespaces, 4096),
-        ]
-    }
-
-    /// Who is behind the flows that reach the listeners.
-    #[must_use]
-    pub fn flows(&self) -> Arc<dyn FlowTable> {
-        Arc::clone(&self.flows) as Arc<dyn FlowTable>
-    }
-
-    /// The kernel's events; has one reader, so it can be asked for once. Must be called inside a
-    /// tokio runtime.
-    ///
-    /// # Errors
-    /// [`KernelError::EventsTaken`] the second time.
-    pub fn events(&self) -> Result<EventStream, KernelError> {
-        let ring = self.events.lock().unwrap_or_else(PoisonError::into_inner).take();
-        EventStream::new(ring.ok_or(KernelError::EventsTaken)?)
-    }
-
-    /// The kernel's own counts.
-    ///
-    /// # Errors
-    /// When the map cannot be read.
-    pub fn counters(&self) -> Result<Counters, KernelError> {
-        Counters::read(&self.counters)
-    }
-
-    /// The programs that are in force, by number: other ones after each start, and where somebody replaced one.
-    #[must_use]
-    pub fn programs(&self) -> Vec<u32> {
-        self.hooks.iter().map(|hook| syscall::link_info(hook.link.as_fd()).map_or(0, |info| info.program_id)).collect()
-    }
-
-    /// Every program by name, and whether it is in force now.
-    #[must_use]
-    pub fn hooks(&self) -> Vec<HookStatus> {
-        let status = |hook: &Hook| HookStatus {
-            name: hook.name.clone(),
-            attached: syscall::link_info(hook.link.as_fd()).is_ok_and(|info| info.cgroup_id != 0),
-            pinned: self.pins.link(&hook.name).exists(),
-        };
-        self.hooks.iter().map(status).collect()
     }
 }
