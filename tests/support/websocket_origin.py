@@ -1,11 +1,14 @@
-"""A WebSocket origin: `websockets` on 9443, on 9444 one by hand that answers and speaks in one write, and on 9445 one
-that speaks HTTP/2 only.
+"""A WebSocket origin: `websockets` on 9443, on 9444 one by hand that answers and speaks in one write, and two that speak
+HTTP/2 only: on 9445 one that knows no WebSocket, on 9446 one that takes it (RFC 8441), but for /closed.
 
 /echo gives each message back; /push/TEXT says TEXT first; /close/CODE closes with it; /count says how many it got, at the end.
 """
 
 import asyncio, base64, hashlib, json, os, ssl, urllib.parse
+import h2.config, h2.connection, h2.events, h2.settings
 from websockets.asyncio.server import serve
+from websockets.frames import Frame, Opcode
+from websockets.streams import StreamReader
 
 log = open(os.environ["LOG"], "a", buffering=1)
 
@@ -60,6 +63,54 @@ async def h2_only(reader, writer):
     writer.close()
 
 
+async def extended(reader, writer):
+    """One stream a connection; each message comes back."""
+    c = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
+    c.initiate_connection()
+    c.update_settings({h2.settings.SettingCodes.ENABLE_CONNECT_PROTOCOL: 1})
+    frames, talks = StreamReader(), None
+
+    def talk(stream, path):
+        code = None
+        while code is None:
+            try:
+                frame = yield from Frame.parse(frames.read_exact, mask=True)
+            except EOFError:
+                break
+            opcode = Opcode.PONG if frame.opcode == Opcode.PING else frame.opcode
+            if opcode == Opcode.CLOSE:
+                code = int.from_bytes(frame.data[:2], "big")
+            elif opcode == Opcode.TEXT:
+                saw(kind="message", path=path, text=bytes(frame.data).decode())
+            c.send_data(stream, Frame(opcode, frame.data).serialize(mask=False), end_stream=code is not None)
+        saw(kind="closed", path=path, code=code)
+        while True:
+            yield
+
+    async def flush():
+        writer.write(c.data_to_send())
+        await writer.drain()
+
+    await flush()
+    while data := await reader.read(65536):
+        for event in c.receive_data(data):
+            if isinstance(event, h2.events.RequestReceived):
+                head = dict(event.headers)
+                saw(kind="open", path=head[":path"], headers=head)
+                taken = head[":method"] == "CONNECT" and head[":protocol"] == "websocket" and head[":path"] != "/closed"
+                c.send_headers(event.stream_id, [(":status", "200" if taken else "404")], end_stream=not taken)
+                talks = talk(event.stream_id, head[":path"]) if taken else None
+            if isinstance(event, h2.events.DataReceived):
+                c.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                frames.feed_data(event.data)
+            if isinstance(event, (h2.events.StreamEnded, h2.events.StreamReset)) and not frames.eof:
+                frames.feed_eof()
+            if talks is not None:
+                next(talks)
+        await flush()
+    writer.close()
+
+
 async def main():
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(os.environ["CERT"], os.environ["KEY"])
@@ -70,6 +121,7 @@ async def main():
         async with (
             await asyncio.start_server(by_hand, "::", 9444, ssl=context),
             await asyncio.start_server(h2_only, "::", 9445, ssl=only),
+            await asyncio.start_server(extended, "::", 9446, ssl=only),
         ):
             saw(kind="ready")
             await asyncio.Future()

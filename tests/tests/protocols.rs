@@ -9,23 +9,7 @@ use serde_json::{Value, json};
 
 const KEY: &str = "AKIAQ3EGRTZYXNMB2LKJ";
 
-const POLICY: &str = r#"version: turns-1
-policies:
-  - name: turns
-    agents: ["*"]
-    rules:
-      - name: forbidden
-        hosts: [api.allowed.test]
-        ports: [443, 9443]
-        paths: ["/forbidden/**"]
-        decision: deny
-        reason: "this path is forbidden in the laboratory"
-      - name: looked-through
-        hosts: [api.allowed.test]
-        ports: [443, 9443]
-        decision: sanitize
-        dlp: {redact: [pii], deny: [secrets]}
-"#;
+const POLICY: &str = include_str!("../support/turns.yaml");
 
 fn start(lab: &Lab) -> (Daemon<'_>, Service) {
     start_with(lab, POLICY)
@@ -85,6 +69,30 @@ for path, length, extra in (('/forbidden/x', 4, ''), ('/forbidden/x', 100000, ''
         "{outcome:?}"
     );
     assert_eq!(requests(&origin).len(), 2);
+}
+
+/// Over HTTP/2 nothing is said before the answer: who asks for it sends after a while all the same (RFC 9110, section 10.1.1).
+#[test]
+fn an_expectation_over_h2_holds_nothing_up() {
+    let lab = Lab::new().unwrap();
+    let (_daemon, _origin) = start(&lab);
+    std::fs::write(lab.path("home").join("long"), "x".repeat(200_000) + " ssn 536-22-8741").unwrap();
+    let key = format!("key {KEY}");
+    for (path, body, status) in [
+        ("/echo", "ssn 536-22-8741", 200),
+        ("/sink", "@long", 200),
+        ("/echo", &key, 403),
+        ("/forbidden/short", "x", 403),
+        ("/forbidden/long", "@long", 403),
+    ] {
+        let url = format!("https://api.allowed.test{path}");
+        let asks = ["--http2", "-H", "Expect: 100-continue", "-H", "Content-Type: text/plain", "--data-binary"];
+        let answer = lab.agent(AGENT).curl(&[&asks[..], &[body, &url]].concat()).unwrap();
+        assert_eq!((answer.status, answer.version.as_str()), (status, "2"), "{path}: {answer:?}");
+    }
+    let seen = lab.internet.requests.all();
+    assert_eq!(seen.iter().map(|request| request.path.as_str()).collect::<Vec<_>>(), ["/echo", "/sink"]);
+    assert_eq!((seen[0].text(), seen[1].body_len), ("ssn [SSN]".to_owned(), 200_010));
 }
 
 #[test]

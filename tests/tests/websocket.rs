@@ -26,7 +26,7 @@ policies:
         decision: allow
       - name: looked-through
         hosts: [api.allowed.test]
-        ports: [9443, 9444, 9445]
+        ports: [9443, 9444, 9445, 9446]
         decision: sanitize
         dlp: {redact: [pii], deny: [secrets]}
 "#;
@@ -268,7 +268,8 @@ fn a_new_policy_and_the_daemons_end_close_what_is_open() {
     let start = || lab.agent(AGENT).start(&[python().to_str().unwrap(), "-c", &program]).unwrap();
     let client = start();
     site.origin.wait(|line| line["kind"] == "open").unwrap();
-    std::fs::write(lab.path("policy.yaml"), POLICY.replace("ports: [9443, 9444, 9445]", "ports: [9444]")).unwrap();
+    std::fs::write(lab.path("policy.yaml"), POLICY.replace("ports: [9443, 9444, 9445, 9446]", "ports: [9444]"))
+        .unwrap();
     site.daemon.signal(nix::sys::signal::Signal::SIGHUP).unwrap();
     let outcome = client.finish().unwrap();
     assert!(outcome.stdout.contains("closed 1008 cut off"), "{outcome:?}");
@@ -332,7 +333,7 @@ fn a_policy_that_asks_for_more_ends_what_passed_unread() {
 }
 
 #[test]
-fn an_origin_that_speaks_http2_only_is_a_refusal_that_says_so() {
+fn an_origin_that_takes_no_websocket_over_http2_either_is_a_refusal_that_says_so() {
     let lab = Lab::new().unwrap();
     let site = Site::start(&lab, json!({}));
     let outcome = site.run(
@@ -341,6 +342,39 @@ except InvalidStatus as e: print(e.response.status_code, e.response.headers['con
     );
     assert!(outcome.stdout.starts_with("502 application/problem+json"), "{outcome:?}");
     assert!(outcome.stdout.contains("it speaks no HTTP/1.1") && outcome.stdout.contains("RFC 8441"), "{outcome:?}");
+}
+
+#[test]
+fn an_origin_that_speaks_http2_only_is_asked_by_its_extended_connect() {
+    let lab = Lab::new().unwrap();
+    let site = Site::start(&lab, json!({}));
+    let outcome = site.run(&format!(
+        "with open('/echo', port=9446) as socket:
+    socket.send('ssn 536-22-8741'); print(socket.recv())
+    socket.ping(); print(socket.ponged())
+    socket.close(1000, 'done')
+with open('/denied', port=9446) as socket:
+    socket.send('key {KEY}'); end(socket)
+try: open('/closed', port=9446)
+except InvalidStatus as e: print(e.response.status_code)"
+    ));
+    let lines: Vec<&str> = outcome.stdout.lines().collect();
+    assert_eq!(lines.len(), 4, "{outcome:?}");
+    assert_eq!((lines[0], lines[1], lines[3]), ("ssn [SSN]", "True", "404"), "{outcome:?}");
+    assert!(lines[2].starts_with("closed 1008") && lines[2].contains("aws_key"), "{outcome:?}");
+    assert_eq!(site.messages(), ["ssn [SSN]"]);
+    let opened = site.origin.wait(|line| line["kind"] == "open").unwrap();
+    let head = &opened["headers"];
+    assert_eq!((&head[":protocol"], &head[":authority"]), (&json!("websocket"), &json!("api.allowed.test:9446")));
+    assert_eq!(head["sec-websocket-version"], "13", "{head}");
+    for gone in ["sec-websocket-key", "upgrade", "connection", "host"] {
+        assert_eq!(head.get(gone), None, "{head}");
+    }
+    assert_eq!(site.closed()["code"], 1000);
+    let denied = site.origin.wait(|line| line["kind"] == "closed" && line["path"] == "/denied").unwrap();
+    assert_eq!(denied["code"], 1008, "{denied}");
+    let record = site.record("/echo");
+    assert_eq!((record["messages_out"].as_u64(), record["decision"].as_str()), (Some(1), Some("sanitize")), "{record}");
 }
 
 #[test]

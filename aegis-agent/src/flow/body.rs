@@ -36,7 +36,11 @@ pub enum BodyError {
 pub enum ToOrigin {
     Empty,
     /// Inspected in memory; its length is known.
-    Whole(Bytes, Arc<Ending>),
+    Whole {
+        bytes: Bytes,
+        trailers: Option<HeaderMap>,
+        ending: Arc<Ending>,
+    },
     /// No rule looks into it.
     Untouched {
         inner: Incoming,
@@ -72,9 +76,9 @@ impl Body for ToOrigin {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut *self {
             Self::Empty => Poll::Ready(None),
-            Self::Whole(bytes, ending) => {
+            Self::Whole { bytes, trailers, ending } => {
                 if bytes.is_empty() {
-                    return Poll::Ready(None);
+                    return Poll::Ready(trailers.take().map(|fields| Ok(Frame::trailers(fields))));
                 }
                 ending.tally().add_out(bytes.len() as u64);
                 Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes)))))
@@ -103,7 +107,7 @@ impl Body for ToOrigin {
                         tally.add_out(data.len() as u64);
                         Some(Frame::data(data))
                     }
-                    Some(Err(frame)) => trailing(frame, None, ending)?.map(Frame::trailers),
+                    Some(Err(frame)) => trailing_frame(frame, None, ending)?.map(Frame::trailers),
                 };
                 if let Some(frame) = frame {
                     return Poll::Ready(Some(Ok(frame)));
@@ -116,7 +120,7 @@ impl Body for ToOrigin {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Whole(bytes, _) => bytes.is_empty(),
+            Self::Whole { bytes, trailers, .. } => bytes.is_empty() && trailers.is_none(),
             Self::Untouched { inner, .. } => inner.is_end_stream(),
             Self::Inspected(_) => false,
         }
@@ -125,7 +129,7 @@ impl Body for ToOrigin {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Whole(bytes, _) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Whole { bytes, .. } => SizeHint::with_exact(bytes.len() as u64),
             Self::Untouched { inner, .. } => inner.size_hint(),
             Self::Inspected(body) if body.look.stream().length_kept() => body.inner.size_hint(),
             Self::Inspected(_) => SizeHint::default(),
@@ -133,8 +137,16 @@ impl Body for ToOrigin {
     }
 }
 
-fn trailing(frame: Frame<Bytes>, rules: Option<&Rules>, ending: &Ending) -> Result<Option<HeaderMap>, BodyError> {
+fn trailing_frame(frame: Frame<Bytes>, rules: Option<&Rules>, ending: &Ending) -> Result<Option<HeaderMap>, BodyError> {
     let Ok(fields) = frame.into_trailers() else { return Ok(None) };
+    trailing(fields, rules, ending)
+}
+
+/// Looks at what comes behind a body; gives what of it may go on.
+///
+/// # Errors
+/// It holds what must not leave.
+pub fn trailing(fields: HeaderMap, rules: Option<&Rules>, ending: &Ending) -> Result<Option<HeaderMap>, BodyError> {
     trailers::of_request(fields, rules, ending).map_err(|stop| stopped(ending, &stop))
 }
 
@@ -209,7 +221,7 @@ impl InspectedBody {
                     self.done = true;
                     let ended = self.finish(&mut out);
                     if let (Some(Err(frame)), Ok(())) = (rest, &ended) {
-                        self.trailers = trailing(frame, Some(&self.rules), &self.ending)?;
+                        self.trailers = trailing_frame(frame, Some(&self.rules), &self.ending)?;
                     }
                     ended
                 }

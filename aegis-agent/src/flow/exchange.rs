@@ -147,8 +147,8 @@ async fn decided(
     // The messages of gRPC name no tools, its path does; and they may go on for hours.
     let framed = needs.tool && !needs.json && session.h2 && tools::names_grpc(&head);
     let whole = needs.json || (needs.tool && !framed);
-    let payload = match inspect::read(body, whole, limits, version).await {
-        Ok(payload) => payload,
+    let (payload, trailers) = match inspect::read(body, whole, limits, version).await {
+        Ok(read) => read,
         Err(refusal) => return Err((refusal, Some(recorder))),
     };
     if waits && let Err(refusal) = token::still(aegis, &identity, head.token.as_deref(), version) {
@@ -215,7 +215,8 @@ async fn decided(
     }
     let way = Way::of(identity.enrolled.spec.dial, session.namespace, &aegis.namespaces);
     let pool = PoolKey { agent: identity.enrolled.index, way, private_ok: false, h2: session.h2 };
-    let line = Line { method: head.method.clone(), scheme: head.scheme, grpc: head.grpc && session.h2, framed };
+    let line =
+        Line { method: head.method.clone(), scheme: head.scheme, grpc: head.grpc && session.h2, framed, trailers };
     let websocket = head.websocket.clone();
     let streams = head.websocket.is_some() || matches!(permitted.payload, Payload::Streaming(_));
     let (granted, sending, answering_now) = (Granted::of(&permitted.permit), streams.into(), true.into());

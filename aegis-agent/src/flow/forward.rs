@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aegis_policy::{Decision, Denial, DenialKind, Grant};
+use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body;
 
 use super::answer;
-use super::body::{InspectedBody, ToOrigin};
+use super::body::{self, BodyError, InspectedBody, ToOrigin};
 use super::decide::Permitted;
 use super::ending::Ending;
 use super::framing::Framing;
@@ -26,7 +27,7 @@ use super::tally::Tally;
 use crate::config::Limits;
 use crate::upstream::{DialError, PoolKey, Pools};
 
-/// What of the request line neither permit nor redaction touches.
+/// What of the request neither the permit nor the decision's redaction has touched.
 pub struct Line {
     pub method: Method,
     pub scheme: &'static str,
@@ -34,6 +35,8 @@ pub struct Line {
     pub grpc: bool,
     /// The body passes as gRPC, whose path alone was asked about: it has to be that.
     pub framed: bool,
+    /// What came behind a body that was read whole.
+    pub trailers: Option<HeaderMap>,
 }
 
 /// Sends the permitted request and gives the origin's answer, its body streaming.
@@ -46,7 +49,7 @@ pub async fn send(
     pools: &Pools,
     limits: &Limits,
     pool: PoolKey,
-    line: Line,
+    mut line: Line,
     permitted: Permitted,
     mut recorder: Box<Recorder>,
     ongoing: Arc<Ongoing>,
@@ -63,12 +66,14 @@ pub async fn send(
     let ending = Arc::new(Ending::new(recorder, ongoing, Arc::clone(&grant)));
     ending.removed_already(&findings);
     let framing = line.framed.then(Framing::default);
-    let mut body = outgoing(&grant, payload, (look, framing), limits.idle_timeout, &ending);
     let failed = |refusal: Refusal| (refusal, ending.take());
     let broken = |error: &(dyn StdError + 'static)| match ending.ongoing().denial() {
         Some(denial) => denial.clone().into(),
         None => refusal(&grant, ending.tally(), error),
     };
+    let trailers = line.trailers.take();
+    let body = outgoing(&grant, (payload, trailers), (look, framing), limits.idle_timeout, &ending);
+    let mut body = body.map_err(|error| failed(broken(&error)))?;
     if let Err(error) = body.look_ahead().await {
         return Err(failed(broken(&error)));
     }
@@ -112,21 +117,27 @@ pub(super) async fn first_answer<T>(pending: impl Future<Output = T>, limit: Dur
 
 fn outgoing(
     grant: &Grant,
-    payload: Payload,
+    (payload, trailers): (Payload, Option<HeaderMap>),
     (look, framing): (Option<Box<Look>>, Option<Framing>),
     idle: Duration,
     ending: &Arc<Ending>,
-) -> ToOrigin {
+) -> Result<ToOrigin, BodyError> {
     let ending = Arc::clone(ending);
     let idle = Idle::new(idle);
-    match (payload, look, Rules::out(&grant.profile)) {
-        (Payload::Empty | Payload::TooLarge, ..) => ToOrigin::Empty,
-        (Payload::Whole(bytes), ..) => ToOrigin::Whole(bytes, ending),
+    let rules = Rules::out(&grant.profile);
+    let trailers = match trailers {
+        Some(fields) => body::trailing(fields, rules.as_ref(), &ending)?,
+        None => None,
+    };
+    Ok(match (payload, look, rules) {
+        (Payload::Empty | Payload::TooLarge, ..) if trailers.is_none() => ToOrigin::Empty,
+        (Payload::Empty | Payload::TooLarge, ..) => ToOrigin::Whole { bytes: Bytes::new(), trailers, ending },
+        (Payload::Whole(bytes), ..) => ToOrigin::Whole { bytes, trailers, ending },
         (Payload::Streaming(inner), Some(look), Some(rules)) => {
             ToOrigin::Inspected(Box::new(InspectedBody::new(inner, (*look, rules), framing, idle, ending)))
         }
         (Payload::Streaming(inner), ..) => ToOrigin::Untouched { inner, framing, idle, ending },
-    }
+    })
 }
 
 pub(super) fn request(

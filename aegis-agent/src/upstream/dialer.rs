@@ -93,6 +93,15 @@ impl Dialer {
         self.dial(host, port).await.map(|(stream, _)| stream)
     }
 
+    /// A connection to the origin of a URI on which HTTP/2 was agreed on; `None` where it was not.
+    ///
+    /// # Errors
+    /// As [`Dialer::tcp`], and when the origin's certificate does not hold.
+    pub async fn h2(mut self, uri: Uri) -> Result<Option<Upstream>, DialError> {
+        self.h2 = true;
+        self.connect(uri).await.map(|stream| Some(stream).filter(Upstream::is_h2))
+    }
+
     /// The slot counts the dial for as long as it is held.
     async fn dial(&self, host: &str, port: u16) -> Result<(TcpStream, Slot), DialError> {
         let limit = self.connect_timeout;

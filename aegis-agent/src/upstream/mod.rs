@@ -10,7 +10,7 @@ mod stream;
 mod way;
 
 pub use dialer::{DialError, Dialer};
-pub use pool::{PoolKey, Pools, UpstreamClient};
+pub use pool::{ExtendedError, PoolKey, Pools, UpstreamClient};
 pub use reach::is_public;
 pub use stream::Upstream;
 pub use way::{Way, Ways};

@@ -4,11 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Uri;
+use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
-use super::dialer::{Connector, Dialer};
+use super::dialer::{Connector, DialError, Dialer};
 use super::slots::agent_quota;
 use super::way::Way;
 use crate::config::{self, Limits};
@@ -33,6 +36,9 @@ const H1_BUFFER: usize = 64 * 1024;
 /// middlebox has forgotten would swallow every request put on it.
 const H2_PING_EVERY: Duration = Duration::from_secs(20);
 const H2_PONG_WITHIN: Duration = Duration::from_secs(10);
+/// How long an origin may take to say what it can, which it has to say first of all, and how often that is asked.
+const SETTINGS_WITHIN: Duration = Duration::from_secs(2);
+const SETTINGS_EVERY: Duration = Duration::from_millis(5);
 
 /// Whose connections may be used for a request.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
@@ -44,6 +50,17 @@ pub struct PoolKey {
     pub private_ok: bool,
     /// Whether HTTP/2 is offered to the origin: it is when the agent speaks it.
     pub h2: bool,
+}
+
+/// Why there is no connection for a WebSocket over HTTP/2.
+#[derive(Debug, thiserror::Error)]
+pub enum ExtendedError {
+    #[error("no connection")]
+    Dial(#[from] DialError),
+    #[error("HTTP/2")]
+    Http(#[from] hyper::Error),
+    #[error("it speaks no HTTP/1.1, and takes no WebSocket over HTTP/2 (RFC 8441)")]
+    Unable,
 }
 
 pub struct Pools {
@@ -81,6 +98,41 @@ impl Pools {
     pub fn dialer(&self, agent: AgentIndex, way: Way, private_ok: bool, _: &Noted) -> Dialer {
         let key = PoolKey { agent, way, private_ok, h2: false };
         self.dialer.for_pool(key, self.quotas.get_with(agent, agent_quota))
+    }
+
+    /// A connection of its own to the origin of `uri`, which takes WebSockets over HTTP/2 (RFC 8441). For a request that is
+    /// noted.
+    ///
+    /// # Errors
+    /// It cannot be dialled, or the origin does not take them.
+    pub async fn extended(
+        &self,
+        key: PoolKey,
+        uri: &Uri,
+        noted: &Noted,
+    ) -> Result<SendRequest<ToOrigin>, ExtendedError> {
+        let dialer = self.dialer(key.agent, key.way, key.private_ok, noted);
+        let stream = dialer.h2(uri.clone()).await?.ok_or(ExtendedError::Unable)?;
+        let (origin, connection) = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .initial_stream_window_size(H2_STREAM_WINDOW)
+            .initial_connection_window_size(H2_CONNECTION_WINDOW)
+            .keep_alive_interval(H2_PING_EVERY)
+            .keep_alive_timeout(H2_PONG_WITHIN)
+            .max_send_buf_size(H2_SEND_BUFFER)
+            .max_header_list_size(u32::try_from(self.header_bytes).unwrap_or(u32::MAX))
+            .handshake(stream)
+            .await?;
+        let deadline = Instant::now() + SETTINGS_WITHIN;
+        while !connection.is_extended_connect_protocol_enabled() {
+            if Instant::now() >= deadline {
+                return Err(ExtendedError::Unable);
+            }
+            tokio::time::sleep(SETTINGS_EVERY).await;
+        }
+        // It ends with its one stream, or by a ping that nobody answers.
+        tokio::spawn(connection);
+        Ok(origin)
     }
 
     /// Lets go of the connections that were made from within `namespace`: they keep it, when everybody else has left.

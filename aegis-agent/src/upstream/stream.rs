@@ -16,16 +16,20 @@ pub enum Upstream {
     Tls(Box<TokioIo<TlsStream<TcpStream>>>),
 }
 
+impl Upstream {
+    /// Whether HTTP/2 was agreed on.
+    #[must_use]
+    pub fn is_h2(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(stream) => stream.inner().get_ref().1.alpn_protocol() == Some(b"h2"),
+        }
+    }
+}
+
 impl Connection for Upstream {
     fn connected(&self) -> Connected {
-        match self {
-            Self::Plain(_) => Connected::new(),
-            Self::Tls(stream) => {
-                let (_, session) = stream.inner().get_ref();
-                let connected = Connected::new();
-                if session.alpn_protocol() == Some(b"h2") { connected.negotiated_h2() } else { connected }
-            }
-        }
+        if self.is_h2() { Connected::new().negotiated_h2() } else { Connected::new() }
     }
 }
 

@@ -9,7 +9,7 @@ use futures_util::stream;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use serde_json::json;
 
@@ -75,8 +75,12 @@ async fn consume(mut body: Incoming, mut recording: Recording, pace: Pace) -> Co
             None => break true,
             Some(Err(_)) => break false,
             Some(Ok(frame)) => {
-                let Ok(data) = frame.into_data() else {
-                    continue;
+                let data = match frame.into_data() {
+                    Ok(data) => data,
+                    Err(frame) => {
+                        recording.trailers(frame.trailers_ref().unwrap_or(&HeaderMap::new()));
+                        continue;
+                    }
                 };
                 recording.body(&data);
                 consumed.total += data.len() as u64;

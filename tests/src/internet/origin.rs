@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::World;
 use super::endpoint::{self, Body};
-use super::seen::SeenRequest;
+use super::seen::{self, SeenRequest};
 use crate::lab::wiring;
 
 /// What is known of a connection before its first request.
@@ -95,7 +95,7 @@ async fn answer(request: Request<Incoming>, connection: Connection) -> Result<Re
         method: request.method().to_string(),
         authority: authority(&request),
         path: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
-        headers: headers(&request),
+        headers: seen::listed(request.headers()),
         ..SeenRequest::default()
     };
     let recording = connection.world.requests.arrived(seen);
@@ -109,9 +109,4 @@ fn authority(request: &Request<Incoming>) -> String {
             request.headers().get(HOST).map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned()).unwrap_or_default()
         }
     }
-}
-
-fn headers(request: &Request<Incoming>) -> Vec<(String, String)> {
-    let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    request.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect()
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use hyper::header::{HeaderMap, HeaderValue};
 use sha2::{Digest, Sha256};
 
 /// How much of a body is kept; of the rest only length and digest.
@@ -36,6 +37,8 @@ pub struct SeenRequest {
     pub body_len: u64,
     /// SHA-256 of the whole body, hex; empty until it has ended.
     pub body_sha256: String,
+    /// Fields that came behind the body, as in `headers`.
+    pub trailers: Vec<(String, String)>,
     /// Whether the body came to its proper end.
     pub complete: bool,
 }
@@ -89,6 +92,12 @@ impl Requests {
     }
 }
 
+/// Names and values of fields, in their order.
+pub(super) fn listed(fields: &HeaderMap) -> Vec<(String, String)> {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    fields.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
+}
+
 /// The part of a request that is still coming in.
 pub(super) struct Recording {
     all: Requests,
@@ -104,6 +113,10 @@ impl Recording {
             let room = KEPT_BODY_BYTES.saturating_sub(request.body.len());
             request.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
         });
+    }
+
+    pub(super) fn trailers(&mut self, fields: &HeaderMap) {
+        self.edit(|request| request.trailers = listed(fields));
     }
 
     pub(super) fn end(self, complete: bool) {

@@ -97,7 +97,16 @@ impl Asked {
             }
         }
         let protocols = all(headers, &header::SEC_WEBSOCKET_PROTOCOL).unwrap_or_default();
-        Wanted { accept: accept(&key), protocols, inspected }
+        Wanted { accept: Some(accept(&key)), protocols, inspected }
+    }
+
+    /// The same for a request over HTTP/2 (RFC 8441), which has neither key nor upgrade.
+    pub fn extended(&self, headers: &mut HeaderMap, inspected: bool) -> Wanted {
+        let wanted = self.request(headers, inspected);
+        for name in [header::CONNECTION, header::UPGRADE, header::SEC_WEBSOCKET_KEY] {
+            headers.remove(name);
+        }
+        Wanted { accept: None, ..wanted }
     }
 
     /// The answer to the agent, with the fields of the origin's that go on to it.
@@ -142,7 +151,8 @@ impl Asked {
 
 /// What the origin has to answer.
 pub struct Wanted {
-    accept: String,
+    /// The proof that it read the key; none over HTTP/2, which has none.
+    accept: Option<String>,
     protocols: String,
     inspected: bool,
 }
@@ -157,17 +167,25 @@ pub struct Agreed {
 }
 
 impl Wanted {
-    /// Checks the origin's 101.
+    /// The status that opens the WebSocket.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        if self.accept.is_some() { StatusCode::SWITCHING_PROTOCOLS } else { StatusCode::OK }
+    }
+
+    /// Checks an answer with that status.
     ///
     /// # Errors
     /// What is wrong with it.
     pub fn check(&self, headers: &HeaderMap) -> Result<Agreed, &'static str> {
-        let upgrade = one(headers, &header::UPGRADE)?.unwrap_or_default();
-        if !upgrade.eq_ignore_ascii_case("websocket") || !lists(headers, &header::CONNECTION, "upgrade") {
-            return Err("it switched to something else than websocket");
-        }
-        if one(headers, &header::SEC_WEBSOCKET_ACCEPT)? != Some(&self.accept) {
-            return Err("its Sec-WebSocket-Accept is wrong");
+        if let Some(accept) = &self.accept {
+            let upgrade = one(headers, &header::UPGRADE)?.unwrap_or_default();
+            if !upgrade.eq_ignore_ascii_case("websocket") || !lists(headers, &header::CONNECTION, "upgrade") {
+                return Err("it switched to something else than websocket");
+            }
+            if one(headers, &header::SEC_WEBSOCKET_ACCEPT)? != Some(accept) {
+                return Err("its Sec-WebSocket-Accept is wrong");
+            }
         }
         if let Some(chosen) = one(headers, &header::SEC_WEBSOCKET_PROTOCOL)?
             && !self.protocols.split(',').any(|offered| offered.trim() == chosen)

@@ -76,7 +76,7 @@ fn extensions_are_agreed_on_with_each_side() {
     assert_ne!(headers["sec-websocket-key"], KEY);
     let answer = |extra: &[(&'static str, &str)]| {
         let mut answer = fields(&[("upgrade", "WebSocket"), ("connection", "upgrade")]);
-        answer.insert("sec-websocket-accept", wanted.accept.parse().unwrap());
+        answer.insert("sec-websocket-accept", wanted.accept.as_ref().unwrap().parse().unwrap());
         answer.extend(fields(extra));
         answer
     };
@@ -103,8 +103,25 @@ fn extensions_are_agreed_on_with_each_side() {
     let wanted = asked.request(&mut headers, false);
     assert_eq!(headers["sec-websocket-extensions"], offer);
     let mut answer = fields(&[("upgrade", "websocket"), ("connection", "upgrade"), ("sec-websocket-extensions", "x")]);
-    answer.insert("sec-websocket-accept", wanted.accept.parse().unwrap());
+    answer.insert("sec-websocket-accept", wanted.accept.as_ref().unwrap().parse().unwrap());
     assert_eq!(answered(&wanted.check(&answer).unwrap()).as_deref(), Some("x"));
+}
+
+#[test]
+fn over_http2_there_is_no_key_and_no_upgrade() {
+    let asked = read(handshake()).unwrap().unwrap();
+    let mut headers = fields(&[("sec-websocket-protocol", "chat"), ("x-kept", "1")]);
+    let wanted = asked.extended(&mut headers, true);
+    for gone in ["connection", "upgrade", "sec-websocket-key"] {
+        assert!(!headers.contains_key(gone), "{gone}");
+    }
+    assert_eq!((&headers["sec-websocket-version"], &headers["x-kept"]), (&VERSION, &HeaderValue::from_static("1")));
+    assert_eq!(
+        (wanted.status(), &headers["sec-websocket-extensions"]),
+        (StatusCode::OK, &HeaderValue::from_static(deflate::AGREED))
+    );
+    assert!(wanted.check(&fields(&[("sec-websocket-protocol", "chat")])).is_ok());
+    assert!(wanted.check(&fields(&[("sec-websocket-protocol", "other")])).is_err());
 }
 
 #[test]
@@ -113,7 +130,7 @@ fn a_subprotocol_is_one_that_was_offered() {
     let mut headers = fields(&[("sec-websocket-protocol", "chat, superchat")]);
     let wanted = asked.request(&mut headers, true);
     let mut answer = fields(&[("upgrade", "websocket"), ("connection", "upgrade")]);
-    answer.insert("sec-websocket-accept", wanted.accept.parse().unwrap());
+    answer.insert("sec-websocket-accept", wanted.accept.as_ref().unwrap().parse().unwrap());
     for (chosen, fine) in [("superchat", true), ("chat, superchat", false), ("other", false)] {
         answer.insert("sec-websocket-protocol", chosen.parse().unwrap());
         assert_eq!(wanted.check(&answer).is_ok(), fine, "{chosen}");

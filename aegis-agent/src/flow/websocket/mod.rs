@@ -1,5 +1,6 @@
 //! WebSocket (RFC 6455) through the proxy: two handshakes, and between them messages that are looked into one by one.
 
+mod call;
 mod close;
 #[cfg(test)]
 mod corpus_tests;

@@ -1,6 +1,5 @@
 //! A permitted handshake on its way: to the origin, back to the agent, and from there on the pump.
 
-use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use hyper_util::rt::TokioIo;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::call::Call;
 use super::gate::Gate;
 use super::handshake::{Agreed, Asked, Wanted};
 use super::message::{Assembly, Frames};
@@ -18,7 +18,6 @@ use super::pump::{self, End, Manner, Shared, Way};
 use super::wire::Wire;
 use crate::config::Limits;
 use crate::flow::answer;
-use crate::flow::body::ToOrigin;
 use crate::flow::decide::Permitted;
 use crate::flow::ending::Ending;
 use crate::flow::forward::{self, Line};
@@ -28,7 +27,7 @@ use crate::flow::refusal::Refusal;
 use crate::flow::response::ToAgent;
 use crate::flow::standing::Ongoing;
 use crate::flow::stop::Direction;
-use crate::upstream::{DialError, PoolKey, Pools};
+use crate::upstream::{PoolKey, Pools};
 
 /// A WebSocket that an agent asked for.
 pub struct Opening {
@@ -64,40 +63,36 @@ impl Opening {
             Ok(noted) => noted,
             Err(refusal) => return Err((refusal, Some(recorder))),
         };
-        let Permitted { permit, path_and_query, mut headers, findings, .. } = permitted;
+        let Permitted { permit, path_and_query, headers, findings, .. } = permitted;
         let grant = Arc::new(permit.consume());
         let ending = Arc::new(Ending::new(recorder, ongoing, Arc::clone(&grant)));
         ending.removed_already(&findings);
         let rules = (Rules::out(&grant.profile), Rules::back(&grant.profile));
         let inspected = rules.0.is_some() || rules.1.is_some();
-        let wanted = self.asked.request(&mut headers, inspected);
-        let failed = |refusal: Refusal| (refusal, ending.take());
-        let unreachable = |why: String| failed(forward::failure(&grant, why, StatusCode::BAD_GATEWAY));
-        let request = forward::request(&grant, line, &path_and_query, headers, ToOrigin::Empty).map_err(unreachable)?;
-        // Every server that speaks WebSocket does so over HTTP/1.1; few over HTTP/2.
-        let client = pools.client(PoolKey { private_ok: grant.private_ok, h2: false, ..pool }, &noted);
-        let answered = tokio::select! {
-            answered = forward::first_answer(client.request(request), limits.request_timeout, ending.tally()) => answered,
-            denial = ending.ongoing().cut_off() => return Err(failed(denial.clone().into())),
+        let pool = PoolKey { private_ok: grant.private_ok, h2: false, ..pool };
+        let call = Call {
+            pools,
+            limits,
+            pool,
+            noted: &noted,
+            ending: &ending,
+            line: &line,
+            path_and_query: &path_and_query,
+            inspected,
         };
-        match answered {
-            Some(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                self.opened(response, &wanted, rules, limits, ending)
-            }
+        let answered = tokio::select! {
+            answered = call.ask(&self.asked, headers) => answered,
+            denial = ending.ongoing().cut_off() => Err(denial.clone().into()),
+        };
+        let (response, wanted) = answered.map_err(|refusal| (refusal, ending.take()))?;
+        match response.status() {
+            status if status == wanted.status() => self.opened(response, &wanted, rules, limits, ending),
             // Over HTTP/2 any success would be a WebSocket to the agent.
-            Some(Ok(response)) if self.asked.over_h2() && response.status().is_success() => {
-                Err(unreachable("it answered without switching to WebSocket".to_owned()))
+            status if self.asked.over_h2() && status.is_success() => {
+                let why = "it answered without switching to WebSocket".to_owned();
+                Err((forward::failure(&grant, why, StatusCode::BAD_GATEWAY), ending.take()))
             }
-            Some(Ok(response)) => answer::relayed(response, limits, false, ending).await,
-            Some(Err(error)) if is_h2_only(&error) => Err(unreachable(
-                "it speaks no HTTP/1.1, over which WebSocket is spoken with origins (not over HTTP/2, RFC 8441)"
-                    .to_owned(),
-            )),
-            Some(Err(error)) => Err(failed(forward::refusal(&grant, ending.tally(), &error))),
-            None => {
-                let why = format!("it did not answer within {} s", limits.request_timeout.as_secs());
-                Err(failed(forward::failure(&grant, why, StatusCode::GATEWAY_TIMEOUT)))
-            }
+            _ => answer::relayed(response, limits, false, ending).await,
         }
     }
 
@@ -134,19 +129,6 @@ impl Opening {
         };
         self.tasks.spawn(flow.run(self.upgrade, origin));
         Ok(answer)
-    }
-}
-
-/// Whether an origin refused HTTP/1.1: in TLS, or by answering in something else.
-fn is_h2_only(error: &(dyn StdError + 'static)) -> bool {
-    let refused = |source: &std::io::Error| {
-        let alert = rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol);
-        source.get_ref().and_then(|inner| inner.downcast_ref()) == Some(&alert)
-    };
-    match forward::cause::<DialError>(error) {
-        Some(DialError::Tls { source, .. }) => refused(source),
-        Some(_) => false,
-        None => forward::cause::<hyper::Error>(error).is_some_and(hyper::Error::is_parse),
     }
 }
 
