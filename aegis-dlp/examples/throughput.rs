@@ -9,8 +9,9 @@ use aegis_dlp::{Described, DetectorSet, Profile, Stream};
 const CHUNK: usize = 16 * 1024;
 /// The size of the body scanned over and over.
 const BODY: usize = 4 << 20;
-/// How long each measurement goes on.
-const TIME: Duration = Duration::from_millis(1500);
+/// Each body is measured so often, for so long: the best of them tells what it costs on a machine that others use as well.
+const TIMES: usize = 10;
+const TIME: Duration = Duration::from_millis(150);
 
 fn main() {
     let title = format!("body, all {} detectors, redacting", DetectorSet::ALL.iter().count());
@@ -82,6 +83,13 @@ fn bodies() -> Vec<(&'static str, Type, Vec<u8>)> {
         ("lines of JSON (records of a log)", LINES, RECORDS),
     ];
     let mut bodies: Vec<_> = text.map(|(name, format, unit)| (name, format, unit.as_bytes().to_vec())).into();
+    bodies.push(("clean JSON, sentences with numbers", JSON, orders(|_| String::new())));
+    let dirty = |number: usize| format!("536-22-{}, jane.{number}@mail.test, ", 1000 + number % 9000);
+    bodies.push((
+        "the same, a match in every 140 bytes",
+        JSON,
+        orders(|number| if number % 4 == 0 { dirty(number) } else { String::new() }),
+    ));
     let utf16 = CLEAN_TEXT.encode_utf16().flat_map(u16::to_le_bytes).collect();
     bodies.push(("clean text in UTF-16", None, utf16));
     let noise: Vec<u8> = (0..48_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
@@ -91,6 +99,14 @@ fn bodies() -> Vec<(&'static str, Type, Vec<u8>)> {
     bodies.push(("base64 of clean text in JSON", JSON, in_json(CLEAN_TEXT.repeat(200).as_bytes())));
     bodies.push(("base64 of dirty JSON in JSON", JSON, in_json(DIRTY_JSON.repeat(200).as_bytes())));
     bodies
+}
+
+/// What the benchmark of the proxy posts: 1 MB of sentences, each of which begins with what `insert` makes of its number.
+fn orders(insert: impl Fn(usize) -> String) -> Vec<u8> {
+    let notes: String = (0..18_000)
+        .map(|number| format!(r#""{}entry {number} of an ordinary order, nothing secret in it","#, insert(number)))
+        .collect();
+    format!(r#"{{"amount":4999,"currency":"usd","notes":[{notes}"end"]}}"#).into_bytes()
 }
 
 /// A message as chat APIs take files in.
@@ -105,8 +121,12 @@ fn in_json(file: &[u8]) -> Vec<u8> {
     format!(r#"{{"type":"image_url","image_url":{{"url":"data:image/png;base64,{text}"}}}}"#).into_bytes()
 }
 
-/// Scans the body until the time is up: gigabytes a second of processor time, and matches in one body.
+/// Scans the body over and over: gigabytes a second of processor time, and matches in one body.
 fn measure(content_type: Type, body: &[u8]) -> (f64, u64) {
+    (0..TIMES).map(|_| measure_once(content_type, body)).fold((0.0, 0), |best, (rate, found)| (rate.max(best.0), found))
+}
+
+fn measure_once(content_type: Type, body: &[u8]) -> (f64, u64) {
     let profile = Profile { redact: DetectorSet::ALL, ..Profile::default() };
     let mut out = Vec::with_capacity(CHUNK * 2);
     let (mut bytes, mut findings) = (0_usize, 0);

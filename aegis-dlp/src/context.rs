@@ -7,10 +7,15 @@ mod words;
 use std::cell::Cell;
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, Anchored, Input, MatchKind, StartKind};
+use aho_corasick::automaton::Automaton;
+use aho_corasick::dfa::DFA;
+use aho_corasick::{Anchored, Input, MatchKind, StartKind};
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, Simd, dispatch};
 use memchr::{memchr2, memrchr};
 
 use crate::detect::is_mask;
+use crate::lanes::{Lanes, is, lanes, within};
 use crate::view::View;
 
 pub(crate) use topic::Topic;
@@ -23,17 +28,17 @@ pub(crate) const REACH: usize = 64;
 pub(crate) const LOOK_BEHIND: usize = 4 * REACH;
 
 struct Searcher {
-    automaton: AhoCorasick,
+    automaton: DFA,
     /// By the number of the word: its topic, and whether it counts inside of a longer one.
     meaning: Vec<(Topic, bool)>,
-    /// A bit for each hash of three bytes that a word begins with.
+    /// A bit for each hash of the four bytes that a word begins with.
     heads: Box<[u64; HASHES / 64]>,
-    /// For each hash a bit for each byte that may come next.
-    fourths: Box<[u32]>,
 }
 
-/// Values of the hash of three bytes.
-const HASHES: usize = 1 << 15;
+/// Values of the hash of four bytes.
+const HASHES: usize = 1 << 16;
+/// Bits that four bytes add up to.
+const FOUR: usize = (1 << 20) - 1;
 
 /// What a byte adds to the hash: the same for a letter and its capital, and for digits what no word begins with.
 static CODES: [u8; 256] = {
@@ -52,6 +57,13 @@ fn code(byte: u8) -> usize {
     usize::from(CODES[usize::from(byte)])
 }
 
+/// The hash of what four bytes add up to: the word with its bit, and that bit.
+#[inline]
+fn hash(four: usize) -> (usize, u64) {
+    let hash = four.wrapping_mul(0x9E37_79B1) >> 16 & (HASHES - 1);
+    (hash / 64, 1 << (hash % 64))
+}
+
 impl Searcher {
     fn new() -> Option<Searcher> {
         let (mut texts, mut meaning) = (Vec::<String>::new(), Vec::new());
@@ -65,21 +77,22 @@ impl Searcher {
             }
         }
         let mut heads = Box::new([0_u64; HASHES / 64]);
-        let mut fourths = vec![0_u32; HASHES].into_boxed_slice();
         for text in &texts {
             let [one, two, three, rest @ ..] = text.as_bytes() else { return None };
-            let hash = code(*one) << 10 | code(*two) << 5 | code(*three);
-            *heads.get_mut(hash / 64)? |= 1 << (hash % 64);
-            *fourths.get_mut(hash)? |= rest.first().map_or(u32::MAX, |fourth| 1 << code(*fourth));
+            // Behind a word of three anything may stand.
+            let fourths = rest.first().map_or(0..32, |fourth| code(*fourth)..code(*fourth) + 1);
+            for fourth in fourths {
+                let (word, bit) = hash(code(*one) << 15 | code(*two) << 10 | code(*three) << 5 | fourth);
+                *heads.get_mut(word)? |= bit;
+            }
         }
-        let automaton = AhoCorasick::builder()
+        let automaton = DFA::builder()
             .ascii_case_insensitive(true)
             .match_kind(MatchKind::LeftmostLongest)
             .start_kind(StartKind::Anchored)
-            .kind(Some(AhoCorasickKind::DFA))
             .build(texts)
             .ok()?;
-        Some(Searcher { automaton, meaning, heads, fourths })
+        Some(Searcher { automaton, meaning, heads })
     }
 
     /// Tells of each word of `text`, from the left and the longest that begins at a place: which it is, and where.
@@ -88,7 +101,7 @@ impl Searcher {
         while let Some(start) = self.head(text, from) {
             // Does not fail: the automaton is built for searches at one place.
             let input = Input::new(text).range(start..).anchored(Anchored::Yes);
-            let found = self.automaton.try_find(input).ok().flatten();
+            let found = self.automaton.try_find(&input).ok().flatten();
             from = found.map_or(start + 1, |found| found.end());
             if let Some(found) = found
                 && let Some((topic, inside)) = self.meaning.get(found.pattern().as_usize())
@@ -101,21 +114,22 @@ impl Searcher {
     /// The next place from `from` on where a word may begin.
     #[inline]
     fn head(&self, text: &[u8], from: usize) -> Option<usize> {
-        let [one, two, rest @ ..] = text.get(from..)? else { return None };
-        // What was shifted out of the hash does not count.
-        let mut last = code(*one) << 5 | code(*two);
+        let [one, two, three, rest @ ..] = text.get(from..)? else { return None };
+        let mut four = code(*one) << 10 | code(*two) << 5 | code(*three);
         for (at, byte) in rest.iter().enumerate() {
-            last = last << 5 | code(*byte);
-            let hash = last % HASHES;
-            if self.heads.get(hash / 64).is_some_and(|bits| bits >> (hash % 64) & 1 == 1) {
-                let fourths = self.fourths.get(hash).copied().unwrap_or_default();
-                let fourth = rest.get(at + 1).map_or(0, |fourth| 1 << code(*fourth));
-                if fourths & fourth != 0 || fourths == u32::MAX {
-                    return Some(from + at);
-                }
+            four = (four << 5 | code(*byte)) & FOUR;
+            if self.begins(four) {
+                return Some(from + at);
             }
         }
-        None
+        // With nothing behind the last three.
+        self.begins(four << 5 & FOUR).then_some(from + rest.len())
+    }
+
+    #[inline]
+    fn begins(&self, four: usize) -> bool {
+        let (word, bit) = hash(four);
+        self.heads.get(word).is_some_and(|bits| bits & bit != 0)
     }
 }
 
@@ -206,17 +220,78 @@ pub(crate) fn topics(view: &View<'_>, start: usize) -> Topics {
     let heading = if view.heading.is_empty() { Topics::default() } else { said(view.heading) };
     let floor = start.saturating_sub(REACH);
     let text = view.slice(floor, start);
-    let quote = if view.json { memrchr(b'"', text).map(|at| floor + at) } else { None };
-    let Some(quote) = quote else {
-        return said(field(text)).and(heading);
+    let marks = text.first_chunk().map(Marks::of);
+    let quote = match &marks {
+        _ if !view.json => None,
+        Some(marks) => marks.quotes.checked_ilog2().map(|bit| bit as usize),
+        None => memrchr(b'"', text),
     };
-    let near = view.slice(quote + 1, start);
-    let before = view.slice(start.saturating_sub(LOOK_BEHIND), quote);
-    if near.trim_ascii_start().first() == Some(&b':') {
+    let near = text.get(quote.map_or(0, |quote| quote + 1)..).unwrap_or_default();
+    let before = quote.map(|quote| view.slice(start.saturating_sub(LOOK_BEHIND), floor + quote));
+    if before.is_some() && near.trim_ascii_start().first() == Some(&b':') {
         // It stands bare, and the quote is the end of its key.
-        return keys::said_by(before);
+        return keys::said_by(before.unwrap_or_default());
     }
-    said(field(near)).and(keys::said_of(before))
+    let here = match marks.and_then(|marks| marks.field(near.len())) {
+        Some(0) => Topics::NONE,
+        Some(length) => said(near.get(near.len() - length..).unwrap_or_default()),
+        None => said(field(near)),
+    };
+    here.and(before.map_or(heading, keys::said_of))
+}
+
+/// What counts of the bytes before a place: a bit for each.
+struct Marks {
+    quotes: u64,
+    ampersands: u64,
+    breaks: u64,
+    commas: u64,
+    /// Colons and equals signs.
+    names: u64,
+    /// Letters, and what is beyond ASCII.
+    letters: u64,
+    blanks: u64,
+}
+
+impl Marks {
+    fn of(block: &[u8; REACH]) -> Marks {
+        dispatch!(Level::new(), simd => Marks::of_lane(lanes(simd, block)))
+    }
+
+    #[inline(always)]
+    fn of_lane<S: Simd>(lane: Lanes<S>) -> Marks {
+        Marks {
+            quotes: is(lane, b'"').to_bitmask(),
+            ampersands: is(lane, b'&').to_bitmask(),
+            breaks: is(lane, b'\n').to_bitmask(),
+            commas: is(lane, b',').to_bitmask(),
+            names: (is(lane, b':') | is(lane, b'=')).to_bitmask(),
+            letters: (within(lane | 0x20, b'a', 26) | lane.simd_ge(0x80)).to_bitmask(),
+            blanks: (is(lane, b' ') | within(lane, b'\t', 5)).to_bitmask(),
+        }
+    }
+
+    /// How many of the last bytes are of the [`field`] of these, where letters are among them; `None` where a line above counts.
+    fn field(&self, bytes: usize) -> Option<usize> {
+        let last = |bits: u64| bits.checked_ilog2();
+        let behind = |bit: u32| (u64::MAX << bit) << 1;
+        let mut inside = (u64::MAX).checked_shl((REACH - bytes.min(REACH)) as u32).unwrap_or(0);
+        if let Some(ampersand) = last(self.ampersands & inside) {
+            inside = behind(ampersand);
+        }
+        if let Some(line) = last(self.breaks & inside) {
+            inside = behind(line);
+        }
+        if inside & !self.blanks == 0 && self.breaks != 0 {
+            return None;
+        }
+        if let Some(comma) = last(self.commas & inside)
+            && self.names & behind(comma) != 0
+        {
+            inside = behind(comma);
+        }
+        Some(if self.letters & inside == 0 { 0 } else { inside.count_ones() as usize })
+    }
 }
 
 /// The part of `text` that belongs to the same field as what follows it.
@@ -273,7 +348,7 @@ fn is_word(text: &[u8], start: usize, end: usize) -> bool {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 
@@ -348,6 +423,34 @@ mod tests {
         }
         // The first of those for secrets.
         assert_eq!(Topic::Iban as u8 + 1, Topic::AwsSecret as u8);
+    }
+
+    /// The field of the bytes before a place, told by their bits, is that of reading them.
+    #[test]
+    fn fields_are_told_by_bits() {
+        let mut seed = 11_u32;
+        let mut random = |below: usize| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 8) as usize % below
+        };
+        let (mut above, mut none) = (0, 0);
+        for round in 0..8000 {
+            let often = round % 30;
+            let block: [u8; REACH] = std::array::from_fn(|_| {
+                if random(40) < often { b"&\n,:= \t"[random(7)] } else { b"abcXYZ019.-\xC3"[random(12)] }
+            });
+            let near = &block[random(REACH + 1)..];
+            match Marks::of(&block).field(near.len()) {
+                Some(0) => {
+                    none += 1;
+                    assert_eq!(said(field(near)), Topics::NONE);
+                }
+                Some(length) => assert_eq!(&near[near.len() - length..], field(near)),
+                // A line above counts, or may.
+                None => above += 1,
+            }
+        }
+        assert!((100..4000).contains(&above) && (100..4000).contains(&none), "{above} {none}");
     }
 
     #[test]

@@ -128,7 +128,12 @@ pub struct Finding {
 
 /// Findings in the order in which they were made, bounded in memory with no match left uncounted.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Findings(Vec<Finding>);
+pub(crate) struct Findings {
+    list: Vec<Finding>,
+    /// How many were handed over, and of which kinds.
+    told: usize,
+    kinds: Vec<(Detector, Action)>,
+}
 
 impl Findings {
     pub(crate) fn add(&mut self, detector: Detector, action: Action, confidence: Confidence, place: Place) {
@@ -137,22 +142,42 @@ impl Findings {
 
     /// Takes over what another scan found.
     pub(crate) fn merge(&mut self, found: Finding) {
-        if self.0.len() >= MAX_FINDINGS {
-            let same = self.0.iter_mut().rev().find(|f| f.detector == found.detector && f.action == found.action);
-            if let Some(same) = same {
-                same.count = same.count.saturating_add(found.count);
-                return;
+        if !self.count(found.detector, found.action, found.count) {
+            self.list.push(found);
+        }
+    }
+
+    /// Counts so many matches on the last entry of their kind where no more are listed; else there is one to be added.
+    pub(crate) fn count(&mut self, detector: Detector, action: Action, matches: u64) -> bool {
+        if self.list.len() < MAX_FINDINGS {
+            return false;
+        }
+        let same = self.list.iter_mut().rev().find(|listed| listed.detector == detector && listed.action == action);
+        same.map(|same| same.count = same.count.saturating_add(matches)).is_some()
+    }
+
+    /// Whether one more of a kind is only counted by who takes these over: where it is nobody will tell.
+    pub(crate) fn is_counted(&self, detector: Detector, action: Action) -> bool {
+        self.told + self.list.len() >= MAX_FINDINGS && self.kinds.contains(&(detector, action))
+    }
+
+    /// The findings, for who merges them with those before: of those that are only counted then no place is told.
+    pub(crate) fn hand_over(&mut self) -> Vec<Finding> {
+        self.told = self.told.saturating_add(self.list.len());
+        for found in &self.list {
+            if !self.kinds.contains(&(found.detector, found.action)) {
+                self.kinds.push((found.detector, found.action));
             }
         }
-        self.0.push(found);
+        std::mem::take(&mut self.list)
     }
 
     pub(crate) fn as_slice(&self) -> &[Finding] {
-        &self.0
+        &self.list
     }
 
     pub(crate) fn into_vec(self) -> Vec<Finding> {
-        self.0
+        self.list
     }
 }
 

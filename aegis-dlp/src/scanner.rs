@@ -26,13 +26,12 @@ use weave::Weave;
 /// token that the chunk ends in, and nothing where it ends between words.
 pub const HOLD_BACK: usize = 16 * 1024;
 
-/// Bytes examined at once: enough to amortise, little enough to stay in the first-level cache and to be
-/// moved where a mask is longer or shorter than what it replaces.
+/// Bytes examined at once: enough to amortise, little enough to stay in the first-level cache.
 const PIECE: usize = 8 * 1024;
-/// The same where more was replaced than in one of so many bytes: each moves what is behind it.
-const BUSY_PIECE: usize = 1024;
-/// Decided bytes that pile up in the window before they are dropped, so that tiny chunks cost no moves.
+/// Decided bytes that pile up in the window before they are dropped, so that tiny chunks cost little.
 const SLACK: usize = 2048;
+/// The same among matches, each of which moves what is kept before it.
+const BUSY_SLACK: usize = 256;
 
 /// What the stream may do next.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]
@@ -92,9 +91,6 @@ pub struct Scanner {
     before: u64,
     base: usize,
     altered: Option<u64>,
-    /// Bytes of the next piece, and matches replaced in the last one.
-    piece: usize,
-    replaced: usize,
 }
 
 impl Scanner {
@@ -179,8 +175,6 @@ impl Scanner {
             before: 0,
             base: 0,
             altered: None,
-            piece: PIECE,
-            replaced: 0,
         };
         if scanner.place.is_some() && scanner.is_strict() {
             scanner.window.be_strict();
@@ -195,13 +189,11 @@ impl Scanner {
             return Flow::Continue;
         }
         self.base = out.len();
-        let mut rest = chunk;
-        while !rest.is_empty() && self.stopped.is_none() {
-            let (piece, more) = rest.split_at(self.piece.min(rest.len()));
-            self.replaced = 0;
+        for piece in chunk.chunks(PIECE) {
+            if self.stopped.is_some() {
+                break;
+            }
             self.take(piece, false, out);
-            self.piece = if self.replaced * BUSY_PIECE >= piece.len() { BUSY_PIECE } else { PIECE };
-            rest = more;
         }
         self.count(out)
     }
@@ -222,6 +214,11 @@ impl Scanner {
 
     pub(crate) fn into_findings(self) -> Vec<Finding> {
         self.findings.into_vec()
+    }
+
+    /// What was found since this was asked last, for who counts what is too much to be listed as it is counted here.
+    pub(crate) fn hand_over(&mut self) -> Vec<Finding> {
+        self.findings.hand_over()
     }
 
     /// What was found since this was asked last.
@@ -303,7 +300,7 @@ impl Scanner {
             self.window.put_out_rest(out);
             self.end_other_readings(out);
         }
-        self.compact();
+        self.compact(SLACK);
     }
 
     /// Lists the places to be examined, in order.
@@ -350,6 +347,7 @@ impl Scanner {
                 }
                 let length = self.window.bytes().len();
                 self.apply(first, &others, end, out);
+                self.compact(BUSY_SLACK);
                 let moved = self.window.bytes().len().wrapping_sub(length).cast_signed();
                 let asked = (self.prefilter, self.wanted, &self.profile);
                 queue.replaced(moved, asked, &self.view(end), self.done.max(self.decided));
@@ -374,9 +372,10 @@ impl Scanner {
         View { bytes: self.window.bytes(), end, json, heading }
     }
 
-    fn compact(&mut self) {
+    /// Drops what is decided and out of sight, where it is so much.
+    fn compact(&mut self, slack: usize) {
         let gone = self.done.saturating_sub(LOOK_BEHIND).min(self.sent);
-        if gone < SLACK {
+        if gone < slack {
             return;
         }
         for followed in std::iter::once(&mut self.place_in).chain(&mut self.column) {

@@ -101,7 +101,7 @@ impl Text {
     /// Hands over what was found and what was not read, and says whether that stops the stream.
     fn step(&mut self, content: &mut Content, flow: Flow) -> Step {
         if !self.scanner.findings().is_empty() {
-            content.found(self.scanner.take_findings(), &self.path);
+            content.found(self.scanner.hand_over(), &self.path);
         }
         let why = self.scanner.why(flow);
         for remark in self.scanner.take_unread().remarks {

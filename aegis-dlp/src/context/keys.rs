@@ -1,9 +1,12 @@
 //! The keys of JSON that say what a value is: its own, that of the list that holds it, and where its own is one that any value may
 //! have, the key of the object around it.
 
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, Simd, dispatch};
 use memchr::memrchr;
 
 use super::{REACH, Topics, field, said};
+use crate::lanes::{BLOCK, inside, is, lanes_at};
 
 /// Levels of objects and lists that are gone out of.
 const LEVELS: usize = 6;
@@ -75,17 +78,40 @@ fn key_before(before: &[u8]) -> Option<&[u8]> {
 
 /// What stands before the object or list that `before` ends in, and the bracket that opens it.
 fn around(before: &[u8]) -> Option<(&[u8], u8)> {
-    let (mut closed, mut left) = (0_usize, before);
-    while let Some((last, rest)) = left.split_last() {
-        left = rest;
-        match last {
-            // A string is passed at once: lists of sentences are asked at every number in them.
-            b'"' => left = rest.get(..memrchr(b'"', rest)?)?,
-            b'}' | b']' => closed += 1,
-            b'{' | b'[' if closed > 0 => closed -= 1,
-            b'{' | b'[' => return Some((rest, *last)),
-            _ => {}
+    let open = dispatch!(Level::new(), simd => bracket_around(simd, before))?;
+    Some((before.get(..open)?, *before.get(open)?))
+}
+
+/// Where the bracket is that opens the object or list that `before` ends in. What is between quotes, from the last one on, counts
+/// for nothing.
+#[inline(always)]
+fn bracket_around<S: Simd>(simd: S, before: &[u8]) -> Option<usize> {
+    let (mut closed, mut in_string, mut end) = (0, false, before.len());
+    while end > 0 {
+        let from = end.saturating_sub(BLOCK);
+        let lane = lanes_at(simd, before.get(..end).unwrap_or_default(), from);
+        let quotes = is(lane, b'"').to_bitmask();
+        // The brackets of lists are those of objects but for one bit.
+        let mut opening = is(lane | 0x20, b'{').to_bitmask();
+        let mut closing = is(lane | 0x20, b'}').to_bitmask();
+        end = from;
+        // The state before the block, of that behind it.
+        in_string ^= quotes.count_ones() % 2 == 1;
+        if opening | closing == 0 {
+            continue;
         }
+        let outside = !inside(quotes, in_string);
+        (opening, closing) = (opening & outside, closing & outside);
+        while let Some(last) = opening.checked_ilog2() {
+            closed += (closing >> last).count_ones();
+            let before = (1 << last) - 1;
+            (opening, closing) = (opening & before, closing & before);
+            match closed.checked_sub(1) {
+                Some(rest) => closed = rest,
+                None => return Some(from + last as usize),
+            }
+        }
+        closed += closing.count_ones();
     }
     None
 }
@@ -97,4 +123,45 @@ fn end_of(text: &[u8]) -> &[u8] {
 
 fn is_general(key: &[u8]) -> bool {
     GENERAL.iter().any(|general| key.eq_ignore_ascii_case(general.as_bytes()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    /// Byte by byte, from the end.
+    fn slowly(before: &[u8]) -> Option<(&[u8], u8)> {
+        let (mut closed, mut left) = (0_usize, before);
+        while let Some((last, rest)) = left.split_last() {
+            left = rest;
+            match last {
+                b'"' => left = rest.get(..memrchr(b'"', rest)?)?,
+                b'}' | b']' => closed += 1,
+                b'{' | b'[' if closed > 0 => closed -= 1,
+                b'{' | b'[' => return Some((rest, *last)),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn the_bracket_around_is_found_in_blocks_as_byte_by_byte() {
+        let mut seed = 7_u32;
+        let mut random = |below: usize| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 8) as usize % below
+        };
+        let mut found = 0;
+        for round in 0..4000 {
+            // From few brackets to many.
+            let text: Vec<u8> = (0..random(300))
+                .map(|_| if random(40) < round % 40 { b"\"[]{}"[random(5)] } else { b"a,:;= "[random(6)] })
+                .collect();
+            assert_eq!(around(&text), slowly(&text), "{}", String::from_utf8_lossy(&text));
+            found += usize::from(around(&text).is_some());
+        }
+        assert!((1000..3500).contains(&found), "{found}");
+    }
 }

@@ -83,13 +83,19 @@ fn year_first(view: &View<'_>, start: usize, end: usize) -> Eval<Option<(usize, 
     Ok((day_and_month(first, second) && closes).then_some((start, last)))
 }
 
+/// Whether the year of a date in words may begin at a position.
+pub(super) fn may_end(view: &View<'_>, year: usize) -> bool {
+    let before = view.slice(year.saturating_sub(WORDS), year);
+    ends_in_part(before) && before.iter().any(u8::is_ascii_digit)
+}
+
 /// `2 January 1980`, `Jan 2nd, 1980`, `02-Jan-1980`.
 fn in_words(view: &View<'_>, year: usize, end: usize) -> Eval<Option<(usize, usize)>> {
-    let from = year.saturating_sub(WORDS);
-    let before = view.slice(from, year);
-    if !before.iter().any(u8::is_ascii_digit) || !ends_in_part(before) {
+    if !may_end(view, year) {
         return Ok(None);
     }
+    let from = year.saturating_sub(WORDS);
+    let before = view.slice(from, year);
     let found = BEFORE_YEAR.as_ref().and_then(|pattern| pattern.find(before)).map(|found| from + found.start());
     Ok(match found {
         Some(start) if closes(view, end)? => Some((start, end)),

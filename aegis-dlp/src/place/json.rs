@@ -10,12 +10,15 @@ use crate::lanes::{BLOCK, inside, is, lanes};
 /// The containers that the place is in.
 #[derive(Default)]
 pub(crate) struct Pointer {
+    /// So many are in use; those behind them were.
     frames: Vec<Frame>,
+    depth: usize,
     /// Containers beyond those.
     deeper: u64,
     in_string: bool,
 }
 
+#[derive(Default)]
 struct Frame {
     array: bool,
     /// The element of the array.
@@ -167,10 +170,17 @@ impl Pointer {
         match byte {
             b'{' | b'[' => {
                 self.keep_key(stretch);
-                if self.frames.len() < DEPTH {
-                    self.frames.push(Frame { array: byte == b'[', index: 0, key: Name::default(), value: false });
-                } else {
+                if self.depth == DEPTH {
                     self.deeper += 1;
+                    return;
+                }
+                if self.depth == self.frames.len() {
+                    self.frames.push(Frame::default());
+                }
+                self.depth += 1;
+                if let Some(frame) = self.innermost() {
+                    (frame.array, frame.index, frame.value) = (byte == b'[', 0, false);
+                    frame.key.clear();
                 }
             }
             _ => {
@@ -178,7 +188,7 @@ impl Pointer {
                 if self.deeper > 0 {
                     self.deeper -= 1;
                 } else {
-                    self.frames.pop();
+                    self.depth = self.depth.saturating_sub(1);
                 }
             }
         }
@@ -209,12 +219,13 @@ impl Pointer {
     }
 
     fn innermost(&mut self) -> Option<&mut Frame> {
-        self.frames.last_mut().filter(|_| self.deeper == 0)
+        let last = self.depth.checked_sub(1).filter(|_| self.deeper == 0)?;
+        self.frames.get_mut(last)
     }
 
     pub(super) fn write(&self, found: &str, path: &mut Path<'_>) {
-        for (depth, frame) in self.frames.iter().enumerate() {
-            let innermost = depth + 1 == self.frames.len() && self.deeper == 0;
+        for (depth, frame) in self.frames.iter().take(self.depth).enumerate() {
+            let innermost = depth + 1 == self.depth && self.deeper == 0;
             if frame.array {
                 path.index(frame.index);
             } else if !innermost || frame.value {

@@ -30,7 +30,7 @@ fn ordinary_content_has_few_clues() {
         ("prose", PROSE, 4.0),
         ("a chat", CHAT, 1.8),
         ("code", CODE, 0.0),
-        ("log lines", LOG, 50.0),
+        ("log lines", LOG, 26.0),
         ("an embedding", EMBEDDING, 0.0),
         ("hashes and ids", HASHES, 26.0),
     ];

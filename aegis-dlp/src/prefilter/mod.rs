@@ -282,6 +282,12 @@ fn is_part(bytes: &[u8], position: usize, digits: usize) -> bool {
         return true;
     }
     match position.checked_sub(2).and_then(|from| bytes.get(from..position)) {
+        // The day of a date that begins with its year, and of which a capital follows, that of a time: digits before it were asked.
+        Some([b'0'..=b'9', b'-']) => {
+            let before = position.checked_sub(8).and_then(|from| bytes.get(from..position));
+            digits == 2
+                && matches!(before, Some([a, b, c, d, b'-', e, f, b'-']) if [a, b, c, d, e, f].into_iter().all(u8::is_ascii_digit))
+        }
         // Behind the point: the year of a date, or the seven digits in a line of a passport.
         Some([b'0'..=b'9', b'.']) => digits != 4 && !(digits == 7 && matches!(after, b'M' | b'F' | b'X' | b'<')),
         // The letter of an escape that stayed in the content is none of the word.
@@ -304,8 +310,10 @@ impl Prefilter {
             if ends && is_float(whole, fraction.get(..length).unwrap_or_default(), after) {
                 return false;
             }
-            // It may be a telephone's where it is called so.
-            return ends && !self.decimals && (!(7..=13).contains(&(whole + length)) || self.is_quiet(bytes, position));
+            // It may be a telephone's where it is called so, and where nothing goes on behind it.
+            let joined = after.0.is_some_and(|byte| byte.is_ascii_alphanumeric() && !matches!(byte, b'e' | b'E'));
+            let may_be_phone = !joined && (7..=13).contains(&(whole + length));
+            return ends && !self.decimals && (!may_be_phone || self.is_quiet(bytes, position));
         }
         let listed = matches!(rest.get(whole), Some(b',' | b']' | b'\n'))
             && matches!(position.checked_sub(1).and_then(|last| bytes.get(last)), Some(b',' | b'[' | b'\n'));

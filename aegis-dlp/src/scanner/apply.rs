@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{Flow, Scanner};
 use crate::detect::Match;
-use crate::finding::{MAX_FINDINGS, Place};
+use crate::finding::Place;
 use crate::stream::Reason;
 use crate::view::{DEEP_QUOTE, Encoding};
 use crate::{Action, Detector, Profile, masked};
@@ -25,8 +25,10 @@ impl Scanner {
         self.place_in.reach(self.window.bytes(), start);
         let Some(first) = self.within_markup(start, first, action) else { return };
         for found in std::iter::once(&first).chain(others) {
-            let place = self.place_of(found.start.max(self.done), found.detector, action);
-            self.findings.add(found.detector, action, found.confidence, place);
+            if !self.findings.count(found.detector, action, 1) {
+                let place = self.place_of(found.start.max(self.done), found.detector, action);
+                self.findings.add(found.detector, action, found.confidence, place);
+            }
         }
         match action {
             Action::Report => {}
@@ -65,9 +67,7 @@ impl Scanner {
         if let Some(place) = &self.place {
             return place.clone();
         }
-        let listed = self.findings.as_slice();
-        if listed.len() >= MAX_FINDINGS && listed.iter().any(|one| one.detector == detector && one.action == action) {
-            // It is only counted.
+        if self.findings.is_counted(detector, action) {
             return Place::at(self.window.offset(position));
         }
         let path = joined([self.prefix.as_deref().unwrap_or_default(), &self.path(detector.mask())]);
@@ -104,7 +104,6 @@ impl Scanner {
         for followed in std::iter::once(&mut self.place_in).chain(&mut self.column) {
             followed.at = followed.at.min(start);
         }
-        self.replaced += 1;
         self.done = start + seen.len();
         (self.sent, self.decided) = (self.done, self.done);
         self.tail = found.tail;

@@ -67,23 +67,27 @@ impl Scanner {
     /// longer, or forbid it.
     pub(super) fn matches_at(&self, lead: Lead, rest: &Queue<'_>, end: bool) -> Eval<Option<(Match, Vec<Match>)>> {
         let view = self.view(end);
-        let mut one = lead.examine(&view, self.wanted, &self.profile)?;
-        if one.is_none() && !rest.goes_on_at(lead.at()) {
+        let examined = lead.examine(&view, self.wanted, &self.profile);
+        if matches!(&examined, Ok(None)) && !rest.goes_on_at(lead.at()) {
             return Ok(None);
         }
-        let (mut found, mut reach) = (Vec::new(), 0);
+        let mut one = examined?;
+        // Mostly there is one.
+        let (mut found, mut more, mut reach): (Option<Match>, Vec<Match>, usize) = (None, Vec::new(), 0);
         let (mut rest, mut here) = (rest.clone().peekable(), lead);
         loop {
             if let Some(one) = one {
                 reach = here.touches(&view, one.end)?.max(reach);
-                found.push(one);
+                match found {
+                    None => found = Some(one),
+                    Some(_) => more.push(one),
+                }
             }
             let Some(next) = rest.next_if(|other| other.at() == lead.at()) else { break };
             (here, one) = (next, next.examine(&view, self.wanted, &self.profile)?);
         }
-        let Some((mut first, mut others)) = strictest(&self.profile, &found) else {
-            return Ok(None);
-        };
+        let Some(found) = found else { return Ok(None) };
+        let (mut first, mut others) = strictest(&self.profile, found, &more);
         if self.profile.action(first.detector) == Some(Action::Redact) {
             settled(&view, first.end)?;
             while let Some(lead) = rest.next_if(|lead| lead.at() < reach.max(first.end)) {
@@ -120,9 +124,13 @@ fn join(profile: &Profile, first: &mut Match, other: Match, others: &mut Vec<Mat
 }
 
 /// Of matches that begin at one place the strictest comes first, the longest of equals; others that lead to the same are told too.
-fn strictest(profile: &Profile, found: &[Match]) -> Option<(Match, Vec<Match>)> {
+fn strictest(profile: &Profile, one: Match, more: &[Match]) -> (Match, Vec<Match>) {
+    if more.is_empty() {
+        return (one, Vec::new());
+    }
     let action = |found: &Match| profile.action(found.detector);
-    let first = *found.iter().max_by_key(|found| (action(found), found.end))?;
+    let found = || std::iter::once(&one).chain(more);
+    let first = found().max_by_key(|found| (action(found), found.end)).copied().unwrap_or(one);
     let same = |one: &&Match| action(one) == action(&first) && one.detector != first.detector;
-    Some((first, found.iter().filter(same).copied().collect()))
+    (first, found().filter(same).copied().collect())
 }

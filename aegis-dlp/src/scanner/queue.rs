@@ -47,7 +47,24 @@ impl<'a> Queue<'a> {
 impl Iterator for Queue<'_> {
     type Item = Lead;
 
+    #[inline]
     fn next(&mut self) -> Option<Lead> {
+        if !self.fresh.is_empty() {
+            return self.next_of_both();
+        }
+        loop {
+            let (first, rest) = self.leads.split_first()?;
+            self.leads = rest;
+            if let Some(lead) = first.moved(self.moved) {
+                return Some(lead);
+            }
+        }
+    }
+}
+
+impl Queue<'_> {
+    #[inline(never)]
+    fn next_of_both(&mut self) -> Option<Lead> {
         loop {
             let Some((first, rest)) = self.leads.split_first() else {
                 return (!self.fresh.is_empty()).then(|| self.fresh.remove(0));

@@ -4,7 +4,10 @@ use super::Encoding;
 use super::blanks::Blanks;
 use super::charset::{Charset, Transcoder};
 use super::decode::{Decoder, Seek, Step};
-use super::edit::Edit;
+use super::edit::Edits;
+
+/// Bytes that are no more of the window before the rest is moved to their place.
+const SLACK: usize = 2048;
 
 /// A sliding window over a stream.
 ///
@@ -15,19 +18,20 @@ pub(crate) struct Window {
     transcoder: Transcoder,
     decoder: Decoder,
     blanks: Blanks,
-    /// History, then what is to be decided, decoded.
+    /// Bytes that are no more of the view, which begins behind them; then history, then what is to be decided, decoded.
     view: Vec<u8>,
+    unused: usize,
     /// The length of the history that no raw bytes belong to any more.
     lead: usize,
-    /// The raw bytes from the lead on, as UTF-8.
+    /// Raw bytes that are gone, so many; then those from the lead on, as UTF-8.
     raw: Vec<u8>,
-    /// Ascending by `at`.
-    edits: Vec<Edit>,
-    /// Raw bytes already decoded.
+    gone: usize,
+    edits: Edits,
+    /// The raw bytes already decoded, those that are gone counted.
     taken: usize,
-    /// Raw bytes already put out.
+    /// The same of those already put out.
     sent: usize,
-    /// Bytes of the stream before the first raw one, as they came.
+    /// Bytes of the stream before the first raw one that is not gone, as they came.
     passed: u64,
     /// The byte at the end of the stream that belongs to no character.
     odd: Option<u8>,
@@ -44,9 +48,11 @@ impl Window {
             decoder: Decoder::new(encoding),
             blanks: Blanks::default(),
             view: Vec::new(),
+            unused: 0,
             lead: 0,
             raw: held,
-            edits: Vec::new(),
+            gone: 0,
+            edits: Edits::default(),
             taken: 0,
             sent: 0,
             passed,
@@ -75,11 +81,12 @@ impl Window {
 
     /// Bytes of memory that the window holds.
     pub(crate) fn held(&self) -> usize {
-        self.view.capacity() + self.raw.capacity() + self.edits.capacity() * size_of::<Edit>()
+        self.view.capacity() + self.raw.capacity() + self.edits.held()
     }
 
     /// Appends bytes of the stream; an escape that they cut off waits for the rest unless this is the end.
     pub(crate) fn append(&mut self, bytes: &[u8], end: bool) {
+        self.close_gaps();
         self.transcoder.append(bytes, &mut self.raw);
         if end {
             self.odd = self.transcoder.end(&mut self.raw);
@@ -87,8 +94,21 @@ impl Window {
         self.decode(end);
     }
 
+    /// Moves what is left to the front where so much before it is gone that this costs little for each byte.
+    fn close_gaps(&mut self) {
+        if self.unused >= SLACK {
+            self.view.drain(..self.unused);
+            self.unused = 0;
+        }
+        if self.gone >= SLACK {
+            self.raw.drain(..self.gone);
+            (self.taken, self.sent) = (self.taken - self.gone, self.sent - self.gone);
+            self.gone = 0;
+        }
+    }
+
     fn decode(&mut self, end: bool) {
-        let mut shift = self.edits.last().map_or(0, Edit::shift);
+        let mut shift = self.edits.last();
         let mut seek = Seek::new(self.encoding);
         while self.taken < self.raw.len() {
             let special = seek.next(&self.raw, self.taken);
@@ -99,7 +119,7 @@ impl Window {
                 self.view.extend_from_slice(plain.get(..shown).unwrap_or_default());
                 if hidden > 0 {
                     shift += hidden;
-                    self.edits.push(Edit::new(2 * self.view.len() + 1, shift));
+                    self.edits.push(2 * self.bytes().len() + 1, shift);
                 }
                 plain = plain.get(shown + hidden..).unwrap_or_default();
             }
@@ -113,13 +133,13 @@ impl Window {
                     self.taken += length;
                     if length > 1 {
                         shift += length - 1;
-                        self.edits.push(Edit::new(2 * self.view.len(), shift));
+                        self.edits.push(2 * self.bytes().len(), shift);
                     }
                 }
                 Step::Nothing(length) => {
                     self.taken += length;
                     shift += length;
-                    self.edits.push(Edit::new(2 * self.view.len() + 1, shift));
+                    self.edits.push(2 * self.bytes().len() + 1, shift);
                 }
                 Step::Same(length) => {
                     self.view.extend_from_slice(rest.get(..length).unwrap_or_default());
@@ -136,13 +156,13 @@ impl Window {
 
     /// The decoded bytes of the window.
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.view
+        self.view.get(self.unused..).unwrap_or_default()
     }
 
     /// Where the byte at a position of the view is in the stream as sent.
     pub(crate) fn offset(&self, position: usize) -> u64 {
-        let before = self.raw.get(..self.raw_start(position)).unwrap_or(&self.raw);
-        self.passed + self.transcoder.charset().width(before)
+        let to = self.raw_start(position).min(self.raw.len());
+        self.passed + self.transcoder.charset().width(self.raw.get(self.gone..to).unwrap_or_default())
     }
 
     /// The raw position of the byte at a position of the view.
@@ -156,9 +176,7 @@ impl Window {
     }
 
     fn raw_position(&self, position: usize, at: usize) -> usize {
-        let before = self.edits.partition_point(|edit| edit.at() <= at);
-        let shift = before.checked_sub(1).and_then(|last| self.edits.get(last)).map_or(0, Edit::shift);
-        position.saturating_sub(self.lead) + shift
+        self.gone + position.saturating_sub(self.lead) + self.edits.shift(at)
     }
 
     /// Puts out what was not yet, up to the byte before `position`.
@@ -220,18 +238,21 @@ impl Window {
     /// Puts a mask in the place of a range, all before which was put out; all up to its end is history from then on.
     pub(crate) fn replace(&mut self, from: usize, to: usize, mask: &[u8]) {
         self.release(to);
-        let to_end = to.min(self.view.len());
-        match self.view.get_mut(from..to_end).and_then(|gone| gone.get_mut(..mask.len())) {
-            Some(place) => {
-                place.copy_from_slice(mask);
-                self.view.drain(from + mask.len()..to_end);
+        let (start, end) = (self.unused + from, (self.unused + to).min(self.view.len()));
+        // Whatever is shorter moves: what stands before the range or what stands behind it.
+        let begin = (self.unused + end).checked_sub(start + mask.len()).filter(|_| from < self.view.len() - end);
+        match begin {
+            Some(begin) => {
+                self.view.copy_within(self.unused..start, begin);
+                self.unused = begin;
+                if let Some(place) = self.view.get_mut(end - mask.len()..end) {
+                    place.copy_from_slice(mask);
+                }
             }
-            None => drop(self.view.splice(from..to_end, mask.iter().copied())),
+            None => drop(self.view.splice(start..end, mask.iter().copied())),
         }
         self.lead = from + mask.len();
-        for edit in &mut self.edits {
-            *edit = Edit::new(edit.at() + 2 * self.lead - 2 * to, edit.shift());
-        }
+        self.edits.displace(2 * self.lead, 2 * to);
     }
 
     /// Forgets the view before `position`, all of which was put out.
@@ -239,26 +260,19 @@ impl Window {
         if position > self.lead {
             self.release(position);
         }
-        self.view.drain(..position.min(self.view.len()));
+        self.unused = (self.unused + position).min(self.view.len());
         self.lead = self.lead.saturating_sub(position);
-        for edit in &mut self.edits {
-            *edit = Edit::new(edit.at() - 2 * position, edit.shift());
-        }
+        self.edits.displace(0, 2 * position);
     }
 
     /// Forgets the raw bytes before `position` of the view.
     fn release(&mut self, position: usize) {
-        let raw = self.raw_end(position).min(self.raw.len());
-        self.passed += self.transcoder.charset().width(self.raw.get(..raw).unwrap_or_default());
-        self.raw.drain(..raw);
-        self.taken = self.taken.saturating_sub(raw);
-        self.sent = self.sent.saturating_sub(raw);
-        let shift = raw - position.saturating_sub(self.lead);
-        let gone = self.edits.partition_point(|edit| edit.at() <= 2 * position);
-        self.edits.drain(..gone);
-        for edit in &mut self.edits {
-            *edit = Edit::new(edit.at(), edit.shift() - shift);
-        }
+        let to = self.raw_end(position).min(self.raw.len());
+        let gone = to - self.gone;
+        self.passed += self.transcoder.charset().width(self.raw.get(self.gone..to).unwrap_or_default());
+        (self.taken, self.sent) = (self.taken.max(to), self.sent.max(to));
+        self.gone = to;
+        self.edits.drop_to(2 * position, gone - position.saturating_sub(self.lead));
         self.lead = self.lead.max(position);
     }
 }

@@ -245,6 +245,10 @@ mod tests {
             assert!(super::super::NUMBERS.has(kind.topic), "{}", kind.detector);
             // What `needs_word` counts on, and the prefilter.
             assert!(size < 4 || kind.pattern.get(lead + size..lead + size + 2) != Some(b" A"), "{}", kind.detector);
+            assert!(size < 4 || beside.0 != Some(b' '), "{}", kind.detector);
+            assert!(size != 4 || kind.pattern.len() > lead + size, "{}", kind.detector);
+            assert!(size != 4 || !matches!(beside.0, Some(byte) if byte != b'A'), "{}", kind.detector);
+            assert!(size != 2 || beside.0 != Some(b'-'), "{}", kind.detector);
             assert!(!kind.pattern.starts_with(b"0000-00-"), "{}", kind.detector);
             let bare = kind.pattern.len() == size && kind.alone.is_some();
             assert!(!bare || matches!(size, 11 | 13 | 15 | 18), "{}", kind.detector);

@@ -26,8 +26,12 @@ pub(super) fn examine(view: &View<'_>, start: usize, long: bool, wanted: Detecto
         return Ok(None);
     }
     let said = Said::new(view);
-    if needs_word(view, start, end) && !said.any(start, NUMBERS) {
-        return Ok(None);
+    if needs_word(view, start, end) {
+        // Four digits are too few for any kind, but for the year of a date.
+        let few = end - start == 4 && view.seen(end) != Some(b'-');
+        if few || !said.any(start, NUMBERS) {
+            return Ok(None);
+        }
     }
     if let Some(last) = decimal(view, end)? {
         return match float(&said, start, (end, last), wanted)? {
@@ -127,10 +131,10 @@ fn decimal_at(
 fn needs_word(view: &View<'_>, start: usize, end: usize) -> bool {
     let alone = |byte: u8| matches!(byte, b'"' | b'\'' | b',' | b':' | b';' | b'=' | b'&' | b'\n' | b'\r');
     let opens = match view.before(start) {
-        // Four digits may be the year of a date in words, or the end of a number in groups.
+        // No group of a number. Four digits may be the year of a date in words.
         Some(b' ') => {
             let behind_word = view.before(start - 1).is_some_and(|byte| byte.is_ascii_lowercase() || alone(byte));
-            behind_word && end - start != 4
+            behind_word && (end - start != 4 || !date::may_end(view, start))
         }
         Some(byte) => alone(byte) || matches!(byte, b'[' | b'{' | b'>' | b'|'),
         None => true,
