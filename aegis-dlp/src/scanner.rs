@@ -340,10 +340,12 @@ impl Scanner {
             };
             self.decided = at + 1;
             if let Some((first, others)) = found {
-                // What is found inside of what stands before comes first.
-                self.put_out(detect::earliest(&self.view(end), at).min(first.start), false, out);
-                if self.stopped.is_some() {
-                    break;
+                if !self.goes_out_with(&first) {
+                    // What is found inside of what stands before comes first.
+                    self.put_out(detect::earliest(&self.view(end), at).min(first.start), false, out);
+                    if self.stopped.is_some() {
+                        break;
+                    }
                 }
                 let length = self.window.bytes().len();
                 self.apply(first, &others, end, out);

@@ -41,6 +41,15 @@ impl Scanner {
         }
     }
 
+    /// Whether what stands before a match may as well go out when that is dealt with, and at once: nothing there depends on what
+    /// was put out before, as a sign does that is put out alone, or markup that stops the stream.
+    pub(super) fn goes_out_with(&self, found: &Match) -> bool {
+        let signed = self.view(false).before(found.start) == Some(b'-');
+        let before = self.view(false).slice(self.sent, found.start);
+        let plain = self.weave.as_ref().is_none_or(|weave| weave.is_plain(before));
+        !signed && plain && self.profile.action(found.detector) != Some(Action::Report)
+    }
+
     /// A match to be replaced as far as it is in the text or the attribute of XML that it begins in: what is found by quotes may
     /// take tags for a value. `None` where nothing of it is; where it is in the tag itself, which no mask fits into, that stops.
     fn within_markup(&mut self, start: usize, found: Match, action: Action) -> Option<Match> {

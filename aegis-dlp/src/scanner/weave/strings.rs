@@ -15,6 +15,11 @@ impl Weave {
         }
     }
 
+    /// Whether no markup is in what comes next, nor was begun.
+    pub(in crate::scanner) fn is_plain(&self, next: &[u8]) -> bool {
+        self.json && !self.within && memchr(b'<', next).is_none()
+    }
+
     pub(super) fn read_strings(&mut self, to: usize, source: Source<'_>) {
         let view = source.window.bytes();
         while let Some(rest) = view.get(self.at..to).filter(|rest| !rest.is_empty()) {
