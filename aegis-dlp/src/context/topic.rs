@@ -87,6 +87,52 @@ pub(crate) enum Topic {
     Phone,
     /// Places on earth.
     Geo,
+    /// Payment cards.
+    Card,
+    /// Chilean RUT.
+    Rut,
+    /// Korean registration numbers.
+    Rrn,
+    /// Icelandic personal numbers.
+    Kennitala,
+    /// Malaysian identity cards.
+    Mykad,
+    /// Pakistani identity cards.
+    Cnic,
+    /// Numbers of citizens in the states that were Yugoslavia.
+    Jmbg,
+    /// Ukrainian taxpayers.
+    Rnokpp,
+    /// Latin American identity cards.
+    Cedula,
+    /// Colombian taxpayers.
+    Nit,
+    /// Indonesian identity numbers.
+    Nik,
+    /// Latvian personal codes.
+    PersonasKods,
+    /// German health insurance.
+    Kvnr,
+    /// Mexican taxpayers.
+    Rfc,
+    /// Hong Kong identity cards.
+    Hkid,
+    /// Taiwanese identity cards.
+    Taiwanese,
+    /// Identity cards of the Emirates.
+    Emirates,
+    /// Russian insurance numbers.
+    Snils,
+    /// Russian taxpayers.
+    Inn,
+    /// Hungarian insurance numbers.
+    Taj,
+    /// Indian voter cards.
+    Epic,
+    /// Nigerian identity numbers.
+    Nin,
+    /// Wallets of digital money.
+    Wallet,
     /// Bank accounts.
     Iban,
     /// AWS secret access keys.

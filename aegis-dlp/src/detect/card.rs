@@ -1,20 +1,23 @@
 //! Payment card numbers (ISO/IEC 7812): issuer range, length and check digit.
 
 use super::number::{closes, opens, value, whole_end};
-use crate::context::Said;
+use crate::context::{Said, Topic};
 use crate::view::{Eval, View};
 
 /// The longest card number there is.
 const LONGEST: usize = 19;
 
-/// 13 to 19 digits in one run, also as a float.
+/// 12 to 19 digits in one run, also as a float.
 pub(super) fn contiguous(said: &Said<'_, '_>, start: usize, end: usize) -> Eval<Option<(usize, usize)>> {
     let view = said.view;
-    if !opens(view, start) || !valid(view.slice(start, end)) {
+    let number = view.slice(start, end);
+    let known = valid(number);
+    if !opens(view, start) || !known && !checked(number) {
         return Ok(None);
     }
     let end = whole_end(view, end)?;
-    Ok(closes(view, end)?.then_some((start, end)))
+    // Of issuers that are not listed a word must say it.
+    Ok((closes(view, end)? && (known || said.of(start, Topic::Card))).then_some((start, end)))
 }
 
 /// As floats with an exponent are written: one digit before the point, and so many behind it that it is a number by intent.
@@ -42,7 +45,7 @@ pub(super) fn scientific(view: &View<'_>, start: usize, (point, end): (usize, us
 /// Groups as printed on cards, from the first group on: 4-4-4-4, 4-4-4-4-3, 4-6-5 or 4-6-4.
 pub(super) fn grouped(said: &Said<'_, '_>, start: usize, end: usize) -> Eval<Option<(usize, usize)>> {
     let view = said.view;
-    let Some(separator @ (b' ' | b'-')) = view.at(end)? else {
+    let Some(separator @ (b' ' | b'-'..=b'/' | b'_')) = view.at(end)? else {
         return Ok(None);
     };
     if !opens(view, start) || issuer_lengths(view.slice(start, end)).is_empty() {
@@ -78,9 +81,11 @@ fn next_group_fits(digits: usize, size: usize) -> bool {
 }
 
 fn valid(number: &[u8]) -> bool {
-    issuer_lengths(number).contains(&number.len())
-        && std::str::from_utf8(number).is_ok_and(luhn::valid)
-        && !number.iter().all(|digit| Some(digit) == number.first())
+    issuer_lengths(number).contains(&number.len()) && checked(number)
+}
+
+fn checked(number: &[u8]) -> bool {
+    std::str::from_utf8(number).is_ok_and(luhn::valid) && !number.iter().all(|digit| Some(digit) == number.first())
 }
 
 /// The lengths in use for the issuer that the first four digits name; none for what is no card.
@@ -94,6 +99,8 @@ fn issuer_lengths(number: &[u8]) -> &'static [usize] {
         3400..=3499 | 3700..=3799 => &[15],                              // American Express
         6011 | 6440..=6599 => &[16, 17, 18, 19],                         // Discover
         3528..=3589 => &[16, 17, 18, 19],                                // JCB
+        1800 | 2131 => &[15],                                            // JCB, older ones
+        5019 => &[16],                                                   // Dankort
         3000..=3059 | 3095 | 3600..=3699 | 3800..=3999 => &[14, 16, 19], // Diners Club
         6200..=6299 | 8100..=8199 => &[16, 17, 18, 19],                  // UnionPay
         2200..=2204 => &[16, 17, 18, 19],                                // Mir

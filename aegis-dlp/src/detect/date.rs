@@ -54,6 +54,23 @@ pub(super) fn compact(said: &Said<'_, '_>, start: usize, end: usize) -> Eval<Opt
     Ok(found.then_some((start, end)))
 }
 
+/// `DD.MM.YY` or `MM/DD/YY`, of which the first digits are between two positions.
+pub(super) fn short(said: &Said<'_, '_>, start: usize, end: usize) -> Eval<Option<(usize, usize)>> {
+    let view = said.view;
+    let Some(separator @ (b'-' | b'.' | b'/')) = view.seen(end) else {
+        return Ok(None);
+    };
+    let middle = view.run(end + 1, 3, |byte| byte.is_ascii_digit())?;
+    if view.at(middle)? != Some(separator) {
+        return Ok(None);
+    }
+    let last = view.run(middle + 1, 3, |byte| byte.is_ascii_digit())?;
+    let numbers = (one_or_two(view.slice(start, end)), one_or_two(view.slice(end + 1, middle)));
+    let valid = last - middle == 3 && matches!(numbers, (Some(one), Some(other)) if day_and_month(one, other));
+    let found = valid && opens(view, start) && closes(view, last)? && said.of(start, Topic::Birth);
+    Ok(found.then_some((start, last)))
+}
+
 /// The start of `DD-MM-` or `MM/DD/` before the year.
 fn year_last(view: &View<'_>, year: usize, separator: u8) -> Option<usize> {
     let second = view.run_back(year - 1, 3, |byte| byte.is_ascii_digit());
@@ -61,7 +78,7 @@ fn year_last(view: &View<'_>, year: usize, separator: u8) -> Option<usize> {
         return None;
     }
     let first = view.run_back(second - 1, 3, |byte| byte.is_ascii_digit());
-    let numbers = (short(view.slice(first, second - 1))?, short(view.slice(second, year - 1))?);
+    let numbers = (one_or_two(view.slice(first, second - 1))?, one_or_two(view.slice(second, year - 1))?);
     day_and_month(numbers.0, numbers.1).then_some(first)
 }
 
@@ -75,7 +92,7 @@ fn year_first(view: &View<'_>, start: usize, end: usize) -> Eval<Option<(usize, 
         return Ok(None);
     }
     let last = view.run(middle + 1, 3, |byte| byte.is_ascii_digit())?;
-    let numbers = (short(view.slice(end + 1, middle)), short(view.slice(middle + 1, last)));
+    let numbers = (one_or_two(view.slice(end + 1, middle)), one_or_two(view.slice(middle + 1, last)));
     let (Some(first), Some(second)) = numbers else {
         return Ok(None);
     };
@@ -114,7 +131,7 @@ fn ends_in_part(before: &[u8]) -> bool {
 }
 
 /// The value of one or two digits.
-fn short(digits: &[u8]) -> Option<u32> {
+fn one_or_two(digits: &[u8]) -> Option<u32> {
     if digits.len() > 2 { None } else { value(digits) }
 }
 

@@ -106,7 +106,7 @@ const LENGTHS: &[(&[u8; 2], usize)] = &[
 pub(super) fn around(said: &Said<'_, '_>, digits: usize, _end: usize) -> Eval<Option<(usize, usize)>> {
     let view = said.view;
     // Its letters, or a blank after four of its characters.
-    if !matches!(view.before(digits), Some(b' ' | b'A'..=b'Z' | b'0'..=b'9')) {
+    if !matches!(view.before(digits), Some(b' ' | b'-' | b'A'..=b'Z' | b'0'..=b'9')) {
         return Ok(None);
     }
     let word = view.run_back(digits, LEAD, |byte| byte.is_ascii_alphanumeric());
@@ -150,7 +150,8 @@ fn number(view: &View<'_>, start: usize) -> Eval<Option<usize>> {
                     return Ok(remainder(number.get(..taken).unwrap_or_default()).then_some(position + 1));
                 }
             }
-            Some(b' ') if taken.is_multiple_of(4) && view.before(position) != Some(b' ') => {}
+            // In groups of four, and as bank, branch and account divide it.
+            Some(sign @ (b' ' | b'-')) if taken > 2 && view.before(position) != Some(sign) => {}
             _ => break,
         }
     }

@@ -4,16 +4,20 @@ mod card;
 mod credentials;
 mod date;
 mod email;
+mod hashed;
 mod iban;
+mod key_name;
 mod keys;
 mod named;
 mod network;
 mod number;
+mod password;
 mod pem;
 mod phone;
 mod place;
 mod ssn;
 mod travel;
+mod wallet;
 mod words;
 
 use crate::finding::Confidence;
@@ -76,8 +80,12 @@ pub(crate) enum Literal {
     Begin,
     /// After the scheme of a URL.
     Scheme,
-    /// Part of "password", "passwd", "pwd".
+    /// Part of "password", "passwd", "pass", "pwd", "pw".
     Password,
+    /// Before the password of a user of a database.
+    Identified,
+    /// Before the user and password that a program is called with.
+    User,
     /// Before credentials of HTTP's Basic scheme.
     Basic,
     /// Inside of an access token of Braintree.
@@ -88,8 +96,19 @@ pub(crate) enum Literal {
 pub(crate) const LITERALS: &[(&str, Literal)] = &[
     (pem::CLUE, Literal::Begin),
     ("://", Literal::Scheme),
-    ("assw", Literal::Password),
-    ("ASSW", Literal::Password),
+    ("pass", Literal::Password),
+    ("Pass", Literal::Password),
+    ("PASS", Literal::Password),
+    ("pw:", Literal::Password),
+    ("pw=", Literal::Password),
+    ("pw\"", Literal::Password),
+    ("PW:", Literal::Password),
+    ("PW=", Literal::Password),
+    ("PW\"", Literal::Password),
+    ("IDENTIFIED", Literal::Identified),
+    ("identified", Literal::Identified),
+    ("-u ", Literal::User),
+    ("--user ", Literal::User),
     ("pwd", Literal::Password),
     ("Pwd", Literal::Password),
     ("PWD", Literal::Password),
@@ -111,7 +130,9 @@ pub(crate) fn examine(view: &View<'_>, anchor: Anchor, wanted: DetectorSet) -> E
         Clue::Literal(Literal::Scheme) if wanted.contains(Detector::ConnectionString) => {
             credentials::in_url(view, at, wanted)
         }
-        Clue::Literal(Literal::Password) => credentials::named_password(view, at, wanted),
+        Clue::Literal(Literal::Password) => password::named(view, at, wanted),
+        Clue::Literal(Literal::Identified) => password::identified(view, at, wanted),
+        Clue::Literal(Literal::User) if wanted.contains(Detector::Password) => password::of_user(view, at),
         Clue::Literal(Literal::Basic) if wanted.contains(Detector::BasicAuth) => credentials::basic(view, at),
         Clue::Literal(Literal::Braintree) if wanted.contains(Detector::PaypalToken) => credentials::braintree(view, at),
         Clue::Literal(_) => Ok(None),
@@ -142,8 +163,13 @@ fn examine_signs(view: &View<'_>, at: usize, sign: Sign, wanted: DetectorSet) ->
     if sign.has(Sign::PLUS) && wanted.contains(Detector::Phone) {
         return phone::international(view, at);
     }
-    if sign.has(Sign::COLON) && wanted.contains(Detector::IpAddress) {
-        return network::version_6(view, at);
+    if sign.has(Sign::COLON) {
+        if wanted.contains(Detector::MacAddress)
+            && let Some(found) = network::hardware(view, at.saturating_sub(2))?
+        {
+            return Ok(Some(found));
+        }
+        return if wanted.contains(Detector::IpAddress) { network::version_6(view, at) } else { Ok(None) };
     }
     if sign.has(Sign::DIGITS) || sign.has(Sign::GROUPS) {
         return number::examine(view, at, sign.has(Sign::DIGITS), wanted);

@@ -1,6 +1,7 @@
 //! Keys that bear no mark: found only where the text says whose they are, or that something secret stands there.
 
 use super::Match;
+use super::key_name::is_called_a_key;
 use super::keys::shape::{alnum, hex, mixed, parts, url_safe, uuid};
 use super::words::random;
 use crate::context::{Topic, Topics, topics};
@@ -91,17 +92,32 @@ impl Named<'_, '_> {
             return None;
         }
         // Of most words nothing is said.
-        let said = topics(self.view, self.start).of(TOPICS)?;
+        let Some(said) = topics(self.view, self.start).of(TOPICS) else {
+            return self.called_a_key(word, wanted);
+        };
         for vendor in VENDORS {
             if said.has(vendor.topic) && (vendor.looks)(word) && wanted.contains(vendor.detector) {
                 return Some(self.found(vendor.detector, Confidence::High));
             }
         }
-        let secret = said.has(Topic::Secret) && wanted.contains(Detector::GenericSecret);
+        if !said.has(Topic::Secret) {
+            return self.called_a_key(word, wanted);
+        }
         let path = word.contains(&b'/') && !in_base64(word);
         let given = !uuid(word) || is_given(self.view, self.start);
-        let generic = secret && !path && given && random(word);
+        let looks = given && random(word) || hexadecimal(word, &[32, 40, 48, 64]);
+        let generic = wanted.contains(Detector::GenericSecret) && !path && looks;
         generic.then(|| self.found(Detector::GenericSecret, Confidence::Medium))
+    }
+
+    /// The word behind a name that ends in "key", and is not one of those that keys of other kinds have.
+    fn called_a_key(&self, word: &[u8], wanted: DetectorSet) -> Option<Match> {
+        if !wanted.contains(Detector::GenericSecret) || word.contains(&b'/') || word.contains(&b'.') {
+            return None;
+        }
+        let looks = || if uuid(word) { false } else { random(word) || hexadecimal(word, &[32, 40, 64]) };
+        let key = is_called_a_key(self.view, self.start) && looks();
+        key.then(|| self.found(Detector::GenericSecret, Confidence::Medium))
     }
 
     fn found(&self, detector: Detector, confidence: Confidence) -> Match {

@@ -42,6 +42,21 @@ pub(super) fn version_6(view: &View<'_>, colon: usize) -> Eval<Option<Match>> {
     Ok((closes && digits && parsed::<Ipv6Addr>(text)).then(|| found(start, text)))
 }
 
+/// The hardware address at `start`: six pairs of hexadecimal digits with colons between (IEEE 802). Those of everybody and of
+/// nobody are no one's.
+pub(super) fn hardware(view: &View<'_>, start: usize) -> Eval<Option<Match>> {
+    /// The bytes of one.
+    const LENGTH: usize = 17;
+    let end = view.run(start, LENGTH + 1, |byte| byte.is_ascii_hexdigit() || byte == b':')?;
+    let text = view.slice(start, end);
+    let right = |(at, byte): (usize, &u8)| if at % 3 == 2 { *byte == b':' } else { byte.is_ascii_hexdigit() };
+    let uniform = text.iter().filter(|byte| byte.is_ascii_hexdigit()).all(|byte| Some(byte) == text.first());
+    let closes = !view.at(end)?.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let opens = view.opens(start) && view.before(start) != Some(b':');
+    let is_one = opens && closes && text.len() == LENGTH && text.iter().enumerate().all(right) && !uniform;
+    Ok(is_one.then(|| Match::new(Detector::MacAddress, Confidence::High, start, end)))
+}
+
 fn without_full_stop(text: &[u8]) -> &[u8] {
     text.strip_suffix(b".").unwrap_or(text)
 }

@@ -40,12 +40,13 @@ pub(super) fn international(view: &View<'_>, plus: usize) -> Eval<Option<Match>>
     if matches!(view.slice(plus.saturating_sub(2), plus), [.., b']'] | [b']', b'"']) {
         return Ok(None);
     }
+    let said = speaks_of(view, plus, Topic::Phone);
     let end = longest(view, plus + 1, |groups| {
         let digits = groups.digits.get(..groups.length).unwrap_or_default();
-        in_world(digits)
+        in_world(digits, said)
     })?;
-    let confidence = |start| if speaks_of(view, start, Topic::Phone) { Confidence::High } else { Confidence::Medium };
-    Ok(end.map(|end| Match::new(Detector::Phone, confidence(plus), plus, end)))
+    let confidence = if said { Confidence::High } else { Confidence::Medium };
+    Ok(end.map(|end| Match::new(Detector::Phone, confidence, plus, end)))
 }
 
 /// The number whose first group of digits is between two positions.
@@ -155,8 +156,8 @@ fn in_gap(byte: u8) -> bool {
     matches!(byte, b' ' | b'-'..=b'/' | b'(' | b')')
 }
 
-/// Whether digits are a country code and as many more as numbers have.
-fn in_world(digits: &[u8]) -> bool {
+/// Whether digits are a country code and as many more as numbers have: of small countries few, where a word says what they are.
+fn in_world(digits: &[u8], said: bool) -> bool {
     if let Some(american) = digits.strip_prefix(b"1") {
         return in_north_america(american);
     }
@@ -166,8 +167,9 @@ fn in_world(digits: &[u8]) -> bool {
     let Some(code) = digits.first_chunk::<2>() else {
         return false;
     };
+    let least = if said { 7 } else { 9 };
     TWO.contains(&code) && (9..=13).contains(&digits.len())
-        || THREE.contains(&code) && (10..=13).contains(&digits.len())
+        || THREE.contains(&code) && (least..=13).contains(&digits.len())
 }
 
 /// Area and exchange do not begin with 0 or 1, and are no service's (211, 911).

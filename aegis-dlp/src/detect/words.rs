@@ -1,9 +1,11 @@
 //! Long words that are keys without a prefix of their own: by their shape, or by what is said of them.
 
-use super::keys::shape::{alnum, dotted, hex, hyphenated, mixed, url_safe, uuid, varied};
+use super::keys::shape::{
+    alnum, base32, dotted, hex, hex_any, hyphenated, mixed, parts, upper, url_safe, uuid, varied,
+};
 use super::named::{self, Named};
 use super::number::opens;
-use super::{Match, mask_at};
+use super::{Match, hashed, mask_at, wallet};
 use crate::finding::Confidence;
 use crate::prefilter::{WORD, in_word};
 use crate::view::{Eval, View};
@@ -17,7 +19,7 @@ pub(super) fn examine(view: &View<'_>, start: usize, wanted: DetectorSet) -> Eva
     if view.run(start, WORD, in_word)? - start < WORD {
         return Ok(None);
     }
-    let attempts: [(Detector, Attempt); 11] = [
+    let attempts: [(Detector, Attempt); 19] = [
         (Detector::PrivateKey, rest_of_private_key),
         (Detector::TelegramToken, telegram),
         (Detector::DiscordToken, discord),
@@ -29,6 +31,14 @@ pub(super) fn examine(view: &View<'_>, start: usize, wanted: DetectorSet) -> Eva
         (Detector::AzureKey, azure_key),
         (Detector::AzureSasToken, azure_signature),
         (Detector::SalesforceToken, salesforce),
+        (Detector::MailgunKey, mailgun),
+        (Detector::DropboxToken, dropbox),
+        (Detector::MetaToken, meta),
+        (Detector::ServiceKey, maxmind),
+        (Detector::ServiceKey, nats),
+        (Detector::PasswordHash, hashed::password),
+        (Detector::CryptoWallet, wallet::address),
+        (Detector::PrivateKey, wallet::private_key),
     ];
     for (detector, attempt) in attempts {
         if wanted.contains(detector)
@@ -97,7 +107,7 @@ fn behind_private_key(view: &View<'_>, start: usize) -> bool {
     false
 }
 
-/// 8 to 10 digits, a colon, `AA` and 33 characters; the word begins after the colon.
+/// 8 to 10 digits, a colon, `AA` and about 33 characters; the word begins after the colon.
 fn telegram(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
     if view.slice(start, start + 2) != b"AA" || view.before(start) != Some(b':') {
         return Ok(None);
@@ -107,7 +117,8 @@ fn telegram(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
     if !opens || !(8..=10).contains(&(start - 1 - bot)) {
         return Ok(None);
     }
-    Ok(exactly(view, start, 35, url_safe)?.filter(|end| mixed(view.slice(start, *end))).map(|end| (bot, end)))
+    let end = view.run(start, 37, url_safe)?;
+    Ok(((34..=36).contains(&(end - start)) && mixed(view.slice(start, end))).then_some((bot, end)))
 }
 
 /// The bot's number in base64, 6 characters, and 27 or more, with dots between.
@@ -148,12 +159,69 @@ fn mailchimp(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
     Ok((key.is_some() && right).then_some((start, end)))
 }
 
+/// 32, 8 and 8 hexadecimal digits.
+fn mailgun(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
+    if view.seen(start + 32).is_some_and(|byte| byte != b'-') {
+        return Ok(None);
+    }
+    let end = view.run(start, 51, hyphenated)?;
+    let word = view.slice(start, end);
+    let right = parts(word, b'-').eq([32, 8, 8]) && word.iter().all(|byte| hex(*byte) || *byte == b'-');
+    Ok((right && mixed(word)).then_some((start, end)))
+}
+
+/// Tokens of Dropbox that do not end: 11 letters and digits, ten times `A`, 43 characters.
+fn dropbox(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
+    const MIDDLE: &[u8] = b"AAAAAAAAAA";
+    if view.seen(start + 11).is_some_and(|byte| byte != b'A') {
+        return Ok(None);
+    }
+    let Some(end) = exactly(view, start, 64, url_safe)? else {
+        return Ok(None);
+    };
+    let (head, tail) = (view.slice(start, start + 11), view.slice(start + 21, end));
+    let right = view.slice(start + 11, start + 21) == MIDDLE && head.iter().all(|byte| alnum(*byte));
+    Ok((right && varied(head) && mixed(tail)).then_some((start, end)))
+}
+
+/// The token of an app of Facebook: its number, `|`, 27 characters; the word begins after the `|`.
+fn meta(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
+    if view.before(start) != Some(b'|') {
+        return Ok(None);
+    }
+    let app = view.run_back(start - 1, 17, |byte| byte.is_ascii_digit());
+    if !matches!(start - 1 - app, 15 | 16) || !opens(view, app) {
+        return Ok(None);
+    }
+    let end = exactly(view, start, 27, url_safe)?;
+    Ok(end.filter(|end| mixed(view.slice(start, *end))).map(|end| (app, end)))
+}
+
+/// A licence key of MaxMind: 6 letters and digits, `_`, 29 of them, `_mmk`.
+fn maxmind(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
+    if view.seen(start + 6).is_some_and(|byte| byte != b'_') {
+        return Ok(None);
+    }
+    let end = view.run(start, 41, |byte| alnum(byte) || byte == b'_')?;
+    let word = view.slice(start, end);
+    Ok((word.ends_with(b"_mmk") && parts(word, b'_').eq([6, 29, 3]) && mixed(word)).then_some((start, end)))
+}
+
+/// The seed of a key of NATS: `S`, a letter that says whose, 56 characters of base32.
+fn nats(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
+    if !matches!(view.slice(start, start + 2), [b'S', b'U' | b'A' | b'C' | b'N' | b'O' | b'P' | b'X']) {
+        return Ok(None);
+    }
+    let end = exactly(view, start, 58, upper)?;
+    Ok(end.filter(|end| base32(view.slice(start, *end)) && mixed(view.slice(start, *end))).map(|end| (start, end)))
+}
+
 /// `SK` and 32 hexadecimal digits.
 fn twilio(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
     if view.slice(start, start + 2) != b"SK" {
         return Ok(None);
     }
-    let end = view.run(start + 2, 33, hex)?;
+    let end = view.run(start + 2, 33, hex_any)?;
     let closes = !view.at(end)?.is_some_and(|byte| byte.is_ascii_alphanumeric());
     Ok((end - start == 34 && closes && mixed(view.slice(start + 2, end))).then_some((start, end)))
 }
@@ -176,7 +244,7 @@ fn terraform(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
     Ok((end - body >= 60 && mixed(view.slice(body, end))).then_some((start, end)))
 }
 
-/// A licence key: 36 hexadecimal digits and `NRAL`.
+/// A licence key: 36 letters and digits, and `NRAL`.
 fn new_relic(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
     if view.seen(start + 39).is_some_and(|byte| byte != b'L') {
         return Ok(None);
@@ -185,7 +253,10 @@ fn new_relic(view: &View<'_>, start: usize) -> Eval<Option<(usize, usize)>> {
         return Ok(None);
     };
     let digits = view.slice(start, end).strip_suffix(b"NRAL").unwrap_or_default();
-    let right = digits.get(..32).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+    // With the region in front where it is not the first.
+    let digits = digits.strip_prefix(b"eu01x").or(digits.strip_prefix(b"gov01x")).unwrap_or(digits);
+    let digits = digits.strip_prefix(b"x").unwrap_or(digits);
+    let right = digits.get(..26).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
     Ok((right && varied(digits)).then_some((start, end)))
 }
 

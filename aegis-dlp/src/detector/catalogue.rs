@@ -119,6 +119,8 @@ catalogue! {
     IlId "il_id" "[IL_ID]" NationalId "Israeli identity number";
     JpMyNumber "jp_my_number" "[JP_MY_NUMBER]" NationalId "Japanese individual number";
     ArCuit "ar_cuit" "[AR_CUIT]" NationalId "Argentine CUIT or CUIL";
+    OtherNationalId "other_national_id" "[OTHER_NATIONAL_ID]" NationalId "identity, tax or insurance number of a further state, by context";
+    UsMbi "us_mbi" "[US_MBI]" NationalId "US Medicare beneficiary identifier";
     Email "email" "[EMAIL]" Contact "e-mail address";
     Phone "phone" "[PHONE]" Contact "telephone number: international, North American, or said to be one";
     DateOfBirth "date_of_birth" "[DOB]" Identity "date of birth: a date that its context says is one";
@@ -128,9 +130,11 @@ catalogue! {
     Iban "iban" "[IBAN]" Financial "international bank account number (ISO 13616)";
     UsRoutingNumber "us_routing_number" "[ROUTING_NUMBER]" Financial "US bank routing number by context";
     BankAccount "bank_account" "[BANK_ACCOUNT]" Financial "bank account number by context";
+    CryptoWallet "crypto_wallet" "[CRYPTO_WALLET]" Financial "address of a wallet: Bitcoin and alike, Ethereum";
     MedicalRecordNumber "medical_record_number" "[MRN]" Health "medical record or patient number by context";
     Geo "geo" "[GEO]" Location "latitude and longitude; only where asked for by name";
     IpAddress "ip_address" "[IP_ADDRESS]" Network "IP address of either version; only where asked for by name";
+    MacAddress "mac_address" "[MAC_ADDRESS]" Network "hardware address of a network card; only where asked for by name";
     GcpApiKey "gcp_api_key" "[GCP_API_KEY]" Cloud "Google Cloud API key";
     GoogleOauthToken "google_oauth_token" "[GOOGLE_OAUTH_TOKEN]" Cloud "Google OAuth access token or client secret";
     DigitaloceanToken "digitalocean_token" "[DIGITALOCEAN_TOKEN]" Cloud "DigitalOcean token";
@@ -249,5 +253,6 @@ catalogue! {
     ConnectionString "connection_string" "[CONNECTION_STRING]" KeyMaterial "password in a URL or in a connection string";
     BasicAuth "basic_auth" "[BASIC_AUTH]" KeyMaterial "credentials of HTTP's Basic scheme (RFC 7617)";
     Password "password" "[PASSWORD]" KeyMaterial "password behind its name";
+    PasswordHash "password_hash" "[PASSWORD_HASH]" KeyMaterial "password as systems keep it: hashed, with its salt";
     GenericSecret "generic_secret" "[GENERIC_SECRET]" KeyMaterial "random-looking word that its context calls a key, token or secret";
 }

@@ -76,7 +76,8 @@ pub(super) struct Signs {
     pub(super) plus: u64,
     /// The first of at least four digits.
     pub(super) digits: u64,
-    /// The first of one to three digits with a group of digits behind them, or with a capital and digits.
+    /// The first of one to three digits with a group of digits behind them, or with a capital and digits; a code that
+    /// begins with a digit and a capital.
     pub(super) groups: u64,
     /// The first letter or digit after something else, at least [`WORD`] bytes before the end of a word.
     pub(super) starts: u64,
@@ -204,8 +205,11 @@ impl<S: Simd> Around<S> {
         signs.digits = first & four & !(fraction & digit.back(2) & digit.twice(1).twice(2).twice(4).here);
         signs.run = [digit.here, digit.after];
         let few = first & !four;
+        // `1EG4`: a code that begins with a digit and a capital.
+        let coded = few & !alnum.back(1) & alnum.ahead(1) & !digit.ahead(1) & alnum.ahead(2) & digit.ahead(3);
+        let coded = if coded == 0 { 0 } else { coded & row(false, capitals(self.here), capitals(self.next)).ahead(1) };
         let few = if addresses || few == 0 { few } else { few & (digit.ahead(1) | pair_near(digit) | open) };
-        signs.groups = self.groups(few, digit, alnum, word);
+        signs.groups = self.groups(few, digit, alnum, word) | coded;
         signs
     }
 

@@ -105,13 +105,14 @@ pub(crate) struct Prefilter {
 
 impl Prefilter {
     pub(crate) fn new(wanted: DetectorSet) -> Self {
-        let addresses = wanted.contains(Detector::IpAddress);
+        let addresses = wanted.contains(Detector::IpAddress) || wanted.contains(Detector::MacAddress);
         let secrets = wanted.intersects(DetectorSet::SECRETS);
         let numbers = wanted.intersects(*NUMBERS);
         Prefilter {
             at: wanted.contains(Detector::Email),
             numbers: addresses || numbers || wanted.contains(Detector::Phone) || wanted.contains(Detector::Geo),
-            words: secrets,
+            // Wallets are long words, too.
+            words: secrets || wanted.contains(Detector::CryptoWallet),
             literals: secrets,
             addresses,
             decimals: wanted.contains(Detector::Geo),
@@ -277,8 +278,10 @@ fn digits(bytes: &[u8]) -> usize {
 fn is_part(bytes: &[u8], position: usize, digits: usize) -> bool {
     let rest = bytes.get(position..).unwrap_or_default();
     let Some(after) = rest.get(digits) else { return false };
-    // No kind has a small letter behind its first group.
-    if after.is_ascii_lowercase() {
+    // No kind has a small letter behind its first group, but where somebody wrote its last one so.
+    if after.is_ascii_lowercase()
+        && (!matches!(digits, 6..=9 | 17) || rest.get(digits + 1).is_some_and(u8::is_ascii_alphanumeric))
+    {
         return true;
     }
     match position.checked_sub(2).and_then(|from| bytes.get(from..position)) {

@@ -585,3 +585,52 @@ fn check_digits_are_those_of_published_numbers() {
     assert_eq!(verhoeff(&digits("23412341234")), 6);
     assert_eq!(verhoeff(&digits("236")), 3);
 }
+
+/// A date and a digit for century and sex; the rest is by chance since 2020.
+pub fn kr_rrn_of_today(draw: &mut Draw) -> String {
+    let (day, month, year) = birth(draw);
+    let sex = draw.between(1, 2);
+    format!("{:02}{month:02}{day:02}-{sex}{}", year % 100, draw.form("[0-9]{6}"))
+}
+
+pub fn us_mbi(draw: &mut Draw) -> String {
+    draw.form(
+        "[1-9][ACDEFGHJKMNPQRTUVWXY][0-9ACDEFGHJKMNPQRTUVWXY][0-9]-[ACDEFGHJKMNPQRTUVWXY][0-9ACDEFGHJKMNPQRTUVWXY][0-9]\
+         -[ACDEFGHJKMNPQRTUVWXY]{2}[0-9]{2}",
+    )
+}
+
+/// Weights modulo 11 in the ninth place; the century stands last.
+pub fn kennitala(draw: &mut Draw) -> String {
+    until(draw, |draw| {
+        let mut digits = dated(draw, day_first);
+        digits.extend([2 + u32::try_from(draw.below(8)).unwrap(), u32::try_from(draw.below(10)).unwrap()]);
+        let check = (11 - weighed(&digits, &[3, 2, 7, 6, 5, 4, 3, 2]) % 11) % 11;
+        let number = (check != 10).then(|| {
+            digits.extend([check, 9]);
+            text(&digits)
+        });
+        number.map(|number| format!("{}-{}", &number[..6], &number[6..]))
+    })
+}
+
+pub fn jmbg(draw: &mut Draw) -> String {
+    let (day, month, year) = birth(draw);
+    let head = format!("{day:02}{month:02}{:03}{}", year % 1000, draw.form("[0-9]{5}"));
+    let mut digits: Vec<u32> = head.chars().map(|c| c.to_digit(10).unwrap()).collect();
+    let rest = 11 - weighed(&digits, &[7, 6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11;
+    digits.push(if rest > 9 { 0 } else { rest });
+    text(&digits)
+}
+
+pub fn emirates(draw: &mut Draw) -> String {
+    let (.., year) = birth(draw);
+    let number = with_luhn(draw, &format!("784{year}"), 15);
+    format!("{}-{}-{}-{}", &number[..3], &number[3..7], &number[7..14], &number[14..])
+}
+
+/// Twelve digits of an issuer that has sixteen as well.
+pub fn maestro(draw: &mut Draw) -> String {
+    let issuer = draw.one_of(&["5018", "5038", "6304", "6759"]);
+    with_luhn(draw, issuer, 12)
+}

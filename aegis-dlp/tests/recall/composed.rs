@@ -3,6 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
+use sha2::{Digest, Sha256};
+use sha3::Keccak256;
+
 use crate::draw::Draw;
 use crate::keys::Told;
 
@@ -30,11 +33,58 @@ pub const ALL: &[Composed] = &[
     Composed("password", "password", ByName, password),
     Composed("password", "DB_PASSWORD", ByName, password),
     Composed("password", "passwd", ByName, password),
+    Composed("password", "DB_PASS", ByName, |draw| draw.form("[A-Z][a-z]{3}[0-9]{3}[!#%][A-Za-z0-9]{3}")),
+    Composed("password", "password_prod", ByName, |draw| draw.form("[A-Z][a-z]{5}[0-9]{4}!")),
     Composed("password", "admin_pwd", ByName, password),
+    Composed("generic_secret", "ACME_KEY", ByName, |draw| draw.form("[A-Za-z0-9]{32}")),
+    Composed("crypto_wallet", "wallet", ByForm, bitcoin),
+    Composed("crypto_wallet", "address", ByForm, ethereum),
+    Composed("crypto_wallet", "donations", ByForm, |_| "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4".to_owned()),
+    Composed("private_key", "WALLET_KEY", ByForm, |draw| in_base58(0x80, &random(draw, 32))),
+    Composed("password_hash", "hash", ByForm, |draw| draw.form("$2b$12$[A-Za-z0-9./]{52}[A-Za-z0-9]")),
+    Composed("password_hash", "shadow", ByForm, |draw| draw.form("$6$[A-Za-z0-9]{16}$[A-Za-z0-9./]{85}[A-Za-z0-9]")),
     Composed("generic_secret", "api_key", ByName, |draw| draw.form("[A-Za-z0-9]{32}")),
     Composed("generic_secret", "access_token", ByName, |draw| draw.form("[A-Za-z0-9_-]{39}[A-Za-z0-9]")),
     Composed("generic_secret", "Authorization", ByForm, |draw| format!("Bearer {}", draw.form("[A-Za-z0-9]{40}"))),
 ];
+
+/// Bytes by chance.
+fn random(draw: &mut Draw, count: usize) -> Vec<u8> {
+    (0..count).map(|_| u8::try_from(draw.below(256)).unwrap()).collect()
+}
+
+/// Version and bytes with their checksum, in base58.
+fn in_base58(version: u8, body: &[u8]) -> String {
+    const LETTERS: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+    let mut bytes = [&[version], body].concat();
+    let check = Sha256::digest(Sha256::digest(&bytes));
+    bytes.extend(&check[..4]);
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    let mut text = Vec::new();
+    while bytes.iter().any(|byte| *byte != 0) {
+        let rest = bytes.iter_mut().fold(0, |rest, byte| {
+            let number = rest * 256 + usize::from(*byte);
+            *byte = u8::try_from(number / 58).unwrap();
+            number % 58
+        });
+        text.push(char::from(LETTERS[rest]));
+    }
+    text.extend(std::iter::repeat_n('1', zeros));
+    text.iter().rev().collect()
+}
+
+fn bitcoin(draw: &mut Draw) -> String {
+    let version = if draw.below(2) == 0 { 0 } else { 5 };
+    in_base58(version, &random(draw, 20))
+}
+
+/// Hexadecimal digits, of which the letters whose digit of the hash is at least 8 are capitals (EIP-55).
+fn ethereum(draw: &mut Draw) -> String {
+    let digits = draw.form("[0-9a-f]{40}");
+    let hash: String = Keccak256::digest(&digits).iter().map(|byte| format!("{byte:02x}")).collect();
+    let write = |(digit, place): (char, char)| if place >= '8' { digit.to_ascii_uppercase() } else { digit };
+    format!("0x{}", digits.chars().zip(hash.chars()).map(write).collect::<String>())
+}
 
 /// A block of PEM: its lines begin as a document in DER does.
 fn block(draw: &mut Draw, name: &str, lines: usize) -> String {

@@ -17,6 +17,16 @@ use Told::{ByForm, ByName};
 pub const CLOUD: &[Key] = &[
     Key("aws_key", "AWS_ACCESS_KEY_ID", ByForm, &["AK~IA[A-Z2-7]{16}", "AS~IA[A-Z2-7]{16}"]),
     Key("aws_key", "AWS_BEARER_TOKEN_BEDROCK", ByForm, &["AB~SKQmVkcm9ja0FQSUtleS1[A-Za-z0-9+/]{108}="]),
+    Key(
+        "aws_key",
+        "AWS_SESSION_TOKEN",
+        ByForm,
+        &[
+            "IQoJ~b3JpZ2luX2VjE[A-Za-z0-9+/]{300}=",
+            "am~zn.mws.[a-f0-9]{8}-[a-f0-9]{4}-4[a-f0-9]{3}-8[a-f0-9]{3}-[a-f0-9]{12}",
+            "da~2-[a-z0-9]{26}",
+        ],
+    ),
     Key("aws_key", "AWS_SECRET_ACCESS_KEY", ByName, &["[A-Za-z0-9+/]{40}"]),
     Key("gcp_api_key", "GOOGLE_API_KEY", ByForm, &["AI~zaSy[A-Za-z0-9_-]{32}[A-Za-z0-9]"]),
     Key(
@@ -457,6 +467,19 @@ pub const MINOR: &[Key] = &[
     Key("service_key", "SHIPPO_TOKEN", ByForm, &["ship~po_live_[a-f0-9]{40}"]),
     Key("service_key", "TYPEFORM_TOKEN", ByForm, &["tf~p_[A-Za-z0-9_-]{58}[A-Za-z0-9]"]),
     Key("service_key", "SCALINGO_TOKEN", ByForm, &["tk~-us-[A-Za-z0-9_-]{47}[A-Za-z0-9]"]),
+    Key("service_key", "ADAFRUIT_IO_KEY", ByForm, &["ai~o_[A-Za-z0-9]{28}"]),
+    Key("service_key", "ALCHEMY_KEY", ByForm, &["alc~ht_[A-Za-z0-9]{30}"]),
+    Key("service_key", "AKAMAI_KEY", ByForm, &["ak~ab-[a-z0-9]{16}-[a-z0-9]{16}"]),
+    Key("service_key", "DTRACK_KEY", ByForm, &["od~t_[A-Za-z0-9]{32}"]),
+    Key("service_key", "SWARM_KEY", ByForm, &["SWM~TKN-1-[a-z0-9]{50}-[a-z0-9]{25}"]),
+    Key("service_key", "LLAMA_CLOUD_KEY", ByForm, &["ll~x-[A-Za-z0-9]{48}"]),
+    Key("service_key", "TWITCH_STREAM_KEY", ByForm, &["li~ve_[1-9][0-9]{8}_[A-Za-z0-9]{30}"]),
+    Key("service_key", "CLICKUP_KEY", ByForm, &["p~k_[1-9][0-9]{6}_[A-Z0-9]{32}"]),
+    Key("service_key", "ZOHO_KEY", ByForm, &["10~00.[a-f0-9]{32}.[a-f0-9]{32}"]),
+    Key("service_key", "MAXMIND_KEY", ByForm, &["[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_m~mk"]),
+    Key("service_key", "WUNDERGRAPH_KEY", ByForm, &["cos~mo_[a-f0-9]{32}"]),
+    Key("service_key", "NATS_SEED_KEY", ByForm, &["S~UA[A-Z2-7]{55}"]),
+    Key("service_key", "ATLAS_KEY", ByForm, &["mdb~_sa_sk_[A-Za-z0-9]{40}"]),
     Key("service_key", "DN_KEY", ByForm, &["dn~key-[A-Z0-9]{26}-[A-Z0-9]{52}"]),
 ];
 

@@ -73,6 +73,28 @@ pub const ALL: &[Personal] = &[
     Personal("il_id", "teudat zehut", ByName, digits::il_id, &["039337423"]),
     Personal("jp_my_number", "my number", ByName, digits::jp_my_number, &["6214 9832 0257"]),
     Personal("ar_cuit", "CUIT", ByForm, digits::ar_cuit, &["20-05536168-2"]),
+    Personal("cl_rut", "RUT", ByName, |draw| digits::cl_rut(draw).replace('.', ""), &["10075381-2", "10626628-K"]),
+    Personal("kr_rrn", "RRN", ByName, digits::kr_rrn_of_today, &["960121-1234567", "9111245678901"]),
+    Personal("us_mbi", "Medicare id", ByForm, digits::us_mbi, &["1EG4-TE5-MK73", "2AG9-XC4-NN22"]),
+    Personal("us_mbi", "MBI", ByName, |draw| digits::us_mbi(draw).replace('-', ""), &["1EG4TE5MK73", "4EF6GH8JK12"]),
+    Personal("other_national_id", "kennitala", ByName, digits::kennitala, &["450401-3150"]),
+    Personal("other_national_id", "JMBG", ByName, digits::jmbg, &["0101006500006"]),
+    Personal("other_national_id", "Emirates ID", ByForm, digits::emirates, &["784-1980-1234567-8"]),
+    Personal(
+        "other_national_id",
+        "CNIC",
+        ByName,
+        |draw| draw.form("[1-7][0-9]{4}-[0-9]{7}-[1-9]"),
+        &["34201-0891231-8"],
+    ),
+    Personal("mac_address", "MAC address", ByForm, mac, &["00:1A:2B:3C:4D:5E", "0a:23:f5:67:89:ac"]),
+    Personal(
+        "payment_card",
+        "card number",
+        ByName,
+        digits::maestro,
+        &["630427373398", "501864667909", "180016070420458"],
+    ),
     Personal("driver_license", "driver's license", ByName, license, &["H12234567", "MORGA607054SM9IJ"]),
     Personal(
         "bank_account",
@@ -262,4 +284,12 @@ fn geo(draw: &mut Draw) -> String {
         draw.between(1, 179),
         draw.below(1_000_000)
     )
+}
+
+fn mac(draw: &mut Draw) -> String {
+    let form = draw.one_of(&[
+        "[0-9a-f]{2}:[0-9a-f]{2}:[0-9a-f]{2}:[0-9a-f]{2}:[0-9a-f]{2}:[0-9a-f]{2}",
+        "[0-9A-F]{2}:[0-9A-F]{2}:[0-9A-F]{2}:[0-9A-F]{2}:[0-9A-F]{2}:[0-9A-F]{2}",
+    ]);
+    draw.form(form)
 }

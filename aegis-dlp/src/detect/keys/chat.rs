@@ -14,6 +14,7 @@ pub(super) const FORMATS: &[Format] = &[
     key(Detector::DiscordWebhook, "discord.com/api/webhooks/", path, (70, OPEN), mixed),
     key(Detector::DiscordWebhook, "discordapp.com/api/webhooks/", path, (70, OPEN), mixed),
     key(Detector::TeamsWebhook, "webhook.office.com/webhookb2/", webhook, (100, OPEN), mixed),
+    key(Detector::TeamsWebhook, "outlook.office.com/webhook/", webhook, (100, OPEN), mixed),
     key(Detector::SendgridKey, "SG.", dotted, (60, 70), sendgrid),
     key(Detector::MailgunKey, "key-", hex, (32, 32), varied).unsure(),
     key(Detector::MailgunKey, "pubkey-", hex, (32, 32), varied).unsure(),
@@ -21,7 +22,9 @@ pub(super) const FORMATS: &[Format] = &[
     key(Detector::BrevoKey, "xsmtpsib-", hyphenated, (81, 81), mixed),
     key(Detector::ResendKey, "re_", word, (30, 40), resend).unsure(),
     key(Detector::MetaToken, "EAA", alnum, (100, OPEN), mixed),
+    key(Detector::MetaToken, "EAACEdEose0cBA", alnum, (20, OPEN), mixed),
     key(Detector::MetaToken, "IGQV", url_safe, (100, OPEN), mixed),
+    key(Detector::MetaToken, "IGAA", url_safe, (100, OPEN), mixed),
 ];
 
 /// The letter of the kind, a hyphen, and some after the first digit.

@@ -1,24 +1,34 @@
 //! Keys of cloud providers.
 
 use super::shape::{
-    alnum, base32, dotted, hex, hyphenated, lower, mixed, padded, parts, upper, url_safe, varied, word,
+    alnum, base32, capitals, dotted, hex, hyphenated, lower, mixed, padded, parts, upper, url_safe, varied, word,
 };
 use super::{Format, OPEN, key};
 use crate::Detector;
 
 pub(super) const FORMATS: &[Format] = &[
-    key(Detector::AwsKey, "AKIA", alnum, (16, 16), base32),
-    key(Detector::AwsKey, "ASIA", alnum, (16, 16), base32),
-    key(Detector::AwsKey, "ABIA", alnum, (16, 16), base32),
-    key(Detector::AwsKey, "ACCA", alnum, (16, 16), base32),
+    key(Detector::AwsKey, "AKIA", alnum, (16, 16), capitals),
+    key(Detector::AwsKey, "ASIA", alnum, (16, 16), capitals),
+    key(Detector::AwsKey, "ABIA", alnum, (16, 16), capitals),
+    key(Detector::AwsKey, "ACCA", alnum, (16, 16), capitals),
+    key(Detector::AwsKey, "A3T", alnum, (17, 17), base32).unsure(),
+    // Session tokens.
+    key(Detector::AwsKey, "IQoJb3JpZ2lu", padded, (100, OPEN), mixed),
+    key(Detector::AwsKey, "FwoGZXIvYXdz", padded, (100, OPEN), mixed),
+    key(Detector::AwsKey, "FQoGZXIvYXdz", padded, (100, OPEN), mixed),
+    key(Detector::AwsKey, "amzn.mws.", hyphenated, (36, 36), mixed),
+    key(Detector::AwsKey, "amzn1.oa2-cs.v1.", hex, (64, 64), varied),
+    key(Detector::AwsKey, "da2-", lower, (26, 26), mixed),
     key(Detector::AwsKey, "ABSK", padded, (100, OPEN), mixed),
-    key(Detector::AwsKey, "bedrock-api-key-", padded, (60, OPEN), mixed),
-    key(Detector::HerokuKey, "HRKU-AA", url_safe, (50, 65), mixed),
+    key(Detector::AwsKey, "bedrock-api-key-", padded, (32, OPEN), mixed),
+    key(Detector::HerokuKey, "HRKU-", url_safe, (36, 67), mixed),
     key(Detector::CloudflareToken, "v1.0-", hyphenated, (171, 171), origin_ca),
     key(Detector::CloudflareToken, "cfut_", url_safe, (40, 60), mixed),
     key(Detector::CloudflareToken, "cfat_", url_safe, (40, 60), mixed),
     key(Detector::CloudflareToken, "cfk_", url_safe, (40, 60), mixed),
     key(Detector::GcpApiKey, "AIza", url_safe, (35, 35), mixed),
+    // Of Firebase's messages, behind the number of the sender.
+    key(Detector::GcpApiKey, "APA91b", url_safe, (130, OPEN), mixed),
     key(Detector::GoogleOauthToken, "ya29.", dotted, (30, OPEN), mixed),
     key(Detector::GoogleOauthToken, "1//0", url_safe, (40, OPEN), mixed),
     key(Detector::GoogleOauthToken, "GOCSPX-", url_safe, (28, 28), varied),
@@ -41,7 +51,8 @@ pub(super) const FORMATS: &[Format] = &[
     key(Detector::VercelToken, "vcr_", alnum, (20, OPEN), mixed),
     key(Detector::VercelToken, "vck_", alnum, (20, OPEN), mixed),
     key(Detector::VercelToken, "vercel_blob_rw_", word, (30, OPEN), mixed),
-    key(Detector::SupabaseKey, "sbp_", hex, (40, 40), varied),
+    key(Detector::SupabaseKey, "sbp_", lower, (40, 40), mixed),
+    key(Detector::SupabaseKey, "sbp_v0_", hex, (40, 40), varied),
     key(Detector::SupabaseKey, "sb_secret_", url_safe, (28, OPEN), mixed),
     key(Detector::PlanetscaleToken, "pscale_tkn_", dotted, (32, 64), mixed),
     key(Detector::PlanetscaleToken, "pscale_pw_", dotted, (32, 64), mixed),
@@ -50,7 +61,7 @@ pub(super) const FORMATS: &[Format] = &[
     key(Detector::YandexKey, "AQVN", url_safe, (35, 38), mixed),
 ];
 
-/// 24 hexadecimal digits, a hyphen, 146 more.
+/// 24 letters and digits, a hyphen, 146 more.
 fn origin_ca(body: &[u8]) -> bool {
-    parts(body, b'-').eq([24, 146]) && body.iter().all(|byte| hex(*byte) || *byte == b'-') && varied(body)
+    parts(body, b'-').eq([24, 146]) && mixed(body)
 }

@@ -1,6 +1,6 @@
 //! Keys of what keeps secrets and machines.
 
-use super::shape::{dotted, hex, hyphenated, mixed, padded, parts, upper, url_safe, varied};
+use super::shape::{dotted, hex, hyphenated, mixed, padded, parts, scattered, upper, url_safe, varied};
 use super::{Format, OPEN, key};
 use crate::Detector;
 
@@ -17,7 +17,7 @@ pub(super) const FORMATS: &[Format] = &[
     key(Detector::DopplerToken, "dp.scim.", dotted, (40, OPEN), mixed),
     key(Detector::DopplerToken, "dp.audit.", dotted, (40, OPEN), mixed),
     key(Detector::PulumiToken, "pul-", hex, (40, 40), varied),
-    key(Detector::TailscaleKey, "tskey-", hyphenated, (22, OPEN), mixed),
+    key(Detector::TailscaleKey, "tskey-", hyphenated, (20, OPEN), scattered),
     key(Detector::OnepasswordToken, "ops_eyJ", padded, (100, OPEN), mixed),
     key(Detector::OnepasswordToken, "A3-", hyphenated, (36, 37), account_key),
 ];

@@ -1,6 +1,6 @@
 //! Keys of model vendors and what agents use besides.
 
-use super::shape::{alnum, hex, hyphenated, lower, mixed, url_safe, uuid, varied, word};
+use super::shape::{alnum, hex, hyphenated, lower, mixed, scattered, url_safe, uuid, varied, word};
 use super::{Format, OPEN, key};
 use crate::Detector;
 
@@ -14,11 +14,11 @@ pub(super) const FORMATS: &[Format] = &[
     key(Detector::OpenaiKey, "sk-", alnum, (32, OPEN), mixed),
     key(Detector::LangfuseKey, "sk-lf-", hyphenated, (36, 36), uuid),
     key(Detector::WandbKey, "wandb_v1_", word, (40, OPEN), mixed),
-    key(Detector::HuggingfaceToken, "hf_", alnum, (30, 40), varied),
+    key(Detector::HuggingfaceToken, "hf_", alnum, (30, 40), scattered),
     key(Detector::HuggingfaceToken, "api_org_", alnum, (30, 40), varied),
     key(Detector::ReplicateToken, "r8_", alnum, (37, 37), mixed),
     key(Detector::GroqKey, "gsk_", alnum, (48, 56), mixed),
-    key(Detector::XaiKey, "xai-", alnum, (70, 90), mixed),
+    key(Detector::XaiKey, "xai-", word, (70, 90), mixed),
     key(Detector::PerplexityKey, "pplx-", alnum, (40, 60), mixed),
     key(Detector::FireworksKey, "fw_", alnum, (22, 24), mixed),
     key(Detector::TogetherKey, "tgp_v1_", url_safe, (43, 43), mixed),

@@ -79,6 +79,18 @@ pub(in crate::detect) fn mixed(body: &[u8]) -> bool {
     body.iter().any(u8::is_ascii_digit) && body.iter().any(u8::is_ascii_alphabetic) && varied(body)
 }
 
+/// With a digit, or with letters of both cases: no word in small letters.
+pub(in crate::detect) fn scattered(body: &[u8]) -> bool {
+    let any = |class: fn(&u8) -> bool| body.iter().any(class);
+    (any(u8::is_ascii_digit) || any(u8::is_ascii_uppercase) && (any(u8::is_ascii_lowercase) || body.contains(&b'-')))
+        && varied(body)
+}
+
+/// Capitals and digits.
+pub(in crate::detect) fn capitals(body: &[u8]) -> bool {
+    body.iter().all(|byte| upper(*byte)) && varied(body)
+}
+
 /// Capitals and the digits of base32 (RFC 4648, section 6).
 pub(in crate::detect) fn base32(body: &[u8]) -> bool {
     body.iter().all(|byte| matches!(byte, b'A'..=b'Z' | b'2'..=b'7')) && varied(body)

@@ -1,19 +1,21 @@
 //! Keys of forges, package registries and build services.
 
-use super::shape::{alnum, dotted, hex, lower, mixed, padded, url_safe, varied, word};
+use super::shape::{alnum, dotted, hex, lower, mixed, padded, scattered, url_safe, varied, word};
 use super::{Format, OPEN, key};
 use crate::Detector;
 
 pub(super) const FORMATS: &[Format] = &[
-    key(Detector::GithubToken, "github_pat_", word, (40, OPEN), mixed),
+    key(Detector::GithubToken, "github_pat_", word, (36, OPEN), mixed),
     key(Detector::GithubToken, "ghp_", alnum, (36, OPEN), mixed),
     key(Detector::GithubToken, "gho_", alnum, (36, OPEN), mixed),
     key(Detector::GithubToken, "ghu_", alnum, (36, OPEN), mixed),
-    key(Detector::GithubToken, "ghs_", alnum, (36, OPEN), mixed),
+    // Since 2026 also with a signed token behind the number of the app.
+    key(Detector::GithubToken, "ghs_", dotted, (36, OPEN), mixed),
     key(Detector::GithubToken, "ghr_", alnum, (36, OPEN), mixed),
-    key(Detector::GitlabToken, "glpat-", dotted, (20, OPEN), mixed),
+    key(Detector::GitlabToken, "glpat-", dotted, (20, OPEN), scattered),
     key(Detector::GitlabToken, "gldt-", dotted, (20, OPEN), mixed),
     key(Detector::GitlabToken, "glrt-", dotted, (20, OPEN), mixed),
+    key(Detector::GitlabToken, "glrtr-", dotted, (20, OPEN), scattered),
     key(Detector::GitlabToken, "glptt-", dotted, (20, OPEN), mixed),
     key(Detector::GitlabToken, "glcbt-", dotted, (20, OPEN), mixed),
     key(Detector::GitlabToken, "glimt-", dotted, (20, OPEN), mixed),
@@ -25,6 +27,7 @@ pub(super) const FORMATS: &[Format] = &[
     key(Detector::GitlabToken, "glwt-", dotted, (20, OPEN), mixed),
     key(Detector::GitlabToken, "GR1348941", url_safe, (20, 20), mixed),
     key(Detector::BitbucketToken, "ATBB", alnum, (32, 32), mixed),
+    key(Detector::BitbucketToken, "BBDC-", padded, (44, 50), mixed),
     key(Detector::BitbucketToken, "ATCTT3", padded, (100, OPEN), mixed),
     key(Detector::NpmToken, "npm_", alnum, (36, 36), mixed),
     key(Detector::PypiToken, "pypi-AgE", url_safe, (50, OPEN), mixed),
@@ -41,9 +44,10 @@ pub(super) const FORMATS: &[Format] = &[
     key(Detector::CircleciToken, "CCIPRJ_", word, (40, OPEN), mixed),
     key(Detector::BuildkiteToken, "bkua_", lower, (40, 40), mixed),
     key(Detector::BuildkiteToken, "bkct_", url_safe, (40, OPEN), mixed),
-    key(Detector::SonarToken, "sqp_", hex, (40, 40), varied),
-    key(Detector::SonarToken, "squ_", hex, (40, 40), varied),
-    key(Detector::SonarToken, "sqa_", hex, (40, 40), varied),
+    key(Detector::SonarToken, "sqp_", alnum, (40, 40), mixed),
+    key(Detector::SonarToken, "squ_", alnum, (40, 40), mixed),
+    key(Detector::SonarToken, "sqa_", alnum, (40, 40), mixed),
     key(Detector::SourcegraphToken, "sgp_", word, (40, 70), mixed),
     key(Detector::SourcegraphToken, "sgd_", hex, (64, 64), varied),
+    key(Detector::SourcegraphToken, "slk_", hex, (64, 64), varied),
 ];

@@ -2,8 +2,8 @@
 
 use std::sync::LazyLock;
 
-use super::national as check;
 use super::{closes, continues, opens, value};
+use super::{further as more, national as check};
 use crate::context::{Said, Topic};
 use crate::detect::Match;
 use crate::finding::Confidence;
@@ -45,7 +45,18 @@ use Topic as T;
 const KINDS: &[Kind] = &[
     marked(D::UsItin, b"000-00-0000", check::itin, Medium, T::Itin),
     named(D::UsItin, b"000000000", check::itin, T::Itin),
+    named(D::UsItin, b"000-000000", check::itin, T::Itin),
+    named(D::UsItin, b"00000-0000", check::itin, T::Itin),
+    named(D::Ssn, b"000.00.0000", more::ssn, T::SocialSecurity),
+    named(D::Ssn, b"000/00/0000", more::ssn, T::SocialSecurity),
+    named(D::Ssn, b"000 - 00 - 0000", more::ssn, T::SocialSecurity),
+    named(D::Ssn, b"000 000000", more::ssn, T::SocialSecurity),
+    named(D::Ssn, b"000-000000", more::ssn, T::SocialSecurity),
+    named(D::Ssn, b"00000-0000", more::ssn, T::SocialSecurity),
     named(D::UsRoutingNumber, b"000000000", check::routing, T::Routing),
+    named(D::UsRoutingNumber, b"0000-0000-0", check::routing, T::Routing),
+    marked(D::UsMbi, b"0AX0-AX0-AA00", more::mbi, Medium, T::Medicare),
+    named(D::UsMbi, b"0AX0AX0AA00", more::mbi, T::Medicare),
     marked(D::UkNino, b"AA000000A", check::nino, Medium, T::Nino),
     marked(D::UkNino, b"AA 00 00 00 A", check::nino, Medium, T::Nino),
     named(D::UkNhsNumber, b"000 000 0000", check::nhs, T::Nhs),
@@ -55,18 +66,27 @@ const KINDS: &[Kind] = &[
     named(D::DeTaxId, b"00 000 000 000", check::steuer_id, T::SteuerId),
     marked(D::FrNir, b"000000000000000", check::nir, Medium, T::Nir),
     marked(D::FrNir, b"0 00 00 00 000 000 00", check::nir, High, T::Nir),
-    marked(D::FrNir, b"00000A000000000", check::nir, High, T::Nir),
+    marked(D::FrNir, b"000000A00000000", check::nir, High, T::Nir),
     marked(D::FrNir, b"0 00 00 0A 000 000 00", check::nir, High, T::Nir),
     marked(D::EsDni, b"00000000A", check::dni, Medium, T::Dni),
     marked(D::EsDni, b"00000000-A", check::dni, Medium, T::Dni),
     marked(D::EsDni, b"00.000.000-A", check::dni, High, T::Dni),
     marked(D::EsDni, b"A0000000A", check::dni, Medium, T::Dni),
     marked(D::EsDni, b"A-0000000-A", check::dni, Medium, T::Dni),
+    marked(D::EsDni, b"A0000000-A", check::dni, Medium, T::Dni),
+    named(D::EsDni, b"0000000A", check::dni, T::Dni),
+    named(D::EsDni, b"0000000-A", check::dni, T::Dni),
+    // A tax number of the same name: with a letter it is no Portuguese one.
+    named(D::EsDni, b"00000000A", check::dni, T::Nif),
+    named(D::EsDni, b"0000000A", check::dni, T::Nif),
+    named(D::EsDni, b"0000000-A", check::dni, T::Nif),
     marked(D::ItCodiceFiscale, b"AAAAAA00A00A000A", check::codice_fiscale, High, T::CodiceFiscale),
     named(D::NlBsn, b"000000000", check::bsn, T::Bsn),
     named(D::NlBsn, b"0000.00.000", check::bsn, T::Bsn),
     marked(D::BeNationalNumber, b"00.00.00-000.00", check::rijksregister, High, T::Rijksregister),
     named(D::BeNationalNumber, b"00000000000", check::rijksregister, T::Rijksregister),
+    named(D::BeNationalNumber, b"00 00 00 000 00", check::rijksregister, T::Rijksregister),
+    named(D::BeNationalNumber, b"00.00.00-000 00", check::rijksregister, T::Rijksregister),
     named(D::PlPesel, b"00000000000", check::pesel, T::Pesel),
     marked(D::SePersonnummer, b"000000-0000", check::personnummer, Medium, T::Personnummer),
     marked(D::SePersonnummer, b"000000+0000", check::personnummer, Medium, T::Personnummer),
@@ -78,6 +98,9 @@ const KINDS: &[Kind] = &[
     named(D::DkCpr, b"0000000000", check::cpr, T::Cpr),
     marked(D::NoFodselsnummer, b"00000000000", check::fodselsnummer, Medium, T::Personnummer),
     marked(D::NoFodselsnummer, b"000000 00000", check::fodselsnummer, Medium, T::Personnummer),
+    named(D::NoFodselsnummer, b"000000-00000", check::fodselsnummer, T::Personnummer),
+    named(D::NoFodselsnummer, b"00 00 00 00 000", check::fodselsnummer, T::Personnummer),
+    named(D::NoFodselsnummer, b"00-00-00-00000", check::fodselsnummer, T::Personnummer),
     named(D::PtNif, b"000000000", check::nif, T::Nif),
     named(D::PtNif, b"000 000 000", check::nif, T::Nif),
     named(D::CaSin, b"000 000 000", check::sin, T::Sin),
@@ -100,10 +123,16 @@ const KINDS: &[Kind] = &[
     marked(D::CnResidentId, b"00000000000000000X", check::resident_id, High, T::Nir),
     marked(D::CnResidentId, b"000000000000000000", check::resident_id, High, T::Nir),
     marked(D::KrRrn, b"000000-0000000", check::rrn, Medium, T::Nir),
+    // Since 2020 they have no check digit.
+    named(D::KrRrn, b"000000-0000000", more::rrn_of_today, T::Rrn),
+    named(D::KrRrn, b"0000000000000", more::rrn_of_today, T::Rrn),
     marked(D::SgNric, b"A0000000A", check::nric, Medium, T::Nir),
     marked(D::MxCurp, b"AAAA000000AAAAAAX0", check::curp, High, T::Nir),
     marked(D::ClRut, b"00.000.000-X", check::rut, High, T::Nir),
     marked(D::ClRut, b"0.000.000-X", check::rut, High, T::Nir),
+    named(D::ClRut, b"00000000-X", check::rut, T::Rut),
+    named(D::ClRut, b"0000000-X", check::rut, T::Rut),
+    named(D::ClRut, b"000000000", check::rut, T::Rut),
     marked(D::DeRvnr, b"00000000A000", check::rvnr, Medium, T::Rentenversicherung),
     named(D::AtSvnr, b"0000000000", check::svnr, T::Rentenversicherung),
     named(D::AtSvnr, b"0000 000000", check::svnr, T::Rentenversicherung),
@@ -116,14 +145,55 @@ const KINDS: &[Kind] = &[
     named(D::GrAmka, b"00000000000", check::amka, T::Amka),
     named(D::TrKimlik, b"00000000000", check::tckn, T::Kimlik),
     named(D::ZaId, b"0000000000000", check::za_id, T::SouthAfrican),
+    named(D::ZaId, b"000000 0000000", check::za_id, T::SouthAfrican),
+    named(D::ZaId, b"000000 0000 00 0", check::za_id, T::SouthAfrican),
     named(D::ThId, b"0000000000000", check::thai, T::Thai),
     marked(D::ThId, b"0-0000-00000-00-0", check::thai, Medium, T::Thai),
+    named(D::ThId, b"0 0000 00000 00 0", check::thai, T::Thai),
     named(D::IlId, b"000000000", check::zehut, T::Zehut),
+    named(D::IlId, b"00000000-0", check::zehut, T::Zehut),
     named(D::JpMyNumber, b"000000000000", check::my_number, T::MyNumber),
     named(D::JpMyNumber, b"0000 0000 0000", check::my_number, T::MyNumber),
     named(D::JpMyNumber, b"0000-0000-0000", check::my_number, T::MyNumber),
     marked(D::ArCuit, b"00-00000000-0", check::cuit, Medium, T::Cuit),
     named(D::ArCuit, b"00000000000", check::cuit, T::Cuit),
+    named(D::OtherNationalId, b"000000-0000", more::kennitala, T::Kennitala),
+    named(D::OtherNationalId, b"0000000000", more::kennitala, T::Kennitala),
+    named(D::OtherNationalId, b"000000-00-0000", more::mykad, T::Mykad),
+    named(D::OtherNationalId, b"000000000000", more::mykad, T::Mykad),
+    named(D::OtherNationalId, b"00000-0000000-0", more::cnic, T::Cnic),
+    named(D::OtherNationalId, b"0000000000000", more::cnic, T::Cnic),
+    named(D::OtherNationalId, b"0000000000000", more::jmbg, T::Jmbg),
+    named(D::OtherNationalId, b"0000000000", more::rnokpp, T::Rnokpp),
+    named(D::OtherNationalId, b"0000000000", more::cedula, T::Cedula),
+    named(D::OtherNationalId, b"000000000-0", more::cedula, T::Cedula),
+    named(D::OtherNationalId, b"000-0000000-0", more::cedula, T::Cedula),
+    named(D::OtherNationalId, b"00000000000", more::cedula, T::Cedula),
+    named(D::OtherNationalId, b"0000000000", more::nit, T::Nit),
+    named(D::OtherNationalId, b"000.000.000-0", more::nit, T::Nit),
+    named(D::OtherNationalId, b"000000000-0", more::nit, T::Nit),
+    named(D::OtherNationalId, b"00.000.000-0", more::nit, T::Nit),
+    named(D::OtherNationalId, b"00000000-0", more::nit, T::Nit),
+    named(D::OtherNationalId, b"0000000000-0", more::nit, T::Nit),
+    named(D::OtherNationalId, b"0000000000000000", more::nik, T::Nik),
+    named(D::OtherNationalId, b"000000-00000", more::personas_kods, T::PersonasKods),
+    named(D::OtherNationalId, b"00000000000", more::personas_kods, T::PersonasKods),
+    named(D::OtherNationalId, b"A000000000", more::kvnr, T::Kvnr),
+    named(D::OtherNationalId, b"AAAA000000XXX", more::rfc, T::Rfc),
+    marked(D::OtherNationalId, b"A000000(X)", more::hkid, Medium, T::Hkid),
+    named(D::OtherNationalId, b"A0000000", more::hkid, T::Hkid),
+    named(D::OtherNationalId, b"A000000000", more::taiwanese, T::Taiwanese),
+    marked(D::OtherNationalId, b"000-0000-0000000-0", more::emirates, High, T::Emirates),
+    named(D::OtherNationalId, b"000000000000000", more::emirates, T::Emirates),
+    marked(D::OtherNationalId, b"000-000-000 00", more::snils, Medium, T::Snils),
+    named(D::OtherNationalId, b"00000000000", more::snils, T::Snils),
+    named(D::OtherNationalId, b"000000000000", more::inn, T::Inn),
+    named(D::OtherNationalId, b"000 000 000", more::taj, T::Taj),
+    named(D::OtherNationalId, b"000-000-000", more::taj, T::Taj),
+    named(D::OtherNationalId, b"000000000", more::taj, T::Taj),
+    named(D::OtherNationalId, b"AAA0000000", more::epic, T::Epic),
+    named(D::OtherNationalId, b"00000000000", more::nin, T::Nin),
+    marked(D::DriverLicense, b"AAAAA000000AAXAA", more::uk_driver, Medium, T::DriverLicense),
 ];
 
 /// The longest pattern.
@@ -163,10 +233,16 @@ impl Kind {
     fn examine(&self, said: &Said<'_, '_>, start: usize) -> Eval<Option<Match>> {
         let view = said.view;
         let (mut number, mut length) = ([0_u8; LONGEST], 0);
+        let mut small = false;
         for (position, code) in (start..).zip(self.pattern) {
-            let Some(byte) = view.at(position)?.filter(|byte| fits(*code, *byte)) else {
+            let Some(byte) = view.at(position)? else {
                 return Ok(None);
             };
+            small |= byte.is_ascii_lowercase();
+            let byte = byte.to_ascii_uppercase();
+            if !fits(*code, byte) {
+                return Ok(None);
+            }
             if let (true, Some(slot)) = (byte.is_ascii_alphanumeric() || *code == b'~', number.get_mut(length)) {
                 *slot = byte;
                 length += 1;
@@ -179,7 +255,9 @@ impl Kind {
         {
             return Ok(None);
         }
-        let confidence = if said.of(start, self.topic) { Some(High) } else { self.alone };
+        let named = said.of(start, self.topic);
+        // In small letters it is written by people, who say what it is.
+        let confidence = if named { Some(High) } else { self.alone.filter(|_| !small) };
         Ok(confidence.map(|confidence| Match::new(self.detector, confidence, start, end)))
     }
 }
@@ -189,7 +267,7 @@ fn fits(code: u8, byte: u8) -> bool {
     match code {
         b'0' => byte.is_ascii_digit(),
         b'A' => byte.is_ascii_uppercase(),
-        b'X' => byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'k',
+        b'X' => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
         b'~' => matches!(byte, b'-' | b'+' | b'A'..=b'F' | b'U'..=b'Y'),
         code => byte == code,
     }
@@ -199,9 +277,10 @@ fn fits(code: u8, byte: u8) -> bool {
 pub(super) fn examine(said: &Said<'_, '_>, digits: usize, size: usize, wanted: DetectorSet) -> Eval<Option<Match>> {
     let after = said.view.seen(digits + size);
     let opened = opens(said.view, digits);
+    let mut unnamed = None;
     for entry in BY_GROUP.get(size).into_iter().flatten() {
         let follows = match entry.next {
-            Some(code) => after.is_some_and(|byte| fits(code, byte)),
+            Some(code) => after.is_some_and(|byte| fits(code, byte.to_ascii_uppercase())),
             None => !after.is_some_and(|byte| byte.is_ascii_alphanumeric()),
         };
         if !follows || entry.lead == 0 && !opened || !wanted.contains(entry.kind.detector) {
@@ -212,10 +291,14 @@ pub(super) fn examine(said: &Said<'_, '_>, digits: usize, size: usize, wanted: D
             && (entry.next.is_some() || entry.kind.may_stand(said, start))
             && let Some(found) = entry.kind.examine(said, start)?
         {
-            return Ok(Some(found));
+            // Some are written alike: a word before it says which it is.
+            if found.confidence == High && said.of(start, entry.kind.topic) {
+                return Ok(Some(found));
+            }
+            unnamed = unnamed.or(Some(found));
         }
     }
-    Ok(None)
+    Ok(unnamed)
 }
 
 /// Whether digits are the day, the month and, if there are more, the year of a date in this order.

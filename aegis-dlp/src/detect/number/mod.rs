@@ -1,6 +1,7 @@
 //! From digits to the number they may be part of.
 
 mod checks;
+mod further;
 mod kinds;
 mod national;
 
@@ -52,6 +53,12 @@ pub(super) fn examine(view: &View<'_>, start: usize, long: bool, wanted: Detecto
                 return Ok(Some(Match::new(*detector, *confidence, start, end)));
             }
         }
+    }
+    if end - start <= 2
+        && wanted.contains(Detector::DateOfBirth)
+        && let Some((start, end)) = date::short(&said, start, end)?
+    {
+        return Ok(Some(Match::new(Detector::DateOfBirth, Confidence::Medium, start, end)));
     }
     if !kinds_first && let Some(found) = kinds::examine(&said, start, end - start, wanted)? {
         return Ok(Some(found));
@@ -162,9 +169,12 @@ fn needs_word(view: &View<'_>, start: usize, end: usize) -> bool {
 /// most digits are parts of hashes, names and decimals.
 fn stands_alone(view: &View<'_>, start: usize, end: usize) -> bool {
     let after = view.seen(end);
-    // No kind has a small letter behind its first group.
+    // No kind has a small letter behind its first group, but where somebody wrote its last one so.
     if after.is_some_and(|byte| byte.is_ascii_lowercase()) {
-        return false;
+        let last = !view.seen(end + 1).is_some_and(|byte| byte.is_ascii_alphanumeric());
+        if !last || !matches!(end - start, 6..=9 | 17) {
+            return false;
+        }
     }
     match view.before(start) {
         Some(b'a'..=b'z') => view.opens(start),
@@ -191,7 +201,7 @@ fn attempts(digits: usize) -> &'static [(Detector, Confidence, Attempt)] {
         7 => &[IBAN, (Detector::Passport, Confidence::High, travel::machine_readable)],
         8 => &[IBAN, (Detector::DateOfBirth, Confidence::Medium, date::compact)],
         9 => &[IBAN, (Detector::Ssn, Confidence::Medium, ssn::bare)],
-        13..=19 => &[IBAN, (Detector::PaymentCard, Confidence::High, card::contiguous)],
+        12..=19 => &[IBAN, (Detector::PaymentCard, Confidence::High, card::contiguous)],
         _ => &[IBAN],
     }
 }

@@ -4,11 +4,11 @@ use super::checks::{digit, iso_11_10, last, luhn, modulo, uniform, verhoeff, wei
 use super::{date_of, value};
 
 /// A part of a number.
-fn part(number: &[u8], from: usize, to: usize) -> &[u8] {
+pub(super) fn part(number: &[u8], from: usize, to: usize) -> &[u8] {
     number.get(from..to).unwrap_or_default()
 }
 
-fn at(number: &[u8], position: usize) -> u8 {
+pub(super) fn at(number: &[u8], position: usize) -> u8 {
     number.get(position).copied().unwrap_or(0)
 }
 
@@ -78,7 +78,7 @@ pub(super) fn dni(number: &[u8]) -> bool {
         *first = *first - b'X' + b'0';
     }
     let letter = LETTERS.get(modulo(&digits, 23) as usize);
-    letter == number.last() && !uniform(&digits)
+    letter == number.last() && modulo(&digits, 100_000_000) != 0
 }
 
 /// Italian codice fiscale: month letter, day (of women plus 40), control letter.
