@@ -70,12 +70,21 @@ pub(super) fn judge(run: &[u8], long: bool, before: Option<u8>) -> Option<Judged
         }
         let mut first = [0; TOLD];
         let first = first_bytes(rest, &mut first);
-        if is_readable(first) {
-            // A word of whole groups before it stands for bytes that are no text, and would hide the first word that is.
-            let text = first.iter().take(3).all(|byte| is_printable(*byte)) || is_packed(first) || begins_utf8(first);
-            let word = if text { None } else { text_at(rest) };
-            return Some(base64(run, skip + word.filter(|at| *at <= WORD).unwrap_or(0), before));
+        // Many a long run is binary, and one in thirty places of it reads like text in a wrong alignment.
+        if !is_readable(first) || long && skip > 0 && !is_surely_text(first) {
+            continue;
         }
+        if long && skip > GLUED && skip % 4 == 0 {
+            // It goes on as it began: what stands before it is content too.
+            break;
+        }
+        // A word of whole groups before it stands for bytes that are no text, and would hide the first word that is.
+        let text = first.iter().take(3).all(|byte| is_printable(*byte)) || is_packed(first) || begins_utf8(first);
+        let word = if text { None } else { text_at(rest) };
+        let begin = skip + word.filter(|at| *at <= WORD).unwrap_or(0);
+        // So does text before what it is glued to.
+        let sooner = if skip > 0 { text_at(run).filter(|at| *at < begin) } else { None };
+        return Some(base64(run, sooner.unwrap_or(begin), before));
     }
     // Hexadecimal digits behind a path or a word.
     let digits = run.iter().rposition(|byte| !byte.is_ascii_hexdigit()).map_or(0, |last| last + 1);
@@ -205,12 +214,24 @@ fn is_readable(bytes: &[u8]) -> bool {
     if is_packed(bytes) {
         return true;
     }
-    if let [a, 0, b, 0, ..] | [0, a, 0, b, ..] = *bytes {
-        return is_printable(a) && is_printable(b);
+    if let Some(printable) = utf16(bytes) {
+        return printable;
     }
     let counts = bytes.iter().fold(0, |counts, byte| counts + COUNTS[usize::from(*byte)]);
     let (text, controls) = (usize::from(counts % CONTROL), counts / CONTROL);
     text * 3 >= bytes.len() * 2 || controls == 0 && begins_utf8(bytes)
+}
+
+/// Whether all of the first bytes are text, or they begin as packed content does.
+fn is_surely_text(bytes: &[u8]) -> bool {
+    let text = begins_utf8(bytes) && bytes.iter().all(|byte| *byte >= 0x80 || is_printable(*byte));
+    text || utf16(bytes) == Some(true) || is_packed(bytes)
+}
+
+/// Whether bytes that look like UTF-16 begin with characters that are printable.
+fn utf16(bytes: &[u8]) -> Option<bool> {
+    let ([a, 0, b, 0, ..] | [0, a, 0, b, ..]) = *bytes else { return None };
+    Some(is_printable(a) && is_printable(b))
 }
 
 /// Whether bytes begin as packed content or with a byte order mark.
@@ -309,6 +330,21 @@ mod tests {
         // A picture is read as one, text within it or not.
         let picture = long("iVBORw0KGgoAAAANSUhEUgAAAAEx");
         assert_eq!(judge(&picture.as_bytes()[..LONG], true, None).unwrap().skip, 0);
+    }
+
+    #[test]
+    fn content_that_begins_with_bytes_is_read_from_its_beginning() {
+        // Text behind signs of the alphabet, in the alignment of the whole and in another one.
+        let binary = "oKGio6SlpqeoqaqrrK2uNTM2LTIyLTg3NDGg";
+        for (lead, skip) in [("oKG/", 0), ("oKG/oKG/", 0), ("/", 37), ("rr/", 39)] {
+            let run = format!("{binary}{lead}{}", "d29yZHMgYW5kIG1vcmUg".repeat(4));
+            assert_eq!(judge(&run.as_bytes()[..LONG], true, None).unwrap().skip, skip, "{run}");
+        }
+        // What reads like text by chance is none.
+        let chance = format!("{binary}oKG/gGFiY2SAZWZnaIBp{}", "oKGi".repeat(20));
+        assert_eq!(judge(&chance.as_bytes()[..AHEAD], true, None).unwrap().skip, 0);
+        // Text comes before what stands behind a sign.
+        assert_eq!(whole(b"oKGio6SlpqeoqaqrNTM2LTIyLTg3NDEgaXQ/d29yZHMgYW5kIG1vcmU", None).unwrap().skip, 16);
     }
 
     #[test]
