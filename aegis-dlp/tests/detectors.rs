@@ -4,7 +4,7 @@
 mod support;
 
 use aegis_dlp::{Detector, Format, Place, scan_text};
-use support::{check_invariants, redact, redact_all};
+use support::{check_invariants, redact, redact_all, run, run_cut};
 
 const DOC: &str = include_str!("../../docs/detectors.md");
 
@@ -43,6 +43,20 @@ fn the_documented_examples_hold() {
             let scanned = scan_text(&redact(detector.into()), Place::Url, &text);
             assert_eq!((scanned.findings.len(), &*scanned.text), (0, &*text), "{detector}: {text:?}");
             check_invariants(Format::Text, text.as_bytes());
+        }
+    }
+}
+
+/// With every detector at work, each of which may hold back what another one would decide.
+#[test]
+fn the_documented_examples_are_found_wherever_they_are_cut() {
+    for detector in Detector::ALL {
+        for text in examples(detector).0 {
+            let whole = run(redact_all(), Format::Text, text.as_bytes());
+            for cut in 1..text.len() {
+                let parts = run_cut(redact_all(), Format::Text, text.as_bytes(), &[cut]);
+                assert_eq!(parts, whole, "{detector}: {text:?} at {cut}");
+            }
         }
     }
 }

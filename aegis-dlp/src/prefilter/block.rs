@@ -168,8 +168,31 @@ pub(super) struct Around<S: Simd> {
     pub(super) before: u8,
     pub(super) here: Lanes<S>,
     pub(super) next: Lanes<S>,
-    /// More bytes are to come, within [`NEAR`] of the block.
-    pub(super) open: bool,
+    /// What of the block and of the one after it has not arrived, but is to come: it may be what a clue wants near. A clue that
+    /// was not listed for want of it would not be looked at any more once what begins behind it was.
+    pub(super) unseen: Unseen,
+}
+
+/// The bytes that are still to come: those of a block, and of the one after it.
+#[derive(Copy, Clone, Default)]
+pub(super) struct Unseen {
+    here: u64,
+    after: u64,
+}
+
+impl Unseen {
+    /// All from so many bytes behind the start of the block on.
+    #[inline(always)]
+    pub(super) fn from(seen: usize) -> Unseen {
+        let from = |seen: usize| u64::MAX.checked_shl(seen.min(BLOCK) as u32).unwrap_or(0);
+        Unseen { here: from(seen), after: from(seen.saturating_sub(BLOCK)) }
+    }
+
+    /// What may be of a class.
+    #[inline(always)]
+    fn or(self, row: Row) -> Row {
+        Row { before: row.before, here: row.here | self.here, after: row.after | self.after }
+    }
 }
 
 impl<S: Simd> Around<S> {
@@ -177,8 +200,8 @@ impl<S: Simd> Around<S> {
     /// addresses of IP count.
     #[inline(always)]
     pub(super) fn signs(&self, [before, here, after]: [Kinds; 3], addresses: bool) -> Signs {
-        // What has not arrived may be what a clue wants near.
-        let open = if self.open { u64::MAX } else { 0 };
+        // Within `NEAR` of the block.
+        let open = if self.unseen.after << (BLOCK - NEAR) == 0 { 0 } else { u64::MAX };
         let word = Row { before: before.word, here: here.word, after: after.word };
         let alnum = Row { before: before.alnum, here: here.alnum, after: after.alnum };
         let inside = word.long();
@@ -196,7 +219,7 @@ impl<S: Simd> Around<S> {
         let digit = Row { before: before.digit, here: here.digit, after: after.digit };
         if here.mark != 0 {
             signs.at = is(self.here, b'@').to_bitmask();
-            signs.plus = here.mark & !signs.at & digit.ahead(1) & !word.back(1);
+            signs.plus = here.mark & !signs.at & self.unseen.or(digit).ahead(1) & !word.back(1);
         }
         let first = digit.here & !digit.back(1);
         let four = digit.ahead(1) & digit.ahead(2) & digit.ahead(3);
@@ -206,8 +229,9 @@ impl<S: Simd> Around<S> {
         signs.run = [digit.here, digit.after];
         let few = first & !four;
         // `1EG4`: a code that begins with a digit and a capital.
-        let coded = few & !alnum.back(1) & alnum.ahead(1) & !digit.ahead(1) & alnum.ahead(2) & digit.ahead(3);
-        let coded = if coded == 0 { 0 } else { coded & row(false, capitals(self.here), capitals(self.next)).ahead(1) };
+        let (more, digits) = (self.unseen.or(alnum), self.unseen.or(digit));
+        let coded = few & !alnum.back(1) & more.ahead(1) & !digit.ahead(1) & more.ahead(2) & digits.ahead(3);
+        let coded = if coded == 0 { 0 } else { coded & self.seldom(false, capitals).ahead(1) };
         let few = if addresses || few == 0 { few } else { few & (digit.ahead(1) | pair_near(digit) | open) };
         signs.groups = self.groups(few, digit, alnum, word) | coded;
         signs
@@ -216,24 +240,29 @@ impl<S: Simd> Around<S> {
     /// Which of the first of one to three digits have more digits near.
     #[inline(always)]
     fn groups(&self, first: u64, digit: Row, alnum: Row, word: Row) -> u64 {
-        let near = digit.ahead(2) | digit.ahead(3) | digit.ahead(4) | digit.ahead(5);
+        let more = self.unseen.or(digit);
+        let near = more.ahead(2) | more.ahead(3) | more.ahead(4) | more.ahead(5);
         if first & near == 0 {
             return 0;
         }
         let before = matches!(self.before, b' ' | b'-'..=b'/' | b'(' | b')');
-        let gap = row(before, gaps(self.here), gaps(self.next));
+        let gap = self.seldom(before, gaps);
         let one = first & !digit.ahead(1);
         let pair = first & digit.ahead(1) & !digit.ahead(2);
         let triple = first & digit.ahead(1) & digit.ahead(2);
-        let follows =
-            |size: u32| gap.ahead(size) & (digit.ahead(size + 1) | gap.ahead(size + 1) & digit.ahead(size + 2));
+        let follows = |size: u32| gap.ahead(size) & (more.ahead(size + 1) | gap.ahead(size + 1) & more.ahead(size + 2));
         let grouped = (one & follows(1) | pair & follows(2) | triple & follows(3)) & !alnum.back(1);
         // A group that is not the first one.
         let inner = gap.back(1) & word.back(1) & digit.back(2);
-        let lettered = pair & digit.ahead(3) & digit.ahead(4);
-        let lettered =
-            if lettered == 0 { 0 } else { lettered & row(false, capitals(self.here), capitals(self.next)).ahead(2) };
+        let lettered = pair & more.ahead(3) & more.ahead(4);
+        let lettered = if lettered == 0 { 0 } else { lettered & self.seldom(false, capitals).ahead(2) };
         grouped & !inner | lettered
+    }
+
+    /// The bits of a class that is seldom asked for; of the block before only whether its last byte is of it.
+    #[inline(always)]
+    fn seldom(&self, before: bool, class: impl Fn(Lanes<S>) -> u64) -> Row {
+        self.unseen.or(row(before, class(self.here), class(self.next)))
     }
 
     /// Where the first colons of addresses of IPv6 may be: `::`, or with another colon at most four digits on.
@@ -244,7 +273,7 @@ impl<S: Simd> Around<S> {
         if first & (colon.ahead(1) | near) == 0 {
             return 0;
         }
-        let hex = row(self.before.is_ascii_hexdigit(), hex_digits(self.here), hex_digits(self.next));
+        let hex = self.seldom(self.before.is_ascii_hexdigit(), hex_digits);
         first & (colon.ahead(1) | near & hex.ahead(1) & hex.back(1))
     }
 }

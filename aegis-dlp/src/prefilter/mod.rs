@@ -17,7 +17,7 @@ use fearless_simd::{Level, Simd, dispatch};
 
 pub(crate) use block::WORD;
 pub(crate) use block::in_word;
-use block::{Around, BLOCK, Kinds, NEAR, Signs};
+use block::{Around, BLOCK, Kinds, Signs, Unseen};
 
 use crate::context::REACH;
 use crate::detect::{LITERALS, Literal, may_begin_key};
@@ -196,7 +196,8 @@ impl Prefilter {
         let next = lanes_at(simd, bytes, at + BLOCK);
         let after = self.kinds(next, bytes, at + BLOCK, end);
         let before = at.checked_sub(1).and_then(|last| bytes.get(last)).copied().unwrap_or(0);
-        let around = Around { before, here, next, open: !end && bytes.len() < at + BLOCK + NEAR };
+        let unseen = if end { Unseen::default() } else { Unseen::from(bytes.len() - at) };
+        let around = Around { before, here, next, unseen };
         let signs = around.signs([kinds[0], kinds[1], after], self.addresses);
         Told { signs, next, after }
     }

@@ -89,7 +89,7 @@ fn decimal(view: &View<'_>, point: usize) -> Eval<Option<usize>> {
     }
     let end = view.run(point + 1, LONGEST, |byte| byte.is_ascii_digit())?;
     let goes_on = |byte: u8| byte.is_ascii_digit() || matches!(byte, b' ' | b'-'..=b'/' | b'(' | b')');
-    let ends = end > point + 1 && !view.seen(end).is_some_and(goes_on);
+    let ends = end > point + 1 && !view.at(end)?.is_some_and(goes_on);
     Ok(ends.then_some(end))
 }
 
