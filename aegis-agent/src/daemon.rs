@@ -32,6 +32,7 @@ use crate::flow::usage::Usages;
 use crate::handover::Inherited;
 use crate::identity::{Issuer, Registry, Replay};
 use crate::kernel::{AgentIndex, FlowTable, Kernel};
+use crate::memory;
 use crate::namespaces::Namespaces;
 use crate::policy::{Origin, Store, Who};
 use crate::sockets::Sockets;
@@ -128,6 +129,7 @@ pub async fn run(config: Config, inherited: Inherited) -> anyhow::Result<()> {
     let aegis = built.start(&tasks, &stop).await?;
     let beating = CancellationToken::new();
     let heart = tokio::spawn(heartbeat::run(Arc::clone(&aegis), beating.clone()));
+    memory::give_back();
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
     tracing::info!(
         policy = aegis.policy.current().version(),

@@ -13,6 +13,7 @@ pub mod handover;
 pub mod identity;
 pub mod kernel;
 mod loopback;
+mod memory;
 pub mod namespaces;
 pub mod policy;
 pub mod priority;

@@ -96,7 +96,10 @@ impl Chain {
         bounds::apply(&mut draft);
         let seq = self.last_seq.saturating_add(1);
         let record = Record::placed(draft, seq, self.last_hash.clone());
-        let mut line = serde_json::to_string(&record)?;
+        // A usual line is half as long: it is written without being moved while it grows.
+        let mut line = Vec::with_capacity(2048);
+        serde_json::to_writer(&mut line, &record)?;
+        let mut line = String::from_utf8(line).map_err(serde::ser::Error::custom)?;
         // The empty hash field goes, what is left is hashed, the field comes back filled.
         line.truncate(line.len().saturating_sub(HASH_FIELD.len() + 2));
         line.push('}');

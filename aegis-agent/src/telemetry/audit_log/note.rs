@@ -111,7 +111,9 @@ impl Notes {
 }
 
 fn encoded(draft: &Draft) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; HEADER];
+    // A usual draft is half as long: it is written without being moved while it grows.
+    let mut bytes = Vec::with_capacity(2048);
+    bytes.extend_from_slice(&[0; HEADER]);
     serde_json::to_writer(&mut bytes, draft)?;
     let text = bytes.get(HEADER..).unwrap_or_default();
     let (length, checksum) = (u32::try_from(text.len()).map_err(io::Error::other)?, crc32fast::hash(text));
