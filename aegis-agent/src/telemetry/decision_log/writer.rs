@@ -8,8 +8,8 @@ use super::queue::Queue;
 
 /// Events in one write.
 const BATCH: usize = 256;
-/// Between two looks at the queue while events come.
-const GATHER: Duration = Duration::from_millis(20);
+/// Between two looks at the queue while events come. What is gathered is made at one go, and requests on the same core wait for it.
+const GATHER: Duration = Duration::from_millis(5);
 /// After this time without an event the writer sleeps until it is woken.
 const DOZE: Duration = Duration::from_millis(200);
 /// Between two looks for files that are too old.
