@@ -353,7 +353,7 @@ mod tests {
     use super::*;
 
     fn before(text: &str, json: bool, topic: Topic) -> bool {
-        let view = View { bytes: text.as_bytes(), end: true, json, heading: b"" };
+        let view = View { bytes: text.as_bytes(), end: true, json, rows: false, heading: b"" };
         speaks_of(&view, text.len(), topic)
     }
 
@@ -455,7 +455,7 @@ mod tests {
 
     #[test]
     fn headings() {
-        let view = View { bytes: b"1980-01-02", end: true, json: false, heading: b"date of birth" };
+        let view = View { bytes: b"1980-01-02", end: true, json: false, rows: false, heading: b"date of birth" };
         assert!(speaks_of(&view, 0, Topic::Birth) && !speaks_of(&view, 0, Topic::Phone));
     }
 }

@@ -371,7 +371,8 @@ impl Scanner {
     fn view(&self, end: bool) -> View<'_> {
         let json = self.window.encoding().is_json();
         let heading = self.column.as_ref().map_or(&*self.heading, |column| column.tracker.heading());
-        View { bytes: self.window.bytes(), end, json, heading }
+        let rows = self.window.encoding() == Encoding::Csv;
+        View { bytes: self.window.bytes(), end, json, rows, heading }
     }
 
     /// Drops what is decided and out of sight, where it is so much.

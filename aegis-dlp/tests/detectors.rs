@@ -61,6 +61,26 @@ fn the_documented_examples_are_found_wherever_they_are_cut() {
     }
 }
 
+/// Bytes that are no UTF-8, as of an older charset, are no letters of what stands behind them.
+#[test]
+fn the_documented_examples_are_found_behind_bytes_that_are_no_text() {
+    let scanned = |detector: Detector, before: &[u8], text: &str| {
+        run(redact(detector.into()), Format::Text, &[b"see: ", before, text.as_bytes()].concat())
+    };
+    let mut seen = 0;
+    for detector in Detector::ALL {
+        for text in examples(detector).0 {
+            let plain = scanned(detector, b" ", &text);
+            for before in [&b"\x9e"[..], b"\xff\xfe", b"\xe9", b"\xc3", b"\xe2\x80"] {
+                let found = scanned(detector, before, &text);
+                assert_eq!(found.names(), plain.names(), "{detector}: {text:?} behind {before:?}");
+                seen += found.findings.len();
+            }
+        }
+    }
+    assert!(seen > 2000, "{seen}");
+}
+
 #[test]
 fn nothing_is_seen_in_what_only_looks_alike() {
     for text in [

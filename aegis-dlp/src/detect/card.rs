@@ -1,11 +1,12 @@
 //! Payment card numbers (ISO/IEC 7812): issuer range, length and check digit.
 
-use super::number::{closes, opens, value, whole_end};
+use super::number::{closes, continues, opens, value, whole_end};
 use crate::context::{Said, Topic};
 use crate::view::{Eval, View};
 
-/// The longest card number there is.
-const LONGEST: usize = 19;
+/// The longest card number there is, and the shortest that is found without its word.
+pub(super) const LONGEST: usize = 19;
+const FEWEST: usize = 13;
 
 /// 12 to 19 digits in one run, also as a float.
 pub(super) fn contiguous(said: &Said<'_, '_>, start: usize, end: usize) -> Eval<Option<(usize, usize)>> {
@@ -20,29 +21,38 @@ pub(super) fn contiguous(said: &Said<'_, '_>, start: usize, end: usize) -> Eval<
     Ok((closes(view, end)? && (known || said.of(start, Topic::Card))).then_some((start, end)))
 }
 
-/// As floats with an exponent are written: one digit before the point, and so many behind it that it is a number by intent.
-pub(super) fn scientific(view: &View<'_>, start: usize, (point, end): (usize, usize)) -> Eval<Option<(usize, usize)>> {
-    /// Zeros at the end of the number are not written.
-    const FEWEST: usize = 11;
-    if !matches!(view.at(end)?, Some(b'e' | b'E')) {
+/// Digits one by one with blanks between them, in a row of nothing else: `4 1 1 1 ...`.
+pub(super) fn spelled(said: &Said<'_, '_>, start: usize) -> Eval<Option<(usize, usize)>> {
+    let view = said.view;
+    if continues(view, start) || !opens(view, start) {
         return Ok(None);
     }
-    let from = end + 1 + usize::from(view.at(end + 1)? == Some(b'+'));
-    let to = view.run(from, 3, |byte| byte.is_ascii_digit())?;
-    let exponent = value(view.slice(from, to)).and_then(|exponent| usize::try_from(exponent).ok()).unwrap_or(0);
-    let fraction = view.slice(point + 1, end);
-    if exponent >= LONGEST || !(FEWEST..=exponent).contains(&fraction.len()) {
+    let (mut digits, mut length) = ([0_u8; LONGEST], 0);
+    while let Some(digit) = view.at(start + 2 * length)?.filter(u8::is_ascii_digit) {
+        let Some(slot) = digits.get_mut(length) else { return Ok(None) };
+        *slot = digit;
+        length += 1;
+        if view.at(start + 2 * length - 1)? != Some(b' ') {
+            break;
+        }
+    }
+    let end = start + 2 * length - 1;
+    if length < FEWEST || !valid(digits.get(..length).unwrap_or_default()) || !closes(view, end)? {
         return Ok(None);
     }
-    let mut digits = [b'0'; LONGEST];
-    for (slot, digit) in digits.iter_mut().zip(view.slice(start, point).iter().chain(fraction)) {
-        *slot = *digit;
-    }
-    let card = opens(view, start) && valid(digits.get(..=exponent).unwrap_or_default()) && closes(view, to)?;
-    Ok(card.then_some((start, to)))
+    Ok((said.of(start, Topic::Card) || !is_row(view, start, end)?).then_some((start, end)))
 }
 
-/// Groups as printed on cards, from the first group on: 4-4-4-4, 4-4-4-4-3, 4-6-5 or 4-6-4.
+/// Whether there are digits right above or below: a table of numbers, as of a picture or a game.
+fn is_row(view: &View<'_>, start: usize, end: usize) -> Eval<bool> {
+    let above = view.run_back(start, 2, |byte| matches!(byte, b'\r' | b'\n'));
+    let below = view.run(end, 2, |byte| matches!(byte, b'\r' | b'\n'))?;
+    let digit = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_digit());
+    Ok(above < start && digit(view.before(above)) || below > end && digit(view.at(below)?))
+}
+
+/// Groups as printed on cards, from the first group on: 4-4-4-4, 4-4-4-4-3, 4-6-5 or 4-6-4. Where a word says that it is a card's,
+/// a line may end between two groups.
 pub(super) fn grouped(said: &Said<'_, '_>, start: usize, end: usize) -> Eval<Option<(usize, usize)>> {
     let view = said.view;
     let Some(separator @ (b' ' | b'-'..=b'/' | b'_')) = view.at(end)? else {
@@ -54,7 +64,7 @@ pub(super) fn grouped(said: &Said<'_, '_>, start: usize, end: usize) -> Eval<Opt
     let mut digits = [0_u8; LONGEST];
     let mut length = 0;
     let (mut from, mut to) = (start, end);
-    let mut found = None;
+    let (mut found, mut broken) = (None, view.rows);
     loop {
         for (slot, digit) in digits.iter_mut().skip(length).zip(view.slice(from, to)) {
             *slot = *digit;
@@ -64,10 +74,15 @@ pub(super) fn grouped(said: &Said<'_, '_>, start: usize, end: usize) -> Eval<Opt
         if length >= 14 && valid(number) && closes(view, to)? {
             found = Some((start, to));
         }
-        if view.at(to)? != Some(separator) {
-            return Ok(found);
-        }
-        from = to + 1;
+        let line = if broken || found.is_some() { None } else { next_line(view, to, separator)? };
+        from = match line {
+            Some(next) if said.of(start, Topic::Card) => {
+                broken = true;
+                next
+            }
+            _ if view.at(to)? == Some(separator) => to + 1,
+            _ => return Ok(found),
+        };
         to = view.run(from, 7, |byte| byte.is_ascii_digit())?;
         if !next_group_fits(length, to - from) {
             return Ok(found);
@@ -75,12 +90,20 @@ pub(super) fn grouped(said: &Said<'_, '_>, start: usize, end: usize) -> Eval<Opt
     }
 }
 
+/// The beginning of the next line, where the one that a group ends in ends behind it, or behind the sign that stands there.
+fn next_line(view: &View<'_>, group: usize, separator: u8) -> Eval<Option<usize>> {
+    let end = group + usize::from(view.at(group)? == Some(separator));
+    let feed = end + usize::from(view.at(end)? == Some(b'\r'));
+    Ok((view.at(feed)? == Some(b'\n')).then_some(feed + 1))
+}
+
 /// Whether a group of this size may follow so many digits.
 fn next_group_fits(digits: usize, size: usize) -> bool {
     matches!((digits, size), (4, 4 | 6) | (8 | 12, 4) | (16, 3) | (10, 4 | 5))
 }
 
-fn valid(number: &[u8]) -> bool {
+/// Whether digits are a number of a card of a known issuer.
+pub(super) fn valid(number: &[u8]) -> bool {
     issuer_lengths(number).contains(&number.len()) && checked(number)
 }
 

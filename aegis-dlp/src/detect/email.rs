@@ -44,6 +44,11 @@ fn local_part(view: &View<'_>, at: usize) -> usize {
         // The letter of an escape that stayed in the content is none of the address.
         start += 1;
     }
+    if wide {
+        // Bytes that are no UTF-8 are none of it.
+        let text = view.slice(start, at).utf8_chunks().last().filter(|last| last.invalid().is_empty());
+        start = at - text.map_or(0, |text| text.valid().len());
+    }
     let first = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || !byte.is_ascii();
     view.slice(start, at).iter().position(first).map_or(at, |skipped| start + skipped)
 }

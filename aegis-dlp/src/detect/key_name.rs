@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn names() {
         let called = |text: &str| {
-            let view = View { bytes: text.as_bytes(), end: true, json: false, heading: b"" };
+            let view = View { bytes: text.as_bytes(), end: true, json: false, rows: false, heading: b"" };
             is_called_a_key(&view, text.len())
         };
         for text in [

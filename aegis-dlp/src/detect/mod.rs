@@ -26,6 +26,8 @@ use crate::view::{Eval, View};
 use crate::{Detector, DetectorSet, OwnName};
 
 pub(crate) use keys::may_begin_key;
+pub(crate) use number::may_go_on;
+pub(crate) use travel::small_lead;
 
 /// The longest stretch before a clue that may belong to its match, apart from words of a date and groups of a number.
 const TOKEN: usize = 64;
@@ -147,6 +149,11 @@ fn stands(view: &View<'_>, at: usize, literal: Literal) -> bool {
 }
 
 fn examine_signs(view: &View<'_>, at: usize, sign: Sign, wanted: DetectorSet) -> Eval<Option<Match>> {
+    if sign.has(Sign::HARDWARE)
+        && let Some(found) = network::hardware(view, at)?
+    {
+        return Ok(Some(found));
+    }
     if sign.has(Sign::KEY)
         && let Some(found) = keys::examine(view, at, wanted)?
     {
@@ -163,13 +170,8 @@ fn examine_signs(view: &View<'_>, at: usize, sign: Sign, wanted: DetectorSet) ->
     if sign.has(Sign::PLUS) && wanted.contains(Detector::Phone) {
         return phone::international(view, at);
     }
-    if sign.has(Sign::COLON) {
-        if wanted.contains(Detector::MacAddress)
-            && let Some(found) = network::hardware(view, at.saturating_sub(2))?
-        {
-            return Ok(Some(found));
-        }
-        return if wanted.contains(Detector::IpAddress) { network::version_6(view, at) } else { Ok(None) };
+    if sign.has(Sign::COLON) && wanted.contains(Detector::IpAddress) {
+        return network::version_6(view, at);
     }
     if sign.has(Sign::DIGITS) || sign.has(Sign::GROUPS) {
         return number::examine(view, at, sign.has(Sign::DIGITS), wanted);

@@ -1,4 +1,4 @@
-//! Addresses of the Internet Protocol, of both versions.
+//! Addresses of the Internet Protocol, of both versions, and of hardware.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -42,19 +42,30 @@ pub(super) fn version_6(view: &View<'_>, colon: usize) -> Eval<Option<Match>> {
     Ok((closes && digits && parsed::<Ipv6Addr>(text)).then(|| found(start, text)))
 }
 
-/// The hardware address at `start`: six pairs of hexadecimal digits with colons between (IEEE 802). Those of everybody and of
-/// nobody are no one's.
+/// The hardware address at `start`: six pairs of hexadecimal digits with colons or hyphens between, or three fours with points
+/// (IEEE 802). Those of everybody and of nobody are no one's.
 pub(super) fn hardware(view: &View<'_>, start: usize) -> Eval<Option<Match>> {
-    /// The bytes of one.
-    const LENGTH: usize = 17;
-    let end = view.run(start, LENGTH + 1, |byte| byte.is_ascii_hexdigit() || byte == b':')?;
+    let (separator, size, length) = match (view.at(start + 2)?, view.at(start + 4)?) {
+        (Some(separator @ (b':' | b'-')), _) => (separator, 2, 17),
+        (_, Some(b'.')) => (b'.', 4, 14),
+        _ => return Ok(None),
+    };
+    let end = view.run(start, length, |byte| byte.is_ascii_hexdigit() || byte == separator)?;
     let text = view.slice(start, end);
-    let right = |(at, byte): (usize, &u8)| if at % 3 == 2 { *byte == b':' } else { byte.is_ascii_hexdigit() };
+    let right =
+        |(at, byte): (usize, &u8)| if at % (size + 1) == size { *byte == separator } else { byte.is_ascii_hexdigit() };
+    let opens = view.opens(start) && view.before(start) != Some(separator);
+    if !opens || text.len() != length || !text.iter().enumerate().all(right) {
+        return Ok(None);
+    }
     let uniform = text.iter().filter(|byte| byte.is_ascii_hexdigit()).all(|byte| Some(byte) == text.first());
-    let closes = !view.at(end)?.is_some_and(|byte| byte.is_ascii_alphanumeric());
-    let opens = view.opens(start) && view.before(start) != Some(b':');
-    let is_one = opens && closes && text.len() == LENGTH && text.iter().enumerate().all(right) && !uniform;
-    Ok(is_one.then(|| Match::new(Detector::MacAddress, Confidence::High, start, end)))
+    // Of nothing but digits, numbers in groups are written so, too.
+    let lettered = separator == b':' || text.iter().any(u8::is_ascii_alphabetic);
+    let closes = match view.at(end)? {
+        Some(byte) if byte == separator => !view.at(end + 1)?.is_some_and(|byte| byte.is_ascii_alphanumeric()),
+        byte => !byte.is_some_and(|byte| byte.is_ascii_alphanumeric()),
+    };
+    Ok((closes && lettered && !uniform).then(|| Match::new(Detector::MacAddress, Confidence::High, start, end)))
 }
 
 fn without_full_stop(text: &[u8]) -> &[u8] {

@@ -27,15 +27,17 @@ pub(super) fn separated(said: &Said<'_, '_>, serial: usize, end: usize) -> Eval<
 /// Nine digits, also as a float, that their context calls a social security number.
 pub(super) fn bare(said: &Said<'_, '_>, start: usize, end: usize) -> Eval<Option<(usize, usize)>> {
     let view = said.view;
-    let &[a, b, c, g, h, ref serial @ ..] = view.slice(start, end) else {
-        return Ok(None);
-    };
-    if !valid(&[a, b, c], &[g, h], serial) || !opens(view, start) {
+    if !is_number(view.slice(start, end)) || !opens(view, start) {
         return Ok(None);
     }
     let end = whole_end(view, end)?;
     let found = closes(view, end)? && said.of(start, Topic::SocialSecurity);
     Ok(found.then_some((start, end)))
+}
+
+/// Whether nine digits are a number that may be issued.
+pub(super) fn is_number(digits: &[u8]) -> bool {
+    matches!(digits, &[a, b, c, g, h, ref serial @ ..] if valid(&[a, b, c], &[g, h], serial))
 }
 
 /// Areas 000, 666 and 900-999 (the latter are ITINs), group 00 and serial 0000 are never issued.

@@ -22,19 +22,26 @@ const SHORTEST: usize = 5;
 const LONGEST: usize = 18;
 /// The longest number of a medical record.
 const RECORD: usize = 15;
+/// The most small letters that a number begins with.
+const SMALL: usize = 2;
 
 /// The number around the digits from `digits` to `last` that its context calls a passport's or a medical record's.
 pub(super) fn named(said: &Said<'_, '_>, digits: usize, last: usize, wanted: DetectorSet) -> Eval<Option<Match>> {
     let view = said.view;
     let joins = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_uppercase() || byte == b'-');
     let (begins, ends) = (!joins(view.before(digits)), !joins(view.seen(last)));
+    let small = small_lead(view.slice(digits.saturating_sub(SMALL + 1), digits), last - digits);
     // Where it begins with these digits, most are done with here: they are too few, or nothing is said of them.
     let few = ends && last - digits < SHORTEST;
-    if begins && (few || !opens(view, digits) || !said.any(digits, TOPICS)) {
+    if begins && small.is_none() && (few || !opens(view, digits) || !said.any(digits, TOPICS)) {
         return Ok(None);
     }
-    // Where nothing else is of the number, it is these digits.
-    let (start, end) = if begins && ends { (digits, last) } else { bounds(view, digits)? };
+    let (start, end) = match small {
+        Some(letters) => (digits - letters, last),
+        // Where nothing else is of the number, it is these digits.
+        None if begins && ends => (digits, last),
+        None => bounds(view, digits)?,
+    };
     let number = view.slice(start, end);
     let opens = (SHORTEST..=LONGEST).contains(&number.len()) && opens(view, start);
     if !opens || !said.any(start, TOPICS) || !closes(view, end)? {
@@ -62,6 +69,17 @@ pub(super) fn named(said: &Said<'_, '_>, digits: usize, last: usize, wanted: Det
         return Ok(None);
     };
     Ok(Some(Match::new(detector, Confidence::Medium, start, end)))
+}
+
+/// How many small letters before so many digits may be of one number with them: people write `a12345678` for what has a capital
+/// in the document.
+pub(crate) fn small_lead(before: &[u8], digits: usize) -> Option<usize> {
+    if !matches!(digits, 6..=8) {
+        return None;
+    }
+    let letters = before.iter().rev().take(SMALL + 1).take_while(|byte| byte.is_ascii_lowercase()).count();
+    let opens = !before.iter().rev().nth(letters).is_some_and(u8::is_ascii_alphanumeric);
+    ((1..=SMALL).contains(&letters) && opens).then_some(letters)
 }
 
 /// Whether three groups of digits are a date.

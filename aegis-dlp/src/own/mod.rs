@@ -101,7 +101,7 @@ impl OwnDetectors {
 
     /// Whether a text holds a match of the detector: what its examples are tested with.
     pub fn finds(&self, name: OwnName, text: &str) -> bool {
-        let view = View { bytes: text.as_bytes(), end: true, json: false, heading: b"" };
+        let view = View { bytes: text.as_bytes(), end: true, json: false, rows: false, heading: b"" };
         let mut candidates = Vec::new();
         self.list(&view, 0, Detector::Own(name).into(), &mut candidates);
         candidates.into_iter().any(|one| matches!(self.examine(&view, one), Ok(Some(_))))

@@ -30,7 +30,7 @@ fn found(own: &OwnDetectors, text: &[u8], cuts: &[usize]) -> Vec<(usize, usize, 
     let ends = cuts.iter().map(|cut| (*cut.min(&text.len()), false)).chain([(text.len(), true)]);
     let mut from = 0;
     for (to, end) in ends {
-        let view = View { bytes: &text[..to], end, json: false, heading: b"" };
+        let view = View { bytes: &text[..to], end, json: false, rows: false, heading: b"" };
         own.list(&view, from, own.names(), &mut candidates);
         let mut open = None;
         let last = decided;
@@ -131,7 +131,7 @@ fn values_are_found_however_they_are_written() {
 #[test]
 fn what_is_not_wanted_is_not_looked_for() {
     let own = all();
-    let view = View { bytes: b"CUST-1234 bluebird", end: true, json: false, heading: b"" };
+    let view = View { bytes: b"CUST-1234 bluebird", end: true, json: false, rows: false, heading: b"" };
     let mut candidates = Vec::new();
     own.list(&view, 0, Detector::Own(OwnName::intern("own_people").unwrap()).into(), &mut candidates);
     assert_eq!(candidates, [Candidate { at: 10, number: 3 }]);
@@ -164,7 +164,7 @@ fn little_is_held_back() {
         ("the word hello", 14),
         ("plain words in a row ", 17),
     ] {
-        let view = View { bytes: text.as_bytes(), end: false, json: false, heading: b"" };
+        let view = View { bytes: text.as_bytes(), end: false, json: false, rows: false, heading: b"" };
         // Without the pattern that has no literal, which waits for whatever it could match.
         let wanted = own.names().difference(Detector::Own(OwnName::intern("own_badge").unwrap()).into());
         let mut candidates = Vec::new();

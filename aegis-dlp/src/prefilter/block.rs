@@ -87,6 +87,8 @@ pub(super) struct Signs {
     pub(super) inside: u64,
     /// The first colon of what may be an address of IPv6.
     pub(super) colons: u64,
+    /// The first digit of what may be a hardware address.
+    pub(super) hardware: u64,
     /// All digits of the block, and of the next one.
     pub(super) run: [u64; 2],
 }
@@ -104,6 +106,7 @@ impl Signs {
             words: few(self.words),
             inside: few(self.inside),
             colons: few(self.colons),
+            hardware: few(self.hardware),
             run: self.run,
         }
     }
@@ -116,7 +119,7 @@ impl Signs {
     }
 
     pub(super) fn any(self) -> u64 {
-        self.at | self.plus | self.digits | self.groups | self.starts | self.words | self.colons
+        self.at | self.plus | self.digits | self.groups | self.starts | self.words | self.colons | self.hardware
     }
 }
 
@@ -197,9 +200,9 @@ impl Unseen {
 
 impl<S: Simd> Around<S> {
     /// The signs of the block, given the kinds of its bytes and of those of the blocks before and after it, and whether
-    /// addresses of IP count.
+    /// addresses of IP and of hardware count.
     #[inline(always)]
-    pub(super) fn signs(&self, [before, here, after]: [Kinds; 3], addresses: bool) -> Signs {
+    pub(super) fn signs(&self, [before, here, after]: [Kinds; 3], addresses: bool, hardware: bool) -> Signs {
         // Within `NEAR` of the block.
         let open = if self.unseen.after << (BLOCK - NEAR) == 0 { 0 } else { u64::MAX };
         let word = Row { before: before.word, here: here.word, after: after.word };
@@ -212,6 +215,9 @@ impl<S: Simd> Around<S> {
         }
         if addresses && here.colon != 0 {
             signs.colons = self.colons(Row { before: before.colon, here: here.colon, after: after.colon }, open);
+        }
+        if hardware {
+            signs.hardware = self.hardware(alnum);
         }
         if here.digit | here.mark == 0 {
             return signs;
@@ -231,9 +237,11 @@ impl<S: Simd> Around<S> {
         // `1EG4`: a code that begins with a digit and a capital.
         let (more, digits) = (self.unseen.or(alnum), self.unseen.or(digit));
         let coded = few & !alnum.back(1) & more.ahead(1) & !digit.ahead(1) & more.ahead(2) & digits.ahead(3);
-        let coded = if coded == 0 { 0 } else { coded & self.seldom(false, capitals).ahead(1) };
+        let coded =
+            if coded == 0 { 0 } else { coded & (self.seldom(false, capitals).ahead(1) | self.small_code(digits)) };
+        let spelled = if few == 0 { 0 } else { self.spelled(few, digit) };
         let few = if addresses || few == 0 { few } else { few & (digit.ahead(1) | pair_near(digit) | open) };
-        signs.groups = self.groups(few, digit, alnum, word) | coded;
+        signs.groups = self.groups(few, digit, alnum, word) | coded | spelled;
         signs
     }
 
@@ -257,6 +265,49 @@ impl<S: Simd> Around<S> {
         let lettered = pair & more.ahead(3) & more.ahead(4);
         let lettered = if lettered == 0 { 0 } else { lettered & self.seldom(false, capitals).ahead(2) };
         grouped & !inner | lettered
+    }
+
+    /// `1eg4-te5-mk73`, `1eg4te5mk73`: a code as above in small letters, as many names and hashes begin, is looked at as a whole.
+    #[inline(always)]
+    fn small_code(&self, digit: Row) -> u64 {
+        let (letter, hyphen) = (self.seldom(false, small_letters), self.seldom(false, hyphens));
+        let middle = |at: u32| letter.ahead(at) & digit.ahead(at + 2);
+        let last = |at: u32| letter.ahead(at) & letter.ahead(at + 1) & digit.ahead(at + 2) & digit.ahead(at + 3);
+        let parted = hyphen.ahead(4) & middle(5) & hyphen.ahead(8) & last(9);
+        letter.ahead(1) & (middle(4) & last(7) | parted)
+    }
+
+    /// The first of at least five single digits with blanks between them.
+    #[inline(always)]
+    fn spelled(&self, first: u64, digit: Row) -> u64 {
+        let more = self.unseen.or(digit);
+        let single = first & !digit.ahead(1) & !digit.ahead(3) & !digit.ahead(5) & !digit.ahead(7);
+        let single = single & more.ahead(2) & more.ahead(4) & more.ahead(6) & more.ahead(8);
+        if single == 0 {
+            return 0;
+        }
+        let blank = self.seldom(self.before == b' ', blanks);
+        let parted = blank.ahead(1) & blank.ahead(3) & blank.ahead(5) & blank.ahead(7);
+        single & parted & !(blank.back(1) & digit.back(2))
+    }
+
+    /// Where hardware addresses may begin: two pairs of hexadecimal digits with the same sign behind each, or two fours with points.
+    #[inline(always)]
+    fn hardware(&self, alnum: Row) -> u64 {
+        let more = self.unseen.or(alnum);
+        let each = |from: u32, to: u32| (from..to).fold(u64::MAX, |all, by| all & more.ahead(by));
+        let pairs = each(1, 2) & !alnum.ahead(2) & each(3, 5) & !alnum.ahead(5);
+        let fours = each(1, 4) & !alnum.ahead(4) & each(5, 9) & !alnum.ahead(9);
+        let may_be = alnum.here & (pairs | fours);
+        if may_be == 0 {
+            return 0;
+        }
+        let hex = self.seldom(false, hex_digits);
+        let (colon, hyphen, point) =
+            (self.seldom(false, colons), self.seldom(false, hyphens), self.seldom(false, points));
+        let both = |sign: Row, size: u32| sign.ahead(size) & sign.ahead(2 * size + 1);
+        let signs = pairs & (both(colon, 2) | both(hyphen, 2)) | fours & both(point, 4);
+        may_be & hex.here & hex.ahead(1) & signs
     }
 
     /// The bits of a class that is seldom asked for; of the block before only whether its last byte is of it.
@@ -298,6 +349,26 @@ fn points<S: Simd>(lane: Lanes<S>) -> u64 {
 #[inline(always)]
 fn capitals<S: Simd>(lane: Lanes<S>) -> u64 {
     within(lane, b'A', 26).to_bitmask()
+}
+
+#[inline(always)]
+fn small_letters<S: Simd>(lane: Lanes<S>) -> u64 {
+    within(lane, b'a', 26).to_bitmask()
+}
+
+#[inline(always)]
+fn blanks<S: Simd>(lane: Lanes<S>) -> u64 {
+    is(lane, b' ').to_bitmask()
+}
+
+#[inline(always)]
+fn hyphens<S: Simd>(lane: Lanes<S>) -> u64 {
+    is(lane, b'-').to_bitmask()
+}
+
+#[inline(always)]
+fn colons<S: Simd>(lane: Lanes<S>) -> u64 {
+    is(lane, b':').to_bitmask()
 }
 
 #[inline(always)]

@@ -20,7 +20,7 @@ pub(crate) use block::in_word;
 use block::{Around, BLOCK, Kinds, Signs, Unseen};
 
 use crate::context::REACH;
-use crate::detect::{LITERALS, Literal, may_begin_key};
+use crate::detect::{LITERALS, Literal, may_begin_key, may_go_on, small_lead};
 use crate::lanes::{Lanes, lanes, lanes_at};
 use crate::{Detector, DetectorSet, Group};
 
@@ -52,6 +52,8 @@ impl Sign {
     pub(crate) const WORD: Sign = Sign(32);
     /// A colon with hexadecimal digits around it.
     pub(crate) const COLON: Sign = Sign(64);
+    /// The first digit of what may be a hardware address.
+    pub(crate) const HARDWARE: Sign = Sign(128);
 
     pub(crate) fn has(self, other: Sign) -> bool {
         self.0 & other.0 != 0
@@ -97,6 +99,8 @@ pub(crate) struct Prefilter {
     literals: bool,
     /// Addresses of IP are wanted: they have colons, or single digits with dots between.
     addresses: bool,
+    /// Hardware addresses are.
+    hardware: bool,
     /// Places on earth are: they are decimals.
     decimals: bool,
     /// Words that are not in the text itself may say what is in it.
@@ -105,7 +109,7 @@ pub(crate) struct Prefilter {
 
 impl Prefilter {
     pub(crate) fn new(wanted: DetectorSet) -> Self {
-        let addresses = wanted.contains(Detector::IpAddress) || wanted.contains(Detector::MacAddress);
+        let addresses = wanted.contains(Detector::IpAddress);
         let secrets = wanted.intersects(DetectorSet::SECRETS);
         let numbers = wanted.intersects(*NUMBERS);
         Prefilter {
@@ -115,6 +119,7 @@ impl Prefilter {
             words: secrets || wanted.contains(Detector::CryptoWallet),
             literals: secrets,
             addresses,
+            hardware: wanted.contains(Detector::MacAddress),
             decimals: wanted.contains(Detector::Geo),
             headed: true,
         }
@@ -129,7 +134,7 @@ impl Prefilter {
     /// `end`, what has not arrived counts as going on with the word that the bytes end in.
     pub(crate) fn list(self, bytes: &[u8], from: usize, end: bool, anchors: &mut Vec<Anchor>) {
         anchors.clear();
-        if self.at || self.numbers || self.words {
+        if self.at || self.numbers || self.words || self.hardware {
             self.list_signs(bytes, from, end, anchors);
         }
         if !self.literals {
@@ -198,7 +203,7 @@ impl Prefilter {
         let before = at.checked_sub(1).and_then(|last| bytes.get(last)).copied().unwrap_or(0);
         let unseen = if end { Unseen::default() } else { Unseen::from(bytes.len() - at) };
         let around = Around { before, here, next, unseen };
-        let signs = around.signs([kinds[0], kinds[1], after], self.addresses);
+        let signs = around.signs([kinds[0], kinds[1], after], self.addresses, self.hardware);
         Told { signs, next, after }
     }
 
@@ -230,7 +235,8 @@ impl Prefilter {
                 | sign(signs.digits, Sign::DIGITS)
                 | sign(signs.groups, Sign::GROUPS)
                 | sign(signs.words, Sign::WORD)
-                | sign(signs.colons, Sign::COLON);
+                | sign(signs.colons, Sign::COLON)
+                | sign(signs.hardware, Sign::HARDWARE);
             let number = found == Sign::DIGITS.0 || found == Sign::GROUPS.0;
             if number {
                 let digits = signs.digits_at(bit).min(MOST_DIGITS);
@@ -280,9 +286,7 @@ fn is_part(bytes: &[u8], position: usize, digits: usize) -> bool {
     let rest = bytes.get(position..).unwrap_or_default();
     let Some(after) = rest.get(digits) else { return false };
     // No kind has a small letter behind its first group, but where somebody wrote its last one so.
-    if after.is_ascii_lowercase()
-        && (!matches!(digits, 6..=9 | 17) || rest.get(digits + 1).is_some_and(u8::is_ascii_alphanumeric))
-    {
+    if after.is_ascii_lowercase() && !may_go_on(digits, *after, rest.get(digits + 1).copied()) {
         return true;
     }
     match position.checked_sub(2).and_then(|from| bytes.get(from..position)) {
@@ -296,7 +300,7 @@ fn is_part(bytes: &[u8], position: usize, digits: usize) -> bool {
         Some([b'0'..=b'9', b'.']) => digits != 4 && !(digits == 7 && matches!(after, b'M' | b'F' | b'X' | b'<')),
         // The letter of an escape that stayed in the content is none of the word.
         Some([b'\\', b'n' | b'r' | b't']) => false,
-        Some([_, b'a'..=b'z']) => true,
+        Some([_, b'a'..=b'z']) => small_lead(bytes.get(..position).unwrap_or_default(), digits).is_none(),
         _ => false,
     }
 }
@@ -337,8 +341,10 @@ impl Prefilter {
 /// exponent, of which the next two bytes are given.
 #[inline]
 fn is_float(whole: usize, fraction: &[u8], after: (Option<u8>, Option<u8>)) -> bool {
+    let exponent = matches!(after.0, Some(b'e' | b'E'));
     match whole {
-        1 => fraction.len() > 10 && matches!(after.0, Some(b'e' | b'E')) && after.1 != Some(b'-'),
+        1 => fraction.len() > 10 && exponent && after.1 != Some(b'-'),
+        _ if exponent => whole + fraction.len() > 11,
         13.. => fraction.iter().all(|digit| *digit == b'0'),
         _ => false,
     }

@@ -184,9 +184,11 @@ impl Scanner {
 
 /// Whether a match is a number as JSON has it, without a sign.
 fn is_number(text: &[u8]) -> bool {
-    let part = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+');
+    let part = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-');
+    let signed = |pair: &[u8]| matches!(pair, [before, b'-'] if !matches!(before, b'e' | b'E'));
     text.first().is_some_and(u8::is_ascii_digit)
         && text.iter().all(part)
+        && !text.windows(2).any(signed)
         && text.iter().filter(|byte| **byte == b'.').count() < 2
 }
 

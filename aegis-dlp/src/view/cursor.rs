@@ -18,6 +18,8 @@ pub(crate) struct View<'a> {
     pub(crate) end: bool,
     /// The content is JSON: quotes delimit keys and values.
     pub(crate) json: bool,
+    /// It is a table: lines are its rows.
+    pub(crate) rows: bool,
     /// In a table: the heading of the column; else empty.
     pub(crate) heading: &'a [u8],
 }

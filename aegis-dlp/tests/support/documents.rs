@@ -14,7 +14,12 @@ pub fn check_xml(data: &[u8]) {
         return;
     }
     for format in [Format::Xml, Format::Unknown] {
-        let out = check_invariants(format, data).text();
+        let run = check_invariants(format, data);
+        if run.flow == Flow::Opaque {
+            // Refused: what had left by then is no document.
+            continue;
+        }
+        let out = run.text();
         assert!(roxmltree::Document::parse(&out).is_ok(), "{text} became {out}");
     }
 }
@@ -56,7 +61,10 @@ pub fn check_encoded(data: &[u8]) {
             // What the document itself showed to the detectors is not what this is about.
             let Some(inner) = text.strip_prefix(before).and_then(|text| text.strip_suffix(after)) else { continue };
             if !inner.contains('[') {
-                assert_eq!(decode(inner), alone.out, "{body} became {text}");
+                // What is read from a place within it on may be of another format than all of it.
+                let inner = decode(inner);
+                let read_from = |at: usize| inner == [&data[..at], &scan(3, &data[at..]).out].concat();
+                assert!((0..data.len()).any(read_from), "{body} became {text}, alone {:?}", alone.text());
                 assert_eq!(found.names(), alone.names(), "{body}");
             }
         }

@@ -1,6 +1,7 @@
 //! From digits to the number they may be part of.
 
 mod checks;
+mod float;
 mod further;
 mod kinds;
 mod national;
@@ -35,10 +36,15 @@ pub(super) fn examine(view: &View<'_>, start: usize, long: bool, wanted: Detecto
         }
     }
     if let Some(last) = decimal(view, end)? {
-        return match float(&said, start, (end, last), wanted)? {
+        return match float::examine(&said, start, (end, last), wanted)? {
             None => decimal_at(&said, start, (end, last), wanted),
             found => Ok(found),
         };
+    }
+    if matches!(view.seen(end), Some(b'e' | b'E'))
+        && let Some(found) = float::examine(&said, start, (end, end), wanted)?
+    {
+        return Ok(Some(found));
     }
     // Of so many digits are old cards, too: a word before them says more.
     let kinds_first = end - start == 13;
@@ -53,6 +59,12 @@ pub(super) fn examine(view: &View<'_>, start: usize, long: bool, wanted: Detecto
                 return Ok(Some(Match::new(*detector, *confidence, start, end)));
             }
         }
+    }
+    if end - start == 1
+        && wanted.contains(Detector::PaymentCard)
+        && let Some((start, end)) = card::spelled(&said, start)?
+    {
+        return Ok(Some(Match::new(Detector::PaymentCard, Confidence::High, start, end)));
     }
     if end - start <= 2
         && wanted.contains(Detector::DateOfBirth)
@@ -91,21 +103,6 @@ fn decimal(view: &View<'_>, point: usize) -> Eval<Option<usize>> {
     let goes_on = |byte: u8| byte.is_ascii_digit() || matches!(byte, b' ' | b'-'..=b'/' | b'(' | b')');
     let ends = end > point + 1 && !view.at(end)?.is_some_and(goes_on);
     Ok(ends.then_some(end))
-}
-
-/// A number that somebody took for one to reckon with: `4111111111111111.0`, `4.111111111111111e15`.
-fn float(said: &Said<'_, '_>, start: usize, (point, end): (usize, usize), wanted: DetectorSet) -> Eval<Option<Match>> {
-    let (detector, confidence, bounds) = match point - start {
-        1 if wanted.contains(Detector::PaymentCard) => {
-            (Detector::PaymentCard, Confidence::High, card::scientific(said.view, start, (point, end))?)
-        }
-        9 if wanted.contains(Detector::Ssn) => (Detector::Ssn, Confidence::Medium, ssn::bare(said, start, point)?),
-        13..=19 if wanted.contains(Detector::PaymentCard) => {
-            (Detector::PaymentCard, Confidence::High, card::contiguous(said, start, point)?)
-        }
-        _ => return Ok(None),
-    };
-    Ok(bounds.map(|(start, end)| Match::new(detector, confidence, start, end)))
 }
 
 /// The end of a whole number whose digits end at a position: behind a point and zeros, which a float has.
@@ -165,19 +162,29 @@ fn needs_word(view: &View<'_>, start: usize, end: usize) -> bool {
     opens && closes && matches!(end - start, 4..=10 | 12)
 }
 
+/// Whether a number of so many digits in a row may go on with a small letter, of which the byte behind it is given as well. No kind
+/// has one behind its first group, but where somebody wrote its last one so, or a code of which the clue is all of it (`1eg4`);
+/// besides it may be the `e` of an exponent.
+pub(crate) fn may_go_on(digits: usize, letter: u8, next: Option<u8>) -> bool {
+    match digits {
+        1 => true,
+        6..=9 | 17 if !next.is_some_and(|byte| byte.is_ascii_alphanumeric()) => true,
+        float::FEWEST.. => letter == b'e' && next.is_none_or(|byte| matches!(byte, b'+' | b'-' | b'0'..=b'9')),
+        _ => false,
+    }
+}
+
 /// Whether the run of digits between two positions may belong to a number of any kind, by nothing but the bytes beside it:
 /// most digits are parts of hashes, names and decimals.
 fn stands_alone(view: &View<'_>, start: usize, end: usize) -> bool {
     let after = view.seen(end);
-    // No kind has a small letter behind its first group, but where somebody wrote its last one so.
-    if after.is_some_and(|byte| byte.is_ascii_lowercase()) {
-        let last = !view.seen(end + 1).is_some_and(|byte| byte.is_ascii_alphanumeric());
-        if !last || !matches!(end - start, 6..=9 | 17) {
-            return false;
-        }
+    if let Some(letter @ b'a'..=b'z') = after
+        && !may_go_on(end - start, letter, view.seen(end + 1))
+    {
+        return false;
     }
     match view.before(start) {
-        Some(b'a'..=b'z') => view.opens(start),
+        Some(b'a'..=b'z') => view.opens(start) || travel::small_lead(view.slice(0, start), end - start).is_some(),
         // Behind the point of a decimal: the year of a date, or a line that machines read.
         Some(b'.') if view.before(start - 1).is_some_and(|byte| byte.is_ascii_digit()) => match end - start {
             4 => true,
