@@ -206,6 +206,11 @@ pub(crate) fn of_field(name: &str) -> &str {
     if said != 0 && said & !PERSONAL == 0 { name } else { "" }
 }
 
+/// Whether a name says what its value is.
+pub(crate) fn says_something(name: &[u8]) -> bool {
+    said(name) != Topics::NONE
+}
+
 /// Whether what stands before `start` says that what is there is about `topic`.
 pub(crate) fn speaks_of(view: &View<'_>, start: usize, topic: Topic) -> bool {
     topics(view, start).has(topic)

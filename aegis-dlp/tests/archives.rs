@@ -87,6 +87,27 @@ fn text_of_documents_is_put_together() {
     ] {
         assert_eq!(send(&redacting(), &typed(DOCX), &document(&[hidden])).denied_by(), "email", "{hidden}");
     }
+    // The name of an element says what its text is, also in pieces and however the archive is cut.
+    for (field, detector) in [
+        ("<ssn>523456789</ssn>", "ssn"),
+        ("<x:ssn id='1'>52345&#54;789</x:ssn><ssn><!-- of 2020 -->none</ssn>", "ssn"),
+        ("<ssn>\n<![CDATA[523456789]]></ssn>", "ssn"),
+        ("<row>\n  <dateOfBirth>1980-01-02</dateOfBirth>\n</row>", "date_of_birth"),
+        ("<id>x</id><secret>464r3ib5xzipgd36zdzpvm09p00juu0b</secret>", "generic_secret"),
+    ] {
+        let body = zip(&[Entry("a.xml", format!("<?xml version=\"1.0\"?><a>{field}</a>").as_bytes(), true)], false);
+        let cuts: Vec<usize> = (0..body.len()).collect();
+        let whole = send(&redacting(), &typed(ANY), &body);
+        assert_eq!(whole.denied_by(), detector, "{field}");
+        assert_eq!(send_cut(&redacting(), &typed(ANY), &body, &cuts).findings, whole.findings, "{field}");
+    }
+    for kept in ["<a>523456789</a>", "<ssn/>\n<b>523456789</b>", "<ssn>none</ssn><id>523456789</id>"] {
+        let body = zip(&[Entry("a.xml", format!("<?xml version=\"1.0\"?><a>{kept}</a>").as_bytes(), true)], false);
+        assert_eq!(send(&redacting(), &typed(ANY), &body).passed(), body, "{kept}");
+    }
+    // A value that such an element cuts is one all the same.
+    let hidden = document(&["536-<ssn/>22-<ssn>8741</ssn>"]);
+    assert_eq!(send(&redacting(), &typed(DOCX), &hidden).denied_by(), "ssn");
     // Two paragraphs are two texts.
     let cut = document(&["536-22-</w:t></w:r></w:p><w:p><w:r><w:t>8741"]);
     assert_eq!(send(&redacting(), &typed(DOCX), &cut).passed(), cut);

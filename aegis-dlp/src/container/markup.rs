@@ -2,8 +2,10 @@
 //!
 //! Word processors cut text into runs wherever somebody paused, so a number is spread over elements. Here the
 //! text is put together again. All that is no text (names, attributes, comments, instructions) is read beside
-//! it, so that no byte goes unread, be it XML or not. Nothing in it can be replaced.
+//! it, so that no byte goes unread, be it XML or not; and the text of an element whose name says what it is (`<ssn>`) once more
+//! behind that name. Nothing in it can be replaced.
 
+use crate::context::says_something;
 use crate::stream::{Content, Reason, Step};
 
 use super::trail::{Mark, PIECE, Trail};
@@ -25,6 +27,12 @@ pub(crate) struct Markup {
     /// Bytes read since what they say was scanned: fewer than [`PIECE`].
     unspoken: usize,
     path: Box<str>,
+    /// The tag being read is of an element whose name says what its text is, and begins it; this is such text.
+    telling: bool,
+    told: bool,
+    /// That name, as long as nothing but its text has come.
+    named: Vec<u8>,
+    closing: bool,
     /// It declares entities of its own: what they stand for is not known.
     entities: bool,
 }
@@ -53,6 +61,10 @@ impl Markup {
             trail: Trail::default(),
             unspoken: 0,
             path: within.path.clone(),
+            telling: false,
+            told: false,
+            named: Vec::new(),
+            closing: false,
             entities: false,
         }
     }
@@ -81,7 +93,7 @@ impl Markup {
 
     pub(crate) fn finish(&mut self, content: &mut Content, out: &mut Vec<u8>) -> Step {
         if let State::Entity(quote) = self.state {
-            self.said(quote).push(b'&');
+            self.say(quote, b"&");
             self.say_word(quote);
         }
         for voice in [&mut self.text, &mut self.aside] {
@@ -94,7 +106,7 @@ impl Markup {
     /// How much both have to have judged for what was read so far: an entity that is not whole counts as a byte to come.
     fn spoken(&self) -> Mark {
         let open = |aside: bool| match self.state {
-            State::Entity(quote) => u64::from(quote.is_some() == aside),
+            State::Entity(quote) => u64::from(quote.is_some() == aside || self.told),
             _ => 0,
         };
         let said = |voice: &Voice| voice.spoken + voice.said.len() as u64;
@@ -108,15 +120,21 @@ impl Markup {
             self.aside.said.push(byte);
         }
         self.state = match (self.state, byte) {
-            (State::Text, b'<') => State::Name,
+            (State::Text, b'<') => {
+                if std::mem::take(&mut self.told) {
+                    self.aside.said.push(b'\n');
+                }
+                State::Name
+            }
             (State::Text, b'&') => State::Entity(None),
             (State::Text, byte) => {
-                self.text.said.push(byte);
+                self.say(None, &[byte]);
                 State::Text
             }
             (State::Entity(quote), byte) => self.entity(quote, byte),
             (State::Name, byte) => self.name(byte),
-            (State::Tag, b'>') | (State::Comment(2..), b'>') => {
+            (State::Tag, b'>') => self.end_tag(),
+            (State::Comment(2..), b'>') => {
                 self.aside.said.push(b'\n');
                 State::Text
             }
@@ -132,24 +150,49 @@ impl Markup {
             (State::Characters(brackets), b']') => State::Characters(brackets.saturating_add(1).min(PIECE)),
             (State::Characters(brackets), byte) => {
                 let ends = brackets >= 2 && byte == b'>';
-                self.text.said.extend(std::iter::repeat_n(b']', if ends { brackets - 2 } else { brackets }));
+                self.say(None, &vec![b']'; if ends { brackets - 2 } else { brackets }]);
                 if ends {
                     State::Text
                 } else {
-                    self.text.said.push(byte);
+                    self.say(None, &[byte]);
                     State::Characters(0)
                 }
             }
         };
     }
 
-    fn said(&mut self, quote: Option<u8>) -> &mut Vec<u8> {
-        if quote.is_some() { &mut self.aside.said } else { &mut self.text.said }
+    /// Says what stands in text, or in a value with this quote.
+    fn say(&mut self, quote: Option<u8>, said: &[u8]) {
+        if quote.is_none() {
+            self.text.said.extend_from_slice(said);
+        }
+        if quote.is_some() || self.told {
+            self.aside.said.extend_from_slice(said);
+        }
     }
 
     fn say_word(&mut self, quote: Option<u8>) {
         let word = std::mem::take(&mut self.word);
-        self.said(quote).extend(word);
+        self.say(quote, &word);
+    }
+
+    /// Says the name of the element again, the text of which goes on in a section.
+    fn tell_on(&mut self) {
+        self.told = !self.named.is_empty();
+        if self.told {
+            self.aside.said.push(b'\n');
+            self.aside.said.extend_from_slice(&self.named);
+            self.aside.said.push(b'>');
+        }
+    }
+
+    /// At the end of a tag: what comes is text, and is said behind the name where that says what it is.
+    fn end_tag(&mut self) -> State {
+        self.told = std::mem::take(&mut self.telling);
+        if !self.told {
+            self.aside.said.push(b'\n');
+        }
+        State::Text
     }
 
     fn entity(&mut self, quote: Option<u8>, byte: u8) -> State {
@@ -164,11 +207,11 @@ impl Markup {
         let character = character(&self.word).filter(|_| byte == b';');
         if let Some(character) = character {
             self.word.clear();
-            self.said(quote).extend(character.encode_utf8(&mut [0; 4]).bytes());
+            self.say(quote, character.encode_utf8(&mut [0; 4]).as_bytes());
             return back;
         }
         // None: all of it is text.
-        self.said(quote).push(b'&');
+        self.say(quote, b"&");
         self.say_word(quote);
         self.state = back;
         self.read(byte);
@@ -182,7 +225,10 @@ impl Markup {
             }
             let opened = match self.word.as_slice() {
                 b"!--" => State::Comment(0),
-                b"![CDATA[" => State::Characters(0),
+                b"![CDATA[" => {
+                    self.tell_on();
+                    State::Characters(0)
+                }
                 b"!ENTITY" => {
                     self.entities = true;
                     State::Tag
@@ -194,23 +240,25 @@ impl Markup {
         }
         if byte == b'/' && self.word.is_empty() {
             // The end of an element: its name follows.
+            self.closing = true;
             return State::Name;
         }
         let word = std::mem::take(&mut self.word);
         let local = word.rsplit(|byte| *byte == b':').next().unwrap_or_default();
+        self.telling = !std::mem::take(&mut self.closing) && byte != b'/' && says_something(local);
+        self.named.clear();
+        if self.telling {
+            self.named.extend_from_slice(local);
+        }
         if BREAKS.iter().any(|name| name.as_bytes() == local) {
             self.text.said.push(b'\n');
         }
-        if byte == b'>' {
-            self.aside.said.push(b'\n');
-            return State::Text;
-        }
-        State::Tag
+        if byte == b'>' { self.end_tag() } else { State::Tag }
     }
 
     pub(crate) fn held(&self) -> usize {
         let voices = self.text.held() + self.aside.held();
-        size_of::<Markup>() + self.word.capacity() + voices + self.trail.held()
+        size_of::<Markup>() + self.word.capacity() + self.named.capacity() + voices + self.trail.held()
     }
 }
 
