@@ -42,6 +42,7 @@ const MARKUP: Type = Some("application/xml");
 const TABLE: Type = Some("text/csv");
 
 const LINES: Type = Some("application/x-ndjson");
+const GRPC: Type = Some("application/grpc");
 
 const CLEAN_TEXT: &str = "The enforcer attributes each socket to the agent whose cgroup made it, and what the agent \
     sends is read as it passes: nothing is kept longer than the word it ends in. In 2026 there were 3 hosts, \
@@ -57,6 +58,13 @@ const RECORDS: &str = concat!(
     r#"{"at":"2026-11-23T01:22:05Z","level":"INFO","message":"The order was taken in by the night shift","customer":"Jane Doe","items":3,"path":"/v1/orders/17"}"#,
     "\n",
     r#"{"at":"2026-11-23T01:22:07Z","level":"WARN","message":"It could not be delivered: nobody was at home","customer":"Li Wei","items":1,"path":"/v1/orders/18"}"#,
+    "\n",
+);
+/// The same with a match in each, and with what only looks like one.
+const DIRTY_RECORDS: &str = concat!(
+    r#"{"at":"2026-11-23T01:22:05Z","level":"INFO","message":"Order 4711-A of jane.doe@example.com left at 09:15, 3 items","customer":"Jane Doe","ssn":"536-22-8741"}"#,
+    "\n",
+    r#"{"at":"2026-11-23T01:22:07Z","level":"WARN","message":"Délivery 4712-B failed: nobody was at home (3rd time)","customer":"Li Wei","ssn":"536-22-8742"}"#,
     "\n",
 );
 const PATHS: &str = r#"{"file":"/usr/local/lib/python3.11/site-packages/requests/adapters.py","url":"https://api.example.com/v1/organizations/members","trace_id":"550e8400-e29b-41d4-a716-446655440000","digest":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}"#;
@@ -81,6 +89,7 @@ fn bodies() -> Vec<(&'static str, Type, Vec<u8>)> {
         ("log lines (text, dates and ids)", TEXT, LOG),
         ("dirty JSON (4 matches in 250 bytes)", JSON, DIRTY_JSON),
         ("lines of JSON (records of a log)", LINES, RECORDS),
+        ("lines of JSON, a match in each", LINES, DIRTY_RECORDS),
     ];
     let mut bodies: Vec<_> = text.map(|(name, format, unit)| (name, format, unit.as_bytes().to_vec())).into();
     bodies.push(("clean JSON, sentences with numbers", JSON, orders(|_| String::new())));
@@ -90,6 +99,7 @@ fn bodies() -> Vec<(&'static str, Type, Vec<u8>)> {
         JSON,
         orders(|number| if number % 4 == 0 { dirty(number) } else { String::new() }),
     ));
+    bodies.push(("messages of gRPC (records of a log)", GRPC, messages()));
     let utf16 = CLEAN_TEXT.encode_utf16().flat_map(u16::to_le_bytes).collect();
     bodies.push(("clean text in UTF-16", None, utf16));
     let noise: Vec<u8> = (0..48_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
@@ -99,6 +109,22 @@ fn bodies() -> Vec<(&'static str, Type, Vec<u8>)> {
     bodies.push(("base64 of clean text in JSON", JSON, in_json(CLEAN_TEXT.repeat(200).as_bytes())));
     bodies.push(("base64 of dirty JSON in JSON", JSON, in_json(DIRTY_JSON.repeat(200).as_bytes())));
     bodies
+}
+
+/// The strings of the records, each record a message.
+fn messages() -> Vec<u8> {
+    let mut messages = Vec::new();
+    for record in RECORDS.lines() {
+        let mut message = Vec::new();
+        for (number, text) in (1..).zip(record.split('"').skip(3).step_by(4)) {
+            message.extend([number << 3 | 2, text.len() as u8]);
+            message.extend_from_slice(text.as_bytes());
+        }
+        messages.push(0);
+        messages.extend((message.len() as u32).to_be_bytes());
+        messages.extend(message);
+    }
+    messages
 }
 
 /// What the benchmark of the proxy posts: 1 MB of sentences, each of which begins with what `insert` makes of its number.

@@ -127,6 +127,11 @@ impl Profile {
         self.redact.union(self.deny).union(self.approve).union(self.report)
     }
 
+    /// Those of which a match is more than recorded.
+    pub(crate) fn acting(&self) -> DetectorSet {
+        self.redact.union(self.deny).union(self.approve)
+    }
+
     /// Whether nothing is asked of what is sent, so that content passes unread.
     pub fn is_empty(&self) -> bool {
         self.detectors().is_empty() && self.content().attachments.is_empty()
@@ -146,9 +151,7 @@ impl Profile {
 
     /// The same where nothing can be replaced: what would be changed or held for a human stops the stream.
     pub(crate) fn stop_or_report(&self) -> Profile {
-        let stops = |detector: &Detector| self.action(*detector) > Some(Action::Report);
-        let deny = self.detectors().iter().filter(stops).collect();
-        Profile { deny, redact: DetectorSet::EMPTY, approve: DetectorSet::EMPTY, ..self.clone() }
+        Profile { deny: self.acting(), redact: DetectorSet::EMPTY, approve: DetectorSet::EMPTY, ..self.clone() }
     }
 
     /// The same for these detectors alone.

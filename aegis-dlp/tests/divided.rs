@@ -195,6 +195,9 @@ const PIECES: &[&str] = &[
     "[SSN]",
     "https://a:b",
     "c9secret@db.example",
+    "jane.doe@corp.example",
+    "ssn 536-22-8741",
+    "ZYXNMB2LKJ, ssn 536-22-8741 ",
 ];
 
 proptest! {

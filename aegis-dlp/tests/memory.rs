@@ -59,6 +59,13 @@ fn uploads() -> Vec<Upload> {
         .chunks(40_000)
         .flat_map(|message| framed(0, &[b"\x0a\xc0\xb8\x02".as_slice(), message].concat()))
         .collect();
+    let members = |row: u32| {
+        let member = |number: u32| {
+            format!("\"a member with a long name {number}\":\"{}\"", "word ".repeat((row + number) as usize % 90))
+        };
+        (0..70).map(member).collect::<Vec<String>>().join(",")
+    };
+    let rows: String = (0..60).map(|row| format!("{{{}}}\n", members(row))).collect();
     let whole_messages = messages.len() / 40_009 * 40_009;
     vec![
         Upload {
@@ -69,6 +76,13 @@ fn uploads() -> Vec<Upload> {
             megabytes: 100,
         },
         Upload { name: "text", described: of("text/plain"), begins: Vec::new(), goes_on: lines.clone(), megabytes: 8 },
+        Upload {
+            name: "lines of JSON",
+            described: of("application/x-ndjson"),
+            begins: Vec::new(),
+            goes_on: rows.into_bytes(),
+            megabytes: 8,
+        },
         Upload { name: "bytes", described: of(""), begins: Vec::new(), goes_on: noise.clone(), megabytes: 8 },
         Upload {
             name: "gzip",

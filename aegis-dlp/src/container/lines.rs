@@ -3,11 +3,13 @@
 //!
 //! A line is taken as it leaves, by itself looked through already, and goes on when it is whole.
 
-use memchr::memchr;
+use std::ops::Range;
+
+use memchr::{memchr, memchr_iter};
 use serde_json::value::RawValue;
 
-use crate::Seam;
-use crate::stream::{Content, Step, join};
+use crate::stream::{Content, Step, Why, join};
+use crate::{Finding, Place, Seam};
 
 use super::Within;
 
@@ -39,27 +41,71 @@ enum State {
     Off,
 }
 
-impl Lines {
-    /// Whether there are lines of JSON, as far as is known.
-    pub(super) fn may_be(&self) -> bool {
-        self.state != State::Off
+/// What was found in some lines, each with how many line ends are before it, in that order.
+#[derive(Default)]
+pub(super) struct Found(std::vec::IntoIter<(usize, Finding)>);
+
+impl Found {
+    /// What was found in `bytes`, which begin at an offset.
+    pub(super) fn of(findings: Vec<Finding>, bytes: &[u8], offset: u64) -> Found {
+        let (mut seen, mut lines) = (0, 0);
+        let mut line = |finding: &Finding| {
+            let Place::Body { offset: place, .. } = finding.place else { return 0 };
+            let at = usize::try_from(place.saturating_sub(offset)).unwrap_or(usize::MAX).min(bytes.len());
+            if at < seen {
+                (seen, lines) = (0, 0);
+            }
+            lines += memchr_iter(b'\n', bytes.get(seen..at).unwrap_or_default()).count();
+            seen = at;
+            lines
+        };
+        let mut list: Vec<_> = findings.into_iter().map(|finding| (line(&finding), finding)).collect();
+        list.sort_by_key(|(line, _)| *line);
+        Found(list.into_iter())
     }
 
-    /// Looks at what stands in `out` from `from` on, and takes back of it what may not go yet.
-    pub(super) fn follow(&mut self, content: &mut Content, within: &Within, out: &mut Vec<u8>, from: usize) -> Step {
-        if self.state == State::Off || out.len() == from {
-            return Ok(());
+    /// Hands over what was found before a line end.
+    fn hand_over(&mut self, line: usize, content: &mut Content, path: &str) {
+        while self.0.as_slice().first().is_some_and(|(before, _)| *before <= line)
+            && let Some((_, finding)) = self.0.next()
+        {
+            content.found(vec![finding], path);
         }
-        let taken = match self.state {
-            State::Begin | State::First => {
-                let Some(rows) = self.first(content, within, out.get(from..).unwrap_or_default()) else {
-                    return Ok(());
-                };
-                out.split_off(from + rows)
-            }
-            _ => out.split_off(from),
+    }
+}
+
+impl Lines {
+    /// Whether there may be lines of JSON, which is not known yet: what goes out has to come line by line.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.state, State::Begin | State::First)
+    }
+
+    /// Whether there are.
+    pub(super) fn are_read(&self) -> bool {
+        matches!(self.state, State::Rows | State::Passing)
+    }
+
+    /// Looks at what stands in `out` from `from` on, and takes back of it what may not go yet. What was `found` in it is handed
+    /// over line by line: what is found in a line comes before what is found in the next.
+    pub(super) fn follow(
+        &mut self,
+        content: &mut Content,
+        within: &Within,
+        (out, from): (&mut Vec<u8>, usize),
+        mut found: Found,
+    ) -> Step {
+        let new = out.get(from..).unwrap_or_default();
+        let rows = match self.state {
+            _ if new.is_empty() => None,
+            State::Off => None,
+            State::Begin | State::First => self.first(content, within, new),
+            State::Rows | State::Passing => Some(0),
         };
-        self.rows(content, within, &taken, out)
+        if let Some(rows) = rows {
+            self.rows(content, within, (out, from + rows), &mut found)?;
+        }
+        found.hand_over(usize::MAX, content, &within.path);
+        Ok(())
     }
 
     /// Looks at the first line; where it is one of JSON, gives where the next one begins.
@@ -101,58 +147,84 @@ impl Lines {
         self.held = Vec::new();
     }
 
-    fn rows(&mut self, content: &mut Content, within: &Within, bytes: &[u8], out: &mut Vec<u8>) -> Step {
-        let mut rest = bytes;
-        while let Some(end) = memchr(b'\n', rest) {
-            let (line, more) = rest.split_at(end + 1);
-            rest = more;
-            self.add(line, out);
-            if self.state == State::Passing {
-                self.number += 1;
-                self.state = State::Rows;
-                continue;
+    /// Looks at the lines in `out` from `at` on.
+    fn rows(
+        &mut self,
+        content: &mut Content,
+        within: &Within,
+        (out, mut at): (&mut Vec<u8>, usize),
+        found: &mut Found,
+    ) -> Step {
+        for line in 0.. {
+            let Some(end) = memchr(b'\n', out.get(at..).unwrap_or_default()) else { break };
+            found.hand_over(line, content, &within.path);
+            let mut end = at + end + 1;
+            if !self.held.is_empty() {
+                end += self.held.len();
+                out.splice(at..at, self.held.drain(..));
             }
-            self.line(content, within, out)?;
+            self.number += 1;
+            if self.state == State::Rows && end - at <= LONGEST {
+                end = self.line(content, within, out, at..end)?;
+            }
+            (self.state, at) = (State::Rows, end);
         }
-        self.add(rest, out);
-        Ok(())
-    }
-
-    /// Adds to the line under way, or lets all of it out once it is too long.
-    fn add(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
-        if self.state == State::Rows && self.held.len() + bytes.len() > LONGEST {
-            self.state = State::Passing;
-            out.append(&mut self.held);
-        }
-        let to = if self.state == State::Passing { out } else { &mut self.held };
-        to.extend_from_slice(bytes);
-    }
-
-    /// Looks at the line that is whole.
-    fn line(&mut self, content: &mut Content, within: &Within, out: &mut Vec<u8>) -> Step {
-        self.number += 1;
-        let (lead, row) = self.held.split_at(self.held.iter().take_while(|byte| is_blank(**byte)).count());
-        let row = trimmed(row);
-        let (Some(seam), false) = (&mut self.seam, row.is_empty()) else {
-            out.append(&mut self.held);
+        let rest = out.get(at..).unwrap_or_default();
+        if self.state == State::Passing {
             return Ok(());
-        };
-        let path = join(&within.path, Some(&format!("line:{}", self.number)));
-        match content.joined(seam.message(row), &path)? {
-            Some(changed) => {
-                out.extend_from_slice(lead);
-                out.extend_from_slice(&changed);
-                out.extend_from_slice(self.held.get(lead.len() + row.len()..).unwrap_or_default());
-                self.held.clear();
-            }
-            None => out.append(&mut self.held),
+        }
+        if self.held.len() + rest.len() > LONGEST {
+            self.state = State::Passing;
+            out.splice(at..at, self.held.drain(..));
+        } else {
+            self.held.extend_from_slice(rest);
+            out.truncate(at);
         }
         Ok(())
+    }
+
+    /// Looks at the line that is whole; gives where the next one begins.
+    fn line(
+        &mut self,
+        content: &mut Content,
+        within: &Within,
+        out: &mut Vec<u8>,
+        at: Range<usize>,
+    ) -> Result<usize, Why> {
+        let line = out.get(at.clone()).unwrap_or_default();
+        let lead = line.iter().take_while(|byte| is_blank(**byte)).count();
+        let row = trimmed(line.get(lead..).unwrap_or_default());
+        let (Some(seam), false) = (&mut self.seam, row.is_empty()) else { return Ok(at.end) };
+        let (row, begin) = (row.len(), at.start + lead);
+        let joined = seam.message(line.get(lead..lead + row).unwrap_or_default());
+        if joined.is_nothing() {
+            return Ok(at.end);
+        }
+        let path = join(&within.path, Some(&format!("line:{}", self.number)));
+        match content.joined(joined, &path) {
+            Ok(None) => Ok(at.end),
+            Ok(Some(changed)) => {
+                let end = at.end - row + changed.len();
+                out.splice(begin..begin + row, changed);
+                Ok(end)
+            }
+            Err(why) => {
+                // Neither this line goes out nor what is behind it.
+                out.truncate(at.start);
+                Err(why)
+            }
+        }
     }
 
     /// Ends the text: the last line need not end.
     pub(super) fn finish(&mut self, content: &mut Content, within: &Within, out: &mut Vec<u8>) -> Step {
-        if self.state == State::Rows { self.line(content, within, out) } else { Ok(()) }
+        if self.state == State::Rows {
+            self.number += 1;
+            let from = out.len();
+            out.append(&mut self.held);
+            self.line(content, within, out, from..out.len())?;
+        }
+        Ok(())
     }
 
     pub(super) fn held(&self) -> usize {

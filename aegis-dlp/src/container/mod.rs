@@ -30,7 +30,7 @@ use binary::Binary;
 use encoded::Encoded;
 use grpc::Grpc;
 use label::label;
-use lines::Lines;
+use lines::{Found, Lines};
 use markup::Markup;
 use media::Media;
 use multipart::{Enclosed, MessageKind, Multipart};

@@ -5,13 +5,15 @@ use memchr::memchr;
 use crate::stream::{Content, Opaque, Step, Why, join};
 use crate::{Charset, Flow, Format, Profile, Scanner};
 
-use super::{Encoded, Lines, Polyglot, Within};
+use super::{Encoded, Found, Lines, Polyglot, Within};
 
 /// A piece of text somewhere in a body.
 pub(crate) struct Text {
     /// In a box from the start: it is large, and a text goes from hand to hand before it is read.
     scanner: Box<Scanner>,
     path: Box<str>,
+    /// Bytes that came so far.
+    taken: u64,
     /// `None` for what is no content of its own, as headers are.
     own: Option<Own>,
 }
@@ -38,7 +40,7 @@ impl Text {
     pub(crate) fn of_format(profile: Profile, format: Format, path: &str) -> Self {
         let mut scanner = Box::new(Scanner::new(profile, format));
         scanner.set_packed(Encoded::open);
-        Text { scanner, path: path.into(), own: None }
+        Text { scanner, path: path.into(), taken: 0, own: None }
     }
 
     /// Names what the text is the value of.
@@ -63,10 +65,10 @@ impl Text {
         self.scan(content, rest, out)
     }
 
-    /// Line by line as long as they may be records: what is found in a line comes before what is found in the next.
+    /// The first line by itself: what is behind it is read with it where they are records.
     fn scan(&mut self, content: &mut Content, bytes: &[u8], out: &mut Vec<u8>) -> Step {
         let mut rest = bytes;
-        while self.own.as_ref().is_some_and(|own| own.lines.may_be())
+        while self.own.as_ref().is_some_and(|own| own.lines.is_open())
             && let Some(end) = memchr(b'\n', rest)
         {
             let (line, more) = rest.split_at(end + 1);
@@ -79,30 +81,34 @@ impl Text {
     fn piece(&mut self, content: &mut Content, bytes: &[u8], out: &mut Vec<u8>) -> Step {
         let from = out.len();
         let flow = self.scanner.push(bytes, out);
-        let step = self.step(content, flow);
-        self.follow(content, out, from)?;
-        step
+        self.follow(content, bytes, (out, from))?;
+        self.taken += bytes.len() as u64;
+        self.step(content, flow)
     }
 
     pub(crate) fn finish(&mut self, content: &mut Content, out: &mut Vec<u8>) -> Step {
         let from = out.len();
         let flow = self.scanner.finish(out);
-        let step = self.step(content, flow);
-        self.follow(content, out, from)?;
-        step?;
+        self.follow(content, &[], (out, from))?;
+        self.step(content, flow)?;
         self.own.as_mut().map_or(Ok(()), |own| own.lines.finish(content, &own.within, out))
     }
 
-    /// Reads the lines that are whole together with those before them.
-    fn follow(&mut self, content: &mut Content, out: &mut Vec<u8>, from: usize) -> Step {
-        self.own.as_mut().map_or(Ok(()), |own| own.lines.follow(content, &own.within, out, from))
+    /// Hands over what was found, and reads the lines that are whole together with those before them.
+    fn follow(&mut self, content: &mut Content, bytes: &[u8], (out, from): (&mut Vec<u8>, usize)) -> Step {
+        let findings = if self.scanner.findings().is_empty() { Vec::new() } else { self.scanner.hand_over() };
+        let found = match &self.own {
+            Some(own) if own.lines.are_read() => Found::of(findings, bytes, self.taken),
+            _ => {
+                content.found(findings, &self.path);
+                Found::default()
+            }
+        };
+        self.own.as_mut().map_or(Ok(()), |own| own.lines.follow(content, &own.within, (out, from), found))
     }
 
-    /// Hands over what was found and what was not read, and says whether that stops the stream.
+    /// Hands over what was not read, and says whether that stops the stream.
     fn step(&mut self, content: &mut Content, flow: Flow) -> Step {
-        if !self.scanner.findings().is_empty() {
-            content.found(self.scanner.hand_over(), &self.path);
-        }
         let why = self.scanner.why(flow);
         for remark in self.scanner.take_unread().remarks {
             content.remark(remark.deed, remark.reason, &join(&self.path, Some(&remark.path)));

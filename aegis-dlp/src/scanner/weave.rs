@@ -13,10 +13,10 @@ use memchr::{memchr, memchr3};
 
 use self::element::{Kind, ends_name, kind, whole_tag};
 use super::Scanner;
+use crate::Profile;
 use crate::finding::{Finding, Place};
 use crate::stream::Reason;
 use crate::view::{Encoding, Window, is_known_charset};
-use crate::{Action, DetectorSet, Profile};
 
 /// Bytes of text before a cut and behind it that are read.
 const REACH: usize = 256;
@@ -347,9 +347,8 @@ impl Weave {
     fn read_on(&mut self, text: &[u8], source: Source<'_>) {
         self.read += text.len() as u64;
         let twin = self.twin.get_or_insert_with(|| {
-            let stops = |detector: &_| source.profile.action(*detector) > Some(Action::Report);
-            let set: DetectorSet = source.profile.detectors().iter().filter(stops).collect();
-            Box::new(Scanner::with(source.profile.only(set).report_only(), Encoding::Plain, None).with_depth(0))
+            let profile = source.profile.only(source.profile.acting()).report_only();
+            Box::new(Scanner::with(profile, Encoding::Plain, None).with_depth(0))
         });
         let _ = twin.push(text, &mut Vec::new());
         if !twin.findings().is_empty() {

@@ -7,50 +7,44 @@
 //! The same of records: lines of JSON, and messages of gRPC. They are no text that was cut up, so of them only that is a value which
 //! begins in one and ends in another, and numbers are not joined: columns are full of them.
 
+mod json;
 mod leaves;
+mod near;
+mod tail;
 
-use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::ops::Range;
 
-use self::leaves::{Leaf, leaves};
+use self::leaves::Leaves;
+use self::near::{Near, near};
+pub use self::tail::SEAM;
+use self::tail::Tails;
+use crate::lanes::BLOCK;
 use crate::prefilter::{Anchor, Clue, Prefilter, Sign};
 use crate::stream::{Reason, Why};
 use crate::text::has_clue;
 use crate::{Action, Finding, Format, Place, Profile, Scanner};
 
-/// Bytes of a text that are kept, and bytes of the next that they are joined with: longer values are found in part or not.
-pub const SEAM: usize = 256;
-/// Places of one stream of messages that are followed. Beyond it the one that was silent for longest is given up.
-const PLACES: usize = 64;
-/// The same of records, which are many.
+/// As [`SEAM`], of records, which are many.
 const RECORD: usize = 128;
 /// Bytes on either side of where two records meet in which something has to stand that may be part of a value.
-const NEAR: usize = 64;
-/// The shortest identifiers of one length that are told by having nothing but hexadecimal digits and hyphens.
-const IDENTIFIER: usize = 16;
-/// Texts that begin with the same bytes are values of one kind (times, numbers of orders), and no parts of one.
-const SAME: usize = 6;
+const NEAR: usize = BLOCK;
 
 /// The ends of the messages that went one way.
 pub struct Seam {
     profile: Profile,
+    /// Something is looked for.
+    wanted: bool,
     records: bool,
-    /// Those that were heard of last stand last.
-    tails: VecDeque<Tail>,
-    /// The two texts that are looked at.
-    both: String,
+    tails: Tails,
+    leaves: Leaves,
+    joint: Joint,
 }
 
-/// What the texts at one place ended with.
-struct Tail {
-    place: Box<str>,
-    text: String,
-    /// The first text; `None` once there was another one.
-    constant: Option<String>,
-    /// What the last text began with, and how long it was.
-    begin: [u8; SAME],
-    length: usize,
+/// The two texts that are looked at together.
+#[derive(Default)]
+struct Joint {
+    both: String,
+    anchors: Vec<Anchor>,
 }
 
 /// What joining came to.
@@ -64,11 +58,25 @@ pub struct Joined {
     pub stopped: Option<Why>,
 }
 
+impl Joined {
+    /// Whether there was nothing.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.changed.is_none() && self.stopped.is_none() && self.findings.is_empty()
+    }
+}
+
 impl Seam {
     /// For messages that are looked through with this profile.
     #[must_use]
     pub fn new(profile: &Profile) -> Seam {
-        Seam { profile: profile.clone(), records: false, tails: VecDeque::new(), both: String::new() }
+        Seam {
+            profile: profile.clone(),
+            wanted: !profile.detectors().is_empty(),
+            records: false,
+            tails: Tails::default(),
+            leaves: Leaves::default(),
+            joint: Joint::default(),
+        }
     }
 
     /// For records of one body.
@@ -79,7 +87,7 @@ impl Seam {
     /// Takes the next text at a place, as it would go on by itself.
     pub(crate) fn text(&mut self, place: &str, text: &str) -> Joined {
         let mut joined = Joined::default();
-        if !self.profile.detectors().is_empty() {
+        if self.wanted {
             joined.changed = self.leaf(place, text, &mut joined).map(String::into_bytes);
         }
         joined
@@ -87,36 +95,43 @@ impl Seam {
 
     /// Bytes of memory that it holds.
     pub(crate) fn held(&self) -> usize {
-        let texts =
-            |tail: &Tail| tail.place.len() + tail.text.capacity() + tail.constant.as_ref().map_or(0, String::capacity);
-        self.both.capacity() + self.tails.capacity() * size_of::<Tail>() + self.tails.iter().map(texts).sum::<usize>()
+        let joint = self.joint.both.capacity() + self.joint.anchors.capacity() * size_of::<Anchor>();
+        self.tails.held() + self.leaves.held() + joint
     }
 
     /// Takes the next message, as it would go on by itself. One that is no text is joined with nothing.
     pub fn message(&mut self, message: &[u8]) -> Joined {
         let mut joined = Joined::default();
         let Ok(text) = std::str::from_utf8(message) else { return joined };
-        if self.profile.detectors().is_empty() {
+        if !self.wanted {
             return joined;
         }
+        let mut leaves = std::mem::take(&mut self.leaves);
+        if leaves.read(text) {
+            self.strings(text, &leaves, &mut joined);
+        } else {
+            joined.changed = self.leaf("", text, &mut joined).map(String::into_bytes);
+        }
+        self.leaves = leaves;
+        joined
+    }
+
+    /// Takes the strings of a JSON message.
+    fn strings(&mut self, message: &str, leaves: &Leaves, joined: &mut Joined) {
         let mut edits: Vec<(Range<usize>, String)> = Vec::new();
-        let found = leaves(text);
-        let in_json = found.is_some();
-        for Leaf { place, text, at } in found.unwrap_or_else(|| vec![Leaf::whole(text)]) {
-            let new = self.leaf(&place, &text, &mut joined);
+        for (place, text, at) in (0..leaves.len()).filter_map(|number| leaves.get(number, message)) {
+            let new = self.leaf(place, &text, joined);
             if joined.stopped.is_some() {
-                return joined;
+                return;
             }
             if let Some(new) = new {
                 // Strings are always JSON.
-                let written = if in_json { serde_json::to_string(&new).unwrap_or_default() } else { new };
-                edits.push((at, written));
+                edits.push((at, serde_json::to_string(&new).unwrap_or_default()));
             }
         }
         if !edits.is_empty() {
-            joined.changed = Some(edited(text, &edits).into_bytes());
+            joined.changed = Some(edited(message, &edits).into_bytes());
         }
-        joined
     }
 
     /// Joins one text with those before it at its place; gives it as it goes on, where it changes.
@@ -124,51 +139,45 @@ impl Seam {
         if text.is_empty() {
             return None;
         }
-        let known = self.tails.iter().position(|tail| *tail.place == *place).and_then(|at| self.tails.remove(at));
-        let Some(mut tail) = known else {
-            if self.tails.len() == PLACES {
-                self.tails.pop_front();
-            }
-            let constant = (text.len() <= SEAM).then(|| text.to_owned());
-            self.tails.push_back(Tail {
-                place: place.into(),
-                text: end_of(text).to_owned(),
-                constant,
-                begin: begin(text),
-                length: text.len(),
-            });
-            return None;
-        };
-        if tail.constant.as_deref() != Some(text) {
-            // What never changes is a name, and no part of anything.
-            tail.constant = None;
-        }
-        let apart = tail.constant.is_some() || self.records && are_apart(&tail, text);
-        let new = if apart { None } else { self.join(&tail.text, text, joined) };
-        let text = new.as_deref().unwrap_or(text);
-        (tail.begin, tail.length) = (begin(text), text.len());
-        tail.text.push_str(end_of(text));
-        tail.text.drain(..tail.text.len() - end_of(&tail.text).len());
-        self.tails.push_back(tail);
+        let tail = self.tails.of(place, text)?;
+        let apart = tail.is_constant(text) || self.records && tail.is_apart(text);
+        let new = if apart { None } else { self.joint.join(&self.profile, self.records, tail.text(), text, joined) };
+        tail.add(new.as_deref().unwrap_or(text));
         new
     }
+}
 
+impl Joint {
     /// What is in `before` and `text` together and in neither alone; gives the text as it goes on, where it changes.
-    fn join(&mut self, before: &str, text: &str, joined: &mut Joined) -> Option<String> {
-        let profile = &self.profile;
-        let reach = if self.records { RECORD } else { SEAM };
+    fn join(
+        &mut self,
+        profile: &Profile,
+        records: bool,
+        before: &str,
+        text: &str,
+        joined: &mut Joined,
+    ) -> Option<String> {
+        let reach = if records { RECORD } else { SEAM };
         let before = before.get(before.ceil_char_boundary(before.len().saturating_sub(reach))..).unwrap_or_default();
         let begin = text.get(..text.floor_char_boundary(reach)).unwrap_or_default();
+        let words = records && profile.own().is_empty();
+        let kind = if words { near(before, begin) } else { Near::Other };
+        if kind == Near::Words {
+            return None;
+        }
         self.both.clear();
         self.both.push_str(before);
         self.both.push_str(begin);
         let both = &*self.both;
-        let near = if self.records { NEAR } else { SEAM };
-        let from = both.floor_char_boundary(before.len().saturating_sub(near));
-        let to = both.ceil_char_boundary((before.len() + near).min(both.len()));
-        let near = both.get(from..to).unwrap_or_default();
-        let words = self.records && profile.own().is_empty() && are_words(near);
-        if !(if words { has_key(profile, near) } else { has_clue(profile, near) }) {
+        let close = if records { NEAR } else { SEAM };
+        let from = both.floor_char_boundary(before.len().saturating_sub(close));
+        let to = both.ceil_char_boundary((before.len() + close).min(both.len()));
+        let close = both.get(from..to).unwrap_or_default();
+        let worth = match kind {
+            Near::Keyed => has_key(profile, close, &mut self.anchors),
+            _ => has_clue(profile, close),
+        };
+        if !worth {
             return None;
         }
         let (mut out, mut found, mut stopped) = scan(profile, both);
@@ -194,7 +203,7 @@ impl Seam {
         // Of records what stands in one is no value by what the other says.
         let over = |one: &Finding| {
             let alone = alone_before.iter().chain(&alone_after).any(|other| other.detector == one.detector);
-            !self.records || !alone && at(&one.place).is_some_and(|offset| offset < before.len() as u64)
+            !records || !alone && at(&one.place).is_some_and(|offset| offset < before.len() as u64)
         };
         let new: Vec<Finding> = found
             .into_iter()
@@ -220,32 +229,9 @@ impl Seam {
     }
 }
 
-/// The first bytes of a text.
-fn begin(text: &str) -> [u8; SAME] {
-    let mut begin = [0; SAME];
-    begin.iter_mut().zip(text.bytes()).for_each(|(slot, byte)| *slot = byte);
-    begin
-}
-
-/// Whether the text of a record is no part of what those before it began.
-fn are_apart(tail: &Tail, text: &str) -> bool {
-    let number = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b',' | b':' | b'/' | b' '));
-    let identifier = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-    let last = tail.text.get(tail.text.len().saturating_sub(tail.length)..).unwrap_or_default();
-    tail.begin == begin(text) && text.len() >= SAME
-        || number(text) && number(&tail.text)
-        || text.len() >= IDENTIFIER && text.len() == tail.length && identifier(text) && identifier(last)
-}
-
-/// Whether a text is words and nothing else.
-fn are_words(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_alphabetic() || b" .,:;!?'\"()-/".contains(&byte))
-}
-
 /// Whether in words, without a digit or other sign, there is what a key begins with.
-fn has_key(profile: &Profile, words: &str) -> bool {
-    let mut anchors = Vec::new();
-    Prefilter::new(profile.detectors()).list(words.as_bytes(), 0, true, &mut anchors);
+fn has_key(profile: &Profile, words: &str, anchors: &mut Vec<Anchor>) -> bool {
+    Prefilter::new(profile.detectors()).list(words.as_bytes(), 0, true, anchors);
     anchors.iter().any(|anchor: &Anchor| match anchor.clue {
         Clue::Signs(signs) => signs.has(Sign::KEY),
         Clue::Literal(_) => true,
@@ -272,11 +258,6 @@ fn scan_with(mut scanner: Scanner, text: &str) -> Scanned {
     (String::from_utf8_lossy(&out).into_owned(), scanner.findings().to_vec(), stopped)
 }
 
-/// The last bytes of a text.
-fn end_of(text: &str) -> &str {
-    text.get(text.ceil_char_boundary(text.len().saturating_sub(SEAM))..).unwrap_or_default()
-}
-
 fn edited(text: &str, edits: &[(Range<usize>, String)]) -> String {
     let mut out = String::with_capacity(text.len());
     let mut from = 0;
@@ -287,12 +268,6 @@ fn edited(text: &str, edits: &[(Range<usize>, String)]) -> String {
     }
     out.push_str(text.get(from..).unwrap_or_default());
     out
-}
-
-impl<'a> Leaf<'a> {
-    fn whole(text: &'a str) -> Leaf<'a> {
-        Leaf { place: String::new(), text: Cow::Borrowed(text), at: 0..text.len() }
-    }
 }
 
 #[cfg(test)]

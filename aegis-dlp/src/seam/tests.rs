@@ -99,8 +99,10 @@ fn memory_is_bounded_whatever_comes() {
         seam.message("ä".repeat(number).as_bytes());
         seam.message(&[0xff, 0xfe]);
     }
-    assert!(seam.tails.len() <= PLACES);
-    assert!(seam.tails.iter().all(|tail| tail.text.len() <= SEAM && tail.place.len() <= 256));
+    let tails = seam.tails.list();
+    assert_eq!(tails.len(), tail::PLACES);
+    assert!(tails.iter().all(|tail| tail.text().len() <= SEAM && tail.held() < 4096));
+    assert!(seam.held() <= 512 * 1024, "{}", seam.held());
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! there, which is context, and as the type of numbers; it never takes a reading away, for the agent may choose the type.
 //! What is redacted within a message changes the lengths around it, and nothing else.
 
+mod bytes;
 mod numbers;
 
 use std::borrow::Cow;
@@ -14,9 +15,10 @@ use std::ops::Range;
 use crate::descriptor::{Field, Kind, MessageType, Number, Shape};
 use crate::stream::{Content, Reason, Step, Why};
 use crate::wire::{MAX_MESSAGE, Token, Tokens, Value, is_message, put_varint};
-use crate::{Action, Format, Seam};
+use crate::{Format, Seam};
 
 use super::{Opening, Reader, Text, Within, label};
+use bytes::{has_fields, is_quiet, is_text};
 use numbers::Numbers;
 
 /// Bytes of a buffer that is kept for the next message.
@@ -270,6 +272,9 @@ impl Walk<'_> {
         }
         let Ok(text) = std::str::from_utf8(&bytes) else { return Ok(bytes) };
         let joined = self.seam.text(&self.path, text);
+        if joined.is_nothing() {
+            return Ok(bytes);
+        }
         let here = self.here();
         Ok(self.content.joined(joined, &here)?.map_or(bytes, Cow::Owned))
     }
@@ -330,6 +335,9 @@ impl Walk<'_> {
 
     /// What is no message is text, or a file.
     fn leaf<'m>(&mut self, bytes: Cow<'m, [u8]>, known: &Known<'_>) -> Result<Cow<'m, [u8]>, Why> {
+        if is_quiet(&bytes, &self.content.profile) {
+            return Ok(bytes);
+        }
         let heading = known.heading.as_str().into();
         let within = Within { path: self.here(), depth: 1, heading, ..self.within.clone() };
         let mut out = Vec::with_capacity(bytes.len());
@@ -345,24 +353,12 @@ impl Walk<'_> {
         let mut out = Vec::with_capacity(bytes.len());
         let profile = if is_text(&bytes) { self.within.profile(self.content) } else { self.content.fixed.clone() };
         // What passes with a record was recorded where its field was read.
-        let stops = |detector| profile.action(detector) != Some(Action::Report);
-        let profile = profile.only(profile.detectors().iter().filter(|detector| stops(*detector)).collect());
+        let profile = profile.only(profile.acting());
         let mut text = Text::of_format(profile, Format::Unknown, &self.here()).with_heading(&known.heading);
         text.push(self.content, &bytes, &mut out)?;
         text.finish(self.content, &mut out)?;
         Ok(if *out == *bytes { bytes } else { Cow::Owned(out) })
     }
-}
-
-/// Whether bytes are a message with fields that hold bytes, each of which was read by itself.
-fn has_fields(bytes: &[u8]) -> bool {
-    is_message(bytes) && Tokens::of(bytes).map_while(Result::ok).any(|token| token.value == Value::Bytes)
-}
-
-/// Whether bytes could be text: UTF-8 without control characters other than blanks.
-fn is_text(bytes: &[u8]) -> bool {
-    let control = |character: char| character.is_control() && !matches!(character, '\t' | '\n' | '\r');
-    std::str::from_utf8(bytes).is_ok_and(|text| !text.chars().any(control))
 }
 
 /// What stands in the place of which bytes.
