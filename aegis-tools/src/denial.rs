@@ -10,7 +10,7 @@ pub const DENIED: i64 = -32001;
 pub const INTERNAL: i64 = -32603;
 
 /// A refusal, in the words of the agent's problem document.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Refused<'a> {
     pub decision: &'a str,
     pub decision_id: &'a str,
@@ -18,6 +18,10 @@ pub struct Refused<'a> {
     pub rule: Option<&'a str>,
     pub approval_id: Option<&'a str>,
     pub next_steps: &'a [String],
+    /// What it was refused for, where that was found in the content.
+    pub detector: Option<&'a str>,
+    /// Where that stands, as the record says it; never the text.
+    pub place: Option<String>,
 }
 
 /// The JSON-RPC answer to the call with `id`.
@@ -30,6 +34,8 @@ pub fn json_rpc(id: &Value, refused: &Refused<'_>) -> Value {
         "rule": refused.rule,
         "approval_id": refused.approval_id,
         "next_steps": refused.next_steps,
+        "detector": refused.detector,
+        "place": refused.place,
     });
     json!({"jsonrpc": "2.0", "id": id, "error": {"code": DENIED, "message": message(refused), "data": data}})
 }
@@ -70,7 +76,17 @@ pub fn members(protocol: Protocol, status: u16, refused: &Refused<'_>) -> (Map<S
             json!({"message": text, "__type": "AccessDeniedException"})
         }
         Protocol::Ollama => json!({"error": text}),
-        Protocol::GraphQl => json!({"errors": [{"message": text, "extensions": {"code": "FORBIDDEN"}}]}),
+        // Clients of GraphQL hand on `errors` and nothing beside it.
+        Protocol::GraphQl => json!({"errors": [{"message": text, "extensions": {
+            "code": "FORBIDDEN",
+            "decision": refused.decision,
+            "decision_id": refused.decision_id,
+            "rule": refused.rule,
+            "approval_id": refused.approval_id,
+            "next_steps": refused.next_steps,
+            "detector": refused.detector,
+            "place": refused.place,
+        }}]}),
         Protocol::Mcp | Protocol::A2a | Protocol::JsonRpc | Protocol::Grpc => Value::Null,
     };
     let aws = matches!(protocol, Protocol::BedrockConverse | Protocol::BedrockInvoke | Protocol::Aws);

@@ -273,8 +273,9 @@ fn refused() -> Refused<'static> {
         decision_id: "d1",
         reason: "not today",
         rule: Some("p/r"),
-        approval_id: None,
-        next_steps: &[],
+        detector: Some("ssn"),
+        place: Some("body:8:/a".to_owned()),
+        ..Refused::default()
     }
 }
 
@@ -283,7 +284,11 @@ fn a_refusal_answers_the_very_call_in_its_own_form() {
     for id in [json!(1), json!("x"), json!(1.5)] {
         let answer = denial::json_rpc(&id, &refused());
         assert_eq!((&answer["id"], &answer["error"]["code"]), (&id, &json!(-32001)));
-        assert_eq!(answer["error"]["data"]["decision_id"], "d1");
+        let data = &answer["error"]["data"];
+        assert_eq!(
+            (&data["decision_id"], &data["detector"], &data["place"]),
+            (&json!("d1"), &json!("ssn"), &json!("body:8:/a"))
+        );
         assert_eq!(answer["error"]["message"], "Denied by policy: not today");
         assert!(answers_to(&answer, &id).is_some());
         assert!(answers_to(&answer, &json!(2)).is_none());
@@ -298,6 +303,8 @@ fn a_refusal_answers_the_very_call_in_its_own_form() {
     assert_eq!(members(Protocol::OpenAiChat)["error"]["type"], "permission_denied");
     assert_eq!(members(Protocol::Anthropic)["error"]["type"], "permission_error");
     assert_eq!(members(Protocol::Gemini)["error"]["status"], "PERMISSION_DENIED");
+    let told = &members(Protocol::GraphQl)["errors"][0]["extensions"];
+    assert_eq!((&told["code"], &told["detector"], &told["rule"]), (&json!("FORBIDDEN"), &json!("ssn"), &json!("p/r")));
     assert_eq!(members(Protocol::Ollama)["error"], "Denied by policy: not today");
     assert_eq!(denial::members(Protocol::BedrockConverse, 403, &refused()).1, Some("AccessDeniedException"));
 }

@@ -134,10 +134,15 @@ print(plain(unary(text('goes on'), timeout=20)))
     assert_eq!(lines.len(), 6, "{outcome:?}");
     assert_eq!(
         (lines[0], lines[3], lines[5]),
-        ("failed PERMISSION_DENIED this method is forbidden", "fine", "goes on")
+        (
+            "failed PERMISSION_DENIED this method is forbidden. Don't repeat the request; rule calls/forbidden refuses it as it is.",
+            "fine",
+            "goes on"
+        )
     );
     for line in [lines[1], lines[2], lines[4]] {
-        assert!(line.starts_with("failed PERMISSION_DENIED") && line.contains("aws_key"), "{outcome:?}");
+        assert!(line.starts_with("failed PERMISSION_DENIED") && line.contains("aws_key ("), "{outcome:?}");
+        assert!(line.ends_with("Remove the aws_key from the request and send it again."), "{outcome:?}");
         assert!(!line.contains(KEY), "{outcome:?}");
     }
     assert_eq!(texts(&origin), ["fine", "goes on"]);

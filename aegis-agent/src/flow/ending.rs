@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Context;
 
+use aegis_audit::FindingEntry;
 use aegis_dlp::{Action, Finding};
 use aegis_policy::{Denial, Grant};
 use http::{HeaderValue, StatusCode};
@@ -21,8 +22,8 @@ pub struct Ending {
     response: OnceLock<Result<(), String>>,
     ongoing: Arc<Ongoing>,
     grant: Arc<Grant>,
-    /// What was redacted before anything was sent.
-    removed: OnceLock<Vec<Finding>>,
+    /// What was redacted, and what was taken out, before anything was sent.
+    removed: OnceLock<(Vec<Finding>, Vec<FindingEntry>)>,
     /// Why a body was cut off, where one was.
     cut: OnceLock<String>,
 }
@@ -55,24 +56,28 @@ impl Ending {
     }
 
     /// Notes what was found in head and body before anything was sent.
-    pub fn removed_already(&self, findings: &[Finding]) {
-        if self.grant.profile.tell() && !findings.is_empty() {
-            let _ = self.removed.set(findings.to_vec());
+    pub fn removed_already(&self, findings: &[Finding], notes: &[FindingEntry]) {
+        if self.grant.profile.tell() && !(findings.is_empty() && notes.is_empty()) {
+            let _ = self.removed.set((findings.to_vec(), notes.to_vec()));
         }
     }
 
-    /// What was redacted so far, where the rule has it told: `ssn=2, email=1`.
+    /// What was redacted or taken out so far, where the rule has it told: `attachment=1, email=1, ssn=2`.
     #[must_use]
     pub fn removed(&self) -> Option<HeaderValue> {
         if !self.grant.profile.tell() {
             return None;
         }
-        let later = self.tally.findings();
+        let (before, noted) = self.removed.get().map(|(found, noted)| (&found[..], &noted[..])).unwrap_or_default();
+        let (later, noted_later) = (self.tally.findings(), self.tally.notes());
+        let found = before.iter().chain(&later).filter(|finding| finding.action == Action::Redact);
+        let taken = noted.iter().chain(&noted_later).filter(|note| note.action == Action::Redact.name());
         let mut counts = BTreeMap::<&str, u64>::new();
-        for finding in self.removed.get().into_iter().flatten().chain(&later) {
-            if finding.action == Action::Redact {
-                *counts.entry(finding.detector.name()).or_default() += finding.count;
-            }
+        for (name, count) in found
+            .map(|finding| (finding.detector.name(), finding.count))
+            .chain(taken.map(|note| (note.detector.as_str(), note.count)))
+        {
+            *counts.entry(name).or_default() += count;
         }
         let told: Vec<String> = counts.iter().map(|(name, count)| format!("{name}={count}")).collect();
         if told.is_empty() { None } else { HeaderValue::from_str(&told.join(", ")).ok() }

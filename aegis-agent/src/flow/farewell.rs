@@ -32,27 +32,36 @@ impl Dialect {
     }
 }
 
-/// Trailers with status 7, PERMISSION_DENIED.
+/// Trailers with status 7, PERMISSION_DENIED, why, and what would pass.
 #[must_use]
-pub fn grpc(why: &str) -> HeaderMap {
+pub fn grpc(why: &str, next_steps: &[String]) -> HeaderMap {
     let mut fields = HeaderMap::new();
     fields.insert("grpc-status", HeaderValue::from_static("7"));
-    if let Ok(message) = HeaderValue::from_str(&percent_encoded(why)) {
+    if let Some(message) = grpc_message(why, next_steps) {
         fields.insert("grpc-message", message);
     }
     fields
 }
 
-/// An event of type `error`. It begins with an empty line: the last event of the origin's may not have ended.
+/// The text that gRPC's clients show: why, and what would pass.
 #[must_use]
-pub fn event(why: &str) -> Bytes {
-    let data = json!({"type": "error", "error": {"type": "aegis_denied", "message": why}});
+pub fn grpc_message(why: &str, next_steps: &[String]) -> Option<HeaderValue> {
+    let steps = next_steps.join(" ");
+    let text = if steps.is_empty() { why.to_owned() } else { format!("{why}. {steps}") };
+    HeaderValue::from_str(&percent_encoded(&text)).ok()
+}
+
+/// An event of type `error` with why and what would pass. It begins with an empty line: the last event of the origin's may not have ended.
+#[must_use]
+pub fn event(why: &str, next_steps: &[String]) -> Bytes {
+    let error = json!({"type": "aegis_denied", "message": why, "next_steps": next_steps});
+    let data = json!({"type": "error", "error": error});
     Bytes::from(format!("\n\nevent: error\ndata: {data}\n\n"))
 }
 
 /// `grpc-message` is percent-encoded outside of printable ASCII.
 #[must_use]
-pub fn percent_encoded(text: &str) -> String {
+fn percent_encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

@@ -61,10 +61,10 @@ pub async fn send(
         Ok(noted) => noted,
         Err(refusal) => return Err((refusal, Some(recorder))),
     };
-    let Permitted { permit, path_and_query, headers, payload, look, findings, .. } = permitted;
+    let Permitted { permit, path_and_query, headers, payload, look, findings, notes, .. } = permitted;
     let grant = Arc::new(permit.consume());
     let ending = Arc::new(Ending::new(recorder, ongoing, Arc::clone(&grant)));
-    ending.removed_already(&findings);
+    ending.removed_already(&findings, &notes);
     let framing = line.framed.then(Framing::default);
     let failed = |refusal: Refusal| (refusal, ending.take());
     let broken = |error: &(dyn StdError + 'static)| match ending.ongoing().denial() {

@@ -7,12 +7,12 @@ use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_A
 use http::{HeaderName, Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::farewell::percent_encoded;
+use super::farewell::grpc_message;
 use super::response::ToAgent;
 
 /// On every HTTP answer of Aegis' own, and on answers to sanitized requests: the decision.
 pub const DECISION_HEADER: HeaderName = HeaderName::from_static("aegis-decision");
-/// On answers to sanitized requests, where the rule has it told: what was taken out, `ssn=2, email=1`.
+/// On answers to sanitized requests, where the rule has it told: what was taken out, `attachment=1, email=1, ssn=2`.
 pub const REMOVED_HEADER: HeaderName = HeaderName::from_static("aegis-removed");
 /// RFC 9209: which proxy answered, and why.
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
@@ -51,6 +51,13 @@ impl Refusal {
     pub fn with_status(mut self, status: StatusCode) -> Self {
         self.status = status;
         self
+    }
+
+    /// What it was refused for, where that was found in the content.
+    #[must_use]
+    pub fn found(&self) -> Option<&Finding> {
+        let worst = self.findings.iter().rev().max_by_key(|finding| finding.action);
+        worst.filter(|finding| finding.action > Action::Redact)
     }
 }
 
@@ -99,9 +106,7 @@ fn problem(refusal: &Refusal, reference: &Reference<'_>) -> Response<ToAgent> {
         (_, DenialKind::Unavailable) => "Not forwarded",
     };
     let found: Vec<_> = refusal.findings.iter().take(TOLD).map(found).collect();
-    // The one that it was refused for.
-    let worst =
-        refusal.findings.iter().rev().max_by_key(|finding| finding.action).filter(|it| it.action > Action::Redact);
+    let worst = refusal.found();
     let body = json!({
         "type": format!("urn:aegis:{}", kind_name(denial.kind)),
         "title": title,
@@ -148,7 +153,7 @@ fn grpc_answer(refusal: &Refusal) -> Response<ToAgent> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert("grpc-status", HeaderValue::from_static(code));
-    if let Ok(message) = HeaderValue::from_str(&percent_encoded(&refusal.denial.reason)) {
+    if let Some(message) = grpc_message(&refusal.denial.reason, &refusal.denial.next_steps) {
         headers.insert("grpc-message", message);
     }
     response

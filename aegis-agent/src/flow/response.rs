@@ -230,9 +230,11 @@ impl Relayed {
     fn cut(&mut self, why: String) -> Option<Result<Frame<Bytes>, RelayError>> {
         self.done = true;
         self.ending.response_failed(&why);
+        let denial = self.ending.stopped().filter(|denial| denial.reason == why);
+        let next_steps = denial.map(|denial| denial.next_steps.as_slice()).unwrap_or_default();
         match self.dialect {
-            Dialect::Grpc => Some(Ok(Frame::trailers(super::farewell::grpc(&why)))),
-            Dialect::Events => Some(Ok(Frame::data(super::farewell::event(&why)))),
+            Dialect::Grpc => Some(Ok(Frame::trailers(super::farewell::grpc(&why, next_steps)))),
+            Dialect::Events => Some(Ok(Frame::data(super::farewell::event(&why, next_steps)))),
             Dialect::Plain => Some(Err(RelayError::Cut(why))),
         }
     }

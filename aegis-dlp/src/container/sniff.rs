@@ -109,8 +109,15 @@ pub(crate) fn kind(opening: &[u8], end: bool) -> Option<Kind> {
     if let Some((_, kind)) = magic.iter().find(|(magic, _)| opening.starts_with(magic)) {
         return Some(*kind);
     }
-    let boxed =
-        [typed_box(opening), riff(opening), gif(opening), bitmap(opening), zlib(opening, end), skipped(opening)];
+    let boxed = [
+        typed_box(opening),
+        event_stream(opening),
+        riff(opening),
+        gif(opening),
+        bitmap(opening),
+        zlib(opening, end),
+        skipped(opening),
+    ];
     if let Some(kind) = boxed.iter().find_map(|known| known.kind()) {
         return Some(kind);
     }
@@ -181,6 +188,21 @@ fn typed_box(opening: &[u8]) -> Known {
         Some(b"avif" | b"heic" | b"heix" | b"mif1") => Known::Yes(Kind::Binary("image/heif")),
         Some(b"M4A ") => Known::Yes(Kind::Binary("audio/mp4")),
         Some(_) => Known::Yes(Kind::Binary("video/mp4")),
+    }
+}
+
+/// Messages in Amazon's event stream encoding, as Bedrock streams its answers: the length of the first and of its fields, each below
+/// 64 KiB, and a checksum over both. Without that they would be two characters of UTF-32.
+fn event_stream(opening: &[u8]) -> Known {
+    let zero = |at: usize| opening.get(at).is_none_or(|byte| *byte == 0);
+    let matches = [0, 1, 4, 5].into_iter().all(zero);
+    match (opening.get(..8), opening.get(8..12)) {
+        _ if !matches => Known::No,
+        (Some(lengths), Some(sum)) if sum == crc32fast::hash(lengths).to_be_bytes() => {
+            Known::Yes(Kind::Binary("application/vnd.amazon.eventstream"))
+        }
+        (_, Some(_)) => Known::No,
+        (_, None) => Known::Open,
     }
 }
 
@@ -304,6 +326,8 @@ mod tests {
             (b"", Kind::Text),
             (b"R", Kind::Text),
             (b"\x00\x00\x00\x18ftypmp42\x00", Kind::Binary("video/mp4")),
+            (b"\0\0\0\x7b\0\0\0\x57\x1e\x2f\xca\xe0\x0b", Kind::Binary("application/vnd.amazon.eventstream")),
+            (b"\0\0\0\x7b\0\0\0\x57\x1e\x2f\xca\xe1\x0b", Kind::Text),
             (b"\x00a\x00b\x00c\x00d", Kind::Text),
             (b"RIFF\x10\x00\x00\x00WEBPVP8 ", Kind::Binary("image/webp")),
             (b"\x89PNG\r\n\x1a\n\x00", Kind::Binary("image/png")),

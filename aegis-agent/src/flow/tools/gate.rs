@@ -85,9 +85,8 @@ impl Gate {
             decision: "deny",
             decision_id: &self.decision_id,
             reason: &why.0,
-            rule: None,
-            approval_id: None,
             next_steps: &next,
+            ..Refused::default()
         };
         denial::json_rpc(id, &refused)
     }

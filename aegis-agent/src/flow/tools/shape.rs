@@ -124,6 +124,7 @@ impl Shape {
 /// The refusal as aegis-tools words it.
 pub fn refused<'a>(refusal: &'a Refusal, reference: &Reference<'a>) -> Refused<'a> {
     let denial = &*refusal.denial;
+    let found = refusal.found();
     Refused {
         decision: denial.decision.name(),
         decision_id: reference.decision_id,
@@ -131,6 +132,8 @@ pub fn refused<'a>(refusal: &'a Refusal, reference: &Reference<'a>) -> Refused<'
         rule: denial.rule.as_deref(),
         approval_id: reference.approval_id,
         next_steps: &denial.next_steps,
+        detector: found.map(|finding| finding.detector.name()),
+        place: found.map(|finding| finding.place.record()),
     }
 }
 

@@ -63,10 +63,10 @@ impl Opening {
             Ok(noted) => noted,
             Err(refusal) => return Err((refusal, Some(recorder))),
         };
-        let Permitted { permit, path_and_query, headers, findings, .. } = permitted;
+        let Permitted { permit, path_and_query, headers, findings, notes, .. } = permitted;
         let grant = Arc::new(permit.consume());
         let ending = Arc::new(Ending::new(recorder, ongoing, Arc::clone(&grant)));
-        ending.removed_already(&findings);
+        ending.removed_already(&findings, &notes);
         let rules = (Rules::out(&grant.profile), Rules::back(&grant.profile));
         let inspected = rules.0.is_some() || rules.1.is_some();
         let pool = PoolKey { private_ok: grant.private_ok, h2: false, ..pool };
