@@ -1,6 +1,7 @@
 """An origin by hand, HTTP/1.1 on 9443: what hyper and others would tidy up on the way it leaves as it is.
 
-/leak/KIND answers with data that may not come back; /sse/A|B sends events one by one; /head/NAME/VALUE and /trailer/NAME/VALUE answer with
+/leak/KIND answers with data that may not come back; /poll/NAME answers once /got/NAME has come, /wait/NAME once
+/poll/NAME has; /sse/A|B sends events one by one; /head/NAME/VALUE and /trailer/NAME/VALUE answer with
 such a field; anything else is answered with what came.
 Every request is in the log as it came.
 """
@@ -62,6 +63,12 @@ async def answer(writer, path, body, trailers):
             return writer.write(b"0\r\n\r\n")
         if "digest" in query:
             head += "Content-Digest: sha-256=:AAAA:\r\nContent-MD5: AAAA\r\nAccept-Ranges: bytes\r\n"
+        return writer.write((head + f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n").encode() + data)
+    if verb in ("poll", "wait"):
+        awaited = f'"/{"got" if verb == "poll" else "poll"}/{rest}"'
+        while not any(awaited in line for line in open(os.environ["LOG"])):
+            await asyncio.sleep(0.01)
+        data = b'{"of":"%s","ssn":"536-22-8741"}' % rest.encode()
         return writer.write((head + f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n").encode() + data)
     if verb == "sse":
         events = [f"id: {n}\ndata: {text}\n\n".encode() for n, text in enumerate(urllib.parse.unquote(rest).split("|"))]

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use aegis_tests::lab::wait_for;
-use aegis_tests::{AGENT, Daemon, Lab, Outcome, Service, Settings};
+use aegis_tests::{AGENT, Daemon, Lab, Outcome, Service, Settings, python};
 use serde_json::{Value, json};
 
 const POLICY: &str = r#"version: back-1
@@ -142,8 +142,68 @@ print(stream.read().decode())
     let second = &outcome.stdout[first.len()..];
     assert!(second.starts_with("id: 0\ndata: fine\n\n") && second.contains("event: error\ndata: {"), "{outcome:?}");
     assert!(second.contains("aws_key") && !second.contains(KEY) && !second.contains("never"), "{outcome:?}");
+    assert!(second.contains(r#""next_steps":["Ask the origin for an answer without the aws_key."]"#), "{outcome:?}");
     let record = daemon.record(|record| record["decision"] == "deny").unwrap();
     assert!(record["findings"].to_string().contains("response!event:2"), "{record}");
+}
+
+/// Eight polls, which are answered in reverse order: the origin has all of them, and none is answered, while other requests are.
+const POLLS_H1: &str = r#"
+import asyncio, httpx
+BASE = 'https://api.allowed.test:9443'
+async def main():
+    async with httpx.AsyncClient(timeout=20) as client:
+        ended = []
+        async def poll(name):
+            r = await client.get(f'{BASE}/poll/{name}'); ended.append((name, r.status_code, r.json()['of'], r.json()['ssn']))
+        names = [f'h1-{n}' for n in range(8)]
+        polls = [asyncio.create_task(poll(name)) for name in names]
+        for name in names: await client.get(f'{BASE}/wait/{name}')
+        for n, name in reversed(list(enumerate(names))):
+            before = len(ended)
+            await client.get(f'{BASE}/got/{name}'); await polls[n]
+            print(before, len(ended), *ended[-1])
+asyncio.run(main())
+"#;
+
+/// The same over one connection. Not httpx: of many that wait one reads for all, and the answer for another stays with it.
+const POLLS_H2: &str = r#"
+const session = require('node:http2').connect('https://api.allowed.test:9443');
+const get = path => new Promise((resolve, reject) => {
+  const request = session.request({':path': path});
+  let status, body = '';
+  request.on('response', head => { status = head[':status']; }).setEncoding('utf8');
+  request.on('data', piece => { body += piece; }).on('end', () => resolve([status, JSON.parse(body)])).on('error', reject);
+  request.end();
+});
+async function main() {
+  const ended = [], names = Array.from({length: 8}, (_, n) => 'h2-' + n);
+  const polls = names.map(name => get('/poll/' + name).then(([status, got]) => ended.push([name, status, got.of, got.ssn])));
+  for (const name of names) await get('/wait/' + name);
+  for (let n = 7; n >= 0; n--) {
+    const before = ended.length;
+    await get('/got/' + names[n]); await polls[n];
+    console.log(before, ended.length, ...ended.at(-1));
+  }
+  session.close();
+}
+main().catch(e => { console.log('failed', e); process.exit(1); });
+"#;
+
+/// Long polling: what waits for its answer holds up nothing, and gets it when it comes.
+#[test]
+fn what_polls_waits_for_its_answer_and_holds_nothing_up() {
+    let lab = Lab::new().unwrap();
+    let (_daemon, origin) = start(&lab);
+    let python = python();
+    for (version, command) in [("h1", [python.to_str().unwrap(), "-c", POLLS_H1]), ("h2", ["node", "-e", POLLS_H2])] {
+        let outcome = lab.agent(AGENT).limit(Duration::from_secs(60)).run(&command).unwrap();
+        let line = |(at, n): (usize, usize)| format!("{at} {} {version}-{n} 200 {version}-{n} [SSN]\n", at + 1);
+        let expected: String = (0..8).rev().enumerate().map(line).collect();
+        assert_eq!(outcome.stdout, expected, "{outcome:?}");
+    }
+    let polls = origin.seen().iter().filter(|line| line["path"].to_string().contains("/poll/")).count();
+    assert_eq!(polls, 16);
 }
 
 #[test]

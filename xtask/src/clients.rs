@@ -6,17 +6,21 @@ use anyhow::Result;
 
 use crate::process::{command, run_with_progress};
 
+/// Pinned: a client's new version is tried on purpose, not on the day on which it comes out.
 const PYTHON: &[&str] = &[
-    "requests",
-    "httpx[http2]",
-    "openai",
-    "aioquic",
-    "regopy",
-    "pyjwt[crypto]",
-    "websockets",
-    "grpcio",
-    "mcp",
-    "anthropic",
+    "requests==2.34.2",
+    "httpx[http2]==0.28.1",
+    "h2==4.4.1",
+    "openai==3.54.0",
+    "aioquic==1.7.2",
+    "regopy==1.5.2",
+    "pyjwt[crypto]==2.15.1",
+    "websockets==17.4",
+    "grpcio==1.85.1",
+    "mcp==2.3.0",
+    "starlette==1.10.0",
+    "uvicorn==0.54.0",
+    "anthropic==2.12.0",
 ];
 
 /// Makes `target/test-env` with all of [`PYTHON`], unless it is complete already.
