@@ -90,7 +90,12 @@ pub(crate) fn has_clue(profile: &Profile, text: &str) -> bool {
     Prefilter::new(wanted).list(bytes, 0, true, &mut anchors);
     if anchors.is_empty() && !profile.own().is_empty() {
         let mut candidates = Vec::new();
-        profile.own().list(&View { bytes, end: true, json: false, rows: false, heading: b"" }, 0, wanted, &mut candidates);
+        profile.own().list(
+            &View { bytes, end: true, json: false, rows: false, heading: b"" },
+            0,
+            wanted,
+            &mut candidates,
+        );
         return !candidates.is_empty();
     }
     !anchors.is_empty()
