@@ -44,6 +44,7 @@ pub fn throughput(time: Duration) -> Result<Vec<Throughput>> {
         ("clean text", PLAIN, TEXT.to_owned()),
         ("clean JSON", OBJECT, JSON.to_owned()),
         ("JSON of numbers", OBJECT, NUMBERS.to_owned()),
+        ("lines of JSON", "application/x-ndjson", format!("{JSON}\n")),
         ("log lines with dates and ids", PLAIN, LOG.to_owned()),
         ("JSON with a picture in base64", OBJECT, message_with(&picture)),
         ("JSON with clean text in base64", OBJECT, message_with(TEXT.repeat(200).as_bytes())),
