@@ -97,10 +97,9 @@ impl Scanner {
 
     /// Stops because of what was found in the text that markup cuts: it cannot be replaced as one.
     fn cut(&mut self, found: Vec<Finding>) {
-        if found.is_empty() {
-            return;
-        }
-        found.into_iter().for_each(|found| self.note_here(found));
+        // How many more were read by now depends on the chunks.
+        let Some(first) = found.into_iter().next() else { return };
+        self.note_here(first);
         self.refuse(Reason::Ambiguous("text with a value that markup cuts"));
     }
 
