@@ -31,7 +31,7 @@ const PIECE: usize = 8 * 1024;
 /// Decided bytes that pile up in the window before they are dropped, so that tiny chunks cost little.
 const SLACK: usize = 2048;
 /// The same among matches, each of which moves what is kept before it.
-const BUSY_SLACK: usize = 256;
+const BUSY_SLACK: usize = 512;
 
 /// What the stream may do next.
 #[derive(Copy, Clone, Debug, Eq, PartialEq)]

@@ -89,11 +89,12 @@ fn bracket_around<S: Simd>(simd: S, before: &[u8]) -> Option<usize> {
     let (mut closed, mut in_string, mut end) = (0, false, before.len());
     while end > 0 {
         let from = end.saturating_sub(BLOCK);
-        let lane = lanes_at(simd, before.get(..end).unwrap_or_default(), from);
-        let quotes = is(lane, b'"').to_bitmask();
+        // The last block may be of bytes that were in the one behind it.
+        let (lane, here) = (lanes_at(simd, before, from), u64::MAX >> (BLOCK - (end - from)));
+        let quotes = is(lane, b'"').to_bitmask() & here;
         // The brackets of lists are those of objects but for one bit.
-        let mut opening = is(lane | 0x20, b'{').to_bitmask();
-        let mut closing = is(lane | 0x20, b'}').to_bitmask();
+        let mut opening = is(lane | 0x20, b'{').to_bitmask() & here;
+        let mut closing = is(lane | 0x20, b'}').to_bitmask() & here;
         end = from;
         // The state before the block, of that behind it.
         in_string ^= quotes.count_ones() % 2 == 1;

@@ -12,13 +12,13 @@ const FEWEST: usize = 13;
 pub(super) fn contiguous(said: &Said<'_, '_>, start: usize, end: usize) -> Eval<Option<(usize, usize)>> {
     let view = said.view;
     let number = view.slice(start, end);
-    let known = valid(number);
-    if !opens(view, start) || !known && !checked(number) {
+    // Of issuers that are not listed a word must say it.
+    let may_be = || issuer_lengths(number).contains(&number.len()) || said.of(start, Topic::Card);
+    if !opens(view, start) || !may_be() || !checked(number) {
         return Ok(None);
     }
     let end = whole_end(view, end)?;
-    // Of issuers that are not listed a word must say it.
-    Ok((closes(view, end)? && (known || said.of(start, Topic::Card))).then_some((start, end)))
+    Ok(closes(view, end)?.then_some((start, end)))
 }
 
 /// Digits one by one with blanks between them, in a row of nothing else: `4 1 1 1 ...`.

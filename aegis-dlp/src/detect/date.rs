@@ -103,7 +103,8 @@ fn year_first(view: &View<'_>, start: usize, end: usize) -> Eval<Option<(usize, 
 /// Whether the year of a date in words may begin at a position.
 pub(super) fn may_end(view: &View<'_>, year: usize) -> bool {
     let before = view.slice(year.saturating_sub(WORDS), year);
-    ends_in_part(before) && before.iter().any(u8::is_ascii_digit)
+    // Mostly there is none: all bytes are looked at, together.
+    before.iter().fold(false, |any, byte| any | byte.is_ascii_digit()) && ends_in_part(before)
 }
 
 /// `2 January 1980`, `Jan 2nd, 1980`, `02-Jan-1980`.
@@ -142,9 +143,27 @@ fn day_and_month(first: u32, second: u32) -> bool {
 
 /// Whether the name of a month begins in a word.
 pub(super) fn is_month(word: &[u8]) -> bool {
-    const MONTHS: [&[u8]; 12] =
-        [b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"];
-    word.windows(3).any(|head| MONTHS.iter().any(|month| head.eq_ignore_ascii_case(month)))
+    word.windows(3).any(|head| {
+        // No byte but a letter becomes one by this.
+        let small = head.first_chunk::<3>().map(|head| head.map(|byte| byte | 0x20));
+        small.is_some_and(|small| {
+            matches!(
+                &small,
+                b"jan"
+                    | b"feb"
+                    | b"mar"
+                    | b"apr"
+                    | b"may"
+                    | b"jun"
+                    | b"jul"
+                    | b"aug"
+                    | b"sep"
+                    | b"oct"
+                    | b"nov"
+                    | b"dec"
+            )
+        })
+    })
 }
 
 #[cfg(test)]

@@ -34,7 +34,9 @@ fn local_part(view: &View<'_>, at: usize) -> usize {
     // Letters beyond ASCII count only where the part ends in one: languages that do not put spaces run
     // into the addresses after them.
     let wide = view.before(at).is_some_and(|byte| !byte.is_ascii());
-    let class = |byte: u8| byte.is_ascii_alphanumeric() || b"._%+-".contains(&byte) || wide && !byte.is_ascii();
+    let class = |byte: u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'%' | b'+' | b'-') || wide && !byte.is_ascii()
+    };
     let mut start = view.run_back(at, TOKEN, class);
     if view.before(start).is_some_and(class) {
         // Longer than a local part may be (RFC 5321, section 4.5.3.1.1): the address begins further on.

@@ -214,7 +214,9 @@ fn may_be_part(word: &[u8]) -> bool {
 pub(crate) fn settled(view: &View<'_>, end: usize) -> Eval<()> {
     let after = view.run(end, WORD, in_word)?;
     // Groups of a number, and a literal with a blank or a sign in it.
-    view.run(after, 6, |byte| byte.is_ascii_alphanumeric() || b" -./():$=".contains(&byte))?;
+    view.run(after, 6, |byte| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'-'..=b'/' | b'(' | b')' | b':' | b'$' | b'=')
+    })?;
     Ok(())
 }
 

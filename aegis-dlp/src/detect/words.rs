@@ -19,33 +19,12 @@ pub(super) fn examine(view: &View<'_>, start: usize, wanted: DetectorSet) -> Eva
     if view.run(start, WORD, in_word)? - start < WORD {
         return Ok(None);
     }
-    let attempts: [(Detector, Attempt); 19] = [
-        (Detector::PrivateKey, rest_of_private_key),
-        (Detector::TelegramToken, telegram),
-        (Detector::DiscordToken, discord),
-        (Detector::MailchimpKey, mailchimp),
-        (Detector::TwilioKey, twilio),
-        (Detector::TerraformToken, terraform),
-        (Detector::NewrelicKey, new_relic),
-        (Detector::AzureClientSecret, azure_client_secret),
-        (Detector::AzureKey, azure_key),
-        (Detector::AzureSasToken, azure_signature),
-        (Detector::SalesforceToken, salesforce),
-        (Detector::MailgunKey, mailgun),
-        (Detector::DropboxToken, dropbox),
-        (Detector::MetaToken, meta),
-        (Detector::ServiceKey, maxmind),
-        (Detector::ServiceKey, nats),
-        (Detector::PasswordHash, hashed::password),
-        (Detector::CryptoWallet, wallet::address),
-        (Detector::PrivateKey, wallet::private_key),
-    ];
-    for (detector, attempt) in attempts {
-        if wanted.contains(detector)
+    for (detector, attempt) in &ATTEMPTS {
+        if wanted.contains(*detector)
             && let Some((start, end)) = attempt(view, start)?
             && !mask_at(view, end)?
         {
-            return Ok(Some(Match::new(detector, Confidence::High, start, end)));
+            return Ok(Some(Match::new(*detector, Confidence::High, start, end)));
         }
     }
     if !wanted.intersects(named::DETECTORS) {
@@ -62,6 +41,29 @@ pub(super) fn examine(view: &View<'_>, start: usize, wanted: DetectorSet) -> Eva
     let named = Named { view, start: start + usize::from(escape), end: start + length };
     Ok(named.examine(wanted))
 }
+
+/// What a long word may be by its shape alone, in this order.
+static ATTEMPTS: [(Detector, Attempt); 19] = [
+    (Detector::PrivateKey, rest_of_private_key),
+    (Detector::TelegramToken, telegram),
+    (Detector::DiscordToken, discord),
+    (Detector::MailchimpKey, mailchimp),
+    (Detector::TwilioKey, twilio),
+    (Detector::TerraformToken, terraform),
+    (Detector::NewrelicKey, new_relic),
+    (Detector::AzureClientSecret, azure_client_secret),
+    (Detector::AzureKey, azure_key),
+    (Detector::AzureSasToken, azure_signature),
+    (Detector::SalesforceToken, salesforce),
+    (Detector::MailgunKey, mailgun),
+    (Detector::DropboxToken, dropbox),
+    (Detector::MetaToken, meta),
+    (Detector::ServiceKey, maxmind),
+    (Detector::ServiceKey, nats),
+    (Detector::PasswordHash, hashed::password),
+    (Detector::CryptoWallet, wallet::address),
+    (Detector::PrivateKey, wallet::private_key),
+];
 
 /// Tries to make a key of the word at a position; gives its bounds.
 type Attempt = fn(&View<'_>, usize) -> Eval<Option<(usize, usize)>>;

@@ -24,9 +24,12 @@ macro_rules! catalogue {
 
             /// The name used in policies and records.
             pub fn name(self) -> &'static str {
+                if let Detector::Own(own) = self {
+                    return own.name();
+                }
                 match self {
                     $(Detector::$variant => $name,)+
-                    Detector::Own(own) => own.name(),
+                    Detector::Own(_) => "",
                 }
             }
 
@@ -34,9 +37,12 @@ macro_rules! catalogue {
             ///
             /// Only capitals, `_` and brackets: no mask needs escaping in a JSON string and none is itself a match.
             pub fn mask(self) -> &'static str {
+                if let Detector::Own(own) = self {
+                    return own.mask();
+                }
                 match self {
                     $(Detector::$variant => $mask,)+
-                    Detector::Own(own) => own.mask(),
+                    Detector::Own(_) => "",
                 }
             }
 
@@ -56,12 +62,16 @@ macro_rules! catalogue {
                 }
             }
 
-            /// Its bit in a set.
+            /// Its bit in a set. A match of nothing but constants is a table; with one arm that is none it is a jump that no
+            /// machine foresees.
             #[inline(always)]
             pub(super) const fn number(self) -> usize {
+                if let Detector::Own(own) = self {
+                    return MOST_BUILT_IN + own.index();
+                }
                 match self {
                     $(Detector::$variant => Slot::$variant as usize,)+
-                    Detector::Own(own) => MOST_BUILT_IN + own.index(),
+                    Detector::Own(_) => 0,
                 }
             }
         }

@@ -33,18 +33,25 @@ fn first<S: Simd>(simd: S, bytes: &[u8]) -> Option<(usize, usize)> {
     let (mut at, mut before) = (0, 0);
     while at < bytes.len() {
         let here = characters(lanes_at(simd, bytes, at));
-        let ends = run_ends(before, here, SHORTEST as u32);
+        let (mut ends, mut next) = (run_ends(before, here, SHORTEST as u32), at + BLOCK);
         if ends == 0 {
-            (at, before) = (at + BLOCK, here);
+            (at, before) = (next, here);
             continue;
         }
-        // It is the last of the shortest run that there is: none ended before.
-        let shortest = at + ends.trailing_zeros() as usize + 1;
-        let (start, end) = (shortest - SHORTEST, run_end(simd, bytes, shortest));
-        if !is_number(bytes, start, end) {
-            return Some((start, end));
+        while ends != 0 {
+            // It is the last of the shortest run that there is: none ended before.
+            let last = ends.trailing_zeros() as usize;
+            let goes_on = last + (here >> last).trailing_ones() as usize;
+            let end = if goes_on < BLOCK { at + goes_on } else { run_end(simd, bytes, at + BLOCK) };
+            let start = at + last + 1 - SHORTEST;
+            if !is_number(bytes, start, end) {
+                return Some((start, end));
+            }
+            next = next.max(end);
+            ends &= u64::MAX.checked_shl((end - at) as u32).unwrap_or(0);
         }
-        (at, before) = (end, 0);
+        before = if next > at + BLOCK { 0 } else { here };
+        at = next;
     }
     None
 }
@@ -53,7 +60,8 @@ fn first<S: Simd>(simd: S, bytes: &[u8]) -> Option<(usize, usize)> {
 fn is_number(bytes: &[u8], start: usize, end: usize) -> bool {
     let within = !matches!(bytes.get(end), None | Some(b'\r' | b'\n' | b'\\'));
     let digits = bytes.get(start..end).unwrap_or_default();
-    within && digits.len() < SHORTEST_HEX && digits.iter().all(u8::is_ascii_digit)
+    // All of them are looked at, together.
+    within && digits.len() < SHORTEST_HEX && digits.iter().fold(true, |all, byte| all & byte.is_ascii_digit())
 }
 
 /// The end of the run that goes on at a position.
@@ -106,6 +114,18 @@ mod tests {
                 let text = [vec![b' '; from], vec![b'a'; length], vec![b'.'; 70]].concat();
                 let run = if length < SHORTEST { Next::None } else { Next::Run(from, from + length) };
                 assert_eq!(find(&text), run, "{length} from {from}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_are_passed_wherever_they_are() {
+        for before in 0..140 {
+            for number in ["49294019294019", "492940192940192", "49294019294019231"] {
+                let text = format!("{}0.{number},{number},{}.", ".".repeat(before), "a".repeat(before % 40));
+                let run = text.len() - 1 - before % 40;
+                let next = if before % 40 < SHORTEST { Next::None } else { Next::Run(run, text.len() - 1) };
+                assert_eq!(find(text.as_bytes()), next, "{text}");
             }
         }
     }

@@ -112,6 +112,7 @@ impl Signs {
     }
 
     /// How many digits in a row there are at a byte of the block; exact for fewer than half a block.
+    #[inline]
     pub(super) fn digits_at(&self, bit: u32) -> usize {
         let [here, after] = self.run;
         let bits = here >> bit | (after << 1) << (u64::BITS - 1 - bit);

@@ -159,7 +159,7 @@ impl Prefilter {
         /// The bytes before a clue that count, and one.
         const NEAR: usize = 3;
         anchors.clear();
-        if from < bytes.len() {
+        if self.may_begin_clue(bytes, from, (from + NEAR).min(bytes.len()), end) {
             let signs = dispatch!(Level::new(), simd => {
                 let here = lanes_at(simd, bytes, from);
                 let kinds = [kinds_before(simd, bytes, from), self.kinds(here, bytes, from, end)];
@@ -167,6 +167,20 @@ impl Prefilter {
             });
             self.locate(bytes, from, end, signs.below(NEAR), anchors);
         }
+    }
+
+    /// Whether a clue but a literal may begin between two positions: behind most masks none does.
+    fn may_begin_clue(self, bytes: &[u8], from: usize, to: usize, end: bool) -> bool {
+        let long = |at: usize| {
+            let word = bytes.get(at..).unwrap_or_default().iter().take(WORD);
+            let length = word.take_while(|byte| in_word(**byte)).count();
+            length == WORD || !end && at + length == bytes.len()
+        };
+        (from..to).any(|at| match bytes.get(at) {
+            Some(b'@' | b':' | b'+' | b'0'..=b'9') => true,
+            Some(byte) => in_word(*byte) && (long(at) || self.hardware && byte.is_ascii_hexdigit()),
+            None => false,
+        })
     }
 
     fn list_signs(self, bytes: &[u8], from: usize, end: bool, anchors: &mut Vec<Anchor>) {
@@ -239,8 +253,12 @@ impl Prefilter {
                 | sign(signs.hardware, Sign::HARDWARE);
             let number = found == Sign::DIGITS.0 || found == Sign::GROUPS.0;
             if number {
-                let digits = signs.digits_at(bit).min(MOST_DIGITS);
-                if is_part(bytes, position, digits) || self.is_none(bytes, position, digits) {
+                let whole = signs.digits_at(bit).min(MOST_DIGITS);
+                let run = |position: usize| match u32::try_from(position - at) {
+                    Ok(bit @ 0..u64::BITS) => signs.digits_at(bit).min(MOST_DIGITS),
+                    _ => digits(bytes.get(position..).unwrap_or_default()),
+                };
+                if is_part(bytes, position, whole) || self.is_none(bytes, position, whole, run) {
                     found = 0;
                 }
             }
@@ -307,11 +325,12 @@ fn is_part(bytes: &[u8], position: usize, digits: usize) -> bool {
 
 impl Prefilter {
     /// Whether the number at `position` is a decimal, or an element of a list, of which nothing says that it is anything: of
-    /// such there are a thousand in every vector.
-    fn is_none(self, bytes: &[u8], position: usize, whole: usize) -> bool {
+    /// such there are a thousand in every vector. `run` tells how many digits there are from a position on.
+    #[inline]
+    fn is_none(self, bytes: &[u8], position: usize, whole: usize, run: impl Fn(usize) -> usize) -> bool {
         let rest = bytes.get(position..).unwrap_or_default();
         if let Some([b'.', fraction @ ..]) = rest.get(whole..) {
-            let length = digits(fraction);
+            let length = run(position + whole + 1);
             let goes_on = |byte: u8| byte.is_ascii_digit() || matches!(byte, b' ' | b'-'..=b'/' | b'(' | b')');
             let ends = length > 0 && fraction.get(length).is_some_and(|byte| !goes_on(*byte));
             let after = (fraction.get(length).copied(), fraction.get(length + 1).copied());
@@ -406,6 +425,35 @@ mod tests {
     fn a_long_run_is_one_clue() {
         assert_eq!(list("7".repeat(10_000).as_bytes()).len(), 1);
         assert_eq!(list("g".repeat(10_000).as_bytes()).len(), 1);
+    }
+
+    /// What is asked of a few bytes alone is what all bytes from there on tell of them.
+    #[test]
+    fn clues_near_a_place_are_those_of_the_whole_list() {
+        let mut seed = 5_u32;
+        let mut random = |below: usize| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 8) as usize % below
+        };
+        let asked = DetectorSet::ALL.with(Detector::IpAddress).with(Detector::MacAddress);
+        let filters = [Prefilter::new(DetectorSet::ALL), Prefilter::new(asked)];
+        let mut some = 0;
+        for round in 0..20_000 {
+            let (words, filter) = (round % 40, filters[round % 2]);
+            let text: Vec<u8> = (0..random(160))
+                .map(|_| if random(40) < words { b"anGH0139_-"[random(10)] } else { b" ,:@+]:-\\"[random(9)] })
+                .collect();
+            let (from, end) = (random(text.len() + 1), random(2) == 0);
+            let (mut near, mut all) = (Vec::new(), Vec::new());
+            filter.list_near(&text, from, end, &mut near);
+            filter.list(&text, from, end, &mut all);
+            // Behind an escape there may be one more.
+            near.retain(|anchor| anchor.at < from + 3);
+            all.retain(|anchor| anchor.at < from + 3 && matches!(anchor.clue, Clue::Signs(_)));
+            assert_eq!(near, all, "{:?} from {from}", String::from_utf8_lossy(&text));
+            some += usize::from(!near.is_empty());
+        }
+        assert!(some > 1000, "{some}");
     }
 
     #[test]

@@ -105,8 +105,12 @@ impl Scanner {
         let (sent, seen) = quote.unwrap_or_default();
         self.window.put_out_to(start, out);
         self.alter(out.len());
-        for part in [sent, &mask, sent] {
-            self.window.put_out_text(part.as_bytes(), out);
+        if seen.is_empty() {
+            self.window.put_out_text(mask.as_bytes(), out);
+        } else {
+            for part in [sent, &mask, sent] {
+                self.window.put_out_text(part.as_bytes(), out);
+            }
         }
         let seen = if seen.is_empty() { mask } else { format!("{seen}{mask}{seen}").into() };
         self.window.replace(start, found.end, seen.as_bytes());

@@ -2,12 +2,12 @@
 
 use std::sync::LazyLock;
 
-use super::{closes, continues, opens, value};
+use super::{NUMBERS, closes, continues, opens, value};
 use super::{further as more, national as check};
 use crate::context::{Said, Topic};
 use crate::detect::Match;
 use crate::finding::Confidence;
-use crate::view::Eval;
+use crate::view::{Eval, View};
 use crate::{Detector, DetectorSet};
 
 /// A way to write a number.
@@ -204,24 +204,88 @@ struct Entry {
     kind: &'static Kind,
     /// The bytes before the first digit.
     lead: usize,
-    /// What comes behind the first group, if anything.
-    next: Option<u8>,
+    /// The first group is all of it, or its end.
+    bare: bool,
 }
 
-/// The kinds that have so many digits in their first group, by that number.
-static BY_GROUP: LazyLock<[Vec<Entry>; LONGEST]> = LazyLock::new(|| {
-    let entry = |kind: &'static Kind| {
-        let (lead, size) = kind.first_group();
-        Entry { kind, lead, next: kind.pattern.get(lead + size).copied() }
-    };
-    std::array::from_fn(|size| KINDS.iter().filter(|kind| kind.first_group().1 == size).map(entry).collect())
-});
+/// The kinds that have so many digits in their first group, in the order of the list; of sets of them bit N is the N-th.
+#[derive(Default)]
+struct Group {
+    entries: Vec<Entry>,
+    /// Those that the first group may be followed by a byte in: by the byte, those beyond ASCII together, and at last the end.
+    after: Vec<u64>,
+    /// Those whose second group may have so many digits.
+    second: Vec<u64>,
+    /// Those with something before the first digit.
+    led: u64,
+    /// Those that are nothing but the first group, and need a word.
+    named: u64,
+}
+
+/// Behind the ASCII ones: bytes beyond, and the end.
+const BEYOND: usize = 128;
+const END: usize = 129;
+
+/// By the digits in the first group.
+static BY_GROUP: LazyLock<[Group; LONGEST]> = LazyLock::new(|| std::array::from_fn(Group::of));
+
+impl Group {
+    fn of(size: usize) -> Group {
+        let mut group = Group { after: vec![0; END + 1], second: vec![0; LONGEST + 1], ..Group::default() };
+        for (number, kind) in KINDS.iter().filter(|kind| kind.first_group().1 == size).enumerate() {
+            let (lead, bit) = (kind.first_group().0, 1_u64 << number);
+            let rest = kind.pattern.get(lead + size..).unwrap_or_default();
+            for (at, set) in group.after.iter_mut().enumerate() {
+                let byte = u8::try_from(at).ok().filter(u8::is_ascii);
+                let follows = match rest.first() {
+                    Some(code) => byte.is_some_and(|byte| fits(*code, byte.to_ascii_uppercase())),
+                    None => !byte.is_some_and(|byte| byte.is_ascii_alphanumeric()),
+                };
+                *set |= if follows { bit } else { 0 };
+            }
+            for (digits, set) in group.second.iter_mut().enumerate() {
+                *set |= if kind.may_go_on(size, digits) { bit } else { 0 };
+            }
+            group.led |= if lead > 0 { bit } else { 0 };
+            group.named |= if lead == 0 && rest.is_empty() && kind.alone.is_none() { bit } else { 0 };
+            group.entries.push(Entry { kind, lead, bare: rest.is_empty() });
+        }
+        group
+    }
+
+    /// Those that may be what is at some digits, by what stands beside these.
+    fn fitting(&self, view: &View<'_>, digits: usize, size: usize) -> u64 {
+        let end = digits + size;
+        let after = view.seen(end).map_or(END, |byte| usize::from(byte).min(BEYOND));
+        let mut fitting = self.after.get(after).copied().unwrap_or(0);
+        if !opens(view, digits) {
+            fitting &= self.led;
+        }
+        if fitting != 0 && after < BEYOND {
+            let rest = view.slice(end + 1, end + 1 + LONGEST);
+            let second = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            // Of what has not arrived nothing is known.
+            if second < rest.len() || view.end || second == LONGEST {
+                fitting &= self.second.get(second).copied().unwrap_or(0);
+            }
+        }
+        fitting
+    }
+}
 
 impl Kind {
     /// The bytes before the first digit, and the digits that follow each other there.
     fn first_group(&self) -> (usize, usize) {
         let lead = self.pattern.iter().take_while(|code| **code != b'0').count();
         (lead, self.pattern.iter().skip(lead).take_while(|code| **code == b'0').count())
+    }
+
+    /// Whether so many digits may stand behind the byte that its first group, of this size, is followed by.
+    fn may_go_on(&self, size: usize, digits: usize) -> bool {
+        let rest = self.pattern.get(self.first_group().0 + size + 1..).unwrap_or_default();
+        let group = rest.iter().take_while(|code| **code == b'0').count();
+        let open = matches!(rest.get(group), Some(b'X')) || rest.is_empty();
+        if open { digits >= group } else { digits == group }
     }
 
     /// Whether it is not one that needs a word at `start` and has none.
@@ -275,20 +339,19 @@ fn fits(code: u8, byte: u8) -> bool {
 
 /// The number whose first group is the `size` digits at `digits`.
 pub(super) fn examine(said: &Said<'_, '_>, digits: usize, size: usize, wanted: DetectorSet) -> Eval<Option<Match>> {
-    let after = said.view.seen(digits + size);
-    let opened = opens(said.view, digits);
+    let Some(group) = BY_GROUP.get(size) else { return Ok(None) };
+    let mut fitting = group.fitting(said.view, digits, size);
+    if fitting & group.named != 0 && !said.any(digits, NUMBERS) {
+        fitting &= !group.named;
+    }
     let mut unnamed = None;
-    for entry in BY_GROUP.get(size).into_iter().flatten() {
-        let follows = match entry.next {
-            Some(code) => after.is_some_and(|byte| fits(code, byte.to_ascii_uppercase())),
-            None => !after.is_some_and(|byte| byte.is_ascii_alphanumeric()),
-        };
-        if !follows || entry.lead == 0 && !opened || !wanted.contains(entry.kind.detector) {
-            continue;
-        }
+    while fitting != 0 {
+        let entry = group.entries.get(fitting.trailing_zeros() as usize);
+        fitting &= fitting - 1;
+        let Some(entry) = entry.filter(|entry| wanted.contains(entry.kind.detector)) else { continue };
         // Several have a run of so many digits: of those nothing else need be looked at.
         if let Some(start) = digits.checked_sub(entry.lead)
-            && (entry.next.is_some() || entry.kind.may_stand(said, start))
+            && (!entry.bare || entry.kind.may_stand(said, start))
             && let Some(found) = entry.kind.examine(said, start)?
         {
             // Some are written alike: a word before it says which it is.
@@ -313,7 +376,7 @@ pub(in crate::detect) fn date_of(day: &[u8], month: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 
@@ -321,6 +384,8 @@ mod tests {
     fn patterns_are_found_by_their_first_group() {
         for kind in KINDS {
             let (lead, size) = kind.first_group();
+            // Sets of them are bits of a word.
+            assert!(KINDS.iter().filter(|other| other.first_group().1 == size).count() <= 64);
             assert!(kind.pattern.len() <= LONGEST && (1..LONGEST).contains(&size), "{}", kind.detector);
             assert!(lead < 8, "{}: further back than is kept", kind.detector);
             let beside = (lead.checked_sub(1).map(|last| kind.pattern[last]), kind.pattern.get(lead + size));
@@ -337,6 +402,30 @@ mod tests {
             assert!(!bare || matches!(size, 11 | 13 | 15 | 18), "{}", kind.detector);
             // And `stands_alone`.
             assert!(beside.0 != Some(b'.') && !beside.1.is_some_and(u8::is_ascii_lowercase), "{}", kind.detector);
+        }
+    }
+
+    /// Each is among those that are asked of a number that is written like it, however much of that has arrived.
+    #[test]
+    fn a_number_is_asked_of_the_kinds_it_is_written_like() {
+        for (number, kind) in KINDS.iter().enumerate() {
+            let (lead, size) = kind.first_group();
+            let before = KINDS.iter().take(number).filter(|other| other.first_group().1 == size).count();
+            for either in [b'7', b'K'] {
+                let written = |code: &u8| match code {
+                    b'0' => b'7',
+                    b'X' => either,
+                    b'A' | b'~' => b'B',
+                    code => *code,
+                };
+                let text: Vec<u8> = kind.pattern.iter().map(written).collect();
+                for arrived in text.len().min(lead + size + 1)..=text.len() {
+                    let end = arrived == text.len();
+                    let view = View { bytes: &text[..arrived], end, json: false, rows: false, heading: b"" };
+                    let fitting = BY_GROUP[size].fitting(&view, lead, size);
+                    assert!(fitting >> before & 1 == 1, "{} {arrived} {text:?}", kind.detector);
+                }
+            }
         }
     }
 }

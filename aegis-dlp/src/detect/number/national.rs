@@ -209,8 +209,8 @@ pub(super) fn pps(code: &[u8]) -> bool {
 
 /// Swiss AHV: 756, and the check digit of EAN-13.
 pub(super) fn ahv(number: &[u8]) -> bool {
-    let sum = weighted(number, &[1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3]);
-    number.starts_with(b"756") && (10 - sum % 10) % 10 == last(number)
+    number.starts_with(b"756")
+        && (10 - weighted(number, &[1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3]) % 10) % 10 == last(number)
 }
 
 /// Chinese resident identity: a date, ISO 7064 MOD 11-2.
